@@ -1,0 +1,80 @@
+/**
+ * What one partition actor holds: admitted and not finished, oldest first. All of it counts against
+ * the intake's credit, so credit is taken and given back here and nowhere else in the actor.
+ *
+ * A list through the invocations themselves: the oldest is the record that the safe position waits
+ * for, and is there without looking for it; adding and removing write a few fields.
+ */
+import type { Credit } from '../streams/credit.ts'
+import type { Invocation } from './invocation.ts'
+
+export class HeldRecords {
+  readonly #credit: Credit
+  #oldest: Invocation | null = null
+  #newest: Invocation | null = null
+  #count = 0
+  #bytes = 0
+
+  constructor(credit: Credit) {
+    this.#credit = credit
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get oldest(): Invocation | null {
+    return this.#oldest
+  }
+
+  add(invocation: Invocation): void {
+    invocation.older = this.#newest
+    if (this.#newest === null) this.#oldest = invocation
+    else this.#newest.newer = invocation
+    this.#newest = invocation
+    this.#count += 1
+    this.#bytes += invocation.bytes
+    this.#credit.admit(1, invocation.bytes)
+  }
+
+  remove(invocation: Invocation): void {
+    this.#unlink(invocation)
+    this.#credit.retire(1, invocation.bytes)
+  }
+
+  removeAll(invocations: readonly Invocation[]): void {
+    let bytes = 0
+    for (const invocation of invocations) {
+      this.#unlink(invocation)
+      bytes += invocation.bytes
+    }
+    this.#credit.retire(invocations.length, bytes)
+  }
+
+  clear(): void {
+    const count = this.#count
+    const bytes = this.#bytes
+    this.#oldest = null
+    this.#newest = null
+    this.#count = 0
+    this.#bytes = 0
+    this.#credit.retire(count, bytes)
+  }
+
+  #unlink(invocation: Invocation): void {
+    const { newer, older } = invocation
+    if (older === null) this.#oldest = newer
+    else older.newer = newer
+    if (newer === null) this.#newest = older
+    else newer.older = older
+    // A finished record that somebody still refers to must not hold its neighbours in memory.
+    invocation.older = null
+    invocation.newer = null
+    this.#count -= 1
+    this.#bytes -= invocation.bytes
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * One record on its way through an actor.
+ *
+ *     queued → at-handler → at-sinks (or at-dead-letters) → finished
+ *        ↑         ↓
+ *        └───── waiting (for its next attempt) or parked (until an operator decides)
+ *
+ * `halted` is the record that its actor stopped on.
+ */
+import type { WireError } from '../errors.ts'
+import type { EncodedEffect } from '../streams/flow.ts'
+import type { SourceRecord } from '../streams/record.ts'
+
+export type Stage = 'queued' | 'at-handler' | 'waiting' | 'parked' | 'at-sinks' | 'at-dead-letters' | 'halted'
+
+/** What the attempts so far came to. */
+export interface Failure {
+  /** Clock time of the first one. */
+  readonly firstAtMs: number
+  /** Clock time of the last one, and its error. */
+  readonly atMs: number
+  readonly error: WireError
+}
+
+export interface Invocation {
+  readonly record: SourceRecord
+  /** What the offset tracker knows it by. */
+  readonly sequence: number
+  /** What it counts against the intake's budget. */
+  readonly bytes: number
+  /** Clock time when it was admitted. */
+  readonly admittedAtMs: number
+  stage: Stage
+  /** The try it is at, or comes to next: 1 before the first. */
+  attempt: number
+  /** null while no attempt has failed. */
+  failure: Failure | null
+  /** Clock time of its next attempt, while it waits for one. */
+  nextAttemptAtMs: number
+  /** True once it shared a batch whose thread died and nobody could tell whose fault it was: it runs alone. */
+  runsAlone: boolean
+  /** Outputs that are not durable yet. */
+  pendingOutputs: number
+  /** All of them, while some are not durable. */
+  outputs: readonly EncodedEffect[]
+  /** The next record of the lane. */
+  next: Invocation | null
+  /** Its neighbours among all that its actor holds. */
+  older: Invocation | null
+  newer: Invocation | null
+}
+
+export const noOutputs: readonly EncodedEffect[] = []
+
+export function newInvocation(record: SourceRecord, sequence: number, bytes: number, nowMs: number): Invocation {
+  return {
+    record,
+    sequence,
+    bytes,
+    admittedAtMs: nowMs,
+    stage: 'queued',
+    attempt: 1,
+    failure: null,
+    nextAttemptAtMs: 0,
+    runsAlone: false,
+    pendingOutputs: 0,
+    outputs: noOutputs,
+    next: null,
+    older: null,
+    newer: null,
+  }
+}
+
+/** `topic/partition/offset`: the same on every attempt and after every restart. */
+export function idOf({ topic, partition, offset }: SourceRecord): string {
+  return `${topic}/${partition}/${offset}`
+}

@@ -1,0 +1,290 @@
+/**
+ * The order of one partition actor: records wait in lanes, and a lane runs one record at a time.
+ * One lane in `partition` order, one per key in `key` order (keys compare by their bytes), a lane
+ * per record in `unordered`. In `key` order records without a key have no order among each other;
+ * an empty key is a key like any other.
+ *
+ * A lane is in one of three places:
+ * - READY    in the queue of lanes that may be taken.
+ * - TAKEN    some of its first records are at a handler. → READY or WAITING by `give back`.
+ * - WAITING  its first record waits for its next attempt, or is parked. → READY by `wake` or `passOver`.
+ * A lane without records does not exist: a million distinct keys leave nothing behind.
+ *
+ * A lane is *blocked* from the first failure of its head until the head leaves it, attempts in
+ * between included: what is blocked would otherwise swing with every back-off.
+ */
+import type { Order } from '../options.ts'
+import type { SourceRecord } from '../streams/record.ts'
+import type { Invocation } from './invocation.ts'
+
+export interface Lane {
+  /** null: no other record can join (unordered, or no key). */
+  readonly key: string | null
+  head: Invocation | null
+  tail: Invocation | null
+  size: number
+  bytes: number
+  /** Its head has failed, and is still its head. */
+  isBlocked: boolean
+  /** How many records from the head on are at a handler. */
+  takenCount: number
+  state: 'ready' | 'taken' | 'waiting'
+  nextReady: Lane | null
+}
+
+/** Consecutive records from the head of one lane, to be run in this order. */
+export interface LaneRun {
+  readonly lane: Lane
+  readonly invocations: readonly Invocation[]
+}
+
+export class Lanes {
+  readonly #order: Order
+  readonly #byKey = new Map<string, Lane>()
+  readonly #waiting = new Set<Lane>()
+  readonly #blocked = new Set<Lane>()
+  #blockedRecords = 0
+  #blockedBytes = 0
+  #readyHead: Lane | null = null
+  #readyTail: Lane | null = null
+  #readyLanes = 0
+  #readyRecords = 0
+  #records = 0
+
+  constructor(order: Order) {
+    this.#order = order
+  }
+
+  /** Records in all lanes: ready, taken and waiting. */
+  get recordCount(): number {
+    return this.#records
+  }
+
+  /** Records in lanes that may be taken now. */
+  get readyRecordCount(): number {
+    return this.#readyRecords
+  }
+
+  get readyLaneCount(): number {
+    return this.#readyLanes
+  }
+
+  get keyedLaneCount(): number {
+    return this.#byKey.size
+  }
+
+  /** Records in blocked lanes: they go no further before the first of their lane does. */
+  get blockedRecordCount(): number {
+    return this.#blockedRecords
+  }
+
+  get blockedBytes(): number {
+    return this.#blockedBytes
+  }
+
+  /** The blocked lane with most records; null: none is blocked. Looks at all of them. */
+  get largestBlocked(): Lane | null {
+    let largest: Lane | null = null
+    for (const lane of this.#blocked) if (largest === null || lane.size > largest.size) largest = lane
+    return largest
+  }
+
+  /** Puts a record at the end of its lane. */
+  admit(invocation: Invocation): void {
+    this.#records += 1
+    const key = this.#keyOf(invocation.record)
+    const existing = key === null ? undefined : this.#byKey.get(key)
+    if (existing !== undefined) {
+      if (existing.tail === null) existing.head = invocation
+      else existing.tail.next = invocation
+      existing.tail = invocation
+      existing.size += 1
+      existing.bytes += invocation.bytes
+      if (existing.state === 'ready') this.#readyRecords += 1
+      if (existing.isBlocked) this.#addBlocked(1, invocation.bytes)
+      return
+    }
+    const lane = laneOf(key, invocation)
+    if (key !== null) this.#byKey.set(key, lane)
+    this.#makeReady(lane)
+  }
+
+  /** Puts a record that has left its lane into one of its own: its key has gone on. */
+  admitAlone(invocation: Invocation): void {
+    this.#records += 1
+    this.#makeReady(laneOf(null, invocation))
+  }
+
+  /**
+   * Takes up to `maxRecords` from the head of the lane that has been ready longest, and at least
+   * one, but no more once they have `maxBytes`. null: none is ready.
+   */
+  take(maxRecords: number, maxBytes: number = Number.POSITIVE_INFINITY): LaneRun | null {
+    const lane = this.#readyHead
+    if (lane?.head == null) return null
+    this.#readyHead = lane.nextReady
+    if (this.#readyHead === null) this.#readyTail = null
+    lane.nextReady = null
+    this.#readyLanes -= 1
+    this.#readyRecords -= lane.size
+    lane.state = 'taken'
+    const invocations: Invocation[] = []
+    let bytes = 0
+    for (let at: Invocation | null = lane.head; at !== null && invocations.length < maxRecords; at = at.next) {
+      // A suspect runs alone, first or last of a run of one.
+      if (at.runsAlone && invocations.length > 0) break
+      invocations.push(at)
+      bytes += at.bytes
+      if (at.runsAlone || bytes >= maxBytes) break
+    }
+    lane.takenCount = invocations.length
+    return { lane, invocations }
+  }
+
+  /** True when the first record that may be taken has to be alone in its batch. */
+  get firstRunsAlone(): boolean {
+    return this.#readyHead?.head?.runsAlone === true
+  }
+
+  /** The head of a taken lane is handled: the next record moves up. */
+  advance(lane: Lane): void {
+    const head = lane.head
+    if (head === null) return
+    if (lane.isBlocked) this.#unblock(lane)
+    lane.head = head.next
+    if (lane.head === null) lane.tail = null
+    head.next = null
+    lane.size -= 1
+    lane.bytes -= head.bytes
+    lane.takenCount -= 1
+    this.#records -= 1
+  }
+
+  /** Ends a run: the lane may be taken again if it has records left. */
+  giveBack(lane: Lane): void {
+    lane.takenCount = 0
+    if (lane.head === null) {
+      if (lane.key !== null) this.#byKey.delete(lane.key)
+      return
+    }
+    this.#makeReady(lane)
+  }
+
+  /** Ends a run whose head has failed and waits; `wake` or `passOver` ends the wait. */
+  suspend(lane: Lane): void {
+    lane.takenCount = 0
+    lane.state = 'waiting'
+    this.#waiting.add(lane)
+    if (lane.isBlocked) return
+    lane.isBlocked = true
+    this.#blocked.add(lane)
+    this.#addBlocked(lane.size, lane.bytes)
+  }
+
+  /** Ends a wait. Nothing happens when the lane was discarded meanwhile. */
+  wake(lane: Lane): void {
+    if (this.#waiting.delete(lane)) this.#makeReady(lane)
+  }
+
+  /** Ends a wait by taking the head out: the next record moves up. False: the lane does not wait. */
+  passOver(lane: Lane): boolean {
+    if (!this.#waiting.delete(lane)) return false
+    this.advance(lane)
+    this.giveBack(lane)
+    return true
+  }
+
+  /** Forgets every record that is not at a handler, and returns them. Taken lanes keep what was taken. */
+  discardQueued(): Invocation[] {
+    const discarded: Invocation[] = []
+    for (let lane = this.#readyHead; lane !== null; lane = lane.nextReady) this.#discardFrom(lane, discarded)
+    for (const lane of this.#waiting) this.#discardFrom(lane, discarded)
+    for (const lane of this.#byKey.values()) this.#discardFrom(lane, discarded)
+    this.#waiting.clear()
+    this.#readyHead = null
+    this.#readyTail = null
+    this.#readyLanes = 0
+    this.#readyRecords = 0
+    return discarded
+  }
+
+  /** Ends a run whose lane goes no further: forgets what is left in it, and returns that. */
+  discard(lane: Lane): Invocation[] {
+    const discarded: Invocation[] = []
+    lane.takenCount = 0
+    this.#discardFrom(lane, discarded)
+    return discarded
+  }
+
+  #discardFrom(lane: Lane, discarded: Invocation[]): void {
+    let last: Invocation | null = null
+    let at = lane.head
+    for (let taken = 0; taken < lane.takenCount && at !== null; taken += 1) {
+      last = at
+      at = at.next
+    }
+    if (last === null) lane.head = null
+    else last.next = null
+    lane.tail = last
+    for (; at !== null; at = at.next) {
+      discarded.push(at)
+      lane.size -= 1
+      lane.bytes -= at.bytes
+      this.#records -= 1
+      if (lane.isBlocked) this.#addBlocked(-1, -at.bytes)
+    }
+    if (lane.head !== null) return
+    if (lane.isBlocked) this.#unblock(lane)
+    if (lane.key !== null) this.#byKey.delete(lane.key)
+  }
+
+  #unblock(lane: Lane): void {
+    lane.isBlocked = false
+    this.#blocked.delete(lane)
+    this.#addBlocked(-lane.size, -lane.bytes)
+  }
+
+  #addBlocked(records: number, bytes: number): void {
+    this.#blockedRecords += records
+    this.#blockedBytes += bytes
+  }
+
+  #makeReady(lane: Lane): void {
+    lane.state = 'ready'
+    this.#readyLanes += 1
+    this.#readyRecords += lane.size
+    if (this.#readyTail === null) this.#readyHead = lane
+    else this.#readyTail.nextReady = lane
+    this.#readyTail = lane
+  }
+
+  #keyOf(record: SourceRecord): string | null {
+    switch (this.#order) {
+      case 'partition':
+        return ''
+      case 'unordered':
+        return null
+      case 'key':
+        // latin1 maps each byte to one character: equal strings are equal bytes, whatever the encoding was.
+        return record.key === null ? null : latin1(record.key)
+    }
+  }
+}
+
+function laneOf(key: string | null, invocation: Invocation): Lane {
+  return {
+    key,
+    head: invocation,
+    tail: invocation,
+    size: 1,
+    bytes: invocation.bytes,
+    isBlocked: false,
+    takenCount: 0,
+    state: 'taken',
+    nextReady: null,
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}

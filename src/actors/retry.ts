@@ -1,0 +1,51 @@
+import type { Clock } from '../clock.ts'
+
+/** How long a record waits before its next attempt. */
+export interface RetryPolicy {
+  readonly backoffMs: number
+  readonly maxBackoffMs: number
+  /** 0..1: share of the delay that is random. */
+  readonly jitter: number
+}
+
+/** Timers of Node.js take no more: beyond, they fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** The delay that the handler names, or else the back-off. */
+export function retryDelayMs(
+  policy: RetryPolicy,
+  attempt: number,
+  ownDelayMs: number | undefined,
+  random: () => number,
+): number {
+  return Math.min(ownDelayMs ?? backoffDelayMs(policy, attempt, random), MAX_TIMER_MS)
+}
+
+/** Doubles with each failed attempt up to the cap; the random share keeps records that failed together apart. */
+export function backoffDelayMs(policy: RetryPolicy, failedAttempts: number, random: () => number): number {
+  const full = Math.min(policy.maxBackoffMs, policy.backoffMs * 2 ** Math.min(failedAttempts - 1, 52))
+  return full * (1 - policy.jitter * random())
+}
+
+/** The waits of one actor: one timer per waiting lane, all of them gone when the actor drains or ends. */
+export class RetryTimers {
+  readonly #clock: Clock
+  readonly #cancels = new Set<() => void>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  after(delayMs: number, wake: () => void): void {
+    const cancel = this.#clock.after(delayMs, () => {
+      this.#cancels.delete(cancel)
+      wake()
+    })
+    this.#cancels.add(cancel)
+  }
+
+  cancelAll(): void {
+    for (const cancel of this.#cancels) cancel()
+    this.#cancels.clear()
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Knows the pool's threads: which are ready, which still load, which have ended and why. Piscina
+ * replaces a thread that ends, but says neither when the new one can work nor when it has given up
+ * replacing; both can be told from the threads it holds.
+ */
+import type { Worker } from 'node:worker_threads'
+
+export interface PoolThread {
+  readonly id: number
+  readonly worker: Worker
+  /** Clock time when it was first seen. */
+  readonly sinceMs: number
+  /** It has loaded and set up every handler. */
+  isReady: boolean
+  /** It has said that it is ready, or that it failed to become so: it does not load any more. */
+  hasSpoken: boolean
+  /** One of its handlers has a teardown. */
+  needsTeardown: boolean
+  /** The watchdog ended it. */
+  wasHeld: boolean
+  /** Why it ended, once it has. */
+  cause: unknown
+}
+
+export class ThreadRoster {
+  readonly #listThreads: () => readonly Worker[]
+  readonly #threads = new Map<Worker, PoolThread>()
+
+  constructor(listThreads: () => readonly Worker[]) {
+    this.#listThreads = listThreads
+  }
+
+  get threads(): readonly PoolThread[] {
+    return [...this.#threads.values()]
+  }
+
+  get readyCount(): number {
+    let count = 0
+    for (const thread of this.#threads.values()) if (thread.isReady) count += 1
+    return count
+  }
+
+  find(id: number): PoolThread | undefined {
+    for (const thread of this.#threads.values()) if (thread.id === id) return thread
+    return undefined
+  }
+
+  /** Compares with the threads that there are: takes in new ones, and returns those that have ended since. */
+  update(nowMs: number): readonly PoolThread[] {
+    const now = new Set(this.#listThreads())
+    const ended = this.threads.filter(({ worker }) => !now.has(worker))
+    for (const { worker } of ended) this.#threads.delete(worker)
+    for (const worker of now) if (!this.#threads.has(worker)) this.#threads.set(worker, meet(worker, nowMs))
+    return ended
+  }
+}
+
+function meet(worker: Worker, nowMs: number): PoolThread {
+  const thread: PoolThread = {
+    id: worker.threadId,
+    worker,
+    sinceMs: nowMs,
+    isReady: false,
+    hasSpoken: false,
+    needsTeardown: false,
+    wasHeld: false,
+    cause: undefined,
+  }
+  // An uncaught error comes first and the exit after it; a plain exit comes alone.
+  worker.once('error', (error: unknown) => {
+    thread.cause ??= error
+  })
+  worker.once('exit', (code) => {
+    thread.cause ??= new Error(`the thread exited with code ${code}`)
+  })
+  return thread
+}

@@ -1,0 +1,67 @@
+/**
+ * What an app is: the object a module exports for `troupe run`, or hands to `startSupervisor`.
+ * Everything that has a default may be left out; `options.ts` has the defaults and the rules.
+ */
+import type { Handler } from './actors/handler.ts'
+import type { ResolvedActor, ResolvedApp } from './options.ts'
+import type { Sink } from './streams/sink.ts'
+
+export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' | 'retry' | 'deadLetter'>> {
+  /**
+   * The handler, or the module that exports one as default: `new URL('./enrich.js', import.meta.url)`,
+   * a `file:` URL, or an absolute path. Under `troupe run` a path may be relative to the app's module.
+   * On threads it has to be a module.
+   */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown
+  readonly handler: URL | string | Handler<any, any>
+  readonly retry?: Partial<ResolvedActor['retry']>
+  /** The dead-letter topic. Without one the actor stops on a record that would need it. */
+  readonly deadLetter?: string | null
+}
+
+export interface AppDefinition extends Partial<
+  Pick<ResolvedApp, 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata'>
+> {
+  /** `brokers` and `groupId` are required; under `troupe run` they may come from flags or the environment. */
+  readonly kafka?: Partial<Omit<ResolvedApp['kafka'], 'brokers'>> & {
+    /** `host:port` of one or more brokers, as a list or separated by commas. */
+    readonly brokers?: string | readonly string[]
+  }
+  readonly actors: readonly ActorDefinition[]
+  /** Destinations outside Kafka, by the name that tables refer to. */
+  readonly sinks?: Readonly<Record<string, Sink>>
+  readonly threads?: Partial<ResolvedApp['threads']>
+  readonly intake?: Partial<ResolvedApp['intake']>
+  readonly restart?: Partial<ResolvedApp['restart']>
+  readonly http?: Partial<ResolvedApp['http']>
+  readonly log?: Partial<ResolvedApp['log']>
+}
+
+/** What `defineApp` returns and `troupe run` expects as the default export of a module. */
+export interface App {
+  readonly kind: 'app'
+  readonly definition: AppDefinition
+}
+
+/**
+ * Declares an app. Nothing is checked yet: flags and the environment may still complete it.
+ *
+ * @example
+ * export default defineApp({
+ *   kafka: { brokers: ['localhost:9092'], groupId: 'click-enricher' },
+ *   actors: [{ handler: new URL('./enrich.js', import.meta.url), runOn: 'threads', deadLetter: 'user_clicks_dlq' }],
+ * })
+ */
+export function defineApp(definition: AppDefinition): App {
+  return { kind: 'app', definition }
+}
+
+/** True for what `defineApp` returns, also from a second copy of the package. */
+export function isApp(value: unknown): value is App {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Reflect.get(value, 'kind') === 'app' &&
+    typeof Reflect.get(value, 'definition') === 'object'
+  )
+}

@@ -1,0 +1,376 @@
+/**
+ * Every error Troupe raises: one table of code, meaning and what the operator does now. Errors
+ * are recognised by brand, not by `instanceof`: a handler module on a thread, or a second copy of
+ * the package, has classes of its own.
+ */
+
+interface ErrorRow {
+  /** What happened, for the docs. The message of an instance says what, where and whose fault. */
+  readonly meaning: string
+  /** True when the same thing may go well later without anybody changing anything. */
+  readonly retryable: boolean
+  /** What to do now. */
+  readonly action: string
+}
+
+export const errorTable = {
+  // --- start-up
+  OPTIONS_INVALID: {
+    meaning: 'One or more options are unknown, missing or out of range. All problems are listed.',
+    retryable: false,
+    action: 'Correct the options named in the message.',
+  },
+  APP_NOT_LOADED: {
+    meaning: 'The app module could not be imported, or does not export an app as default.',
+    retryable: false,
+    action: 'Correct the path or the module; it has to `export default defineApp({…})`.',
+  },
+  HANDLER_NOT_LOADED: {
+    meaning: 'A handler module could not be imported, or does not export a handler as default.',
+    retryable: false,
+    action: 'Correct the path in the app, or the module; the cause is part of the message.',
+  },
+  SETUP_FAILED: {
+    meaning: "A handler's setup threw.",
+    retryable: false,
+    action: 'Correct what setup needs; the cause is part of the message.',
+  },
+  NATIVE_CLIENT_NOT_LOADED: {
+    meaning: 'The native Kafka client is not built for this platform or Node.js version.',
+    retryable: false,
+    action: 'Run the command in the message.',
+  },
+  NOT_MAIN_THREAD: {
+    meaning: 'A supervisor was started in a worker thread, where the native Kafka client cannot load.',
+    retryable: false,
+    action: 'Call startSupervisor on the main thread.',
+  },
+  BROKER_UNREACHABLE: {
+    meaning: 'No broker answered.',
+    retryable: true,
+    action: 'Check kafka.brokers and that the brokers are up and reachable from here.',
+  },
+  BROKER_AUTHENTICATION: {
+    meaning: 'The broker refused the credentials.',
+    retryable: false,
+    action: 'Check sasl.mechanisms, sasl.username and sasl.password in kafka.client.',
+  },
+  BROKER_TLS: {
+    meaning: 'The TLS handshake with the broker failed.',
+    retryable: false,
+    action: 'Check security.protocol, the CA and the host name in the certificate.',
+  },
+  BROKER_PROTOCOL: {
+    meaning: 'The broker spoke another protocol than expected, for instance TLS or SASL against plaintext.',
+    retryable: false,
+    action: 'Check security.protocol against the listener of the broker.',
+  },
+  NOT_AUTHORIZED: {
+    meaning: 'The broker refuses this user the topic, the group or the transaction.',
+    retryable: false,
+    action: 'Grant the right named in the message.',
+  },
+  TOPIC_MISSING: {
+    meaning: 'A topic that an actor reads or writes does not exist.',
+    retryable: false,
+    action: 'Create the topic, or correct its name.',
+  },
+  SINK_MISSING: {
+    meaning: 'A handler writes to a sink that the app does not configure.',
+    retryable: false,
+    action: 'Add the sink to `sinks` of the app, or correct the name.',
+  },
+  TABLE_MISSING: {
+    meaning: 'A table, or a column of it, that a handler writes does not exist.',
+    retryable: false,
+    action: 'Create the table, or correct the name.',
+  },
+  DATABASE_UNREACHABLE: {
+    meaning: 'The database did not answer or refused the log-in.',
+    retryable: true,
+    action: 'Check the URL, the user and that the server is up and reachable from here.',
+  },
+  PORT_IN_USE: {
+    meaning: 'The HTTP port is taken.',
+    retryable: false,
+    action: 'Choose another with --http-port (0: none), or stop what uses it.',
+  },
+  // --- in operation
+  FENCED: {
+    meaning: 'Another member with the same group.instance.id took over.',
+    retryable: false,
+    action: 'Give each member its own groupInstanceId.',
+  },
+  OFFSET_OUT_OF_RANGE: {
+    meaning: 'The committed position is not in the log any more (retention, or a topic made anew).',
+    retryable: false,
+    action: 'Decide with outOfRange: earliest or latest; the lost range is in the log.',
+  },
+  COMPLETION_MAP_UNREADABLE: {
+    meaning: 'The metadata of the commit is not a completion map of ours, or is damaged.',
+    retryable: false,
+    action: 'Set foreignMetadata: ignore to handle the records beyond the position again.',
+  },
+  SINK_UNAVAILABLE: {
+    meaning: 'A sink cannot write for now. The engine waits and writes again.',
+    retryable: true,
+    action: 'Bring the destination back; intake goes on by itself.',
+  },
+  SINK_REFUSED: {
+    meaning: 'A sink refused one output for good (too large, not valid for the column, no such topic).',
+    retryable: false,
+    action: 'The record is dead-lettered; correct the handler or the destination.',
+  },
+  DECODE_FAILED: {
+    meaning: 'The bytes of a record are not what the codec expects.',
+    retryable: false,
+    action: 'The record is dead-lettered with its raw bytes.',
+  },
+  ENCODE_FAILED: {
+    meaning: 'An output of a handler could not be encoded, or belongs to a destination the handler does not declare.',
+    retryable: false,
+    action: 'Correct the handler; list each destination in its `outputs`.',
+  },
+  OUTCOME_INVALID: {
+    meaning: 'A handler returned something that is not an outcome.',
+    retryable: false,
+    action: 'Return done(), retry(), deadLetter() or skip().',
+  },
+  HANDLER_FAILED: {
+    meaning: 'A handler threw.',
+    retryable: true,
+    action: 'The record is tried again, then dead-lettered.',
+  },
+  HANDLER_TIMEOUT: {
+    meaning: 'A handler took longer than handlerTimeoutMs.',
+    retryable: true,
+    action: 'Raise handlerTimeoutMs or make the handler cheaper; the record is tried again, then dead-lettered.',
+  },
+  THREAD_DIED: {
+    meaning: 'The worker thread ended while it handled this record (exit, uncaught error, out of memory).',
+    retryable: true,
+    action: 'The record is tried again, then dead-lettered; its batch mates go again at no cost.',
+  },
+  NO_DEAD_LETTER_TOPIC: {
+    meaning: 'A record failed for good and the actor has no dead-letter topic, so the actor stopped on it.',
+    retryable: false,
+    action: 'Configure deadLetter for the actor, or correct the handler and start again.',
+  },
+  ACTOR_STOPPED: {
+    meaning: 'A policy (failedRecords or onError) says to stop on a record that failed, so the actor stopped on it.',
+    retryable: false,
+    action: 'Correct the handler or what it needs, and start again.',
+  },
+  ESCALATED: {
+    meaning: 'A policy (failedRecords or onError) says to end the supervisor on a record that failed.',
+    retryable: false,
+    action: 'Correct the handler or what it needs, and start again.',
+  },
+  NOT_PARKED: {
+    meaning: 'A decision was asked for a record that is not parked in this process.',
+    retryable: false,
+    action: 'List what is parked (troupe parked, or GET /parked) in the process that owns the partition.',
+  },
+  PROCESS_UNREACHABLE: {
+    meaning: 'The process that a command is meant for does not answer on its HTTP port, or refuses.',
+    retryable: true,
+    action: 'Check --url and that the process runs with http.port.',
+  },
+  RESTARTS_EXHAUSTED: {
+    meaning: 'Something failed more often within the window than the restart policy allows.',
+    retryable: false,
+    action: 'The cause is part of the message.',
+  },
+  DRAIN_TIMEOUT: {
+    meaning: 'Work in flight did not finish within drainTimeoutMs. It is handled again by the next owner.',
+    retryable: true,
+    action: 'Raise drainTimeoutMs, or make handlers and sinks faster.',
+  },
+  INTERNAL: {
+    meaning: 'A bug in Troupe.',
+    retryable: false,
+    action: 'Please report it with the stack.',
+  },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof errorTable
+
+const brand = Symbol.for('troupe.error')
+
+export class TroupeError extends Error {
+  readonly code: ErrorCode
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'TroupeError'
+    this.code = code
+    this.retryable = errorTable[code].retryable
+  }
+
+  /** What the operator does now. */
+  get action(): string {
+    return errorTable[this.code].action
+  }
+
+  get [brand](): 'troupe' {
+    return 'troupe'
+  }
+}
+
+/** Thrown by a handler: this failure will pass; try again, after `retryAfterMs` when given. */
+export class RetryableError extends Error {
+  readonly retryAfterMs: number | undefined
+
+  constructor(message: string, options?: { readonly retryAfterMs?: number; readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'RetryableError'
+    this.retryAfterMs = options?.retryAfterMs
+  }
+
+  get [brand](): 'retryable' {
+    return 'retryable'
+  }
+}
+
+/** Thrown by a handler: no attempt will change this; the record is dead-lettered at once. */
+export class TerminalError extends Error {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'TerminalError'
+  }
+
+  get [brand](): 'terminal' {
+    return 'terminal'
+  }
+}
+
+function brandOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null ? Reflect.get(error, brand) : undefined
+}
+
+export function isTroupeError(error: unknown): error is TroupeError {
+  return brandOf(error) === 'troupe'
+}
+
+export function isRetryableError(error: unknown): error is RetryableError {
+  return brandOf(error) === 'retryable'
+}
+
+export function isTerminalError(error: unknown): error is TerminalError {
+  return brandOf(error) === 'terminal'
+}
+
+/** Deep enough for every honest chain, and an end for one that leads back to itself. */
+const MAX_CAUSES = 8
+
+/** The text of anything thrown, with its causes, for one line of a log or a header. */
+export function describeError(error: unknown, depth = 0): string {
+  if (!(error instanceof Error)) return printable(error)
+  if (error.cause === undefined || depth === MAX_CAUSES) return error.message
+  const cause = describeError(error.cause, depth + 1)
+  return error.message.endsWith(cause) ? error.message : `${error.message}: ${cause}`
+}
+
+/** An error as it crosses a thread: structured clone keeps neither class nor own fields of an Error. */
+export interface WireError {
+  readonly name: string
+  readonly message: string
+  readonly stack?: string
+  readonly code?: string
+  /** How the engine must treat it: by the handler's word, or as an ordinary failure. */
+  readonly kind: 'retryable' | 'terminal' | 'troupe' | 'other'
+  readonly retryAfterMs?: number
+  /** Own enumerable fields that can be cloned as JSON. */
+  readonly fields?: Readonly<Record<string, unknown>>
+  readonly cause?: WireError
+}
+
+export function toWireError(error: unknown, depth = 0): WireError {
+  if (!(error instanceof Error)) {
+    return { name: 'Error', message: `a value that is no Error was thrown: ${printable(error)}`, kind: 'other' }
+  }
+  const code: unknown = Reflect.get(error, 'code')
+  const wire: { -readonly [Key in keyof WireError]: WireError[Key] } = {
+    name: printable(error.name),
+    // A library may have put anything there, and what cannot be cloned would hold up the whole reply.
+    message: printable(error.message),
+    kind: isRetryableError(error)
+      ? 'retryable'
+      : isTerminalError(error)
+        ? 'terminal'
+        : isTroupeError(error)
+          ? 'troupe'
+          : 'other',
+  }
+  if (error.stack !== undefined) wire.stack = error.stack
+  if (typeof code === 'string' || typeof code === 'number') wire.code = String(code)
+  if (isRetryableError(error) && error.retryAfterMs !== undefined) wire.retryAfterMs = error.retryAfterMs
+  const fields = plainFields(error)
+  if (fields !== undefined) wire.fields = fields
+  if (error.cause !== undefined && depth < MAX_CAUSES) wire.cause = toWireError(error.cause, depth + 1)
+  return wire
+}
+
+/** The error again, with name, code, message, stack, causes and fields; its class where it is one of ours. */
+export function fromWireError(wire: WireError): Error {
+  const options = wire.cause === undefined ? undefined : { cause: fromWireError(wire.cause) }
+  const error = rebuild(wire, options)
+  error.name = wire.name
+  if (wire.stack !== undefined) error.stack = wire.stack
+  for (const [name, value] of Object.entries(wire.fields ?? {})) {
+    if (!(name in error)) Object.defineProperty(error, name, { value, enumerable: true })
+  }
+  if (wire.code !== undefined && !('code' in error)) {
+    Object.defineProperty(error, 'code', { value: wire.code, enumerable: true })
+  }
+  return error
+}
+
+function rebuild(wire: WireError, options: { cause: Error } | undefined): Error {
+  switch (wire.kind) {
+    case 'retryable':
+      return new RetryableError(wire.message, {
+        ...options,
+        ...(wire.retryAfterMs === undefined ? {} : { retryAfterMs: wire.retryAfterMs }),
+      })
+    case 'terminal':
+      return new TerminalError(wire.message, options)
+    case 'troupe':
+      if (wire.code !== undefined && wire.code in errorTable) {
+        return new TroupeError(wire.code as ErrorCode, wire.message, options)
+      }
+      return new Error(wire.message, options)
+    case 'other':
+      return new Error(wire.message, options)
+  }
+}
+
+const OWN = new Set(['name', 'message', 'stack', 'code', 'cause', 'retryable', 'retryAfterMs'])
+
+function plainFields(error: Error): Record<string, unknown> | undefined {
+  const fields: Record<string, unknown> = {}
+  let count = 0
+  for (const [name, value] of Object.entries(error)) {
+    if (OWN.has(name)) continue
+    try {
+      const text = JSON.stringify(value) as string | undefined
+      if (text === undefined || text.length > 4096) continue
+      fields[name] = JSON.parse(text)
+      count += 1
+    } catch {
+      // A field that cannot be cloned (a cycle, a BigInt) stays behind; the error itself crosses.
+    }
+  }
+  return count === 0 ? undefined : fields
+}
+
+function printable(value: unknown): string {
+  if (typeof value === 'string') return value
+  try {
+    const text: unknown = JSON.stringify(value)
+    return typeof text === 'string' ? text : String(value)
+  } catch {
+    return String(value)
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The public API, by name. Handler modules import it on worker threads, so nothing here reaches the
+ * native Kafka client, a database driver, prom-client or fastify: `startSupervisor` loads those when
+ * it is called.
+ */
+import { isMainThread } from 'node:worker_threads'
+import type { App, AppDefinition } from './app.ts'
+import { TroupeError } from './errors.ts'
+import type { StartOptions, Supervisor } from './supervisor/supervisor.ts'
+
+export { compose, deadLetter, defineHandler, done, retry, skip } from './actors/handler.ts'
+export type {
+  DeadLetterOutcome,
+  DoneOutcome,
+  ErrorDecision,
+  FailedRecords,
+  Handler,
+  HandlerContext,
+  HandlerDefinition,
+  OnError,
+  Outcome,
+  RetryOutcome,
+  SetupContext,
+  SkipOutcome,
+  Step,
+} from './actors/handler.ts'
+export type { Decision, ParkedRecord } from './actors/parking-lot.ts'
+export { defineApp } from './app.ts'
+export type { ActorDefinition, App, AppDefinition } from './app.ts'
+export { isTroupeError, RetryableError, TerminalError, TroupeError } from './errors.ts'
+export type { ErrorCode } from './errors.ts'
+export type { Log } from './log.ts'
+export type { Order, ResolvedActor, ResolvedApp, RunOn } from './options.ts'
+export type { OptionSources } from './resolve-options.ts'
+export type { WriteResult } from './streams/broker-port.ts'
+export { bytes, json, text } from './streams/codec.ts'
+export type { Codec } from './streams/codec.ts'
+export { table, topic } from './streams/flow.ts'
+export type {
+  ColumnValue,
+  Destination,
+  Effect,
+  Key,
+  RecordEffect,
+  RecordOptions,
+  RowEffect,
+  Table,
+  TableOptions,
+  Topic,
+  TopicOptions,
+} from './streams/flow.ts'
+export type { RecordHeader, SourceRecord } from './streams/record.ts'
+export type {
+  ColumnDefinition,
+  EncodedRow,
+  Sink,
+  SinkContext,
+  SinkDestination,
+  SinkLog,
+  SinkWrite,
+} from './streams/sink.ts'
+export type { Health, Readiness } from './supervisor/health.ts'
+export type { StartOptions, Supervisor, SupervisorEnd, SupervisorStatus } from './supervisor/supervisor.ts'
+
+/**
+ * Starts an app: joins the group and works until `stop()`, the signal, or a failure that no restart
+ * mends. Installs no signal handlers and never ends the process.
+ *
+ * Resolves when the group was joined. Rejects with one TroupeError that names the cause: an option,
+ * a module that does not load, a broker or a database that cannot be reached, a missing topic.
+ *
+ * @example
+ * const supervisor = await startSupervisor(app)
+ * process.once('SIGTERM', () => void supervisor.stop())
+ * const end = await supervisor.finished
+ */
+export async function startSupervisor(app: App | AppDefinition, options?: StartOptions): Promise<Supervisor> {
+  if (!isMainThread) {
+    throw new TroupeError(
+      'NOT_MAIN_THREAD',
+      'startSupervisor was called in a worker thread, where the native Kafka client cannot load; call it on the main thread',
+    )
+  }
+  const supervisor = await import('./supervisor/supervisor.ts')
+  return await supervisor.startSupervisor(app, options)
+}

@@ -1,0 +1,136 @@
+/**
+ * All that Troupe asks of Kafka: one consumer in a group, one producer. `kafka-broker.ts` is the
+ * real one, `troupe/testing` has a fake; one contract suite runs against both.
+ *
+ * Nothing here decides anything: partitions are taken and given back only by `assign` and
+ * `unassign`, offsets are stored only by `storePositions`.
+ */
+import type { OutputRecord, SourceRecord, TopicPartition } from './record.ts'
+
+/** The group coordinator wants partitions taken or given back. Every event has to be answered, once, by `assign` or `unassign`. */
+export interface RebalanceEvent {
+  /** Grows with each event. An answer that carries an older id than the newest event is ignored (parked-revoke guard). */
+  readonly id: number
+  readonly type: 'assign' | 'revoke'
+  readonly partitions: readonly TopicPartition[]
+  /** Only on revoke: the partitions belong to somebody else already; nothing may be stored any more. */
+  readonly lost: boolean
+}
+
+/** Where to begin reading a partition. */
+export interface StartPosition extends TopicPartition {
+  readonly position: number | 'earliest' | 'latest'
+}
+
+/** What the group's last accepted commit says of a partition. */
+export interface CommittedPosition extends TopicPartition {
+  /** null: nothing is committed. */
+  readonly position: number | null
+  readonly metadata: string
+}
+
+/** A position to be committed, with the completion map that belongs to it. */
+export interface StoredPosition extends TopicPartition {
+  readonly position: number
+  readonly metadata: string
+}
+
+/** The broker's answer to a commit that the client made of stored positions. */
+export interface CommitReport {
+  /** `position` is what exactly this request committed. */
+  readonly positions: readonly (TopicPartition & { readonly position?: number })[]
+  /**
+   * - `accepted`  all of them stand.
+   * - `deferred`  refused because the group is rebalancing; they are committed again by themselves.
+   * - `fenced`    this member is not in the group any more (unknown member, fenced instance or epoch).
+   * - `too-large` the broker refuses the metadata's length (error 12) of these very positions; those of the same
+   *   commit that fit are reported apart, as accepted.
+   * - `failed`    anything else; they are committed again by themselves.
+   */
+  readonly result: 'accepted' | 'deferred' | 'fenced' | 'too-large' | 'failed'
+  readonly reason?: string
+}
+
+export interface Watermarks {
+  /** The log's first offset. */
+  readonly low: number
+  /** The position after the last record a reader may see. */
+  readonly high: number
+}
+
+export interface BrokerConsumerEvents {
+  /** Called from within `poll`. Must only take note: the answer comes later, by `assign` or `unassign`. */
+  onRebalance(event: RebalanceEvent): void
+  onCommit(report: CommitReport): void
+  /** A condition worth an operator's attention: brokers away, no right to read, unknown topic. Debounced by the port. */
+  onTrouble(trouble: BrokerTrouble): void
+  /** The end of a partition's log was reached; `position` is past trailing transaction markers. */
+  onEndOfPartition(at: TopicPartition & { readonly position: number }): void
+}
+
+export interface BrokerTrouble {
+  /** `fatal`: this consumer will never read again (fenced instance id, no right); the supervisor ends. */
+  readonly severity: 'warning' | 'fatal'
+  /** A code of errors.ts. */
+  readonly code: string
+  readonly message: string
+  /** The partition it is about, when it is about one. */
+  readonly partition?: TopicPartition
+}
+
+export interface BrokerConsumer {
+  /** Resolves when a broker answered. Rejects with a TroupeError that names the cause (wrong password, wrong CA, nobody listening, …). */
+  connect(): Promise<void>
+  /** Number of partitions of each topic; a topic that does not exist is absent from the map. */
+  partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /** Joins the group. Rebalance events come from then on, from within `poll`. */
+  subscribe(topics: readonly string[], events: BrokerConsumerEvents): void
+  /**
+   * Waits for records at most `timeoutMs`, then takes what is there, at most `maxRecords`. Also
+   * serves callbacks and keeps the member alive, so it is called even when nothing may be taken
+   * (`maxRecords` 0), at least once a second. Returns early, with nothing, when a rebalance event
+   * came. At most one call is outstanding. Rejects only for what cannot pass by itself.
+   *
+   * Records of a partition never come after `unassign` or a new `assign` of it. Taking nothing for
+   * longer than a second makes the client drop what it fetched ahead, and fetch it again later.
+   */
+  poll(maxRecords: number, timeoutMs: number): Promise<readonly SourceRecord[]>
+  /** Asks the broker, so it is the proof of a commit. */
+  committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]>
+  watermarks(partition: TopicPartition): Promise<Watermarks>
+  /** Answers an assign event. `starts` may be empty. False: the event is stale and nothing was done. */
+  assign(eventId: number, starts: readonly StartPosition[]): boolean
+  /** Answers a revoke event; what was stored is committed by the client on the way. False: stale, nothing done. */
+  unassign(eventId: number, partitions: readonly TopicPartition[]): boolean
+  /** Takes note of positions for the next commit. Returns the partitions it refused (not ours any more). Never throws for those. */
+  storePositions(positions: readonly StoredPosition[]): readonly TopicPartition[]
+  pause(partitions: readonly TopicPartition[]): void
+  resume(partitions: readonly TopicPartition[]): void
+  /** True when the client knows that its assignment belongs to others by now. */
+  isAssignmentLost(): boolean
+  /** Commits what is stored, leaves the group, ends. Answers a last revoke by itself. Idempotent. */
+  disconnect(): Promise<void>
+}
+
+/** What became of one output: `null` is durable, an Error says why the broker refused this very record. */
+export type WriteResult = Error | null
+
+export interface BrokerProducer {
+  connect(): Promise<void>
+  /**
+   * Resolves when each record is durable or refused for good (unknown topic, too large, no right),
+   * in the order given. Rejects with a SINK_UNAVAILABLE TroupeError when the batch has to be sent
+   * again from its first unacknowledged record on. At most one call is outstanding.
+   */
+  write(records: readonly OutputRecord[]): Promise<readonly WriteResult[]>
+  /** Number of partitions of each topic; a topic that does not exist is absent. */
+  partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
+  disconnect(): Promise<void>
+}
+
+/** Makes clients with the same connection settings. */
+export interface Broker {
+  consumer(): BrokerConsumer
+  /** `name` tells clients apart in logs: `outputs`, `dead-letters`. */
+  producer(name: string): BrokerProducer
+}

@@ -1,0 +1,52 @@
+/**
+ * What flows: one Kafka record, in or out, and where it stands.
+ *
+ * Words: an *offset* is the place of a record; a *position* is the next offset to read. Only
+ * positions are committed. Both are plain numbers, exact to 2^53.
+ */
+
+/** One header. Kafka allows the same name several times, and a value of null. */
+export type RecordHeader = readonly [name: string, value: Uint8Array | null]
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** One record as the broker gave it. A null value is a tombstone. */
+export interface SourceRecord extends TopicPartition {
+  readonly offset: number
+  /** Milliseconds since the Unix epoch, as the producer or the broker stamped it. */
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+}
+
+/** One record on its way out, already encoded. */
+export interface OutputRecord {
+  readonly topic: string
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers?: readonly RecordHeader[]
+  /** Chosen by the key (murmur2, as Java does) unless given. */
+  readonly partition?: number
+  /** Milliseconds since the Unix epoch; the client's clock unless given. */
+  readonly timestamp?: number
+}
+
+/** `topic/partition`, the name under which maps keep a partition. */
+export function partitionName(of: TopicPartition): string {
+  return `${of.topic}/${String(of.partition)}`
+}
+
+/** What a record counts against a budget of bytes: its parts, and a flat share for the objects around them. */
+export function sizeInBytes(record: SourceRecord): number {
+  let size = RECORD_OVERHEAD_BYTES + (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0)
+  for (const [name, value] of record.headers) size += name.length + (value?.byteLength ?? 0) + HEADER_OVERHEAD_BYTES
+  return size
+}
+
+/** Objects, typed arrays and their buffers of one record, as a heap snapshot shows them, rounded up. */
+const RECORD_OVERHEAD_BYTES = 512
+const HEADER_OVERHEAD_BYTES = 128

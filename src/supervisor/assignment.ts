@@ -1,0 +1,328 @@
+/**
+ * The partitions this member owns: answers the coordinator's events, makes a partition actor for
+ * each assigned partition and ends it when the partition goes.
+ *
+ * Events are handled one after the other, off the poll loop, which goes on meanwhile: a draining
+ * member has to keep polling. The order on revoke is the guarantee:
+ *
+ *     drain → store positions → unassign (the client commits what is stored) → the epoch ends
+ *
+ * Fencing first would make every clean hand-over a replay; unassigning first would let the next
+ * owner begin below what is still being finished here.
+ */
+import type { Dispatcher } from '../actors/dispatcher.ts'
+import { PartitionActor, type PartitionActorOptions } from '../actors/partition-actor.ts'
+import type { Clock } from '../clock.ts'
+import { TroupeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { ResolvedActor } from '../options.ts'
+import type { BrokerConsumer, CommittedPosition, RebalanceEvent, StartPosition } from '../streams/broker-port.ts'
+import type { Committer } from '../streams/committer.ts'
+import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/completion-map.ts'
+import type { Credit } from '../streams/credit.ts'
+import type { Delivery } from '../streams/delivery.ts'
+import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
+import type { EngineStats } from '../streams/stats.ts'
+import { Intake } from './intake.ts'
+import type { UserPauses } from './user-pauses.ts'
+
+export interface AssignmentOptions {
+  readonly consumer: BrokerConsumer
+  /** The actor of each input topic. */
+  readonly actors: ReadonlyMap<string, ResolvedActor>
+  readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
+  readonly delivery: Delivery
+  readonly committer: Committer
+  readonly credit: Credit
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Log
+  readonly stats: EngineStats
+  readonly drainTimeoutMs: number
+  readonly foreignMetadata: 'ignore' | 'fail'
+  readonly maxPartitionRecords: number
+  readonly maxPartitionBytes: number
+  readonly userPauses: UserPauses
+  /** Something that a policy says must end this member. */
+  readonly onFailure: (error: unknown) => void
+}
+
+export class Assignment {
+  readonly #options: AssignmentOptions
+  readonly #owned = new Map<string, PartitionActor>()
+  readonly #intake: Intake
+  #events: Promise<void> = Promise.resolve()
+  /** What an overtaken revoke had stored, until the assignment that overtook it is taken. */
+  readonly #overtaken = new Map<string, CompletionSnapshot>()
+  #isStopping = false
+  /** The first assign event was answered. */
+  #wasAssigned = false
+
+  constructor(options: AssignmentOptions) {
+    this.#options = options
+    this.#intake = new Intake({ ...options, partitionCount: () => this.#owned.size })
+  }
+
+  get actors(): Iterable<PartitionActor> {
+    return this.#owned.values()
+  }
+
+  get size(): number {
+    return this.#owned.size
+  }
+
+  get wasAssigned(): boolean {
+    return this.#wasAssigned
+  }
+
+  /** The user has paused or resumed something. */
+  reviewIntake(): void {
+    for (const actor of this.#owned.values()) this.#intake.review(actor)
+  }
+
+  isStoppedByUser(actor: PartitionActor): boolean {
+    return this.#intake.isStoppedByUser(actor)
+  }
+
+  /** Takes note of an event; it is handled when those before it are. */
+  noteRebalance(event: RebalanceEvent): void {
+    // Lost partitions belong to somebody else already: nothing of them may be written any more, so
+    // this does not wait for the events before it.
+    if (event.lost) this.fence(event.partitions)
+    this.#events = this.#events.then(async () => {
+      try {
+        await (event.type === 'assign' ? this.#assign(event) : this.#revoke(event))
+      } catch (error) {
+        this.#options.onFailure(error)
+      }
+    })
+  }
+
+  /** Hands records of one partition to its owner. A partition that is not ours (any more) has none: the next owner reads them. */
+  admit(records: readonly SourceRecord[]): void {
+    const first = records[0]
+    if (first === undefined) return
+    const actor = this.#owned.get(partitionName(first))
+    if (actor === undefined) return
+    actor.admit(records)
+    this.#options.dispatcherOf(actor.actor).enlist(actor)
+  }
+
+  /** The log of a partition ends here for now. */
+  noteEnd(at: TopicPartition & { readonly position: number }): void {
+    this.#owned.get(partitionName(at))?.noteEnd(at.position)
+  }
+
+  /** Ends the epoch of these partitions now, without waiting for anything. */
+  fence(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      const actor = this.#owned.get(partitionName(partition))
+      if (actor === undefined) continue
+      this.#options.stats.rebalances.lost += 1
+      this.#release(actor)
+    }
+  }
+
+  /** Finishes what is in flight within the drain deadline and stores its positions. Takes nothing new from then on. */
+  async drainAll(): Promise<void> {
+    this.#isStopping = true
+    await this.#drain([...this.#owned.values()])
+  }
+
+  /** Ends every epoch. */
+  fenceAll(): void {
+    this.#isStopping = true
+    for (const actor of this.#owned.values()) this.#release(actor)
+  }
+
+  async #assign(event: RebalanceEvent): Promise<void> {
+    const { consumer, log, stats } = this.#options
+    const starts: StartPosition[] = []
+    if (!this.#isStopping && event.partitions.length > 0) {
+      const committed = await consumer.committed(event.partitions)
+      starts.push(...(await Promise.all(committed.map((position) => this.#take(position)))))
+    }
+    this.#overtaken.clear()
+    if (!consumer.assign(event.id, starts)) {
+      // A newer event has overtaken this one and speaks for itself.
+      for (const start of starts) this.#releaseAt(start)
+      return
+    }
+    this.#wasAssigned = true
+    this.#noteSize()
+    if (event.partitions.length > 0) {
+      stats.rebalances.assign += 1
+      log.info(
+        { partitions: starts.map((start) => `${partitionName(start)}@${start.position}`) },
+        'partitions assigned',
+      )
+    }
+  }
+
+  async #revoke(event: RebalanceEvent): Promise<void> {
+    const { consumer, log, stats } = this.#options
+    const actors = event.partitions.flatMap((partition) => this.#owned.get(partitionName(partition)) ?? [])
+    if (!event.lost && actors.length > 0) await this.#drain(actors)
+    const isAnswered = consumer.unassign(event.id, event.partitions)
+    for (const actor of actors) this.#release(actor)
+    this.#noteSize()
+    if (!isAnswered) {
+      if (!event.lost) this.#noteOvertaken(actors)
+      log.info({}, 'a revoke was overtaken by a newer assignment; its answer is dropped')
+    } else if (event.partitions.length > 0) {
+      stats.rebalances.revoke += 1
+      log.info({ partitions: event.partitions.map(partitionName), lost: event.lost }, 'partitions given back')
+    }
+  }
+
+  /**
+   * Nobody else has owned these partitions since, and the assignment that overtook the revoke asks
+   * the broker where to begin while the positions stored here may still be on their way: it would
+   * begin below them, repeat what is finished and take the commit back.
+   */
+  #noteOvertaken(actors: readonly PartitionActor[]): void {
+    for (const actor of actors) {
+      const snapshot = actor.tracker.snapshot()
+      if (snapshot !== null) this.#overtaken.set(partitionName(actor), snapshot)
+    }
+  }
+
+  async #drain(actors: readonly PartitionActor[]): Promise<void> {
+    const { clock, committer, drainTimeoutMs, log, stats } = this.#options
+    const startedAt = clock.now()
+    const isOver = await new Promise<boolean>((resolve) => {
+      const cancel = clock.after(drainTimeoutMs, () => {
+        resolve(false)
+      })
+      void Promise.all(actors.map((actor) => actor.drain())).then(() => {
+        cancel()
+        resolve(true)
+      })
+    })
+    stats.drainSeconds.observe((clock.now() - startedAt) / 1000)
+    if (!isOver) {
+      stats.drainTimeouts += 1
+      const late = actors.filter((actor) => actor.hasWorkInFlight).map(partitionName)
+      const error = new TroupeError(
+        'DRAIN_TIMEOUT',
+        `work in flight did not finish within ${drainTimeoutMs} ms; it will be handled again: ${late.join(', ')}`,
+      )
+      log.warn({ code: error.code, action: error.action }, error.message)
+    }
+    // Unfinished work is simply not part of the snapshot: it is fenced, never committed as done.
+    committer.storeNow(actors)
+  }
+
+  /** Makes the actor of a partition, from what the group's last commit says of it. */
+  async #take(committed: CommittedPosition): Promise<StartPosition> {
+    const { actors, stats } = this.#options
+    const { topic, partition } = committed
+    const actor = actors.get(topic)
+    if (actor === undefined) throw new TroupeError('INTERNAL', `topic ${topic} was assigned and has no actor`)
+    const before = this.#owned.get(partitionName(committed))
+    // A partition that was ours all along and is granted again: the new epoch replaces the old one.
+    if (before !== undefined) this.#release(before)
+    const start = await this.#startOf(committed, actor)
+    stats.epoch += 1
+    this.#owned.set(partitionName(committed), this.#actorFor(actor, committed, start))
+    return { topic, partition, position: start.position ?? start.from }
+  }
+
+  /** Position and map to begin with, by policy where the commit cannot be taken at its word. */
+  async #startOf(
+    committed: CommittedPosition,
+    actor: ResolvedActor,
+  ): Promise<{ position: number | null; map: CompletionMap | null; from: 'earliest' | 'latest' }> {
+    const { consumer, log, stats } = this.#options
+    const name = partitionName(committed)
+    const own = this.#overtaken.get(name)
+    if (own !== undefined && own.position >= (committed.position ?? 0)) {
+      return { position: own.position, map: new CompletionMap(own), from: 'earliest' }
+    }
+    if (committed.position === null) return { position: null, map: null, from: actor.startFrom }
+    const { low, high } = await consumer.watermarks(committed)
+    if (committed.position < low || committed.position > high) {
+      stats.partition(actor.name, committed.topic, committed.partition).outOfRange += 1
+      const gap =
+        committed.position < low ? `offsets ${committed.position} to ${low - 1} are gone` : 'the log is shorter'
+      const message = `the committed position ${committed.position} of ${name} is outside its log (${low} to ${high}): ${gap}`
+      if (actor.outOfRange === 'fail') throw new TroupeError('OFFSET_OUT_OF_RANGE', message)
+      log.error({ partition: name, low, high, position: committed.position, policy: actor.outOfRange }, message)
+      return { position: null, map: null, from: actor.outOfRange }
+    }
+    return {
+      position: committed.position,
+      map: this.#mapOf(committed, committed.position, high, actor),
+      from: 'earliest',
+    }
+  }
+
+  #mapOf(committed: CommittedPosition, position: number, end: number, actor: ResolvedActor): CompletionMap | null {
+    const { foreignMetadata, log, stats } = this.#options
+    const decoded = decodeCompletionMap(committed.metadata, { position, end })
+    if (decoded.kind === 'map') return decoded.map
+    if (decoded.kind === 'none') return null
+    stats.partition(actor.name, committed.topic, committed.partition).foreignMetadata += 1
+    const reason = decoded.kind === 'newer' ? `it is of version ${decoded.version}` : decoded.reason
+    const message = `the commit's metadata of ${partitionName(committed)} is no completion map (${decoded.kind}): ${reason}`
+    if (foreignMetadata === 'fail') throw new TroupeError('COMPLETION_MAP_UNREADABLE', message)
+    log.warn(
+      { partition: partitionName(committed), position },
+      `${message}; records beyond the position are handled again`,
+    )
+    return null
+  }
+
+  #actorFor(
+    actor: ResolvedActor,
+    { topic, partition }: TopicPartition,
+    start: PartitionActorOptions['start'],
+  ): PartitionActor {
+    const { clock, credit, delivery, dispatcherOf, log, random, stats } = this.#options
+    const dispatcher = dispatcherOf(actor)
+    const made: PartitionActor = new PartitionActor({
+      actor,
+      topic,
+      partition,
+      epoch: stats.epoch,
+      start,
+      delivery,
+      credit,
+      clock,
+      random,
+      log,
+      stats: stats.partition(actor.name, topic, partition),
+      actorStats: stats.actor(actor.name),
+      keyBudget: this.#intake.keyBudget,
+      onReady: () => {
+        dispatcher.enlist(made)
+        dispatcher.pump()
+      },
+      onLoadChanged: () => {
+        this.#intake.balance(made)
+      },
+      onEscalate: this.#options.onFailure,
+    })
+    return made
+  }
+
+  /** There are more partitions, or fewer, to share what all of them may hold. */
+  #noteSize(): void {
+    for (const actor of this.#owned.values()) actor.reviewWaitingKeys()
+    this.reviewIntake()
+  }
+
+  #releaseAt(partition: TopicPartition): void {
+    const actor = this.#owned.get(partitionName(partition))
+    if (actor !== undefined) this.#release(actor)
+  }
+
+  #release(actor: PartitionActor): void {
+    const name = partitionName(actor)
+    actor.fence()
+    this.#intake.forget(actor)
+    this.#options.committer.forget(actor)
+    if (this.#owned.get(name) !== actor) return
+    this.#owned.delete(name)
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * The running app: loads handlers, opens sinks, joins the group, restarts a failed membership and
+ * ends everything in order. Broker, clock and chance are arguments, so that the simulation runs
+ * this very code. `supervisor.ts` gives it the real ones.
+ *
+ * - STARTING  loads and connects; the first failure ends it.
+ * - RUNNING   a membership is in the group, or waits for its restart. → STOPPING.
+ * - STOPPING  takes nothing new; drains within the deadline. → ENDED.
+ * - ENDED     holds no timer, thread, connection or promise.
+ */
+import { HandlerHost } from '../actors/handler-host.ts'
+import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
+import { sleep, type Clock } from '../clock.ts'
+import { TroupeError, describeError, isTroupeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { ResolvedApp } from '../options.ts'
+import { AtLeastOnceDelivery } from '../streams/at-least-once.ts'
+import type { Broker, BrokerProducer } from '../streams/broker-port.ts'
+import { Committer } from '../streams/committer.ts'
+import { partitionName, type TopicPartition } from '../streams/record.ts'
+import type { EngineStats } from '../streams/stats.ts'
+import { describeHealth, type Health, type Readiness } from './health.ts'
+import { Membership } from './membership.ts'
+import { RestartPolicy } from './restart-policy.ts'
+import { describeStatus, type EngineStatus } from './status.ts'
+import { planTopology, verifyTopics, type Topology } from './topology.ts'
+import { UserPauses } from './user-pauses.ts'
+
+export interface EngineParts {
+  readonly app: ResolvedApp
+  readonly broker: Broker
+  readonly clock: Clock
+  /** 0 ≤ random() < 1, for jitter. */
+  readonly random: () => number
+  readonly log: Log
+  readonly stats: EngineStats
+  /** The compiled thread entry, where it does not stand beside the worker pool. */
+  readonly threadEntry?: URL
+}
+
+export type EngineEnd =
+  { readonly reason: 'stopped' } | { readonly reason: 'killed' } | { readonly reason: 'failed'; readonly error: Error }
+
+export type EngineState = 'starting' | 'running' | 'stopping' | 'ended'
+
+export class Engine {
+  /** Resolves when everything has ended, and says how. Never rejects. */
+  readonly finished: Promise<EngineEnd>
+  readonly #parts: EngineParts
+  readonly #host: HandlerHost
+  readonly #topology: Topology
+  readonly #outputs: BrokerProducer
+  readonly #deadLetters: BrokerProducer
+  readonly #committer: Committer
+  readonly #delivery: AtLeastOnceDelivery
+  readonly #restarts: RestartPolicy
+  readonly #userPauses = new UserPauses()
+  #membership: Membership | null = null
+  #state: EngineState = 'starting'
+  #isRestarting = false
+  #ending: Promise<void> | null = null
+  #resolveFinished: (end: EngineEnd) => void = () => undefined
+  readonly #startedAtMs: number
+
+  private constructor(
+    parts: EngineParts,
+    opened: { host: HandlerHost; topology: Topology; outputs: BrokerProducer; deadLetters: BrokerProducer },
+  ) {
+    this.#parts = parts
+    this.#host = opened.host
+    this.#topology = opened.topology
+    this.#outputs = opened.outputs
+    this.#deadLetters = opened.deadLetters
+    this.#startedAtMs = parts.clock.now()
+    this.#restarts = new RestartPolicy(parts.app.restart)
+    this.finished = new Promise((resolve) => {
+      this.#resolveFinished = resolve
+    })
+    const { app, clock, log, stats } = parts
+    this.#committer = new Committer({
+      // The client commits what is stored on an interval of its own: half and half make the whole.
+      intervalMs: app.commitIntervalMs / 2,
+      clock,
+      log,
+      stats,
+      events: {
+        onRefused: (partitions) => this.#membership?.assignment.fence(partitions),
+      },
+      assignedCount: () => this.#membership?.assignment.size ?? 1,
+      onCommitted: (partition, position) => {
+        this.#noteCommitted(partition, position)
+      },
+    })
+    this.#delivery = new AtLeastOnceDelivery({
+      outputs: opened.outputs,
+      deadLetters: opened.deadLetters,
+      sinks: app.sinks,
+      committer: this.#committer,
+      clock,
+      log,
+      stats,
+    })
+  }
+
+  /** Resolves when the group was joined. Rejects, with everything closed again, when anything cannot be loaded, reached or found. */
+  static async start(parts: EngineParts): Promise<Engine> {
+    const { app, broker, log } = parts
+    const undo: (() => Promise<void>)[] = []
+    let noteFatal: (error: Error) => void = () => undefined
+    const fatal = new Promise<Error>((resolve) => {
+      noteFatal = resolve
+    })
+    try {
+      const host = await HandlerHost.open({ ...parts, onFatal: noteFatal })
+      undo.push(() => host.close())
+      const topology = planTopology(app, host.manifests)
+      for (const [name, sink] of Object.entries(app.sinks)) {
+        undo.push(() => sink.close())
+        await sink.open({ log })
+        await sink.prepare(topology.destinations.get(name) ?? [])
+      }
+      const outputs = broker.producer('outputs')
+      undo.push(() => outputs.disconnect())
+      await outputs.connect()
+      await verifyTopics(topology, outputs)
+      const deadLetters = broker.producer('dead-letters')
+      undo.push(() => deadLetters.disconnect())
+      await deadLetters.connect()
+      const engine = new Engine(parts, { host, topology, outputs, deadLetters })
+      undo.push(() => engine.kill())
+      // Also what happened before there was an engine to end.
+      void fatal.then((error) => engine.#endWith({ reason: 'failed', error }))
+      await engine.#join()
+      if (engine.#ending === null) engine.#state = 'running'
+      return engine
+    } catch (error) {
+      for (const step of undo.reverse()) await step().catch(() => undefined)
+      throw error
+    }
+  }
+
+  get state(): EngineState {
+    return this.#state
+  }
+
+  /** Drains, commits, leaves the group and closes everything. Idempotent; the same promise each time. Never rejects. */
+  stop(): Promise<void> {
+    return this.#endWith({ reason: 'stopped' })
+  }
+
+  /** Leaves at once: what is in flight is handled again by the next owner. */
+  kill(): Promise<void> {
+    // A kill overtakes a stop that drains: fenced actors count as drained.
+    this.#membership?.assignment.fenceAll()
+    return this.#endWith({ reason: 'killed' })
+  }
+
+  health(): Health {
+    return describeHealth(this.#view())
+  }
+
+  readiness(): Readiness {
+    const reasons: string[] = []
+    if (this.#state !== 'running') reasons.push(`the supervisor is ${this.#state}`)
+    if (this.#isRestarting) reasons.push('the consumer is being restarted')
+    else if (this.#membership?.assignment.wasAssigned !== true) reasons.push('no partitions were assigned yet')
+    for (const { sink, reason } of this.#delivery.troubles()) reasons.push(`sink ${sink} is unavailable: ${reason}`)
+    return { ready: reasons.length === 0, reasons }
+  }
+
+  status(): EngineStatus {
+    return describeStatus(this.#view())
+  }
+
+  /** Stops the intake of everything, of a topic, or of a partition, until `resume`. What was read goes on. */
+  pause(topic?: string, partition?: number): void {
+    this.#userPauses.pause(topic, partition)
+    this.#membership?.assignment.reviewIntake()
+  }
+
+  resume(topic?: string, partition?: number): void {
+    this.#userPauses.resume(topic, partition)
+    this.#membership?.assignment.reviewIntake()
+  }
+
+  /** The records that wait for an operator's word. */
+  parked(): ParkedRecord[] {
+    return [...(this.#membership?.assignment.actors ?? [])].flatMap((actor) => actor.parked())
+  }
+
+  /** Ends the wait of a parked record. Throws NOT_PARKED, or NO_DEAD_LETTER_TOPIC where there is none. */
+  decide(id: string, decision: Decision): void {
+    for (const actor of this.#membership?.assignment.actors ?? []) {
+      if (actor.decide(id, decision)) return
+    }
+    throw new TroupeError('NOT_PARKED', `record ${id} is not parked in this process`)
+  }
+
+  #view(): Parameters<typeof describeStatus>[0] {
+    const { app, clock, stats } = this.#parts
+    return {
+      app,
+      nowMs: clock.now(),
+      startedAtMs: this.#startedAtMs,
+      state: this.#state,
+      isRestarting: this.#isRestarting,
+      lastPollAtMs: this.#membership?.source.lastPollAtMs ?? null,
+      recordsInFlight: this.#membership?.credit.recordsInFlight ?? 0,
+      bytesInFlight: this.#membership?.credit.bytesInFlight ?? 0,
+      actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
+      troubles: this.#delivery.troubles(),
+      isStoppedByUser: (actor) => this.#membership?.assignment.isStoppedByUser(actor) ?? false,
+      stats,
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { app, broker } = this.#parts
+    this.#membership = new Membership({
+      ...this.#parts,
+      app,
+      consumer: broker.consumer(),
+      actors: this.#topology.actorOfTopic,
+      dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
+      dispatchers: this.#host.dispatchers,
+      delivery: this.#delivery,
+      committer: this.#committer,
+      userPauses: this.#userPauses,
+      onFailure: (error) => {
+        void this.#restart(error)
+      },
+    })
+    await this.#membership.join()
+  }
+
+  /** The membership failed: another one after a back-off, unless nothing would change or it happens too often. */
+  async #restart(error: unknown): Promise<void> {
+    if (this.#state !== 'running' && this.#state !== 'starting') return
+    const { clock, log, stats } = this.#parts
+    const delayMs = this.#restarts.noteFailure(clock.now())
+    if (isTroupeError(error) && !error.retryable) {
+      await this.#endWith({ reason: 'failed', error })
+      return
+    }
+    if (delayMs === null) {
+      const { max, windowMs } = this.#parts.app.restart
+      const message = `the consumer failed more than ${max} times within ${windowMs} ms; the last failure: ${describeError(error)}`
+      await this.#endWith({ reason: 'failed', error: new TroupeError('RESTARTS_EXHAUSTED', message, { cause: error }) })
+      return
+    }
+    stats.restarts += 1
+    log.error({ error: describeError(error), delayMs }, `the consumer failed and is restarted: ${describeError(error)}`)
+    this.#isRestarting = true
+    await this.#membership?.abandon()
+    await sleep(clock, delayMs)
+    if (this.#ending !== null) return
+    try {
+      await this.#join()
+      this.#isRestarting = false
+    } catch (cause) {
+      await this.#restart(cause)
+    }
+  }
+
+  #endWith(end: EngineEnd): Promise<void> {
+    this.#ending ??= this.#end(end)
+    return this.#ending
+  }
+
+  /**
+   * The stop order: stop intake → drain (or drop) → store → leave the group → sinks → producers →
+   * threads. Each step also after a failure of the one before.
+   */
+  async #end(end: EngineEnd): Promise<void> {
+    const { app, log } = this.#parts
+    this.#state = 'stopping'
+    if (end.reason === 'failed') {
+      log.error({ error: describeError(end.error) }, `the supervisor ends: ${describeError(end.error)}`)
+    }
+    const steps: [string, () => Promise<void> | undefined][] = [
+      // A failure has its cause in the consumer or in the group; what is in flight can still be finished.
+      ['membership', () => (end.reason === 'killed' ? this.#membership?.abandon() : this.#membership?.leave())],
+      [
+        'outputs',
+        () => {
+          this.#delivery.close()
+          return undefined
+        },
+      ],
+      ...Object.entries(app.sinks).map(([name, sink]): [string, () => Promise<void>] => [
+        `sink ${name}`,
+        () => sink.close(),
+      ]),
+      ['producer', () => this.#outputs.disconnect()],
+      ['dead-letter producer', () => this.#deadLetters.disconnect()],
+      ['handlers', () => this.#host.close()],
+    ]
+    for (const [name, step] of steps) {
+      try {
+        await step()
+      } catch (error) {
+        log.error({ step: name, error: describeError(error) }, `stopping: ${name} failed to close; going on`)
+      }
+    }
+    this.#state = 'ended'
+    log.info({ reason: end.reason }, 'the supervisor has ended')
+    this.#resolveFinished(end)
+  }
+
+  #noteCommitted(of: TopicPartition, position: number): void {
+    const actor = this.#topology.actorOfTopic.get(of.topic)
+    if (actor === undefined) throw new TroupeError('INTERNAL', `a commit of ${partitionName(of)}, which no actor reads`)
+    this.#parts.stats.partition(actor.name, of.topic, of.partition).committedPosition = position
+  }
+}

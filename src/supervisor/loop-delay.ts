@@ -1,0 +1,18 @@
+/** Measures how late timers fire on the main thread: whatever blocks it delays polls, commits and probes. */
+import type { Histogram } from '../streams/stats.ts'
+
+const PERIOD_MS = 100
+
+/** Observes seconds until the returned function is called. Keeps no process alive. */
+export function watchLoopDelay(histogram: Histogram): () => void {
+  let dueAtMs = performance.now() + PERIOD_MS
+  const timer = setInterval(() => {
+    const nowMs = performance.now()
+    histogram.observe(Math.max(0, nowMs - dueAtMs) / 1000)
+    dueAtMs = nowMs + PERIOD_MS
+  }, PERIOD_MS)
+  timer.unref()
+  return () => {
+    clearInterval(timer)
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * One consumer's life in its group: connect, subscribe, poll, own partitions, leave. A failure ends
+ * it; the supervisor decides whether another one begins.
+ */
+import type { Dispatcher } from '../actors/dispatcher.ts'
+import type { PartitionActor } from '../actors/partition-actor.ts'
+import type { Clock } from '../clock.ts'
+import { TroupeError, errorTable, type ErrorCode } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { ResolvedActor, ResolvedApp } from '../options.ts'
+import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
+import type { Committer } from '../streams/committer.ts'
+import { Credit } from '../streams/credit.ts'
+import type { Delivery } from '../streams/delivery.ts'
+import { Source } from '../streams/source.ts'
+import type { EngineStats } from '../streams/stats.ts'
+import { Assignment } from './assignment.ts'
+import type { UserPauses } from './user-pauses.ts'
+
+export interface MembershipOptions {
+  readonly app: ResolvedApp
+  readonly consumer: BrokerConsumer
+  /** The actor of each input topic. */
+  readonly actors: ReadonlyMap<string, ResolvedActor>
+  readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
+  readonly dispatchers: readonly Dispatcher[]
+  readonly delivery: Delivery
+  readonly committer: Committer
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Log
+  readonly stats: EngineStats
+  readonly userPauses: UserPauses
+  readonly onFailure: (error: unknown) => void
+}
+
+/** How often the ends of the logs are asked for, to know the lag. */
+const LAG_INTERVAL_MS = 5_000
+/** A person who has just started it looks now. */
+const FIRST_LAG_DELAY_MS = 1_000
+/** A consumer that cannot say good-bye within this time is left to the session time-out. */
+const DISCONNECT_TIMEOUT_MS = 15_000
+
+export class Membership {
+  readonly assignment: Assignment
+  readonly source: Source
+  readonly credit: Credit
+  readonly #options: MembershipOptions
+  #cancelLagTimer: (() => void) | null = null
+  #hasFailed = false
+  #isLeaving = false
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+    const { app, consumer } = options
+    this.credit = new Credit(app.intake)
+    this.assignment = new Assignment({
+      ...options,
+      credit: this.credit,
+      drainTimeoutMs: app.drainTimeoutMs,
+      foreignMetadata: app.foreignMetadata,
+      maxPartitionRecords: app.intake.maxPartitionRecords,
+      maxPartitionBytes: app.intake.maxPartitionBytes,
+      onFailure: (error) => {
+        this.#fail(error)
+      },
+    })
+    this.source = new Source({
+      consumer,
+      credit: this.credit,
+      clock: options.clock,
+      onRecords: (records) => {
+        this.assignment.admit(records)
+      },
+      onEnd: (end) => {
+        this.assignment.noteEnd(end)
+      },
+      onBatchEnd: () => {
+        for (const dispatcher of options.dispatchers) dispatcher.pump()
+      },
+      onFailure: (error) => {
+        this.#fail(error)
+      },
+    })
+  }
+
+  /** Joins the group. Rejects when no broker can be reached. */
+  async join(): Promise<void> {
+    const { actors, committer, consumer } = this.#options
+    await consumer.connect()
+    // A stop may have overtaken the connect: what has left must not subscribe, or it would poll and
+    // commit with nobody to end it.
+    if (this.#isLeaving) return
+    consumer.subscribe([...actors.keys()], {
+      onRebalance: (event) => {
+        this.assignment.noteRebalance(event)
+      },
+      onCommit: (report) => {
+        committer.noteReport(report)
+      },
+      onTrouble: (trouble) => {
+        this.#noteTrouble(trouble)
+      },
+      onEndOfPartition: (at) => {
+        this.source.noteEnd(at)
+      },
+    })
+    committer.begin(consumer)
+    this.source.start()
+    this.#watchLag(FIRST_LAG_DELAY_MS)
+  }
+
+  /** Drains within the deadline, commits, leaves the group. Every step also after a failure of the one before. Never rejects. */
+  async leave(): Promise<void> {
+    this.#isLeaving = true
+    this.source.stopTaking()
+    await this.#attempt('drain', () => this.assignment.drainAll())
+    // What overran the deadline must write nothing beside the next owner, and leaving may take a while.
+    this.assignment.fenceAll()
+    await this.#end()
+  }
+
+  /** Ends every epoch now and leaves. What was in flight is handled again. Never rejects. */
+  async abandon(): Promise<void> {
+    this.#isLeaving = true
+    this.assignment.fenceAll()
+    await this.#end()
+  }
+
+  async #end(): Promise<void> {
+    const { clock, committer, consumer } = this.#options
+    this.#cancelLagTimer?.()
+    this.source.stop()
+    // Stores after this are refused by the client anyway; the last ones were made by the drain.
+    committer.end()
+    await this.#attempt('disconnect', async () => {
+      await new Promise<void>((resolve, reject) => {
+        const cancel = clock.after(DISCONNECT_TIMEOUT_MS, () => {
+          reject(new Error(`the client did not disconnect within ${DISCONNECT_TIMEOUT_MS} ms`))
+        })
+        consumer.disconnect().then(resolve, reject).finally(cancel)
+      })
+    })
+    this.assignment.fenceAll()
+  }
+
+  async #attempt(step: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#options.log.error({ step, error: String(error) }, `leaving the group: ${step} failed; going on`)
+    }
+  }
+
+  #fail(error: unknown): void {
+    // The first failure says why; what follows from it says nothing more.
+    if (this.#hasFailed || this.#isLeaving) return
+    this.#hasFailed = true
+    this.#options.onFailure(error)
+  }
+
+  #noteTrouble(trouble: BrokerTrouble): void {
+    const { log, stats } = this.#options
+    stats.trouble.add(trouble.code)
+    if (trouble.severity === 'fatal') {
+      const code = trouble.code in errorTable ? (trouble.code as ErrorCode) : 'INTERNAL'
+      this.#fail(new TroupeError(code, trouble.message))
+    } else {
+      log.warn({ code: trouble.code }, trouble.message)
+    }
+  }
+
+  #watchLag(delayMs: number): void {
+    this.#cancelLagTimer = this.#options.clock.after(delayMs, () => {
+      void this.#measureLag().finally(() => {
+        if (!this.#isLeaving) this.#watchLag(LAG_INTERVAL_MS)
+      })
+    })
+  }
+
+  async #measureLag(): Promise<void> {
+    for (const actor of [...this.assignment.actors]) {
+      if (this.#isLeaving) return
+      try {
+        this.#noteLog(actor, await this.#options.consumer.watermarks(actor))
+      } catch {
+        // Asked again at the next interval; brokers that are away are reported by the client itself.
+      }
+    }
+  }
+
+  #noteLog(actor: PartitionActor, { low, high }: Watermarks): void {
+    // The partition may have gone while the broker was asked.
+    if (actor.isFenced) return
+    const numbers = this.#options.stats.partition(actor.actor.name, actor.topic, actor.partition)
+    numbers.safePosition ??= low
+    numbers.noteLogEnd(high, this.#options.clock.now())
+  }
+}

@@ -1,0 +1,54 @@
+/** How a process started from the command line ends. Embedded, Troupe does none of this. */
+import process from 'node:process'
+
+const stopSignals = ['SIGTERM', 'SIGINT'] as const
+export type StopSignal = (typeof stopSignals)[number]
+
+/** npm and npx pass on a Ctrl-C that the terminal has sent to the whole process group already. */
+const SAME_PRESS_MS = 500
+
+/**
+ * Calls `stop` at the first SIGTERM or SIGINT. A second one ends the process at once. Returns what
+ * removes the listeners again.
+ */
+export function onStopSignal(stop: (signal: StopSignal) => void, say: (line: string) => void): () => void {
+  let first: { readonly signal: StopSignal; readonly atMs: number } | null = null
+  const listeners = stopSignals.map((signal) => {
+    const listener = (): void => {
+      if (first === null) {
+        first = { signal, atMs: Date.now() }
+        stop(signal)
+        return
+      }
+      if (first.signal === signal && Date.now() - first.atMs < SAME_PRESS_MS) return
+      say(`${signal} again: ended at once; what was in flight is handled again`)
+      removeAll()
+      // By the signal's own default, not by process.exit(), which waits for the native client and
+      // hangs for ever while that disconnects.
+      process.kill(process.pid, signal)
+    }
+    process.on(signal, listener)
+    return { signal, listener }
+  })
+  const removeAll = (): void => {
+    for (const { signal, listener } of listeners) process.off(signal, listener)
+  }
+  return removeAll
+}
+
+/** Longest that a process may live on when its work is done. */
+const EXIT_GRACE_MS = 2000
+
+/**
+ * Sets the exit code and lets the process end by itself. What keeps it alive after that is named,
+ * and ended with it.
+ */
+export function endProcess(exitCode: number, say: (line: string) => void): void {
+  process.exitCode = exitCode
+  setTimeout(() => {
+    // By kind only, and standard input and output (PipeWrap, TTYWrap) are among them.
+    const held = [...new Set(process.getActiveResourcesInfo())].join(', ')
+    say(`still held open after ${EXIT_GRACE_MS} ms, by one of ${held}; ended anyway`)
+    process.exit()
+  }, EXIT_GRACE_MS).unref()
+}

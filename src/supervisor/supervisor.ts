@@ -1,0 +1,196 @@
+/**
+ * Troupe on real parts: the native client, the system clock, metrics and HTTP. `troupe run` and
+ * services that embed Troupe both come through here. Installs no signal handlers and never ends the
+ * process.
+ */
+import { isMainThread } from 'node:worker_threads'
+import type { Registry } from 'prom-client'
+import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
+import type { App, AppDefinition } from '../app.ts'
+import { systemClock } from '../clock.ts'
+import { TroupeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { ResolvedApp } from '../options.ts'
+import { resolveOptions, type OptionSources } from '../resolve-options.ts'
+import type { Broker } from '../streams/broker-port.ts'
+import { EngineStats } from '../streams/stats.ts'
+import { Engine, type EngineEnd } from './engine.ts'
+import type { Health, Readiness } from './health.ts'
+import { watchLoopDelay } from './loop-delay.ts'
+import type { EngineStatus } from './status.ts'
+
+export interface StartOptions {
+  /** Aborting it is `stop()`. */
+  readonly signal?: AbortSignal
+  /** Where to log; JSON lines on standard error unless given. pino fits. */
+  readonly log?: Log
+  /** Where to register the metrics; a registry of its own unless given. */
+  readonly registry?: Registry
+  /** Flags and environment, which go over the app's own values. Nothing unless given. */
+  readonly sources?: OptionSources
+}
+
+export interface Supervisor {
+  /** Finishes what is in flight within `drainTimeoutMs`, commits, leaves the group, closes everything. Idempotent. Never rejects. */
+  stop(): Promise<void>
+  /** Ends now; what is in flight is handled again by the next owner. */
+  kill(): Promise<void>
+  /** Resolves when everything has ended, and says how. Never rejects. */
+  readonly finished: Promise<SupervisorEnd>
+  readonly registry: Registry
+  /** Port of the HTTP server; null: there is none. */
+  readonly httpPort: number | null
+  /** What the app came to, defaults included. */
+  readonly options: ResolvedApp
+  status(): SupervisorStatus
+  health(): Health
+  readiness(): Readiness
+  /** The records that failed for good and wait for a word (`failedRecords: 'park'`). */
+  parked(): readonly ParkedRecord[]
+  /**
+   * Ends the wait of a parked record: one more attempt, the dead-letter topic, or dropped. Its key
+   * goes on. Throws NOT_PARKED, or NO_DEAD_LETTER_TOPIC where there is none to send it to.
+   */
+  decide(id: string, decision: Decision): void
+  /** Takes in nothing more, of everything, of a topic or of a partition, until `resume`. What was read is finished. */
+  pause(topic?: string, partition?: number): void
+  /** Lifts the pause of this and of everything in it; not one that is wider. */
+  resume(topic?: string, partition?: number): void
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export type SupervisorEnd = EngineEnd
+export type SupervisorStatus = EngineStatus
+
+/**
+ * Starts an app. Resolves when the group was joined; rejects with one TroupeError that names the
+ * cause when anything cannot be loaded, reached or found.
+ */
+export async function startSupervisor(app: App | AppDefinition, start: StartOptions = {}): Promise<Supervisor> {
+  if (!isMainThread) {
+    throw new TroupeError(
+      'NOT_MAIN_THREAD',
+      'startSupervisor was called in a worker thread, where the native Kafka client cannot load; call it on the main thread',
+    )
+  }
+  const options = resolveOptions(app, start.sources)
+  const { createLog } = await import('./log.ts')
+  const { startHttpServer } = await import('./http-server.ts')
+  const { default: client } = await import('prom-client')
+  const { registerMetrics } = await import('../metrics.ts')
+  const log = start.log ?? createLog({ level: options.log.level })
+  const registry = start.registry ?? new client.Registry()
+  const stats = new EngineStats()
+  const stopMetrics = registerMetrics(registry, stats)
+  const stopWatch = watchLoopDelay(stats.loopDelaySeconds)
+  const unregister = (): void => {
+    stopMetrics()
+    stopWatch()
+  }
+  let engine: Engine | null = null
+  const notStarted = ['the supervisor is starting']
+  let closeHttp: () => Promise<void> = () => Promise.resolve()
+  try {
+    let httpPort: number | null = null
+    if (options.http.port !== null) {
+      const server = await startHttpServer({
+        port: options.http.port,
+        host: options.http.host,
+        registry,
+        health: () => engine?.health() ?? { healthy: true, reasons: notStarted },
+        readiness: () => engine?.readiness() ?? { ready: false, reasons: notStarted },
+        status: () => engine?.status() ?? { state: 'starting' },
+        parked: () => engine?.parked() ?? [],
+        decide: (id, decision) => {
+          if (engine === null) throw new TroupeError('NOT_PARKED', 'the supervisor is starting')
+          engine.decide(id, decision)
+        },
+        log,
+      })
+      httpPort = server.port
+      closeHttp = () => server.close()
+    }
+    const broker = await brokerFor(options, log)
+    engine = await Engine.start({ app: options, broker, clock: systemClock, random: Math.random, log, stats })
+    return publicFace({ engine, options, registry, httpPort, closeHttp, unregister, ...start })
+  } catch (error) {
+    unregister()
+    await closeHttp()
+    throw error
+  }
+}
+
+/** The native client is loaded here and nowhere else, so that nothing that a worker thread imports reaches it. */
+async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log): Promise<Broker> {
+  const { createKafkaBroker } = await import('../streams/kafka-broker.ts')
+  return createKafkaBroker({
+    brokers: kafka.brokers,
+    groupId: kafka.groupId,
+    clientId: kafka.clientId,
+    ...(kafka.groupInstanceId === null ? {} : { groupInstanceId: kafka.groupInstanceId }),
+    groupProtocol: kafka.groupProtocol,
+    assignmentStrategy: kafka.assignmentStrategy,
+    client: kafka.client,
+    // The committer hands over on the other half of the interval.
+    commitIntervalMs: Math.max(1, Math.round(commitIntervalMs / 2)),
+    sessionTimeoutMs: kafka.sessionTimeoutMs,
+    maxPollIntervalMs: kafka.maxPollIntervalMs,
+    connectTimeoutMs: kafka.connectTimeoutMs,
+    log: (level, fields, message) => {
+      log[level](fields, message)
+    },
+  })
+}
+
+function publicFace(parts: {
+  readonly engine: Engine
+  readonly options: ResolvedApp
+  readonly registry: Registry
+  readonly httpPort: number | null
+  readonly closeHttp: () => Promise<void>
+  readonly unregister: () => void
+  readonly signal?: AbortSignal
+}): Supervisor {
+  const { engine, options, registry, httpPort, signal } = parts
+  const onAbort = (): void => {
+    void engine.stop()
+  }
+  // HTTP goes last: until the end /healthz and /readyz say what is going on.
+  const finished = engine.finished.then(async (end) => {
+    signal?.removeEventListener('abort', onAbort)
+    parts.unregister()
+    await parts.closeHttp()
+    return end
+  })
+  const stop = async (): Promise<void> => {
+    await engine.stop()
+    await finished
+  }
+  if (signal?.aborted === true) onAbort()
+  else signal?.addEventListener('abort', onAbort, { once: true })
+  return {
+    finished,
+    registry,
+    httpPort,
+    options,
+    stop,
+    kill: async () => {
+      await engine.kill()
+      await finished
+    },
+    status: () => engine.status(),
+    health: () => engine.health(),
+    readiness: () => engine.readiness(),
+    parked: () => engine.parked(),
+    decide: (id, decision) => {
+      engine.decide(id, decision)
+    },
+    pause: (topic, partition) => {
+      engine.pause(topic, partition)
+    },
+    resume: (topic, partition) => {
+      engine.resume(topic, partition)
+    },
+    [Symbol.asyncDispose]: stop,
+  }
+}

@@ -1,0 +1,75 @@
+/** What an app reads and writes, checked before the first record: every problem is named at once. */
+import type { HandlerManifest } from '../actors/thread-protocol.ts'
+import { TroupeError } from '../errors.ts'
+import type { ResolvedActor, ResolvedApp } from '../options.ts'
+import type { BrokerProducer } from '../streams/broker-port.ts'
+import type { SinkDestination } from '../streams/sink.ts'
+
+export interface Topology {
+  /** The actor of each input topic. */
+  readonly actorOfTopic: ReadonlyMap<string, ResolvedActor>
+  /** Topics that have to exist, and who needs them. */
+  readonly topics: ReadonlyMap<string, readonly string[]>
+  /** Tables by the name of their sink. */
+  readonly destinations: ReadonlyMap<string, readonly SinkDestination[]>
+}
+
+/** Rejects with OPTIONS_INVALID or SINK_MISSING. */
+export function planTopology(app: ResolvedApp, manifests: readonly HandlerManifest[]): Topology {
+  const actorOfTopic = new Map<string, ResolvedActor>()
+  const topics = new Map<string, string[]>()
+  const destinations = new Map<string, SinkDestination[]>()
+  const problems: string[] = []
+  const missingSinks: string[] = []
+  for (const actor of app.actors) {
+    const manifest = manifests.find((candidate) => candidate.actor === actor.name)
+    if (manifest === undefined) throw new TroupeError('INTERNAL', `actor ${actor.name} has no manifest`)
+    const other = actorOfTopic.get(manifest.input)
+    if (other !== undefined) {
+      problems.push(
+        `actors ${other.name} and ${actor.name} both read topic ${manifest.input}; in one group each record goes to one of them only: give one its own app and groupId`,
+      )
+    }
+    actorOfTopic.set(manifest.input, actor)
+    note(topics, manifest.input, `input of actor ${actor.name}`)
+    for (const topic of manifest.outputTopics) note(topics, topic, `output of actor ${actor.name}`)
+    if (actor.deadLetter !== null) note(topics, actor.deadLetter, `dead letters of actor ${actor.name}`)
+    for (const destination of manifest.destinations) {
+      if (destination.sink in app.sinks) note(destinations, destination.sink, destination)
+      else missingSinks.push(`actor ${actor.name} writes table ${destination.table} to sink ${destination.sink}`)
+    }
+  }
+  for (const actor of app.actors) {
+    if (actor.deadLetter !== null && actorOfTopic.has(actor.deadLetter)) {
+      problems.push(
+        `actor ${actor.name}: dead-letter topic ${actor.deadLetter} is also an input: its records would go in a circle`,
+      )
+    }
+  }
+  if (problems.length > 0) throw new TroupeError('OPTIONS_INVALID', problems.join('\n'))
+  if (missingSinks.length > 0) {
+    const known = Object.keys(app.sinks)
+    throw new TroupeError(
+      'SINK_MISSING',
+      `${missingSinks.join('; ')}; the app has ${known.length === 0 ? 'no sinks' : `only: ${known.join(', ')}`}`,
+    )
+  }
+  return { actorOfTopic, topics, destinations }
+}
+
+/** Rejects with TOPIC_MISSING naming every topic that is not there. */
+export async function verifyTopics(topology: Topology, producer: BrokerProducer): Promise<void> {
+  const existing = await producer.partitionCounts([...topology.topics.keys()])
+  const missing = [...topology.topics].filter(([topic]) => !existing.has(topic))
+  if (missing.length === 0) return
+  throw new TroupeError(
+    'TOPIC_MISSING',
+    missing.map(([topic, users]) => `topic ${topic} does not exist (${users.join(', ')})`).join('; '),
+  )
+}
+
+function note<Value>(map: Map<string, Value[]>, key: string, value: Value): void {
+  const values = map.get(key)
+  if (values === undefined) map.set(key, [value])
+  else values.push(value)
+}

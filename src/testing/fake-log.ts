@@ -1,0 +1,90 @@
+/**
+ * The log of one partition: records in offset order, with whatever gaps compaction and transaction
+ * markers leave. Positions may stand on offsets that hold no record.
+ */
+import type { SourceRecord } from '../streams/record.ts'
+
+export interface FakeLogOptions {
+  /** Where the log begins, e.g. beyond 2^31. Default 0. */
+  readonly firstOffset?: number
+  /** Larger records are refused: key, value and headers together. Default 1 MiB. */
+  readonly maxRecordBytes?: number
+}
+
+export class FakeLog {
+  readonly topic: string
+  readonly partition: number
+  readonly maxRecordBytes: number
+  #records: SourceRecord[] = []
+  #low: number
+  #end: number
+
+  constructor(topic: string, partition: number, options: FakeLogOptions = {}) {
+    const { firstOffset = 0, maxRecordBytes = 1_048_576 } = options
+    this.topic = topic
+    this.partition = partition
+    this.maxRecordBytes = maxRecordBytes
+    this.#low = firstOffset
+    this.#end = firstOffset
+  }
+
+  /** The first offset that may be read. */
+  get low(): number {
+    return this.#low
+  }
+
+  /** The position after the last offset, whether that holds a record or a marker. */
+  get end(): number {
+    return this.#end
+  }
+
+  get records(): readonly SourceRecord[] {
+    return this.#records
+  }
+
+  append(record: Omit<SourceRecord, 'topic' | 'partition' | 'offset'>): number {
+    const offset = this.#end
+    this.#records.push({ topic: this.topic, partition: this.partition, offset, ...record })
+    this.#end += 1
+    return offset
+  }
+
+  /** Offsets that exist and are never delivered: transaction markers, aborted records. */
+  appendMarkers(count: number): void {
+    this.#end += count
+  }
+
+  /** Compaction: what `keep` refuses leaves a gap. The end stays. */
+  compact(keep: (record: SourceRecord) => boolean): void {
+    this.#records = this.#records.filter(keep)
+  }
+
+  /** Retention: the log begins at `offset` now. */
+  deleteBefore(offset: number): void {
+    this.#low = Math.min(Math.max(this.#low, offset), this.#end)
+    this.#records.splice(0, this.#indexAt(this.#low))
+  }
+
+  /** At most `maxRecords` records from `position` on. */
+  read(position: number, maxRecords: number): readonly SourceRecord[] {
+    const first = this.#indexAt(position)
+    return this.#records.slice(first, first + maxRecords)
+  }
+
+  hasRecordFrom(position: number): boolean {
+    const last = this.#records.at(-1)
+    return last !== undefined && last.offset >= position
+  }
+
+  /** Index of the first record at or after `position`. */
+  #indexAt(position: number): number {
+    let low = 0
+    let high = this.#records.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#records[middle]!.offset < position) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Runs a handler as the engine does (decode, handle, encode), without broker, threads or retries.
+ *
+ * A value goes through the input's codec to bytes and back, so the handler sees what it would see in
+ * production. Outputs are encoded too: one that cannot be, or that goes to a destination the
+ * handler does not declare, fails in the test rather than in the dead-letter topic.
+ */
+import type { Handler, HandlerContext, Outcome } from '../actors/handler.ts'
+import { deadLetter, isOutcome } from '../actors/handler.ts'
+import { HandlerRunner } from '../actors/handler-runner.ts'
+import { systemClock } from '../clock.ts'
+import { fromWireError, describeError, type WireError } from '../errors.ts'
+import { silentLog, type Log } from '../log.ts'
+import { EffectEncoder, type RecordOptions } from '../streams/flow.ts'
+import type { SourceRecord } from '../streams/record.ts'
+
+export interface HarnessOptions {
+  /** What the handler and its set-up log to. Default: nothing is logged. */
+  readonly log?: Log
+  /** As the actor's option. Default 5,000. */
+  readonly handlerTimeoutMs?: number
+}
+
+/** Where the record stands and how often it was tried; whatever is left out has a fixed default. */
+export interface SendOptions extends RecordOptions {
+  /** Default 0. */
+  readonly partition?: number
+  /** Default: 0, and one more with each record sent. */
+  readonly offset?: number
+  /** Milliseconds since the Unix epoch. Default: 2026-01-01T00:00:00Z, so that outcomes repeat. */
+  readonly timestamp?: number
+  /** Default 1. */
+  readonly attempt?: number
+}
+
+export interface Harness<Value> {
+  /**
+   * What the handler says of this value. Rejects with what it throws, with SETUP_FAILED, and with
+   * ENCODE_FAILED or OUTCOME_INVALID where the engine would dead-letter the record for a mistake of
+   * the handler.
+   */
+  send(value: Value, options?: SendOptions): Promise<Outcome>
+  /** The same for raw bytes. What does not decode is a dead letter, as in the engine. null is a tombstone. */
+  sendBytes(bytes: Uint8Array | null, options?: SendOptions): Promise<Outcome>
+  /** Runs the handler's teardown. */
+  close(): Promise<void>
+}
+
+/**
+ * A handler under test. Its set-up runs once, before the first record.
+ *
+ * @example
+ * const harness = createHarness(enrich)
+ * expect(await harness.send({ ...click, ip: 'nowhere' })).toEqual(deadLetter('not an address: nowhere'))
+ */
+export function createHarness<Value, Setup>(
+  handler: Handler<Value, Setup>,
+  options: HarnessOptions = {},
+): Harness<Value> {
+  return new HandlerHarness(handler, options)
+}
+
+/** What became of a handler's call, before the engine makes a verdict of it. */
+type Call =
+  { readonly type: 'returned'; readonly outcome: Outcome } | { readonly type: 'threw'; readonly error: unknown }
+
+const FIRST_TIMESTAMP_MS = Date.UTC(2026, 0, 1)
+
+class HandlerHarness<Value, Setup> implements Harness<Value> {
+  readonly #handler: Handler<Value, Setup>
+  readonly #options: HarnessOptions
+  readonly #calls = new WeakMap<SourceRecord, Call>()
+  #runner: Promise<HandlerRunner> | null = null
+  #nextOffset = 0
+
+  constructor(handler: Handler<Value, Setup>, options: HarnessOptions) {
+    this.#handler = handler
+    this.#options = options
+  }
+
+  async send(value: Value, options: SendOptions = {}): Promise<Outcome> {
+    const { input } = this.#handler
+    const encoded = new EffectEncoder([input]).encode(input.record(value))
+    return await this.sendBytes(encoded.type === 'record' ? encoded.record.value : null, options)
+  }
+
+  async sendBytes(bytes: Uint8Array | null, options: SendOptions = {}): Promise<Outcome> {
+    const record = this.#recordOf(bytes, options)
+    this.#runner ??= this.#open()
+    const runner = await this.#runner
+    const verdict = await runner.run(record, options.attempt ?? 1)
+    const call = this.#calls.get(record)
+    if (call?.type === 'threw') throw call.error
+    // The engine's own word counts where the handler was not asked, or gave no answer in time, or one
+    // that cannot be taken.
+    if (call === undefined && verdict.type === 'dead-letter') return deadLetter(reasonOf(verdict.error))
+    const isRefused =
+      verdict.type === 'dead-letter' && !(isOutcome(call?.outcome) && call.outcome.type === 'dead-letter')
+    if (call === undefined || isRefused) {
+      throw 'error' in verdict && verdict.error !== undefined ? fromWireError(verdict.error) : new Error(verdict.type)
+    }
+    return call.outcome
+  }
+
+  async close(): Promise<void> {
+    // A set-up that failed has told so where it was asked for, and left nothing to tear down.
+    const runner = await this.#runner?.catch(() => null)
+    this.#runner = null
+    await runner?.close()
+  }
+
+  #open(): Promise<HandlerRunner> {
+    const { handlerTimeoutMs = 5_000, log = silentLog } = this.#options
+    const handler = { ...this.#handler, handle: this.#watch } as unknown as Handler
+    return HandlerRunner.open({
+      handler,
+      name: this.#handler.name ?? 'handler',
+      handlerTimeoutMs,
+      idHeader: false,
+      log,
+      clock: systemClock,
+    })
+  }
+
+  /** Calls the handler and notes what it said. Stays synchronous for a handler that is. */
+  readonly #watch = (value: Value, context: HandlerContext<Setup>): Outcome | Promise<Outcome> => {
+    const note = (call: Call): void => {
+      this.#calls.set(context.record, call)
+    }
+    try {
+      const outcome = this.#handler.handle(value, context)
+      if (!(outcome instanceof Promise)) {
+        note({ type: 'returned', outcome })
+        return outcome
+      }
+      return outcome.then(
+        (settled) => {
+          note({ type: 'returned', outcome: settled })
+          return settled
+        },
+        (error: unknown) => {
+          note({ type: 'threw', error })
+          throw error
+        },
+      )
+    } catch (error) {
+      note({ type: 'threw', error })
+      throw error
+    }
+  }
+
+  #recordOf(value: Uint8Array | null, options: SendOptions): SourceRecord {
+    const { attempt: _, offset = this.#nextOffset, partition = 0, timestamp = FIRST_TIMESTAMP_MS, ...rest } = options
+    this.#nextOffset = offset + 1
+    const { input } = this.#handler
+    // Keys and headers become bytes by the rules for outputs.
+    const encoded = new EffectEncoder([input]).encode({
+      type: 'record',
+      topic: input.name,
+      value: null,
+      options: rest,
+    })
+    const { key = null, headers = [] } = encoded.type === 'record' ? encoded.record : {}
+    return { topic: input.name, partition, offset, timestamp, key, value, headers }
+  }
+}
+
+function reasonOf(error: WireError): string {
+  return describeError(fromWireError(error))
+}

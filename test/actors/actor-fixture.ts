@@ -1,0 +1,161 @@
+/** A partition actor with everything around it held by hand: clock, sinks, commits. */
+import type { KeyBudget } from '../../src/actors/key-brake.ts'
+import { PartitionActor } from '../../src/actors/partition-actor.ts'
+import type { Verdict } from '../../src/actors/verdict.ts'
+import type { LaneRun } from '../../src/actors/lanes.ts'
+import { silentLog } from '../../src/log.ts'
+import type { ResolvedActor } from '../../src/options.ts'
+import type { WriteResult } from '../../src/streams/broker-port.ts'
+import type { CompletionMap } from '../../src/streams/completion-map.ts'
+import { Credit } from '../../src/streams/credit.ts'
+import type { Delivery } from '../../src/streams/delivery.ts'
+import type { EncodedEffect } from '../../src/streams/flow.ts'
+import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
+import { EngineStats } from '../../src/streams/stats.ts'
+import { ManualClock } from '../../src/testing/manual-clock.ts'
+
+export interface HeldOutput {
+  readonly id: string
+  readonly effect: EncodedEffect
+  settle: (result: WriteResult) => void
+}
+
+export interface HeldDeadLetter {
+  readonly id: string
+  readonly record: OutputRecord
+  settle: (result: WriteResult) => void
+}
+
+/** Sinks that write nothing until the test says so. */
+class HeldDelivery implements Delivery {
+  readonly kind = 'at-least-once'
+  readonly outputs: HeldOutput[] = []
+  readonly deadLetters: HeldDeadLetter[] = []
+  progressCount = 0
+
+  deliver(_owner: unknown, id: string, effects: readonly EncodedEffect[], settle: (result: WriteResult) => void): void {
+    for (const effect of effects) this.outputs.push({ id, effect, settle })
+  }
+
+  deadLetter(_owner: unknown, id: string, record: OutputRecord, settle: (result: WriteResult) => void): void {
+    this.deadLetters.push({ id, record, settle })
+  }
+
+  noteProgress(): void {
+    this.progressCount += 1
+  }
+
+  storeNow(): void {
+    // Positions are read from the tracker.
+  }
+
+  troubles(): [] {
+    return []
+  }
+
+  makeDurable(): void {
+    for (const output of this.outputs.splice(0)) output.settle(null)
+  }
+}
+
+export const resolvedActor: ResolvedActor = {
+  name: 'enrich',
+  handler: new URL('file:///enrich.js'),
+  runOn: 'main',
+  order: 'key',
+  concurrency: 100,
+  retry: { attempts: 3, backoffMs: 100, maxBackoffMs: 1_000, jitter: 0 },
+  deadLetter: 'dlq',
+  failedRecords: 'dead-letter',
+  handlerTimeoutMs: 1_000,
+  startFrom: 'earliest',
+  outOfRange: 'fail',
+  idHeader: false,
+}
+
+export function sourceRecord(offset: number, key: string | null = 'k'): SourceRecord {
+  return {
+    topic: 'clicks',
+    partition: 0,
+    offset,
+    timestamp: 1_000,
+    key: key === null ? null : Buffer.from(key),
+    value: Buffer.from(`value ${offset}`),
+    headers: [['trace', Buffer.from('t')]],
+  }
+}
+
+export const oneOutput: Extract<Verdict, { type: 'done' }> = {
+  type: 'done',
+  effects: [{ type: 'record', record: { topic: 'out', key: null, value: Buffer.from('v') } }],
+}
+
+export const failure: Verdict = {
+  type: 'failed',
+  error: { name: 'Error', message: 'boom', code: 'E_BOOM', kind: 'other' },
+}
+
+export interface LogLine {
+  readonly level: string
+  readonly fields: object
+  readonly message: string
+}
+
+function noteLine(lines: LogLine[], level: string): (fields: object, message: string) => void {
+  return (fields, message) => lines.push({ level, fields, message })
+}
+
+export function makeActor(
+  options: {
+    actor?: Partial<ResolvedActor>
+    position?: number | null
+    map?: CompletionMap
+    delivery?: Delivery
+    keyBudget?: KeyBudget
+    /** What several actors of one process share. */
+    partition?: number
+    credit?: Credit
+    stats?: EngineStats
+    onLoadChanged?: (actor: PartitionActor) => void
+  } = {},
+) {
+  const clock = new ManualClock()
+  const delivery = new HeldDelivery()
+  const {
+    credit = new Credit({ maxRecords: 100, maxBytes: 1_000_000 }),
+    partition = 0,
+    stats = new EngineStats(),
+  } = options
+  const ready: number[] = []
+  const escalations: Error[] = []
+  const lines: LogLine[] = []
+  const actor: PartitionActor = new PartitionActor({
+    actor: { ...resolvedActor, ...options.actor },
+    topic: 'clicks',
+    partition,
+    epoch: 1,
+    start: { position: options.position ?? 0, map: options.map ?? null },
+    delivery: options.delivery ?? delivery,
+    credit,
+    clock,
+    random: () => 0,
+    log: {
+      ...silentLog,
+      info: noteLine(lines, 'info'),
+      warn: noteLine(lines, 'warn'),
+      error: noteLine(lines, 'error'),
+    },
+    stats: stats.partition('enrich', 'clicks', partition),
+    actorStats: stats.actor('enrich'),
+    onReady: () => ready.push(clock.now()),
+    keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },
+    onLoadChanged: () => options.onLoadChanged?.(actor),
+    onEscalate: (error) => escalations.push(error),
+  })
+  const take = (maxRecords = 10): LaneRun => {
+    const run = actor.takeRun(maxRecords)
+    if (run === null) throw new Error('nothing is ready')
+    return run
+  }
+  return { actor, clock, delivery, credit, stats, ready, take, escalations, lines }
+}

@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'vitest'
+import { Dispatcher } from '../../src/actors/dispatcher.ts'
+import { defineHandler, done, retry, type Outcome } from '../../src/actors/handler.ts'
+import { HandlerRunner } from '../../src/actors/handler-runner.ts'
+import { InlineExecutor } from '../../src/actors/inline-executor.ts'
+import { sleep, type Clock } from '../../src/clock.ts'
+import { silentLog } from '../../src/log.ts'
+import type { Order } from '../../src/options.ts'
+import { bytes } from '../../src/streams/codec.ts'
+import { topic } from '../../src/streams/flow.ts'
+import { EngineStats } from '../../src/streams/stats.ts'
+import { ManualClock } from '../../src/testing/manual-clock.ts'
+import { makeActor, sourceRecord } from './actor-fixture.ts'
+import { tellWhenReady } from './tell-when-ready.ts'
+
+interface Settings {
+  readonly handle: (offset: number, partition: number) => Outcome | Promise<Outcome>
+  readonly clock?: Clock
+  readonly order?: Order
+  readonly concurrency?: number
+  readonly partitions?: number
+}
+
+/** Partition actors, a dispatcher and the executor. `give` admits records; `keys` says each one's key. */
+async function world({
+  handle,
+  clock = new ManualClock(),
+  order = 'key',
+  concurrency = 100,
+  partitions = 1,
+}: Settings) {
+  const stats = new EngineStats()
+  const handler = defineHandler({
+    input: topic('clicks', { codec: bytes }),
+    handle: (_, { record }) => handle(record.offset, record.partition),
+  })
+  const options = { name: 'enrich', handlerTimeoutMs: 1_000_000, idHeader: false, log: silentLog, clock }
+  const executor = new InlineExecutor({
+    runners: new Map([['enrich', await HandlerRunner.open({ ...options, handler: handler as never })]]),
+    stats: new Map([['enrich', stats.actor('enrich')]]),
+    clock,
+    concurrency,
+    maxTurnMs: 5,
+  })
+  const dispatcher = new Dispatcher(executor)
+  tellWhenReady(executor, dispatcher)
+  const actors = Array.from({ length: partitions }, () => makeActor({ actor: { order } }).actor)
+  const give = (partition: number, keys: readonly string[]): void => {
+    actors[partition]!.admit(keys.map((key, offset) => ({ ...sourceRecord(offset, key), partition })))
+    dispatcher.enlist(actors[partition]!)
+    dispatcher.pump()
+  }
+  return { executor, actors, give, stats }
+}
+
+const different = (count: number): string[] => Array.from({ length: count }, (_, index) => `key ${index}`)
+
+describe('asynchronous handlers', () => {
+  test('no more records are in progress than the limit, and as many as that', async () => {
+    const clock = new ManualClock()
+    let atOnce = 0
+    let most = 0
+    const { give, actors } = await world({
+      clock,
+      concurrency: 7,
+      async handle() {
+        most = Math.max(most, (atOnce += 1))
+        await sleep(clock, 10)
+        atOnce -= 1
+        return done()
+      },
+    })
+    give(0, different(50))
+    expect(atOnce).toBe(7)
+    // 50 records, 7 at a time, 10 ms each.
+    await clock.advance(80)
+    expect([most, atOnce, actors[0]!.tracker.safePosition]).toEqual([7, 0, 50])
+  })
+
+  test('records of a key go one after the other, each as soon as the one before is handled', async () => {
+    const clock = new ManualClock()
+    const began: string[] = []
+    const { give } = await world({
+      clock,
+      async handle(offset) {
+        began.push(`${offset} at ${clock.now() - start}`)
+        await sleep(clock, 10)
+        return done()
+      },
+    })
+    const start = clock.now()
+    give(0, ['a', 'a', 'b', 'a'])
+    await clock.advance(30)
+    expect(began).toEqual(['0 at 0', '2 at 0', '1 at 10', '3 at 20'])
+  })
+
+  test('in partition order as many records are in progress as there are partitions', async () => {
+    const clock = new ManualClock()
+    const partitions = 24
+    const inProgress = new Set<number>()
+    let mostAtOnce = 0
+    const { give, actors } = await world({
+      clock,
+      order: 'partition',
+      concurrency: 1_000,
+      partitions,
+      async handle(_, partition) {
+        expect(inProgress.has(partition)).toBe(false)
+        inProgress.add(partition)
+        mostAtOnce = Math.max(mostAtOnce, inProgress.size)
+        await sleep(clock, 20)
+        inProgress.delete(partition)
+        return done()
+      },
+    })
+    for (let partition = 0; partition < partitions; partition += 1) give(partition, different(10))
+    await clock.advance(200)
+    expect(mostAtOnce).toBe(24)
+    expect(actors.map(({ tracker }) => tracker.safePosition)).toEqual(actors.map(() => 10))
+  })
+
+  test('one that fails holds up its own lane only', async () => {
+    const clock = new ManualClock()
+    const { give, actors } = await world({
+      clock,
+      handle: async (offset) => (offset === 0 ? retry(1_000) : done()),
+    })
+    give(0, ['a', 'a', 'b', 'b'])
+    await clock.advance(10)
+    expect(actors[0]!.heldRecords).toBe(2)
+  })
+})
+
+describe('synchronous handlers', () => {
+  test('a hundred thousand records of one key do not pile up on the stack', async () => {
+    const seen: number[] = []
+    const clock = new ManualClock()
+    const { give, actors } = await world({
+      clock,
+      handle(offset) {
+        seen.push(offset)
+        return done()
+      },
+    })
+    give(0, new Array<string>(100_000).fill('one'))
+    expect(actors[0]!.tracker.safePosition).toBe(100_000)
+    expect(seen).toEqual(Array.from(seen, (_, index) => index))
+  })
+
+  test.each([
+    { name: 'in one lane', keys: new Array<string>(64).fill('one') },
+    { name: 'each in its own', keys: different(64) },
+  ])('after its turn the loop gets its own, $name', async ({ keys }) => {
+    // Each record takes 1 ms of a clock that only handlers move.
+    let nowMs = 0
+    const turns: (() => void)[] = []
+    const clock: Clock = { now: () => nowMs, after: (_, callback) => (turns.push(callback), () => undefined) }
+    let handled = 0
+    const { give } = await world({
+      clock,
+      handle() {
+        handled += 1
+        nowMs += 1
+        return done()
+      },
+    })
+    give(0, keys)
+    const perTurn: number[] = [handled]
+    for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
+      const before = handled
+      turn()
+      perTurn.push(handled - before)
+    }
+    expect(handled).toBe(64)
+    // The turn is 5 ms; within a lane the clock is looked at once in eight records.
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(8)
+  })
+
+  test('what a batch holds and what a record takes is counted', async () => {
+    const { give, stats } = await world({ handle: () => done() })
+    give(0, ['a', 'a', 'b'])
+    const { batchRecords, handlerSeconds } = stats.actor('enrich')
+    expect([batchRecords.count, batchRecords.sum, handlerSeconds.count]).toEqual([2, 3, 3])
+  })
+})

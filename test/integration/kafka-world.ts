@@ -1,0 +1,52 @@
+/** The surroundings of the broker contract on a real Kafka: a client that is not ours appends and reads. */
+import type { Broker } from '../../src/streams/broker-port.ts'
+import type { KafkaBrokerOptions } from '../../src/streams/kafka-broker-options.ts'
+import type { BrokerWorld } from '../contract/contract-world.ts'
+import { KafkaProbe, uniqueName } from '../support/kafka-probe.ts'
+
+/** Options that make rebalances quick. */
+export function testOptions(bootstrapServers: string, groupId: string): KafkaBrokerOptions {
+  return {
+    brokers: bootstrapServers.split(','),
+    groupId,
+    groupProtocol: 'classic',
+    client: {},
+    commitIntervalMs: 100,
+    sessionTimeoutMs: 6000,
+    heartbeatIntervalMs: 300,
+    maxPollIntervalMs: 300_000,
+    log: () => undefined,
+  }
+}
+
+export function realWorld(
+  bootstrapServers: string,
+  options: Partial<KafkaBrokerOptions>,
+  createBroker: (options: KafkaBrokerOptions) => Broker,
+): BrokerWorld {
+  const probe = new KafkaProbe(bootstrapServers)
+  return {
+    broker: (groupId) => createBroker({ ...testOptions(bootstrapServers, groupId), ...options }),
+    uniqueName,
+    createTopic: (name, partitions, config) => probe.createTopic(name, partitions, { ...config }),
+    append: (topic, records) =>
+      probe.produceAll(
+        topic,
+        records.map(({ key, value, headers, partition, timestamp }) => ({
+          key,
+          value,
+          partition,
+          headers: (headers ?? []).map(([name, bytes]) => [name, bytes ?? ''] as const),
+          ...(timestamp === undefined ? {} : { timestamp }),
+        })),
+      ),
+    read: (topic) => probe.readAll(topic),
+    has: {
+      topicLimits: true,
+      incrementalRebalance: options.groupProtocol === 'consumer' || options.assignmentStrategy === undefined,
+      commitsInHold: true,
+      nullHeaders: true,
+    },
+    end: () => probe.close(),
+  }
+}

@@ -1,0 +1,43 @@
+// Copies records from one topic to another (and into a table, if TABLE names one). What to do is in the record:
+// `{ n, workMs?, waitMs?, gate?, fail? }`; `gate` waits until the file GATE_FILE exists.
+import { existsSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { deadLetter, defineHandler, done, json, table, topic } from 'troupe'
+
+const { GATE_FILE: gateFile, MEMBER: member = 'member', TABLE: tableName } = process.env
+const input = topic(process.env.INPUT_TOPIC, { codec: json() })
+const output = topic(process.env.OUTPUT_TOPIC, { codec: json() })
+const copies =
+  tableName === undefined
+    ? undefined
+    : table(tableName, { columns: { id: 'text', key: 'text', n: 'bigint' }, key: ['id'] })
+
+function spin(ms) {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+async function gateOpens() {
+  while (!existsSync(gateFile)) await sleep(20)
+}
+
+export default defineHandler({
+  name: 'copy',
+  input,
+  outputs: copies === undefined ? [output] : [output, copies],
+  handle(value, context) {
+    if (value.waitMs) return sleep(value.waitMs).then(() => copy(value, context))
+    if (value.gate) return gateOpens().then(() => copy(value, context))
+    return copy(value, context)
+  },
+})
+
+function copy(value, { record, attempt, id }) {
+  if (value.workMs) spin(value.workMs)
+  if (value.fail === 'dead-letter') return deadLetter('as asked')
+  if (value.fail === 'always' || (value.fail === 'once' && attempt === 1)) throw new Error(`fails: ${value.fail}`)
+  const copied = output.record({ n: value.n }, { key: record.key, headers: { member } })
+  if (copies === undefined) return done([copied])
+  return done([copied, copies.upsert({ id, key: String(record.key), n: value.n })])
+}

@@ -1,0 +1,67 @@
+/**
+ * What has to hold in every world, whatever happened in it. The checkers know the promises of the
+ * README and nothing of how worlds are made.
+ */
+import { shortened, type Checker, type WorldFacts } from './checker.ts'
+import { commitsAreTrue, finishedIsSkipped, nothingIsLost } from './commit-checkers.ts'
+import { outputName, type JournalEvent } from './journal.ts'
+import { fencedWritesNothing, handlingIsOrdered, outputsAreOrdered } from './order-checkers.ts'
+
+/** Where nothing but clean stops and hand-overs happened, nothing is repeated. */
+const calmRepeatsNothing: Checker = (events, facts) => {
+  if (!facts.isCalm) return []
+  const seen = new Set<string>()
+  const violations: string[] = []
+  for (const event of events) {
+    if (event.type !== 'durable') continue
+    const name = outputName(event.output)
+    if (seen.has(name)) violations.push(`${event.client} repeated ${name}`)
+    seen.add(name)
+  }
+  return shortened(violations)
+}
+
+/** Everything is bounded: records read and not finished, records at handlers. */
+const allIsBounded: Checker = (events, facts) => {
+  const busy = new Map<string, number>()
+  const violations: string[] = []
+  for (const event of events) {
+    if (event.type === 'sample' && event.records > facts.maxRecords) {
+      violations.push(`${event.client} holds ${event.records} records, ${facts.maxRecords} are allowed`)
+    }
+    if (event.type !== 'handle-begin' && event.type !== 'handle-end') continue
+    const count = (busy.get(event.client) ?? 0) + (event.type === 'handle-begin' ? 1 : -1)
+    busy.set(event.client, count)
+    if (count > facts.concurrency) {
+      violations.push(`${event.client} has ${count} records at handlers, ${facts.concurrency} are allowed`)
+    }
+  }
+  return shortened(violations)
+}
+
+/** Everything ends: whoever started has ended. */
+const allHasEnded: Checker = (events) => {
+  const running = new Set<string>()
+  for (const event of events) {
+    if (event.type === 'started') running.add(event.client)
+    if (event.type === 'ended') running.delete(event.client)
+  }
+  return shortened([...running].map((client) => `${client} never ended`))
+}
+
+export const checkers: Readonly<Record<string, Checker>> = {
+  nothingIsLost,
+  commitsAreTrue,
+  finishedIsSkipped,
+  handlingIsOrdered,
+  outputsAreOrdered,
+  fencedWritesNothing,
+  calmRepeatsNothing,
+  allIsBounded,
+  allHasEnded,
+}
+
+/** All violations, each with the promise it breaks. */
+export function findViolations(events: readonly JournalEvent[], facts: WorldFacts): string[] {
+  return Object.entries(checkers).flatMap(([name, check]) => check(events, facts).map((each) => `${name}: ${each}`))
+}

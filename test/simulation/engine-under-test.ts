@@ -1,0 +1,88 @@
+/** The seam between the simulation and what it tests: a member of a group, on a broker, a clock and a sink that are not its own. */
+import type { Handler } from '../../src/actors/handler.ts'
+import type { Clock } from '../../src/clock.ts'
+import { silentLog, type Log } from '../../src/log.ts'
+import type { ResolvedApp } from '../../src/options.ts'
+import { resolveOptions } from '../../src/resolve-options.ts'
+import type { Broker } from '../../src/streams/broker-port.ts'
+import type { Sink } from '../../src/streams/sink.ts'
+import { EngineStats } from '../../src/streams/stats.ts'
+import { Engine } from '../../src/supervisor/engine.ts'
+import { deadLetterTopic } from './simulated-handler.ts'
+import type { World } from './world.ts'
+
+export interface MemberParts {
+  readonly world: World
+  readonly handlers: readonly Handler[]
+  readonly broker: Broker
+  readonly clock: Clock
+  readonly sink: Sink
+  readonly random: () => number
+  readonly log?: Log
+}
+
+export interface RunningMember {
+  /** Drains, commits, leaves. */
+  stop(): Promise<void>
+  /** Leaves at once. */
+  kill(): Promise<void>
+  readonly finished: Promise<'stopped' | 'killed' | 'failed'>
+  /** Records read and not finished. */
+  recordsInFlight(): number
+  describe(): unknown
+}
+
+export interface EngineUnderTest {
+  /** Rejects when the member cannot start. */
+  start(parts: MemberParts): Promise<RunningMember>
+}
+
+export const troupe: EngineUnderTest = {
+  async start(parts) {
+    const { broker, clock, log = silentLog, random } = parts
+    const app = appFor(parts)
+    const engine = await Engine.start({ app, broker, clock, random, log, stats: new EngineStats() })
+    return {
+      stop: () => engine.stop(),
+      kill: () => engine.kill(),
+      finished: engine.finished.then((end) => end.reason),
+      recordsInFlight: () => engine.status().recordsInFlight,
+      describe: () => engine.status(),
+    }
+  },
+}
+
+// Resolving checks each option; once is enough for a million worlds.
+const base = resolveOptions({
+  kafka: { brokers: 'simulated:9092', groupId: 'group' },
+  actors: [{ handler: new URL('file:///handler.js') }],
+})
+
+function appFor({ handlers, sink, world }: MemberParts): ResolvedApp {
+  const [actor] = base.actors
+  return {
+    ...base,
+    actors: handlers.map((handler, at) => ({
+      ...actor!,
+      name: `actor-${at}`,
+      handler,
+      runOn: 'main',
+      order: world.order,
+      concurrency: world.concurrency,
+      retry: { attempts: world.attempts, backoffMs: 10, maxBackoffMs: 100, jitter: 0.5 },
+      deadLetter: deadLetterTopic,
+      handlerTimeoutMs: world.handlerTimeoutMs,
+      outOfRange: 'earliest',
+      idHeader: true,
+    })),
+    sinks: { table: sink },
+    intake: {
+      ...base.intake,
+      maxRecords: world.maxRecords,
+      maxPartitionRecords: Math.min(world.maxRecords, world.maxPartitionRecords),
+    },
+    commitIntervalMs: world.commitIntervalMs,
+    drainTimeoutMs: world.drainTimeoutMs,
+    restart: { max: 3, windowMs: 10_000, backoffMs: 50 },
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * What happened in a simulated world, in order. The checkers read nothing else, so what they prove
+ * does not depend on who wrote it.
+ */
+
+/** A record of an input topic. */
+export interface Origin {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface PartitionPlace {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** One output of a record: to a topic, a table, or the dead-letter topic. */
+export interface OutputName {
+  readonly origin: Origin
+  /** Its place among the outputs of the record; `dead-letter` for a dead letter. */
+  readonly index: number | 'dead-letter'
+}
+
+/** What a record of this world has to come to. */
+export type Fate =
+  { readonly type: 'outputs'; readonly count: number } | { readonly type: 'dead-letter' } | { readonly type: 'skip' }
+
+export type HandlerResult = 'done' | 'skip' | 'dead-letter' | 'retry' | 'threw' | 'aborted'
+
+type EventBody =
+  /** A record stands in an input topic. `key` null: it has none, and no order among others. */
+  | ({ readonly type: 'input'; readonly key: string | null; readonly fate: Fate } & Origin)
+  /** Retention or compaction took it: nobody has to handle it any more. */
+  | ({ readonly type: 'removed' } & Origin)
+  /** The member was told that these are its own; it asks for their commits and begins. */
+  | { readonly type: 'offered'; readonly client: string; readonly partitions: readonly PartitionPlace[] }
+  /** `position`: where the member begins. Begins an epoch of these partitions in this client. */
+  | {
+      readonly type: 'assigned'
+      readonly client: string
+      readonly starts: readonly (PartitionPlace & { readonly position: number })[]
+    }
+  /** Ends the epoch: the member gave them back, or was told that they are lost. */
+  | { readonly type: 'fenced'; readonly client: string; readonly partitions: readonly PartitionPlace[] }
+  | ({ readonly type: 'handle-begin'; readonly client: string; readonly attempt: number } & Origin)
+  | ({
+      readonly type: 'handle-end'
+      readonly client: string
+      readonly attempt: number
+      readonly result: HandlerResult
+    } & Origin)
+  /** The member began to write these, in this order, to one sink. */
+  | { readonly type: 'write'; readonly client: string; readonly sink: string; readonly outputs: readonly OutputName[] }
+  /** This is durable in a sink, in the order of its log. */
+  | { readonly type: 'durable'; readonly client: string; readonly sink: string; readonly output: OutputName }
+  /** The group's commit stands at this. `unfinished`: ascending runs `from, to, …` of what its map shows as unfinished below `frontier`. */
+  | ({
+      readonly type: 'committed'
+      readonly client: string
+      readonly position: number
+      readonly frontier: number
+      readonly unfinished: readonly number[]
+    } & PartitionPlace)
+  /** A member as its status tells: what it has read and not finished. */
+  | { readonly type: 'sample'; readonly client: string; readonly records: number }
+  | { readonly type: 'started'; readonly client: string }
+  /** The process is gone: by a crash, or because it ended. */
+  | { readonly type: 'ended'; readonly client: string; readonly how: 'crashed' | 'stopped' | 'killed' | 'failed' }
+
+export type JournalEvent = EventBody & { readonly atMs: number }
+
+export class Journal {
+  readonly events: JournalEvent[] = []
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  note(event: EventBody): void {
+    this.events.push({ ...event, atMs: this.#now() })
+  }
+}
+
+export function nameOf(origin: Origin): string {
+  return `${origin.topic}/${origin.partition}/${origin.offset}`
+}
+
+export function placeName(place: PartitionPlace): string {
+  return `${place.topic}/${place.partition}`
+}
+
+export function outputName(output: OutputName): string {
+  return `${nameOf(output.origin)}/${output.index}`
+}

@@ -1,0 +1,219 @@
+/** The processes of a world: started, stopped, killed, and replaced when they end unasked, as an orchestrator does. */
+import type { FakeBroker } from '../../src/testing/fake-broker.ts'
+import type { FakeClient } from '../../src/testing/fake-client.ts'
+import { FakeSink, type FakeDatabase } from '../../src/testing/fake-sink.ts'
+import type { ManualClock } from '../../src/testing/manual-clock.ts'
+import type { Random } from '../../src/testing/random.ts'
+import type { Sink } from '../../src/streams/sink.ts'
+import type { EngineUnderTest, RunningMember } from './engine-under-test.ts'
+import type { Journal, OutputName } from './journal.ts'
+import { simulatedHandler } from './simulated-handler.ts'
+import type { World } from './world.ts'
+
+export interface MembersOptions {
+  readonly world: World
+  readonly engine: EngineUnderTest
+  readonly clock: ManualClock
+  readonly broker: FakeBroker
+  readonly database: FakeDatabase
+  readonly journal: Journal
+  readonly random: Random
+}
+
+interface Member {
+  readonly name: string
+  /** Its place among those that run at once: what a static member is known by. */
+  readonly slot: number
+  readonly client: FakeClient
+  /** null while it starts. */
+  running: RunningMember | null
+  /** What was asked of it while it started. */
+  wanted: 'run' | 'stop' | 'kill'
+  hasEnded: boolean
+}
+
+/** How long an orchestrator takes to replace a process. */
+const REPLACE_AFTER_MS = 200
+
+export class Members {
+  readonly #options: MembersOptions
+  readonly #all: Member[] = []
+  #wantedCount = 0
+
+  constructor(options: MembersOptions) {
+    this.#options = options
+  }
+
+  get running(): readonly Member[] {
+    return this.#all.filter((member) => !member.hasEnded)
+  }
+
+  scaleTo(count: number): void {
+    this.#wantedCount = count
+    const running = this.running.filter((member) => member.wanted === 'run')
+    for (const member of running.slice(count)) this.#ask(member, 'stop')
+    this.#fillUp()
+  }
+
+  stop(number: number): void {
+    this.#at(number, (member) => {
+      this.#ask(member, 'stop')
+    })
+  }
+
+  kill(number: number): void {
+    this.#at(number, (member) => {
+      this.#ask(member, 'kill')
+    })
+  }
+
+  withClient(number: number, act: (client: FakeClient) => void): void {
+    this.#at(number, (member) => {
+      act(member.client)
+    })
+  }
+
+  /** A process crashed by itself, at a step it was set to. */
+  noteCrash(client: string): void {
+    const member = this.#all.find((each) => each.name === client)
+    if (member !== undefined && !member.hasEnded) this.#end(member, 'crashed')
+  }
+
+  stopAll(): void {
+    this.#wantedCount = 0
+    for (const member of this.running) this.#ask(member, 'stop')
+  }
+
+  thawAll(): void {
+    for (const { client } of this.running) client.thaw()
+  }
+
+  sample(): void {
+    for (const { client, name, running } of this.running) {
+      if (running === null || !client.clock.isRunning) continue
+      this.#options.journal.note({ type: 'sample', client: name, records: running.recordsInFlight() })
+    }
+  }
+
+  describe(): unknown {
+    return this.running.map(({ client, name, running, wanted }) => ({
+      name,
+      wanted,
+      isRunning: client.clock.isRunning,
+      status: running?.describe() ?? 'starting',
+    }))
+  }
+
+  /** Timers that ended processes still hold. */
+  leftovers(): string[] {
+    return this.#all.flatMap(({ client, hasEnded, name }) => {
+      const count = client.clock.pendingTimers
+      return hasEnded && count > 0 ? [`${name} has ended and holds ${count} timers`] : []
+    })
+  }
+
+  #fillUp(): void {
+    while (this.running.filter((member) => member.wanted === 'run').length < this.#wantedCount) this.#start()
+  }
+
+  #start(): void {
+    const { broker, database, engine, journal, random, world } = this.#options
+    const name = `m${this.#all.length}`
+    const slot = this.#freeSlot()
+    const client = broker.client(name, world.isStatic ? { instanceId: `instance-${slot}` } : {})
+    const member: Member = { name, slot, client, running: null, wanted: 'run', hasEnded: false }
+    this.#all.push(member)
+    journal.note({ type: 'started', client: name })
+    const { clock } = client
+    const isAlive = (): boolean => !client.isCrashed
+    const chance = random.fork(name)
+    const starting = engine.start({
+      world,
+      handlers: world.topics.map((topic) =>
+        simulatedHandler({ topic: topic.name, client: name, clock, journal, isAlive }),
+      ),
+      broker: client,
+      clock,
+      sink: this.#sink(member, database),
+      random: () => chance.next(),
+    })
+    starting.then(
+      (running) => {
+        member.running = running
+        void running.finished.then((how) => {
+          if (!member.hasEnded) this.#end(member, how)
+        })
+        if (member.wanted !== 'run') this.#ask(member, member.wanted)
+      },
+      () => {
+        if (!member.hasEnded) this.#end(member, 'failed')
+      },
+    )
+  }
+
+  #freeSlot(): number {
+    const taken = new Set(this.running.map(({ slot }) => slot))
+    let slot = 0
+    while (taken.has(slot)) slot += 1
+    return slot
+  }
+
+  #sink(member: Member, database: FakeDatabase): Sink {
+    const { journal, world } = this.#options
+    const { name } = member
+    const sink = new FakeSink({
+      clock: member.client.clock,
+      database,
+      maxBatch: world.maxBatch,
+      latencyMs: world.latencyMs,
+      seed: this.#all.length,
+      observe: ({ id }) => {
+        journal.note({ type: 'durable', client: name, sink: 'table', output: parseOutputId(id) })
+      },
+    })
+    return {
+      maxBatch: sink.maxBatch,
+      open: () => sink.open(),
+      prepare: (destinations) => sink.prepare(destinations),
+      write: (batch) => {
+        const outputs = batch.map(({ id }) => parseOutputId(id))
+        if (!member.client.isCrashed) journal.note({ type: 'write', client: name, sink: 'table', outputs })
+        return sink.write(batch)
+      },
+      close: () => sink.close(),
+    }
+  }
+
+  #ask(member: Member, wanted: 'stop' | 'kill'): void {
+    member.wanted = wanted
+    if (member.running === null || member.hasEnded) return
+    if (member.client.clock.isFrozen) {
+      // A process that stands still hears a signal when it goes on.
+      member.client.clock.after(0, () => {
+        this.#ask(member, wanted)
+      })
+      return
+    }
+    void (wanted === 'stop' ? member.running.stop() : member.running.kill())
+  }
+
+  #end(member: Member, how: 'crashed' | 'stopped' | 'killed' | 'failed'): void {
+    member.hasEnded = true
+    this.#options.journal.note({ type: 'ended', client: member.name, how })
+    this.#options.clock.after(REPLACE_AFTER_MS, () => {
+      this.#fillUp()
+    })
+  }
+
+  #at(number: number, act: (member: Member) => void): void {
+    const running = this.running.filter((member) => member.wanted === 'run')
+    const member = running[number % Math.max(1, running.length)]
+    if (member !== undefined) act(member)
+  }
+}
+
+/** From `topic/partition/offset/outputIndex`. */
+export function parseOutputId(id: string): OutputName {
+  const [topic = '', partition, offset, index] = id.split('/')
+  return { origin: { topic, partition: Number(partition), offset: Number(offset) }, index: Number(index) }
+}

@@ -1,0 +1,373 @@
+/** Plays a world to its end: the timetable, then everything heals, then all records have to be finished, then all members stop. */
+import { decodeCompletionMap } from '../../src/streams/completion-map.ts'
+import type { RebalanceEvent } from '../../src/streams/broker-port.ts'
+import type { OutputRecord, RecordHeader } from '../../src/streams/record.ts'
+import { FakeBroker } from '../../src/testing/fake-broker.ts'
+import type { FakeBrokerEvent } from '../../src/testing/fake-events.ts'
+import { FakeDatabase } from '../../src/testing/fake-sink.ts'
+import { ManualClock } from '../../src/testing/manual-clock.ts'
+import { Random } from '../../src/testing/random.ts'
+import type { WorldFacts } from './checker.ts'
+import { findViolations } from './checkers.ts'
+import type { EngineUnderTest } from './engine-under-test.ts'
+import { Journal, placeName, type JournalEvent, type OutputName, type PartitionPlace } from './journal.ts'
+import { Members, parseOutputId } from './members.ts'
+import { deadLetterTopic, outputTopic, refusedMark } from './simulated-handler.ts'
+import { fateOf, type Action, type World } from './world.ts'
+
+export interface Played {
+  readonly events: readonly JournalEvent[]
+  readonly violations: readonly string[]
+  /** How the world stood when it did not come to rest; undefined: it did. */
+  readonly stuck?: unknown
+}
+
+/** Far more than any world needs: retries, sessions and rebalances are over in some seconds. */
+const REST_WITHIN_MS = 10 * 60_000
+const STOP_WITHIN_MS = 3 * 60_000
+const STEP_MS = 100
+
+export async function play(world: World, engine: EngineUnderTest): Promise<Played> {
+  const stage = new Stage(world, engine)
+  await stage.playTimetable()
+  stage.heal()
+  const stuck = await stage.rest()
+  const late = await stage.stop()
+  const facts: WorldFacts = {
+    order: world.order,
+    concurrency: world.concurrency * world.topics.length,
+    maxRecords: world.maxRecords,
+    isCalm: world.theme === 'calm',
+  }
+  const { events } = stage.journal
+  const violations = [
+    ...(stuck === undefined ? [] : ['everythingEnds: not all records were finished and committed']),
+    ...late,
+    ...findViolations(events, facts),
+  ]
+  return { events, violations, ...(stuck === undefined ? {} : { stuck }) }
+}
+
+class Stage {
+  readonly journal: Journal
+  readonly #world: World
+  readonly #clock = new ManualClock()
+  readonly #broker: FakeBroker
+  readonly #database = new FakeDatabase()
+  readonly #members: Members
+  readonly #random: Random
+  readonly #crashed = new Set<string>()
+
+  constructor(world: World, engine: EngineUnderTest) {
+    this.#world = world
+    this.#random = new Random(world.seed).fork('stage')
+    this.journal = new Journal(() => this.#clock.now())
+    this.#broker = new FakeBroker({
+      clock: this.#clock,
+      seed: world.seed,
+      strategy: world.strategy,
+      latencyMs: world.latencyMs,
+      commitIntervalMs: Math.max(1, world.commitIntervalMs / 2),
+      heartbeatIntervalMs: 100,
+      sessionTimeoutMs: 2_000,
+      maxPollIntervalMs: world.theme === 'calm' ? 10 * 60_000 : 5_000,
+      maxRunRecords: world.maxRunRecords,
+      maxMetadataCharacters: world.maxMetadataCharacters,
+      observe: (event) => {
+        this.#observe(event)
+      },
+    })
+    for (const { firstOffset, name, partitions } of world.topics) {
+      this.#broker.createTopic(name, partitions, { firstOffset })
+    }
+    this.#broker.createTopic(outputTopic, 3)
+    this.#broker.createTopic(deadLetterTopic, 1)
+    this.#broker.faults.refuseRecord = ({ topic, value }) =>
+      topic === outputTopic && textOf(value) === JSON.stringify(refusedMark) ? 'a planned refusal' : null
+    this.#database.refuseRow = (_table, row) => (row['note'] === refusedMark ? 'a planned refusal' : null)
+    this.#members = new Members({
+      world,
+      engine,
+      clock: this.#clock,
+      broker: this.#broker,
+      database: this.#database,
+      journal: this.journal,
+      random: this.#random.fork('members'),
+    })
+  }
+
+  async playTimetable(): Promise<void> {
+    const steps = [
+      ...this.#world.records.map(({ atMs, key, partition, plan, topic }) => ({
+        atMs,
+        run: () => {
+          const value = plan.isGarbage ? 'no JSON' : JSON.stringify(plan)
+          const isKnown = this.#expected.push(fateOf(plan, this.#world.attempts)) > 0
+          if (isKnown) this.#broker.append(topic, { key, partition, value })
+        },
+      })),
+      ...this.#world.timetable.map(({ action, atMs }) => ({
+        atMs,
+        run: () => {
+          this.#act(action)
+        },
+      })),
+    ].sort((one, other) => one.atMs - other.atMs)
+    const startedAtMs = this.#clock.now()
+    for (const { atMs, run } of steps) {
+      await this.#advanceTo(startedAtMs + atMs)
+      run()
+    }
+  }
+
+  /** Fates of the records that are being appended: the journal wants them with the record. */
+  readonly #expected: ReturnType<typeof fateOf>[] = []
+
+  heal(): void {
+    for (const end of [...this.#ends]) end()
+    this.#members.thawAll()
+    if (this.#members.running.length === 0) this.#members.scaleTo(1)
+  }
+
+  /** Waits until every position stands at the end of its log. Returns how things stand when that does not come. */
+  async rest(): Promise<unknown> {
+    const untilMs = this.#clock.now() + REST_WITHIN_MS
+    while (!this.#isAtRest()) {
+      if (this.#clock.now() > untilMs) return { positions: this.#positions(), members: this.#members.describe() }
+      await this.#advanceTo(this.#clock.now() + STEP_MS)
+    }
+    return undefined
+  }
+
+  async stop(): Promise<string[]> {
+    this.#members.stopAll()
+    const untilMs = this.#clock.now() + STOP_WITHIN_MS
+    while (this.#members.running.length > 0 && this.#clock.now() < untilMs) {
+      await this.#advanceTo(this.#clock.now() + STEP_MS)
+    }
+    // A handler that outlived the drain ends at its time-out at the latest.
+    await this.#advanceTo(this.#clock.now() + this.#world.handlerTimeoutMs + STEP_MS)
+    return this.#members.leftovers().map((each) => `everythingEnds: ${each}`)
+  }
+
+  async #advanceTo(atMs: number): Promise<void> {
+    while (this.#clock.now() < atMs) {
+      await this.#clock.advance(Math.min(STEP_MS, atMs - this.#clock.now()))
+      this.#members.sample()
+    }
+    await this.#clock.settle()
+  }
+
+  #places(): PartitionPlace[] {
+    return this.#world.topics.flatMap(({ name }) => this.#broker.partitions(name))
+  }
+
+  #positions(): Record<string, unknown> {
+    return Object.fromEntries(
+      this.#places().map((place) => {
+        const { end, low } = this.#broker.log(place)
+        return [`${place.topic}/${place.partition}`, { low, end, committed: this.#broker.committed(place)?.position }]
+      }),
+    )
+  }
+
+  #isAtRest(): boolean {
+    return this.#places().every((place) => {
+      const { end, records } = this.#broker.log(place)
+      const committed = this.#broker.committed(place)?.position
+      return committed === undefined ? records.length === 0 : committed >= end
+    })
+  }
+
+  readonly #ends = new Set<() => void>()
+
+  /** Undoes something after a while, or when the world heals. */
+  #for(durationMs: number, undo: () => void): void {
+    const end = (): void => {
+      if (!this.#ends.delete(end)) return
+      cancel()
+      undo()
+    }
+    this.#ends.add(end)
+    const cancel = this.#clock.after(durationMs, end)
+  }
+
+  #act(action: Action): void {
+    const { faults } = this.#broker
+    switch (action.type) {
+      case 'scale':
+        this.#members.scaleTo(action.members)
+        break
+      case 'stop':
+        this.#members.stop(action.member)
+        break
+      case 'kill':
+        this.#members.kill(action.member)
+        break
+      case 'crash':
+        this.#members.withClient(action.member, (client) => {
+          if (action.step === 'now') client.crash({ isNoticed: this.#random.chance(0.3) })
+          else client.crashAt(action.step, this.#random.integer(1, 3))
+        })
+        break
+      case 'freeze':
+        this.#members.withClient(action.member, (client) => {
+          client.freeze()
+          this.#for(action.durationMs, () => {
+            client.thaw()
+          })
+        })
+        break
+      case 'expel':
+        this.#members.withClient(action.member, ({ name }) => {
+          this.#broker.expelMember(name)
+        })
+        break
+      case 'rebalance':
+        this.#broker.group().rebalance()
+        break
+      case 'brokers-away':
+        faults.areBrokersAway = true
+        this.#for(action.durationMs, () => (faults.areBrokersAway = false))
+        break
+      case 'producing-unavailable':
+        faults.isProducingUnavailable = true
+        this.#for(action.durationMs, () => (faults.isProducingUnavailable = false))
+        break
+      case 'acknowledgements-lost':
+        faults.lostAcknowledgements = action.share
+        this.#for(action.durationMs, () => (faults.lostAcknowledgements = 0))
+        break
+      case 'sink-unavailable':
+        this.#database.isUnavailable = true
+        this.#for(action.durationMs, () => (this.#database.isUnavailable = false))
+        break
+      case 'commits-refused':
+        faults.answerCommit = () => (this.#random.chance(0.5) ? action.answer : null)
+        this.#for(action.durationMs, () => (faults.answerCommit = () => null))
+        break
+      case 'markers':
+        this.#broker.appendMarkers(action, action.count)
+        break
+      case 'compact':
+        this.#remove(action, () => this.#random.chance(0.5))
+        break
+      case 'delete':
+        this.#delete(action)
+        break
+      case 'add-partition':
+        this.#broker.addPartitions(action.topic, this.#broker.partitions(action.topic).length + 1)
+        break
+    }
+  }
+
+  #remove(place: PartitionPlace, keeps: (offset: number) => boolean): void {
+    this.#broker.compact(place, ({ offset, partition, topic }) => {
+      const isKept = keeps(offset)
+      if (!isKept) this.journal.note({ type: 'removed', topic, partition, offset })
+      return isKept
+    })
+  }
+
+  #delete(place: PartitionPlace): void {
+    const { end, low } = this.#broker.log(place)
+    const before = this.#random.integer(low, end)
+    this.#remove(place, (offset) => offset >= before)
+    this.#broker.deleteBefore(place, before)
+  }
+
+  #noteRebalance(client: string, { lost, partitions, type }: RebalanceEvent): void {
+    if (type === 'assign') this.journal.note({ type: 'offered', client, partitions })
+    else if (lost) this.journal.note({ type: 'fenced', client, partitions })
+  }
+
+  #observe(event: FakeBrokerEvent): void {
+    const { journal } = this
+    switch (event.type) {
+      case 'appended': {
+        const { client, record } = event
+        const { headers, key, offset, partition, topic } = record
+        if (client === null) {
+          const fate = this.#expected.pop()
+          if (fate === undefined) throw new Error('a record nobody expects')
+          journal.note({ type: 'input', key: key === null ? null : textOf(key), fate, topic, partition, offset })
+        } else {
+          journal.note({ type: 'durable', client, sink: topic, output: outputOf(topic, headers) })
+        }
+        break
+      }
+      case 'write': {
+        const sink = event.records[0]?.topic ?? 'nothing'
+        const outputs = event.records.map((record: OutputRecord) => outputOf(record.topic, record.headers ?? []))
+        if (!this.#broker.client(event.client).isCrashed)
+          journal.note({ type: 'write', client: event.client, sink, outputs })
+        break
+      }
+      case 'rebalance':
+        this.#noteRebalance(event.client, event.event)
+        break
+      case 'assigned':
+        // An eager assignment replaces whatever the member had.
+        if (this.#world.strategy === 'eager') {
+          const kept = new Set(event.starts.map(placeName))
+          const partitions = this.#places().filter((place) => !kept.has(placeName(place)))
+          journal.note({ type: 'fenced', client: event.client, partitions })
+        }
+        journal.note({
+          type: 'assigned',
+          client: event.client,
+          starts: event.starts.map(({ partition, position, topic }) => ({
+            topic,
+            partition,
+            position: typeof position === 'number' ? position : this.#broker.log({ topic, partition }).low,
+          })),
+        })
+        break
+      case 'unassigned':
+        journal.note({ type: 'fenced', client: event.client, partitions: event.partitions })
+        break
+      case 'disconnected':
+        journal.note({ type: 'fenced', client: event.client, partitions: this.#places() })
+        break
+      case 'committed': {
+        const { metadata, partition, position, topic } = event.position
+        const decoded = decodeCompletionMap(metadata, { position })
+        if (decoded.kind !== 'map' && decoded.kind !== 'none') throw new Error(`committed metadata is ${decoded.kind}`)
+        const { frontier, unfinished } = decoded.kind === 'map' ? decoded.map : { frontier: position, unfinished: [] }
+        journal.note({
+          type: 'committed',
+          client: event.client,
+          topic,
+          partition,
+          position,
+          frontier,
+          unfinished: [...unfinished],
+        })
+        break
+      }
+      case 'crashed':
+        this.#crashed.add(event.client)
+        this.#members.noteCrash(event.client)
+        break
+      case 'stored':
+      case 'commit':
+      case 'expelled':
+        break
+    }
+  }
+}
+
+function outputOf(topic: string, headers: readonly RecordHeader[]): OutputName {
+  const header = (name: string): string => textOf(headers.find(([each]) => each === name)?.[1] ?? null)
+  if (topic !== deadLetterTopic) return parseOutputId(header('troupe-id'))
+  const origin = {
+    topic: header('troupe.topic'),
+    partition: Number(header('troupe.partition')),
+    offset: Number(header('troupe.offset')),
+  }
+  return { origin, index: 'dead-letter' }
+}
+
+function textOf(bytes: Uint8Array | null): string {
+  return bytes === null ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}

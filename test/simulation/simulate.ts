@@ -1,0 +1,74 @@
+/**
+ * Plays worlds until the time is over, or one world with its story. Started by `npm run simulate`,
+ * in as many processes as there are cores.
+ *
+ *     --minutes N          how long (default 1)
+ *     --seed N             this world only, and tell its story
+ *     --only topic/p/o     of the story, what concerns this record, or this partition
+ *     --from N --step N    the first seed, and from one to the next
+ */
+import { parseArgs } from 'node:util'
+import { troupe } from './engine-under-test.ts'
+import type { JournalEvent } from './journal.ts'
+import { play } from './play.ts'
+import { makeWorld } from './world.ts'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    only: { type: 'string' },
+    from: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    step: { type: 'string', default: '1' },
+  },
+})
+
+/** After so many failures more of them say little. */
+const MAX_FAILURES = 10
+
+if (values.seed === undefined) await playOn(Number(values.from), Number(values.step), Number(values.minutes) * 60_000)
+else await tellStory(Number(values.seed), values.only)
+
+async function playOn(first: number, step: number, durationMs: number): Promise<void> {
+  const endsAtMs = Date.now() + durationMs
+  let worlds = 0
+  let failures = 0
+  for (let seed = first; Date.now() < endsAtMs && failures < MAX_FAILURES; seed += step) {
+    const world = makeWorld(seed)
+    const { violations } = await play(world, troupe)
+    worlds += 1
+    if (violations.length === 0) continue
+    failures += 1
+    console.log(`\nnpm run simulate -- --seed ${seed}    (${world.theme}, ${world.strategy}, ${world.order})`)
+    for (const violation of violations) console.log(`  ${violation}`)
+  }
+  console.log(`${worlds} worlds from seed ${first} on, ${failures} failed`)
+  process.exitCode = failures === 0 ? 0 : 1
+}
+
+async function tellStory(seed: number, only: string | undefined): Promise<void> {
+  const { records, ...world } = makeWorld(seed)
+  console.log(JSON.stringify({ ...world, records: records.length }))
+  const { events, stuck, violations } = await play({ ...world, records }, troupe)
+  const startedAtMs = events[0]?.atMs ?? 0
+  for (const event of events) {
+    if (event.type !== 'sample' && concerns(event, only)) console.log(told(event, startedAtMs))
+  }
+  if (stuck !== undefined) console.log(JSON.stringify(stuck, null, 1))
+  for (const violation of violations) console.log(violation)
+  console.log(violations.length === 0 ? 'all holds' : `${violations.length} violations`)
+  process.exitCode = violations.length === 0 ? 0 : 1
+}
+
+function told({ atMs, type, ...rest }: JournalEvent, startedAtMs: number): string {
+  return `${(atMs - startedAtMs).toFixed(2).padStart(10)} ${type.padEnd(12)} ${JSON.stringify(rest)}`
+}
+
+function concerns(event: JournalEvent, only: string | undefined): boolean {
+  if (only === undefined || event.type === 'started' || event.type === 'ended') return true
+  const [topic, partition, offset] = only.split('/')
+  const place = `"topic":"${topic}","partition":${partition}`
+  const text = JSON.stringify(event)
+  if (!text.includes(place)) return false
+  return offset === undefined || !text.includes('"offset"') || text.includes(`${place},"offset":${offset}`)
+}

@@ -1,0 +1,98 @@
+/** The handler of every simulated actor: does what the record's plan says and notes when it begins and ends. */
+import { deadLetter, defineHandler, done, retry, skip, type Handler, type Outcome } from '../../src/actors/handler.ts'
+import { sleep, type Clock } from '../../src/clock.ts'
+import { TerminalError } from '../../src/errors.ts'
+import { table, topic, type Effect } from '../../src/streams/flow.ts'
+import type { SourceRecord } from '../../src/streams/record.ts'
+import type { HandlerResult, Journal, Origin } from './journal.ts'
+import type { Plan } from './world.ts'
+
+export const outputTopic = 'out'
+export const deadLetterTopic = 'dead'
+const outputTable = 'rows'
+/** Stands in an output that a sink has to refuse. */
+export const refusedMark = 'refused'
+
+const outputs = topic<string>(outputTopic)
+const rows = table<{ id: string; note: string }>(outputTable, {
+  sink: 'table',
+  columns: { id: 'text', note: 'text' },
+  key: ['id'],
+})
+
+export interface SimulatedHandlerOptions {
+  readonly topic: string
+  readonly client: string
+  readonly clock: Clock
+  readonly journal: Journal
+  /** A crashed process notes nothing any more. */
+  readonly isAlive: () => boolean
+}
+
+export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
+  const { client, clock, isAlive, journal } = options
+  const handler = defineHandler<Plan>({
+    name: `handler of ${options.topic}`,
+    input: topic<Plan>(options.topic),
+    outputs: [outputs, rows],
+    handle(plan, { attempt, record, signal }) {
+      const origin = originOf(record)
+      const end = (result: HandlerResult): void => {
+        if (isAlive()) journal.note({ type: 'handle-end', client, attempt, result, ...origin })
+      }
+      if (isAlive()) journal.note({ type: 'handle-begin', client, attempt, ...origin })
+      if (attempt <= plan.failures && plan.failure === 'hangs') {
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => {
+            end('aborted')
+            reject(signal.reason as Error)
+          })
+        })
+      }
+      const settle = (): Outcome => settleBy(plan, attempt, record, end)
+      return plan.costMs === 0 ? settle() : sleep(clock, plan.costMs).then(settle)
+    },
+  })
+  return handler as unknown as Handler
+}
+
+function settleBy(plan: Plan, attempt: number, record: SourceRecord, end: (result: HandlerResult) => void): Outcome {
+  if (attempt <= plan.failures) {
+    if (plan.failure === 'asks-for-retry') {
+      end('retry')
+      return retry(plan.costMs)
+    }
+    end('threw')
+    throw new Error('a planned failure')
+  }
+  switch (plan.ending) {
+    case 'skip':
+      end('skip')
+      return skip()
+    case 'dead-letter':
+      end('dead-letter')
+      return deadLetter('a planned dead letter')
+    case 'terminal-error':
+      end('threw')
+      throw new TerminalError('a planned terminal error')
+    case 'done':
+      end('done')
+      return done(effectsOf(plan, record))
+  }
+}
+
+function effectsOf(plan: Plan, record: SourceRecord): Effect[] {
+  const noteOf = (at: number): string => (plan.isRefused && at === 0 ? refusedMark : `output ${at}`)
+  const id = `${record.topic}/${record.partition}/${record.offset}`
+  return [
+    ...Array.from({ length: plan.records }, (_, at) => outputs.record(noteOf(at), { key: record.key })),
+    ...Array.from({ length: plan.rows }, (_, at) => {
+      const index = plan.records + at
+      return rows.upsert({ id: `${id}/${index}`, note: noteOf(index) })
+    }),
+  ]
+}
+
+function originOf({ topic: name, partition, offset }: SourceRecord): Origin {
+  return { topic: name, partition, offset }
+}

@@ -1,0 +1,241 @@
+/**
+ * A world made from a seed: topics, records and what each has to come to, settings of the app, and a
+ * timetable of what goes wrong. Plain data, so that a world can be printed, and cut down by hand.
+ */
+import { Random } from '../../src/testing/random.ts'
+import type { Fate } from './journal.ts'
+
+/** How a record's handler behaves. The handler reads it from the record's value. */
+export interface Plan {
+  /** 0: the handler is synchronous. */
+  readonly costMs: number
+  /** Attempts that fail before one goes well. */
+  readonly failures: number
+  readonly failure: 'throws' | 'asks-for-retry' | 'hangs'
+  readonly ending: 'done' | 'skip' | 'dead-letter' | 'terminal-error'
+  /** Outputs to the topic, then to the table. */
+  readonly records: number
+  readonly rows: number
+  /** A sink refuses its first output. */
+  readonly isRefused: boolean
+  /** The value cannot be decoded; the rest of the plan does not matter. */
+  readonly isGarbage: boolean
+}
+
+export interface WorldRecord {
+  readonly atMs: number
+  readonly topic: string
+  readonly partition: number
+  /** null: no key. */
+  readonly key: string | null
+  readonly plan: Plan
+}
+
+export type Action =
+  /** Starts members until there are so many. */
+  | { readonly type: 'scale'; readonly members: number }
+  /** These take a member by its number among those running, modulo their count. */
+  | { readonly type: 'stop'; readonly member: number }
+  | { readonly type: 'kill'; readonly member: number }
+  | { readonly type: 'crash'; readonly member: number; readonly step: 'now' | 'written' | 'stored' | 'committed' }
+  | { readonly type: 'freeze'; readonly member: number; readonly durationMs: number }
+  | { readonly type: 'expel'; readonly member: number }
+  | { readonly type: 'rebalance' }
+  | { readonly type: 'brokers-away'; readonly durationMs: number }
+  | { readonly type: 'producing-unavailable'; readonly durationMs: number }
+  | { readonly type: 'acknowledgements-lost'; readonly durationMs: number; readonly share: number }
+  | { readonly type: 'sink-unavailable'; readonly durationMs: number }
+  | {
+      readonly type: 'commits-refused'
+      readonly durationMs: number
+      readonly answer: 'deferred' | 'failed' | 'fenced' | 'too-large'
+    }
+  | { readonly type: 'markers'; readonly topic: string; readonly partition: number; readonly count: number }
+  | { readonly type: 'compact' | 'delete'; readonly topic: string; readonly partition: number }
+  | { readonly type: 'add-partition'; readonly topic: string }
+
+export interface World {
+  readonly seed: number
+  readonly theme: Theme
+  readonly strategy: 'cooperative-sticky' | 'eager'
+  /** Members keep their partitions over a restart, by their `group.instance.id`. */
+  readonly isStatic: boolean
+  readonly topics: readonly { readonly name: string; readonly partitions: number; readonly firstOffset: number }[]
+  readonly order: 'key' | 'partition' | 'unordered'
+  readonly attempts: number
+  readonly concurrency: number
+  readonly commitIntervalMs: number
+  readonly drainTimeoutMs: number
+  readonly handlerTimeoutMs: number
+  readonly maxRecords: number
+  readonly maxPartitionRecords: number
+  readonly maxRunRecords: number
+  readonly maxMetadataCharacters: number
+  readonly maxBatch: number
+  readonly latencyMs: readonly [number, number]
+  readonly records: readonly WorldRecord[]
+  readonly timetable: readonly { readonly atMs: number; readonly action: Action }[]
+}
+
+const themes = ['calm', 'rebalances', 'crashes', 'zombies', 'outages', 'commits', 'everything'] as const
+export type Theme = (typeof themes)[number]
+
+/** The longest that one record may take with its retries, and still leave a drain time to finish it. */
+const CALM_DRAIN_MS = 60_000
+
+export function makeWorld(seed: number): World {
+  const random = new Random(seed)
+  const theme = random.pick(themes)
+  const settings = random.fork('settings')
+  const attempts = settings.integer(1, 4)
+  const handlerTimeoutMs = settings.pick([300, 1_000])
+  const topics = Array.from({ length: settings.chance(0.25) ? 2 : 1 }, (_, at) => ({
+    name: `in-${at}`,
+    partitions: settings.integer(1, 5),
+    firstOffset: settings.pick([0, 0, 0, 2 ** 31 - 20, 2 ** 40]),
+  }))
+  const durationMs = settings.integer(500, 8_000)
+  return {
+    seed,
+    theme,
+    strategy: settings.chance(0.75) ? 'cooperative-sticky' : 'eager',
+    isStatic: random.fork('static').chance(0.15),
+    topics,
+    order: settings.pick(['key', 'key', 'key', 'partition', 'unordered']),
+    attempts,
+    concurrency: settings.pick([1, 2, 5, 20, 1000]),
+    commitIntervalMs: settings.pick([20, 50, 200, 500]),
+    drainTimeoutMs: theme === 'calm' ? CALM_DRAIN_MS : settings.pick([50, 300, 2_000]),
+    handlerTimeoutMs,
+    maxRecords: settings.pick([1, 5, 20, 100, 1000]),
+    maxPartitionRecords: settings.pick([1, 5, 20, 1000]),
+    maxRunRecords: settings.pick([1, 5, 50]),
+    maxMetadataCharacters: settings.pick([4_096, 4_096, 20]),
+    maxBatch: settings.pick([1, 3, 100]),
+    latencyMs: settings.pick([
+      [0, 1],
+      [0.5, 2],
+      [5, 40],
+    ]),
+    records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme }),
+    timetable: makeTimetable(random.fork('timetable'), { theme, topics, durationMs }),
+  }
+}
+
+/** What a record has to come to, by its plan and the attempts it has. */
+export function fateOf(plan: Plan, attempts: number): Fate {
+  if (plan.isGarbage || plan.failures >= attempts) return { type: 'dead-letter' }
+  if (plan.ending === 'skip') return { type: 'skip' }
+  if (plan.ending !== 'done') return { type: 'dead-letter' }
+  const count = plan.records + plan.rows
+  return plan.isRefused && count > 0 ? { type: 'dead-letter' } : { type: 'outputs', count }
+}
+
+interface RecordSettings {
+  readonly topics: World['topics']
+  readonly durationMs: number
+  readonly handlerTimeoutMs: number
+  readonly theme: Theme
+}
+
+function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
+  const { durationMs, handlerTimeoutMs, theme, topics } = settings
+  const count = random.integer(5, random.pick([20, 60, 200]))
+  const keyCount = random.pick([1, 3, 12, 1000])
+  const hotShare = random.chance(0.3) ? 0.6 : 0
+  const backlogShare = random.pick([0, 0.5, 1])
+  const failureShare = random.pick([0, 0.1, 0.5])
+  const slowMs = random.pick([0, 5, 50])
+  const records = Array.from({ length: count }, (): WorldRecord => {
+    const topic = random.pick(topics)
+    const keyNumber = random.chance(hotShare) ? 0 : random.integer(0, keyCount - 1)
+    const cost = random.chance(0.3) ? 0 : random.integer(0, slowMs)
+    return {
+      atMs: random.chance(backlogShare) ? 0 : random.integer(0, durationMs),
+      topic: topic.name,
+      // As a producer does: a key has one partition, in which all its records stand.
+      partition: keyNumber % topic.partitions,
+      key: random.chance(0.05) ? null : `k${keyNumber}`,
+      plan: {
+        costMs: random.chance(0.02) ? handlerTimeoutMs * 0.9 : cost,
+        failures: random.chance(failureShare) ? random.integer(1, 4) : 0,
+        // A hang would make a drain wait for its time-out; calm worlds have none, so that drains end.
+        failure: random.pick(theme === 'calm' ? ['throws', 'asks-for-retry'] : ['throws', 'asks-for-retry', 'hangs']),
+        ending: random.chance(0.85) ? 'done' : random.pick(['skip', 'dead-letter', 'terminal-error']),
+        records: random.pick([0, 1, 1, 2]),
+        rows: random.pick([0, 0, 1]),
+        isRefused: random.chance(0.03),
+        isGarbage: random.chance(0.02),
+      },
+    }
+  })
+  return records.sort((one, other) => one.atMs - other.atMs)
+}
+
+/** Kinds of trouble by theme, and how many of them a world has. */
+const troubles: Readonly<Record<Theme, { readonly most: number; readonly types: readonly Action['type'][] }>> = {
+  calm: { most: 4, types: ['scale', 'stop', 'rebalance', 'markers'] },
+  rebalances: { most: 12, types: ['scale', 'stop', 'rebalance', 'rebalance', 'add-partition', 'markers'] },
+  crashes: { most: 6, types: ['crash', 'crash', 'kill', 'scale', 'rebalance', 'markers'] },
+  zombies: { most: 6, types: ['freeze', 'expel', 'scale', 'rebalance'] },
+  outages: {
+    most: 5,
+    types: ['brokers-away', 'producing-unavailable', 'sink-unavailable', 'acknowledgements-lost', 'stop'],
+  },
+  commits: { most: 6, types: ['commits-refused', 'stop', 'rebalance', 'crash', 'compact', 'delete', 'markers'] },
+  everything: {
+    most: 14,
+    types: ['scale', 'stop', 'kill', 'crash', 'freeze', 'expel', 'rebalance', 'brokers-away', 'producing-unavailable']
+      .concat(['acknowledgements-lost', 'sink-unavailable', 'commits-refused', 'markers', 'compact', 'delete'])
+      .concat(['add-partition']) as Action['type'][],
+  },
+}
+
+function makeTimetable(
+  random: Random,
+  { theme, topics, durationMs }: { theme: Theme; topics: World['topics']; durationMs: number },
+): World['timetable'] {
+  const { most, types } = troubles[theme]
+  const events = Array.from({ length: random.integer(1, most) }, () => ({
+    atMs: random.integer(0, durationMs),
+    action: makeAction(random, random.pick(types), topics),
+  }))
+  const first = { atMs: 0, action: { type: 'scale', members: random.integer(1, 3) } as const }
+  return [first, ...events.sort((one, other) => one.atMs - other.atMs)]
+}
+
+function makeAction(random: Random, type: Action['type'], topics: World['topics']): Action {
+  const member = random.integer(0, 5)
+  const topic = random.pick(topics)
+  const partition = random.integer(0, topic.partitions - 1)
+  const durationMs = random.pick([50, 300, 1_500, 4_000])
+  switch (type) {
+    case 'scale':
+      return { type, members: random.integer(1, 4) }
+    case 'stop':
+    case 'kill':
+    case 'expel':
+      return { type, member }
+    case 'crash':
+      return { type, member, step: random.pick(['now', 'written', 'stored', 'committed']) }
+    case 'freeze':
+      return { type, member, durationMs }
+    case 'rebalance':
+      return { type }
+    case 'brokers-away':
+    case 'producing-unavailable':
+    case 'sink-unavailable':
+      return { type, durationMs }
+    case 'acknowledgements-lost':
+      return { type, durationMs, share: random.pick([0.2, 1]) }
+    case 'commits-refused':
+      return { type, durationMs, answer: random.pick(['deferred', 'failed', 'fenced', 'too-large']) }
+    case 'markers':
+      return { type, topic: topic.name, partition, count: random.integer(1, 5) }
+    case 'compact':
+    case 'delete':
+      return { type, topic: topic.name, partition }
+    case 'add-partition':
+      return { type, topic: topic.name }
+  }
+}

@@ -1,0 +1,37 @@
+/** The broker port as the fake broker keeps it: the suite that real Kafka passes too, in real time. */
+import { systemClock } from '../../src/clock.ts'
+import { FakeBroker } from '../../src/testing/fake-broker.ts'
+import { describeBrokerContract } from '../contract/broker-contract.ts'
+import type { BrokerWorld } from '../contract/contract-world.ts'
+
+for (const strategy of ['cooperative-sticky', 'eager'] as const) {
+  describeBrokerContract(`fake broker, ${strategy}`, () => Promise.resolve(fakeWorld(strategy)))
+}
+
+function fakeWorld(strategy: 'cooperative-sticky' | 'eager'): BrokerWorld {
+  const fake = new FakeBroker({ clock: systemClock, strategy })
+  let names = 0
+  const uniqueName = (prefix: string): string => `${prefix}-${(names += 1)}`
+  return {
+    broker: (groupId) => fake.client(uniqueName('process'), { groupId }),
+    uniqueName,
+    createTopic: async (name, partitions, config) => {
+      const limit = config?.['max.message.bytes']
+      fake.createTopic(name, partitions, limit === undefined ? {} : { maxRecordBytes: Number(limit) })
+    },
+    append: async (topic, records) => {
+      for (const record of records) {
+        const { headers = [], key, partition, timestamp, value } = record
+        fake.append(topic, { key, value, headers, partition, ...(timestamp === undefined ? {} : { timestamp }) })
+      }
+    },
+    read: async (topic) => fake.records(topic),
+    has: {
+      topicLimits: true,
+      incrementalRebalance: strategy === 'cooperative-sticky',
+      commitsInHold: true,
+      nullHeaders: true,
+    },
+    end: () => Promise.resolve(),
+  }
+}

@@ -1,0 +1,261 @@
+/** What crosses to real threads and back, and what a pool leaves behind. */
+import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import {
+  expectNoMoreThan,
+  fixtureUrl,
+  resources,
+  scripts,
+  startPool,
+  textOf,
+  until,
+  type PoolSettings,
+} from './pool-fixture.ts'
+
+let directory = ''
+let running: Awaited<ReturnType<typeof startPool>> | undefined
+
+async function start(settings: PoolSettings = {}, url = fixtureUrl('scripted.js')) {
+  running = await startPool(url, settings)
+  return running
+}
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'troupe-threads-'))
+})
+
+afterAll(() => {
+  rmSync(directory, { recursive: true })
+})
+
+afterEach(async () => {
+  await running?.pool.destroy()
+  running = undefined
+})
+
+describe('records and outcomes cross', () => {
+  test('value, key, headers, offset, partition and time reach the handler; its output comes back', async () => {
+    const { send, finished, delivery, manifests } = await start()
+    const [record] = scripts([{ do: 'echo', text: 'ünï \u{1F600}' }], { first: 2 ** 31 + 5 })
+    send([record!])
+    await finished()
+    expect(manifests).toEqual([{ actor: 'enrich', input: 'scripts', outputTopics: ['results'], destinations: [] }])
+    expect(delivery.outputs).toHaveLength(1)
+    const [output] = delivery.outputs
+    expect(textOf(output!.key)).toBe('key 0')
+    expect(JSON.parse(textOf(output!.value))).toMatchObject({
+      id: 'scripts/0/2147483653',
+      attempt: 1,
+      text: 'ünï \u{1F600}',
+    })
+  })
+
+  test('the original bytes stay: a record that is tried again reaches the handler whole', async () => {
+    const { send, finished, delivery, deadLetters } = await start()
+    const [record] = scripts([{ do: 'throw' }])
+    const value = Buffer.from(record!.value!)
+    send([record!])
+    await finished()
+    expect(delivery.outputs).toEqual([])
+    expect(deadLetters().map(({ record: { value: bytes } }) => bytes)).toEqual([value])
+  })
+
+  test('each outcome and each kind of error has its effect', async () => {
+    const { send, finished, deadLetters, stats } = await start()
+    send(
+      scripts([
+        { do: 'skip' },
+        { do: 'dead-letter' },
+        { do: 'throw' },
+        { do: 'throw-retryable' },
+        { do: 'throw-terminal' },
+        { do: 'retry', ms: 1 },
+        { do: 'something that returns nothing' },
+      ]),
+    )
+    await finished()
+    const told = deadLetters()
+      .map(({ headers }) => [headers['troupe.offset'], headers['troupe.attempts'], headers['troupe.error-message']])
+      .sort()
+    expect(told).toEqual([
+      ['1', '1', 'as told'],
+      ['2', '3', 'boom: the cause'],
+      ['3', '3', 'later'],
+      ['4', '1', 'never'],
+      ['5', '3', 'the handler asked for a retry'],
+      ['6', '1', 'handler scripted returned nothing instead of an outcome'],
+    ])
+    const thrown = deadLetters().find(({ headers }) => headers['troupe.offset'] === '2')
+    expect(thrown?.headers).toMatchObject({ 'troupe.error-name': 'Error', 'troupe.error-code': 'E_BOOM' })
+    expect(thrown?.headers['troupe.error-stack']).toContain('scripted.js')
+    expect(stats.partition('enrich', 'scripts', 0).skipped).toBe(1)
+  })
+
+  test('records of a key keep their order over many batches and both threads', async () => {
+    const { send, finished, results, stats } = await start({ threads: { maxBatchRecords: 50 } })
+    const keys = 7
+    send(
+      scripts(
+        Array.from({ length: 5_000 }, (_, index) => ({ do: 'echo', index })),
+        { key: (index) => `key ${index % keys}` },
+      ),
+    )
+    await finished()
+    expect(results()).toHaveLength(5_000)
+    for (let key = 0; key < keys; key += 1) {
+      const ofKey = results().filter(({ index }) => (index as number) % keys === key)
+      expect(ofKey.map(({ index }) => index)).toEqual(ofKey.map((_, position) => position * keys + key))
+    }
+    expect(new Set(results().map(({ threadId }) => threadId)).size).toBe(2)
+    expect(stats.actor('enrich').batchRecords.count).toBeGreaterThan(50)
+  })
+
+  test('timers live in a thread, and its asynchronous records wait side by side', async () => {
+    const { send, finished, results } = await start({ threads: { count: 1 } })
+    const list = (first: number) =>
+      scripts(
+        Array.from({ length: 64 }, (_, index) => ({ do: 'wait', ms: 100, index })),
+        { first },
+      )
+    // The pool has to see first that the handler waits.
+    send(list(0))
+    await finished()
+    const startedAt = performance.now()
+    send(list(64))
+    await finished()
+    // One after the other they would take 6.4 s; an 8 times as long as one leaves room for a busy machine.
+    expect(performance.now() - startedAt).toBeLessThan(800)
+    expect(results()).toHaveLength(128)
+  })
+
+  test('an asynchronous handler that does not settle in time is an attempt that failed, and its signal is aborted', async () => {
+    const { send, finished, deadLetters, stats } = await start({ actor: { handlerTimeoutMs: 30 } })
+    send(scripts([{ do: 'wait', ms: 60_000 }]))
+    await finished()
+    expect(deadLetters().map(({ headers }) => [headers['troupe.error-code'], headers['troupe.attempts']])).toEqual([
+      ['HANDLER_TIMEOUT', '3'],
+    ])
+    expect(stats.threadRestarts).toBe(0)
+  })
+
+  test('a batch ends at the byte limit; a larger record goes alone', async () => {
+    const { send, finished, results, stats } = await start({ threads: { maxBatchBytes: 64 * 1024 } })
+    const pad = 'x'.repeat(200 * 1024)
+    send(scripts([{ do: 'echo' }, { do: 'echo', pad }, { do: 'echo', pad }, { do: 'echo' }], { key: () => 'one' }))
+    await finished()
+    expect(results()).toHaveLength(4)
+    const { counts, bounds, count } = stats.actor('enrich').batchRecords
+    expect(count).toBeGreaterThanOrEqual(3)
+    // No batch of more than two records: one that fits, and one that fills it.
+    expect(counts.slice(bounds.indexOf(2) + 1).every((times) => times === 0)).toBe(true)
+  })
+})
+
+describe('handlers on threads', () => {
+  test('setup runs once per thread', async () => {
+    const { send, finished, results, lines } = await start()
+    send(scripts(Array.from({ length: 500 }, (_, index) => ({ do: 'echo', index }))))
+    await finished()
+    expect(new Set(results().map(({ setups }) => setups))).toEqual(new Set([1]))
+    expect(lines.filter(({ message }) => message === 'set up')).toHaveLength(2)
+  })
+
+  test('lines of a handler arrive, errors as errors, and what cannot be cloned as text', async () => {
+    const { send, finished, lines } = await start()
+    send(scripts([{ do: 'log' }]))
+    await finished()
+    await until(() => lines.some(({ message }) => message === 'odd fields'))
+    const line = lines.find(({ message }) => message === 'odd fields')
+    expect(line).toMatchObject({
+      level: 'warn',
+      fields: { handler: 'scripted', count: 3n, open: 'function open' },
+    })
+    const error = line?.fields['error']
+    expect(error).toBeInstanceOf(Error)
+    expect(error).toMatchObject({ message: 'boom', code: 'E_BOOM' })
+    expect((error as Error).stack).toContain('scripted.js')
+  })
+
+  test.each(['typed.ts', 'typed.js'])('TypeScript that is not compiled loads by the URL %s', async (module) => {
+    const { send, finished, results } = await start({}, fixtureUrl(module))
+    send(scripts([{ n: 1 }]))
+    await finished()
+    expect(results()).toEqual([{ n: 2 }])
+  })
+
+  test('a module that imports troupe brings neither the native client nor what main alone needs', async () => {
+    const { send, finished, results } = await start({}, fixtureUrl('native-client.js'))
+    send(scripts([{}]))
+    await finished()
+    expect(results()).toEqual([{ addons: [], heavy: [], hasPool: true }])
+  })
+})
+
+describe('the end of a pool', () => {
+  const careful = (then = '') => {
+    const marker = join(directory, `torn-${Math.random().toString(36).slice(2)}`)
+    return { marker, url: fixtureUrl('teardown.js', { marker, then }) }
+  }
+
+  test('each thread tears down what its handlers have set up, and is waited for', async () => {
+    const { marker, url } = careful()
+    const { pool } = await start({}, url)
+    await pool.destroy()
+    expect(new Set(readFileSync(marker, 'utf8').trim().split('\n')).size).toBe(2)
+  })
+
+  test('a teardown that fails is told, and ends nothing else', async () => {
+    const { url } = careful('throw')
+    const { pool, lines } = await start({}, url)
+    await pool.destroy()
+    expect(lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
+      'stopping: teardown of handler careful failed: the file is busy',
+      'stopping: teardown of handler careful failed: the file is busy',
+    ])
+  })
+
+  test.each([
+    { name: 'a teardown that never returns', then: 'hang', script: { do: 'echo' } },
+    { name: 'a thread in an endless loop', then: '', script: { do: 'loop' } },
+  ])('$name is not waited for beyond the limit', async ({ then, script }) => {
+    const { marker, url } = careful(then)
+    const { pool, send, lines } = await start({ threads: { count: 1 }, pool: { teardownTimeoutMs: 100 } }, url)
+    send(scripts([script]))
+    await pool.destroy()
+    expect(existsSync(marker)).toBe(false)
+    expect(lines.map(({ message }) => message)).toEqual(['stopping: 1 threads were not torn down within 100 ms'])
+  })
+
+  // Case 48.
+  test('batches in flight end without a word, and nothing comes back late', async () => {
+    const { pool, send, results, deadLetters, fatal, stats } = await start()
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    send(scripts(Array.from({ length: 100 }, () => ({ do: 'wait', ms: 60_000 }))))
+    expect(pool.freeSlots).toBeLessThan(4)
+    const [first, second] = [pool.destroy(), pool.destroy()]
+    expect(first).toBe(second)
+    await first
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(unhandled).toEqual([])
+    expect([results(), deadLetters(), fatal, stats.threadRestarts]).toEqual([[], [], [], 0])
+    expect(pool.freeSlots).toBe(0)
+  })
+
+  test('pools that come and go leave no thread, timer or port behind', async () => {
+    const cycle = async () => {
+      const { pool, send, finished } = await startPool(fixtureUrl('scripted.js'))
+      send(scripts([{ do: 'echo' }]))
+      await finished()
+      await pool.destroy()
+    }
+    await cycle()
+    const before = resources()
+    for (let round = 0; round < 10; round += 1) await cycle()
+    await expectNoMoreThan(before)
+  })
+})

@@ -1,0 +1,125 @@
+/** The inference of a handler's input, set-up and outputs is API: users write no type of their own. */
+import { expectTypeOf, test } from 'vitest'
+import {
+  bytes,
+  compose,
+  deadLetter,
+  defineApp,
+  defineHandler,
+  done,
+  json,
+  skip,
+  table,
+  text,
+  topic,
+  type Outcome,
+  type Topic,
+} from '../../src/index.ts'
+import { createHarness } from '../../src/testing.ts'
+
+interface Click {
+  readonly user: number
+}
+
+const clicks = topic<Click>('clicks')
+const texts = topic('texts', { codec: text })
+const blobs = topic('blobs', { codec: bytes })
+const rows = table<Click>('clicks', { columns: { user: 'bigint' }, key: ['user'] })
+
+test('the value has the type of the input topic', () => {
+  defineHandler({
+    input: clicks,
+    handle(value) {
+      expectTypeOf(value).toEqualTypeOf<Click>()
+      return done()
+    },
+  })
+  defineHandler({
+    input: texts,
+    handle(value) {
+      expectTypeOf(value).toEqualTypeOf<string>()
+      return skip()
+    },
+  })
+  defineHandler({
+    input: blobs,
+    handle(value) {
+      expectTypeOf(value).toEqualTypeOf<Uint8Array>()
+      return skip()
+    },
+  })
+})
+
+test('a checked codec gives the type that its check returns', () => {
+  const checked = topic('clicks', { codec: json((parsed): Click => ({ user: Number(parsed) })) })
+  expectTypeOf(checked).toEqualTypeOf<Topic<Click>>()
+})
+
+test('null reaches a handler only by the type of its topic', () => {
+  const withTombstones = topic<Click>('clicks', { tombstones: true })
+  defineHandler({
+    input: withTombstones,
+    handle(value) {
+      expectTypeOf(value).toEqualTypeOf<Click | null>()
+      return done()
+    },
+  })
+})
+
+test('ctx.setup is what setup resolves to', () => {
+  defineHandler({
+    input: clicks,
+    setup: () => Promise.resolve({ country: (ip: string) => ip }),
+    handle(_value, { setup }) {
+      expectTypeOf(setup).toEqualTypeOf<{ country: (ip: string) => string }>()
+      return done()
+    },
+  })
+})
+
+test('outputs are checked against their topic and their table', () => {
+  clicks.record({ user: 1 }, { key: 7 })
+  rows.upsert({ user: 1 })
+  // @ts-expect-error -- a click has a user
+  clicks.record({ name: 'x' })
+  // @ts-expect-error -- a tombstone needs a topic that carries them
+  clicks.record(null)
+  // @ts-expect-error -- a row has a user
+  rows.upsert({ name: 'x' })
+})
+
+test('topics and tables of any type may be listed as outputs', () => {
+  defineHandler({ input: clicks, outputs: [texts, blobs, clicks, rows], handle: () => done() })
+})
+
+test('a handler has to return an outcome', () => {
+  // @ts-expect-error -- nothing is no outcome
+  defineHandler({ input: clicks, handle: () => undefined })
+  defineHandler({ input: clicks, handle: () => Promise.resolve(deadLetter('x')) })
+})
+
+test('compose hands each step what the one before returned', () => {
+  const handle = compose(
+    (value: Click) => (value.user > 0 ? String(value.user) : skip()),
+    (name) => {
+      expectTypeOf(name).toEqualTypeOf<string>()
+      return done()
+    },
+  )
+  expectTypeOf(handle).parameter(0).toEqualTypeOf<Click>()
+})
+
+test('the harness sends what the handler takes', () => {
+  const harness = createHarness(defineHandler({ input: clicks, handle: () => done() }))
+  expectTypeOf(harness.send({ user: 1 })).resolves.toEqualTypeOf<Outcome>()
+  // @ts-expect-error -- a click has a user
+  void harness.send({ name: 'x' })
+})
+
+test('an app knows its options by name', () => {
+  defineApp({ kafka: { groupId: 'g' }, actors: [{ handler: new URL('file:///h.js'), order: 'partition' }] })
+  // @ts-expect-error -- no such order
+  defineApp({ actors: [{ handler: new URL('file:///h.js'), order: 'random' }] })
+  // @ts-expect-error -- no such option
+  defineApp({ actors: [{ handler: new URL('file:///h.js'), ordr: 'key' }] })
+})
