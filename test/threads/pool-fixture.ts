@@ -1,0 +1,236 @@
+/** A real pool of threads, real partition actors that feed it, and sinks that are durable at once. */
+import { existsSync, readdirSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, vi } from 'vitest'
+import { Dispatcher } from '../../src/actors/dispatcher.ts'
+import { PartitionActor } from '../../src/actors/partition-actor.ts'
+import { WorkerPool, type WorkerPoolOptions } from '../../src/actors/worker-pool.ts'
+import { systemClock } from '../../src/clock.ts'
+import type { ResolvedActor, ResolvedApp } from '../../src/options.ts'
+import type { WriteResult } from '../../src/streams/broker-port.ts'
+import { Credit } from '../../src/streams/credit.ts'
+import type { Delivery } from '../../src/streams/delivery.ts'
+import type { EncodedEffect } from '../../src/streams/flow.ts'
+import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
+import { EngineStats } from '../../src/streams/stats.ts'
+import { resolvedActor } from '../actors/actor-fixture.ts'
+
+export interface LogLine {
+  readonly level: string
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly message: string
+}
+
+export interface PoolSettings {
+  readonly threads?: Partial<ResolvedApp['threads']>
+  readonly actor?: Partial<ResolvedActor>
+  readonly pool?: Partial<WorkerPoolOptions>
+}
+
+/** Durable at once, in the order in which things came. */
+class CollectingDelivery implements Delivery {
+  readonly kind = 'at-least-once'
+  readonly outputs: OutputRecord[] = []
+  readonly deadLetters: OutputRecord[] = []
+
+  deliver(
+    _owner: unknown,
+    _id: string,
+    effects: readonly EncodedEffect[],
+    settle: (result: WriteResult) => void,
+  ): void {
+    for (const effect of effects) {
+      if (effect.type === 'record') this.outputs.push(effect.record)
+      settle(null)
+    }
+  }
+
+  deadLetter(_owner: unknown, _id: string, record: OutputRecord, settle: (result: WriteResult) => void): void {
+    this.deadLetters.push(record)
+    settle(null)
+  }
+
+  noteProgress(): void {
+    // Positions are read from the tracker.
+  }
+
+  storeNow(): void {
+    // As above.
+  }
+
+  troubles(): [] {
+    return []
+  }
+}
+
+export function fixtureUrl(name: string, query: Record<string, string> = {}): string {
+  const url = new URL(`fixtures/${name}`, import.meta.url)
+  for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value)
+  return url.href
+}
+
+/** Options of a pool with one actor, whose handler is in this module. */
+export function poolOptions(url: string, settings: PoolSettings = {}) {
+  const lines: LogLine[] = []
+  const fatal: Error[] = []
+  const stats = new EngineStats()
+  const actor: ResolvedActor = {
+    ...resolvedActor,
+    runOn: 'threads',
+    retry: { attempts: 3, backoffMs: 1, maxBackoffMs: 1, jitter: 0 },
+    ...settings.actor,
+  }
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields: fields as LogLine['fields'], message })
+  }
+  const options: WorkerPoolOptions = {
+    threads: {
+      count: 2,
+      slots: 2,
+      batchTargetMs: 5,
+      maxBatchRecords: 1000,
+      maxBatchBytes: 1024 * 1024,
+      maxHeapMb: null,
+      ...settings.threads,
+    },
+    handlers: [
+      {
+        actor: actor.name,
+        url,
+        handlerTimeoutMs: actor.handlerTimeoutMs,
+        idHeader: actor.idHeader,
+        failedRecords: actor.failedRecords,
+      },
+    ],
+    clock: systemClock,
+    log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
+    stats,
+    onFatal: (error) => fatal.push(error),
+    ...settings.pool,
+  }
+  return { options, actor, lines, fatal, stats }
+}
+
+/** Starts a pool and gives it records: `send` admits them to their partition's actor. */
+export async function startPool(url: string, settings: PoolSettings = {}) {
+  const { options, actor, lines, fatal, stats } = poolOptions(url, settings)
+  const { pool, manifests } = await WorkerPool.start(options)
+  const dispatcher = new Dispatcher(pool)
+  const delivery = new CollectingDelivery()
+  const credit = new Credit({ maxRecords: 1_000_000, maxBytes: 1_000_000_000 })
+  const actors: PartitionActor[] = []
+  const actorOf = (partition: number): PartitionActor => {
+    const existing = actors[partition]
+    if (existing !== undefined) return existing
+    const made = new PartitionActor({
+      actor,
+      topic: 'scripts',
+      partition,
+      epoch: 1,
+      start: { position: 0, map: null },
+      delivery,
+      credit,
+      clock: options.clock,
+      random: () => 0,
+      log: options.log,
+      stats: stats.partition(actor.name, 'scripts', partition),
+      actorStats: stats.actor(actor.name),
+      onReady: () => {
+        dispatcher.enlist(made)
+        dispatcher.pump()
+      },
+      keyBudget: { maxRecords: 500_000, maxBytes: 500_000_000 },
+      onLoadChanged: () => undefined,
+      onEscalate: (error) => fatal.push(error),
+    })
+    actors[partition] = made
+    return made
+  }
+  const send = (records: readonly SourceRecord[]): void => {
+    for (const partition of new Set(records.map((record) => record.partition))) {
+      const to = actorOf(partition)
+      to.admit(records.filter((record) => record.partition === partition))
+      dispatcher.enlist(to)
+    }
+    dispatcher.pump()
+  }
+  return {
+    pool,
+    manifests,
+    delivery,
+    stats,
+    lines,
+    fatal,
+    actorOf,
+    send,
+    /** Resolves when everything that was sent is finished. */
+    finished: () => until(() => actors.every(({ tracker, heldRecords }) => tracker.isIdle && heldRecords === 0)),
+    /** The outputs as their JSON. */
+    results: () => delivery.outputs.map(({ value }) => JSON.parse(textOf(value)) as Record<string, unknown>),
+    deadLetters: () => delivery.deadLetters.map((record) => ({ record, ...headersOf(record) })),
+  }
+}
+
+/** Timers and handles of this process, and on Linux its threads, which do not keep it from ending. */
+export interface Resources {
+  readonly timers: number
+  readonly handles: number
+  readonly threads: number | null
+}
+
+export function resources(): Resources {
+  const active = process.getActiveResourcesInfo()
+  const isTimer = (name: string) => name === 'Timeout' || name === 'Immediate'
+  const tasks = '/proc/self/task'
+  return {
+    timers: active.filter(isTimer).length,
+    handles: active.filter((name) => !isTimer(name)).length,
+    threads: existsSync(tasks) ? readdirSync(tasks).length : null,
+  }
+}
+
+/**
+ * What was opened is closed. The test runner has timers and handles of its own, which come and go, and what ends is
+ * still listed for a moment (a thread's pipes are closed in a later turn): so the counts have to come down, in time.
+ */
+export async function expectNoMoreThan(before: Resources): Promise<void> {
+  const deadline = Date.now() + 10_000
+  const isMore = ({ timers, handles, threads }: Resources) =>
+    timers > before.timers || handles > before.handles || (threads ?? 0) > (before.threads ?? 0)
+  let now = resources()
+  while (isMore(now) && Date.now() < deadline) {
+    await delay(5)
+    now = resources()
+  }
+  if (isMore(now)) expect(now, 'left behind').toEqual(before)
+}
+
+export async function until(condition: () => boolean, timeout = 20_000): Promise<void> {
+  await vi.waitFor(
+    () => {
+      if (!condition()) throw new Error('the condition does not hold yet')
+    },
+    { timeout, interval: 5 },
+  )
+}
+
+/** Records at successive offsets of one partition, each with a script as its value. */
+export function scripts(list: readonly object[], options: { key?: (index: number) => string; first?: number } = {}) {
+  return list.map((script, index): SourceRecord => ({
+    topic: 'scripts',
+    partition: 0,
+    offset: (options.first ?? 0) + index,
+    timestamp: 1_000,
+    key: Buffer.from(options.key?.(index) ?? `key ${index}`),
+    value: Buffer.from(JSON.stringify(script)),
+    headers: [],
+  }))
+}
+
+export function textOf(bytes: Uint8Array | null): string {
+  return Buffer.from(bytes ?? []).toString()
+}
+
+function headersOf(record: OutputRecord): { headers: Record<string, string> } {
+  return { headers: Object.fromEntries((record.headers ?? []).map(([name, value]) => [name, textOf(value)])) }
+}
