@@ -10,6 +10,7 @@ import type { Clock } from '../clock.ts'
 import type { ActorStats } from '../streams/stats.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { HandlerRunner } from './handler-runner.ts'
+import { TurnWatch } from './turn-watch.ts'
 import { endsRun, type Verdict } from './verdict.ts'
 
 export interface InlineExecutorOptions {
@@ -33,12 +34,14 @@ export class InlineExecutor implements Executor {
   readonly #options: InlineExecutorOptions
   /** Actors whose handler was seen to return a promise. */
   readonly #asynchronous = new Set<string>()
+  readonly #turns: TurnWatch
   #inProgress = 0
   #turnEndsAtMs = 0
   #isYielding = false
 
   constructor(options: InlineExecutorOptions) {
     this.#options = options
+    this.#turns = new TurnWatch(options.clock)
   }
 
   get freeSlots(): number {
@@ -95,11 +98,15 @@ export class InlineExecutor implements Executor {
         // What comes after it in the run goes back: taken one by one, each record's outputs leave
         // when it is handled, not when the last of the run is.
         this.#asynchronous.add(name)
+        const returnedAtMs = clock.now()
+        const heldMs = (returnedAtMs - startedAtMs) / (verdicts.length + 1)
+        const hasWaited = this.#turns.begin()
         void result.then((verdict) => {
+          this.#options.stats.get(name)?.cost.notePromise(heldMs, hasWaited())
           this.#end(run, [...verdicts, verdict], clock.now() - startedAtMs, settle)
           this.onRoom()
         })
-        return clock.now()
+        return returnedAtMs
       }
       verdicts.push(result)
       if (endsRun(result)) break

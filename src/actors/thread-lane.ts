@@ -1,8 +1,12 @@
 /** Runs the records of one lane in order, up to the first that fails: the rest goes back unrun. */
+import { systemClock } from '../clock.ts'
 import type { HandlerRunner } from './handler-runner.ts'
 import type { BatchNotes } from './progress-board.ts'
+import { TurnWatch } from './turn-watch.ts'
 import type { PackedRecord, PackedVerdicts } from './thread-protocol.ts'
 import { endsRun, type Verdict } from './verdict.ts'
+
+const turns = new TurnWatch(systemClock)
 
 /**
  * A promise only when the handler is asynchronous. `first` is the index in the batch of the first
@@ -28,7 +32,7 @@ export function runLane(
     verdicts.push(result)
     if (endsRun(result)) break
   }
-  return { verdicts, elapsedMs: performance.now() - startedAt, isAsync: false }
+  return { verdicts, elapsedMs: performance.now() - startedAt, promise: null }
 }
 
 /** The same from the first promise on. */
@@ -40,7 +44,10 @@ async function finishLane(
   begun: { readonly startedAt: number; readonly verdicts: Verdict[]; readonly pending: Promise<Verdict> },
 ): Promise<PackedVerdicts> {
   const { startedAt, verdicts } = begun
+  const heldMs = (performance.now() - startedAt) / (verdicts.length + 1)
+  const hasWaited = turns.begin()
   let verdict = await begun.pending
+  const promise = { heldMs, hasWaited: hasWaited() }
   for (;;) {
     notes.endRecord(first + verdicts.length)
     verdicts.push(verdict)
@@ -49,5 +56,5 @@ async function finishLane(
     notes.beginRecord(first + verdicts.length)
     verdict = await runner.run(next.record, next.attempt)
   }
-  return { verdicts, elapsedMs: performance.now() - startedAt, isAsync: true }
+  return { verdicts, elapsedMs: performance.now() - startedAt, promise }
 }

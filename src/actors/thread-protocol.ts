@@ -46,11 +46,18 @@ export interface BatchMessage extends Pack {
   readonly names: readonly string[]
 }
 
-export interface ReplyMessage extends Pack {
+export interface PackedReply extends Pack {
   readonly type: 'reply'
   readonly names: readonly string[]
   /** Milliseconds that the thread was busy meanwhile: less than it took when handlers waited for something. */
   readonly busyMs: number
+}
+
+export interface ReplyMessage extends PackedReply {
+  /** Milliseconds that the thread took to unpack the batch and to pack this. */
+  readonly packingMs: number
+  /** Milliseconds from taking the batch up to this. */
+  readonly totalMs: number
 }
 
 /** A batch that could not even be run or packed: a bug, no handler's fault. A handler's failure is a verdict. */
@@ -105,8 +112,15 @@ export interface PackedVerdicts {
   readonly verdicts: readonly Verdict[]
   /** Milliseconds from the first record's begin to the last one's end. */
   readonly elapsedMs: number
-  /** The handler returned a promise. */
-  readonly isAsync: boolean
+  /** What was seen of a handler that returned a promise; null: it returned none. */
+  readonly promise: SeenPromise | null
+}
+
+export interface SeenPromise {
+  /** Milliseconds until it was returned: so long the handler held its thread, whatever it did afterwards. */
+  readonly heldMs: number
+  /** It was still open when the event loop had turned. null: nobody has looked. */
+  readonly hasWaited: boolean | null
 }
 
 /** Of a record without headers; of a verdict with one output. */
@@ -173,32 +187,45 @@ export function unpackBatch(message: BatchMessage): PackedRun[] {
 }
 
 /** `sizeHint`: how many bytes the outputs may have; as many as the records had is a good guess. */
-export function packReply(results: readonly PackedVerdicts[], busyMs: number, sizeHint: number): ReplyMessage {
+export function packReply(results: readonly PackedVerdicts[], busyMs: number, sizeHint: number): PackedReply {
   const names = new Names()
   let records = 0
   for (const { verdicts } of results) records += verdicts.length
   const pack = new PackWriter(1 + results.length * 3 + records * NUMBERS_PER_VERDICT, sizeHint)
   pack.putNumber(results.length)
-  for (const { verdicts, elapsedMs, isAsync } of results) {
+  for (const { verdicts, elapsedMs, promise } of results) {
     pack.putNumber(elapsedMs)
-    pack.putNumber(isAsync ? 1 : 0)
+    putPromise(pack, promise)
     pack.putNumber(verdicts.length)
     for (const verdict of verdicts) putVerdict(pack, verdict, names)
   }
   return { type: 'reply', names: names.list, busyMs, ...pack.finish() }
 }
 
-export function unpackReply(message: ReplyMessage): PackedVerdicts[] {
+export function unpackReply(message: PackedReply): PackedVerdicts[] {
   const pack = new PackReader(message)
   const results: PackedVerdicts[] = []
   for (let runCount = pack.takeNumber(); runCount > 0; runCount -= 1) {
     const elapsedMs = pack.takeNumber()
-    const isAsync = pack.takeNumber() === 1
+    const promise = takePromise(pack)
     const verdicts: Verdict[] = []
     for (let count = pack.takeNumber(); count > 0; count -= 1) verdicts.push(takeVerdict(pack, message.names))
-    results.push({ verdicts, elapsedMs, isAsync })
+    results.push({ verdicts, elapsedMs, promise })
   }
   return results
+}
+
+/** By its place: what is known of `hasWaited`. */
+const looks = [null, false, true]
+
+function putPromise(pack: PackWriter, promise: SeenPromise | null): void {
+  pack.putNumber(promise === null ? -1 : looks.indexOf(promise.hasWaited))
+  if (promise !== null) pack.putNumber(promise.heldMs)
+}
+
+function takePromise(pack: PackReader): SeenPromise | null {
+  const look = pack.takeNumber()
+  return look < 0 ? null : { hasWaited: looks[look] ?? null, heldMs: pack.takeNumber() }
 }
 
 const verdictTypes = [

@@ -30,6 +30,7 @@ import {
 import type { PoolThread } from './thread-roster.ts'
 import { ThreadSet, type ThreadSetOptions } from './thread-set.ts'
 import type { Verdict } from './verdict.ts'
+import { WakeEstimate } from './wake-estimate.ts'
 import { Watchdog, type WatchedBatch } from './watchdog.ts'
 
 export interface WorkerPoolOptions extends Pick<ThreadSetOptions, 'entry' | 'startTimeoutMs' | 'teardownTimeoutMs'> {
@@ -60,6 +61,12 @@ interface BatchInFlight {
   readonly isAlone: boolean
   readonly settle: Settle
   thread: PoolThread | undefined
+  /** Clock time when it was handed over. */
+  sentAtMs: number
+  /** What main has spent on it so far. */
+  mainMs: number
+  /** Its thread had nothing else to do: what the round trip took beside the work is the waking up. */
+  hasFoundIdle: boolean
 }
 
 export class WorkerPool implements Executor {
@@ -79,6 +86,7 @@ export class WorkerPool implements Executor {
   #lost: { readonly batch: BatchInFlight; readonly error: unknown }[] = []
   /** Running estimate of milliseconds per record, crossing excluded; null before the first reply. */
   #costMs: number | null = null
+  readonly #wake = new WakeEstimate()
   #cancelWatch: () => void = () => undefined
 
   private constructor(options: WorkerPoolOptions) {
@@ -141,12 +149,25 @@ export class WorkerPool implements Executor {
   }
 
   execute(runs: readonly DispatchedRun[], settle: Settle): void {
+    const { clock } = this.#options
+    const begunAtMs = clock.now()
     const row = this.#board.takeRow()
     let recordCount = 0
     for (const run of runs) recordCount += run.invocations.length
     const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.runsAlone === true
     const number = (this.#lastNumber += 1)
-    const batch: BatchInFlight = { number, runs, recordCount, row, isAlone, settle, thread: undefined }
+    const batch: BatchInFlight = {
+      number,
+      runs,
+      recordCount,
+      row,
+      isAlone,
+      settle,
+      thread: undefined,
+      sentAtMs: begunAtMs,
+      mainMs: 0,
+      hasFoundIdle: false,
+    }
     this.#inFlight.add(batch)
     const message = packBatch(
       row,
@@ -156,6 +177,7 @@ export class WorkerPool implements Executor {
     this.#threads
       .run(message, (thread) => {
         batch.thread = thread
+        batch.hasFoundIdle = ![...this.#inFlight].some((other) => other !== batch && other.thread === thread)
       })
       .then(
         (reply) => {
@@ -168,6 +190,8 @@ export class WorkerPool implements Executor {
       .catch((error: unknown) => {
         this.#fail(new TroupeError('INTERNAL', 'the outcome of a batch could not be taken', { cause: error }))
       })
+    batch.sentAtMs = clock.now()
+    batch.mainMs = batch.sentAtMs - begunAtMs
     this.#noteThreads()
   }
 
@@ -196,17 +220,25 @@ export class WorkerPool implements Executor {
       this.#fail(new TroupeError('INTERNAL', 'a worker thread could not run a batch', { cause }))
       return
     }
+    const { clock } = this.#options
+    const repliedAtMs = clock.now()
     const results = unpackReply(reply)
+    batch.mainMs += clock.now() - repliedAtMs
+    if (batch.hasFoundIdle) this.#wake.note(repliedAtMs - batch.sentAtMs - reply.totalMs)
     this.#release(batch)
     for (const [index, run] of batch.runs.entries()) {
-      const { verdicts, elapsedMs, isAsync } = results[index]!
+      const { verdicts, elapsedMs, promise } = results[index]!
       const { name } = run.actor.actor
-      if (isAsync) this.#asynchronous.add(name)
+      const stats = this.#actorStats.get(name)
+      if (promise !== null) {
+        this.#asynchronous.add(name)
+        stats?.cost.notePromise(promise.heldMs, promise.hasWaited)
+      }
       const count = verdicts.length
-      this.#actorStats.get(name)?.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
+      stats?.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
       batch.settle(run, verdicts)
     }
-    this.#noteBatch(batch)
+    this.#noteBatch(batch, reply.packingMs)
     this.#estimate(reply.busyMs / batch.recordCount)
     this.onRoom()
   }
@@ -249,13 +281,24 @@ export class WorkerPool implements Executor {
     this.#noteThreads()
   }
 
-  #noteBatch(batch: BatchInFlight): void {
+  /** What a batch has cost beside the work goes to its actors by their share of its records. */
+  #noteBatch(batch: BatchInFlight, packingMs: number): void {
     const records = new Map<string, number>()
     for (const run of batch.runs) {
       const { name } = run.actor.actor
       records.set(name, (records.get(name) ?? 0) + run.invocations.length)
     }
-    for (const [actor, count] of records) this.#actorStats.get(actor)?.batchRecords.observe(count)
+    const wakeMs = batch.hasFoundIdle ? (this.#wake.ms ?? 0) : 0
+    for (const [actor, count] of records) {
+      const stats = this.#actorStats.get(actor)
+      if (stats === undefined) continue
+      stats.batchRecords.observe(count)
+      const share = count / batch.recordCount
+      stats.cost.crossed += count
+      stats.cost.mainMs += batch.mainMs * share
+      stats.cost.threadMs += packingMs * share
+      stats.cost.wakeMs += wakeMs * share
+    }
   }
 
   #estimate(costMs: number): void {

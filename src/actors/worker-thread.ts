@@ -67,13 +67,16 @@ export async function tearDown(): Promise<WireError[]> {
 }
 
 async function runRecords(message: BatchMessage): Promise<ReplyMessage> {
+  const takenAt = performance.now()
   const before = performance.eventLoopUtilization()
   const notes = new BatchNotes(setup.board, message.row)
   const results: (PackedVerdicts | Promise<PackedVerdicts>)[] = []
   let isWaiting = false
   let first = 0
+  const runs = unpackBatch(message)
   let startedAt = performance.now()
-  for (const run of unpackBatch(message)) {
+  const unpackedMs = startedAt - takenAt
+  for (const run of runs) {
     const runner = runners.get(run.actor)
     if (runner === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${run.actor}`)
     const result = runLane(runner, run.records, first, notes, startedAt)
@@ -89,7 +92,10 @@ async function runRecords(message: BatchMessage): Promise<ReplyMessage> {
   // Synchronous handlers have left no promise behind; then there is nothing to wait for.
   const settled = isWaiting ? await allOf(results) : (results as PackedVerdicts[])
   const busyMs = performance.eventLoopUtilization(before).active
-  return packReply(settled, busyMs, message.slab.byteLength)
+  const handledAt = performance.now()
+  const reply = packReply(settled, busyMs, message.slab.byteLength)
+  const endedAt = performance.now()
+  return { ...reply, packingMs: unpackedMs + endedAt - handledAt, totalMs: endedAt - takenAt }
 }
 
 async function allOf(results: readonly (PackedVerdicts | Promise<PackedVerdicts>)[]): Promise<PackedVerdicts[]> {

@@ -169,9 +169,42 @@ export class PartitionStats {
   }
 }
 
+/**
+ * What the records of one actor cost beside `handlerSeconds`, as sums that only grow: two looks at them make a rate.
+ * Taken per batch, or of one record in so many, so that a record itself pays for no look at the clock.
+ */
+export class CostStats {
+  /** Attempts whose handler returned a promise. */
+  promises = 0
+  /** Milliseconds until those handlers had returned it: what they hold their thread for at least. */
+  heldMs = 0
+  /** Of those, the ones that were looked at further, */
+  looked = 0
+  /** and whose promise was still open when the event loop had turned: they wait for something. */
+  waited = 0
+  /** Records that crossed to a thread and back, */
+  crossed = 0
+  /** the milliseconds that main spent on it (pack, post, unpack), */
+  mainMs = 0
+  /** those that the threads spent on it (unpack, pack), */
+  threadMs = 0
+  /** and those that the two took to wake each other up. */
+  wakeMs = 0
+
+  /** Some records went to a handler and came back with a promise; `hasWaited` is null where nobody has looked. */
+  notePromise(heldMs: number, hasWaited: boolean | null): void {
+    this.promises += 1
+    this.heldMs += heldMs
+    if (hasWaited === null) return
+    this.looked += 1
+    if (hasWaited) this.waited += 1
+  }
+}
+
 /** One actor, over all its partitions. */
 export class ActorStats {
   readonly name: string
+  readonly cost: CostStats = new CostStats()
   /** Seconds in the handler, per record. */
   readonly handlerSeconds: Histogram = new Histogram(handlerBounds)
   /** Seconds from received to finished, per record. */

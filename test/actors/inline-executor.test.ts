@@ -94,6 +94,25 @@ describe('asynchronous handlers', () => {
     expect(began).toEqual(['0 at 0', '2 at 0', '1 at 10', '3 at 20'])
   })
 
+  test.each([
+    ['waits', 1],
+    ['does not wait', 0],
+  ])('one that %s for anything after it has returned is known as such', async (_, waited) => {
+    const clock = new ManualClock()
+    const { give, stats } = await world({
+      clock,
+      async handle() {
+        if (waited === 1) await sleep(clock, 10)
+        return done()
+      },
+    })
+    // One in sixteen is looked at.
+    give(0, different(32))
+    await clock.advance(10)
+    expect(stats.actor('enrich').cost).toMatchObject({ promises: 32, looked: 2, waited: 2 * waited })
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   test('in partition order as many records are in progress as there are partitions', async () => {
     const clock = new ManualClock()
     const partitions = 24

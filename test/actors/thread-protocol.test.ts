@@ -117,7 +117,9 @@ describe('a reply', () => {
           fc.record({
             verdicts: fc.array(verdict, { maxLength: 5 }),
             elapsedMs: fc.double({ min: 0, noNaN: true }),
-            isAsync: fc.boolean(),
+            promise: fc.option(
+              fc.record({ heldMs: fc.double({ min: 0, noNaN: true }), hasWaited: fc.constantFrom(null, false, true) }),
+            ),
           }),
           { maxLength: 5 },
         ),
@@ -135,7 +137,7 @@ describe('a reply', () => {
     const cause = Object.assign(new RangeError('the cause'), { code: 'E_CAUSE' })
     const error = Object.assign(new TypeError('boom', { cause }), { code: 'E_BOOM', detail: { at: 7 } })
     const message = cross(
-      packReply([{ verdicts: [{ type: 'failed', error: toWireError(error) }], elapsedMs: 0, isAsync: false }], 0, 0),
+      packReply([{ verdicts: [{ type: 'failed', error: toWireError(error) }], elapsedMs: 0, promise: null }], 0, 0),
     )
     const [result] = unpackReply(message)
     const [first] = result!.verdicts
@@ -155,7 +157,7 @@ describe('a reply', () => {
     const value = Buffer.alloc(3_000_000, 7)
     const effects: EncodedEffect[] = [{ type: 'record', record: { topic: 'out', key: null, value } }]
     const [result] = unpackReply(
-      cross(packReply([{ verdicts: [{ type: 'done', effects }], elapsedMs: 1, isAsync: false }], 1, 10)),
+      cross(packReply([{ verdicts: [{ type: 'done', effects }], elapsedMs: 1, promise: null }], 1, 10)),
     )
     const [verdict] = result!.verdicts
     const [effect] = verdict?.type === 'done' ? verdict.effects : []

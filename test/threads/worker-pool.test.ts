@@ -52,6 +52,30 @@ describe('records and outcomes cross', () => {
     })
   })
 
+  test('what crossing costs is noted beside the work, on both sides', async () => {
+    const { send, finished, stats } = await start()
+    send(scripts([{ do: 'echo' }, { do: 'echo' }, { do: 'echo' }]))
+    await finished()
+    const { cost } = stats.actor('enrich')
+    expect(cost).toMatchObject({ crossed: 3, promises: 0, looked: 0 })
+    // Both threads had nothing to do, so the first batches had to wake them.
+    for (const ms of [cost.mainMs, cost.threadMs, cost.wakeMs]) expect(ms).toBeGreaterThan(0)
+  })
+
+  test('a handler that waits is told from one that is merely asynchronous', async () => {
+    for (const [script, waited] of [
+      [{ do: 'wait', ms: 5 }, 1],
+      [{ do: 'promise' }, 0],
+    ] as const) {
+      const { pool, send, finished, stats } = await start({ threads: { count: 1 } })
+      send(scripts([script, script]))
+      await finished()
+      // The first of the two promises is looked at.
+      expect(stats.actor('enrich').cost, script.do).toMatchObject({ promises: 2, looked: 1, waited })
+      await pool.destroy()
+    }
+  })
+
   test('the original bytes stay: a record that is tried again reaches the handler whole', async () => {
     const { send, finished, delivery, deadLetters } = await start()
     const [record] = scripts([{ do: 'throw' }])
