@@ -141,12 +141,17 @@ export class Committer {
     if (snapshot === null) return []
     const { topic, partition: number } = partition
     if (this.#positionOnly.has(partitionName(partition))) {
+      // There is no map to run out of room for.
+      partition.setIntakeBlocked(false)
       return [{ topic, partition: number, position: snapshot.position, metadata: '' }]
     }
     const limit = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
     const encoded = encodeCompletionMap(snapshot, { maxCharacters: limit })
     const characters = typeof encoded === 'string' ? encoded.length : encoded.characters
-    partition.setIntakeBlocked(isNearLimit(characters, limit))
+    // What the map of the last owner tells of makes this one smaller when it is read, and nothing else
+    // does: stopped there, with nothing in flight, the intake would stay stopped for ever.
+    const isGrownByIntake = !partition.tracker.hasMapAhead
+    partition.setIntakeBlocked(isGrownByIntake && isNearLimit(characters, limit))
     // A position without a map is safe, only dearer after a crash; a truncated map would not be.
     const metadata = typeof encoded === 'string' ? encoded : ''
     return [{ topic, partition: number, position: snapshot.position, metadata }]

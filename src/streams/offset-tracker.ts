@@ -110,6 +110,11 @@ export class OffsetTracker {
     return this.#map !== null && this.#map.isFinished(offset)
   }
 
+  /** True until everything that the map read at assignment tells of was started or skipped. */
+  get hasMapAhead(): boolean {
+    return this.#map !== null
+  }
+
   /** Takes note of a record that needs no handling. Throws an AssertionError as `start` does. */
   skip(offset: number): void {
     this.#moveFrontierPast(offset)
