@@ -1,0 +1,100 @@
+/** One real broker for a benchmark, and topics filled once for all rounds. */
+import { existsSync } from 'node:fs'
+import kafkaClient from '@confluentinc/kafka-javascript'
+import { startKafka } from '../../scripts/kafka-cluster.mjs'
+import { KafkaProbe, uniqueName } from '../../test/support/kafka-probe.ts'
+import { recordsOf, type DataSet } from './data-set.ts'
+
+const linger = { 'linger.ms': 5 }
+
+export class BenchKafka {
+  readonly brokers: string
+  /** Of brokers on this machine; empty when they are given by KAFKA_BROKERS, or where there is no /proc. */
+  readonly brokerPids: readonly number[]
+  readonly description: string
+  readonly probe: KafkaProbe
+  readonly #stop: () => Promise<void>
+  readonly #topics: string[] = []
+
+  private constructor(brokers: string, pids: readonly number[], description: string, stop: () => Promise<void>) {
+    this.brokers = brokers
+    this.brokerPids = existsSync('/proc/self/stat') ? pids : []
+    this.description = description
+    this.probe = new KafkaProbe(brokers)
+    this.#stop = stop
+  }
+
+  /** KAFKA_BROKERS, or one broker of our own, with the compiler that a broker in production has. */
+  static async start(log: (line: string) => void): Promise<BenchKafka> {
+    const given = process.env['KAFKA_BROKERS']
+    if (given !== undefined) return new BenchKafka(given, [], `brokers at ${given}`, () => Promise.resolve())
+    log('starting a broker')
+    const cluster = await startKafka({ heapMb: 1024, javaOptions: ['-XX:TieredStopAtLevel=4'] })
+    const pids = cluster.brokers.map(({ pid }) => pid!)
+    return new BenchKafka(cluster.bootstrapServers, pids, 'Apache Kafka 4.1, one broker on this machine', () =>
+      cluster.stop(),
+    )
+  }
+
+  async createTopic(prefix: string, partitions: number): Promise<string> {
+    const topic = uniqueName(`bench-${prefix}`)
+    await this.probe.createTopic(topic, partitions)
+    this.#topics.push(topic)
+    return topic
+  }
+
+  /** A topic with this in it: the native producer's own batches, no compression. */
+  async fill(data: DataSet): Promise<string> {
+    const topic = await this.createTopic('in', data.partitions)
+    const producer = new kafkaClient.Producer({
+      'bootstrap.servers': this.brokers,
+      'queue.buffering.max.messages': 1_000_000,
+      'compression.type': 'none',
+      ...linger,
+    })
+    await done((end) => producer.connect({ timeout: 15_000 }, end))
+    for (const { key, value, partition } of recordsOf(data)) {
+      while (!produced(producer, topic, partition, value, key)) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await done((end) => producer.flush(120_000, end))
+    await done((end) => producer.disconnect(end))
+    const ends = await this.probe.endOffsets(topic)
+    const written = ends.reduce((sum, end) => sum + end, 0)
+    if (written !== data.records) throw new Error(`${topic} has ${written} records, not ${data.records}`)
+    return topic
+  }
+
+  async stop(): Promise<void> {
+    const admin = await this.probe.admin()
+    if (this.#topics.length > 0) await admin.deleteTopics({ topics: this.#topics }).catch(() => undefined)
+    await this.probe.close()
+    await this.#stop()
+  }
+}
+
+/** False: its queue is full. */
+function produced(
+  producer: InstanceType<typeof kafkaClient.Producer>,
+  topic: string,
+  partition: number,
+  value: Buffer,
+  key: Buffer,
+): boolean {
+  try {
+    producer.produce(topic, partition, value, key)
+    return true
+  } catch (error) {
+    if ((error as { code?: number }).code === kafkaClient.CODES.ERRORS.ERR__QUEUE_FULL) return false
+    throw error
+  }
+}
+
+/** The client's own types say that there always is an error. */
+async function done(start: (end: (error: unknown) => void) => unknown): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    start((error) => {
+      if (error instanceof Error) reject(error)
+      else resolve()
+    })
+  })
+}

@@ -1,0 +1,90 @@
+// Counts records and measures what they cost, from the end of the warm-up to the last one.
+import { readFileSync } from 'node:fs'
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+
+const delayResolutionMs = 5
+/** Threads count in memory that all of them share. */
+const pollMs = 5
+
+export class Meter {
+  /** Threads add here, with Atomics; `watch` looks at it. */
+  shared = new Int32Array(new SharedArrayBuffer(4))
+  notes = {}
+  #count = 0
+  #next
+  #warmUp
+  #last
+  #brokerPids
+  #start
+  #delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
+  #resolve
+  finished = new Promise((resolve) => (this.#resolve = resolve))
+
+  constructor({ records, warmUp, brokerPids }) {
+    this.#warmUp = warmUp
+    this.#next = warmUp
+    this.#last = warmUp + records
+    this.#brokerPids = brokerPids
+  }
+
+  /** So many more records are handled. Called for each, or for a batch. */
+  count(records = 1) {
+    this.#count += records
+    if (this.#count >= this.#next) this.#reach()
+  }
+
+  /** For records counted in `shared`. */
+  watch() {
+    setInterval(() => {
+      const counted = Atomics.load(this.shared, 0)
+      if (counted > this.#count) this.count(counted - this.#count)
+    }, pollMs)
+  }
+
+  /** A figure of the contender's own. */
+  note(name, value) {
+    this.notes[name] = value
+  }
+
+  #reach() {
+    if (this.#start === undefined) {
+      this.#start = this.#look()
+      this.#delay.enable()
+      this.#next = this.#last
+      return
+    }
+    this.#next = Infinity
+    this.#delay.disable()
+    const end = this.#look()
+    const records = end.count - this.#start.count
+    const seconds = (end.atMs - this.#start.atMs) / 1000
+    const { maxRSS } = process.resourceUsage()
+    const delayMs = (ns) => Math.max(0, ns / 1e6 - delayResolutionMs)
+    const hasDelay = this.#delay.count > 0
+    this.#resolve({
+      seconds,
+      recordsPerSecond: records / seconds,
+      cpuUs: (end.cpuUs - this.#start.cpuUs) / records,
+      brokerCpuUs: end.brokerUs === null ? null : (end.brokerUs - this.#start.brokerUs) / records,
+      loopDelayP99Ms: hasDelay ? delayMs(this.#delay.percentile(99)) : seconds * 1000,
+      loopDelayMaxMs: hasDelay ? delayMs(this.#delay.max) : seconds * 1000,
+      peakRssMb: maxRSS / 1024,
+      notes: this.notes,
+    })
+  }
+
+  #look() {
+    const { user, system } = process.cpuUsage()
+    const brokerUs = this.#brokerPids.length === 0 ? null : this.#brokerPids.reduce((sum, pid) => sum + cpuOf(pid), 0)
+    return { atMs: performance.now(), count: this.#count, cpuUs: user + system, brokerUs }
+  }
+}
+
+/** User and system time of a process, in microseconds. */
+function cpuOf(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The command's name, in parentheses, may contain anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  // In hundredths of a second on every Linux that Node.js runs on.
+  return (Number(fields[11]) + Number(fields[12])) * 10_000
+}

@@ -1,0 +1,134 @@
+/**
+ * Runs a benchmark: `npm run bench -- NAME [--rounds N] [--records N] [--profile] …`; without a name, what there is.
+ * Prints a markdown table, and writes the same, round by round, as JSON.
+ */
+import { mkdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { BenchKafka } from './harness/bench-kafka.ts'
+import type { Benchmark, BenchmarkRun, Settings } from './harness/benchmark.ts'
+import { runContender, type Contender } from './harness/contender.ts'
+import { describeProfiles } from './harness/profile.ts'
+import { markdownOf, writeJson } from './harness/report.ts'
+import { alternate, Rounds } from './harness/rounds.ts'
+import { describeSurroundings } from './harness/surroundings.ts'
+import { passThrough } from './pass-through.ts'
+
+const benchmarks: readonly Benchmark[] = [passThrough] as unknown as readonly Benchmark[]
+
+const results = fileURLToPath(new URL('results', import.meta.url))
+const startedAtMs = Date.now()
+const log = (line: string): void => {
+  console.error(`${((Date.now() - startedAtMs) / 1000).toFixed(0).padStart(4)} s  ${line}`)
+}
+
+const chosen = benchmarks.find(({ name }) => name === process.argv[2])
+if (chosen === undefined) {
+  printList()
+  process.exit(process.argv.length > 2 ? 1 : 0)
+}
+process.exitCode = await runBenchmark(chosen, readFlags(chosen))
+
+function printList(): void {
+  console.log('npm run bench -- NAME [--rounds 5] [--profile] [--results FOLDER] [--SETTING VALUE …]\n')
+  for (const { name, question, goal, defaults } of benchmarks) {
+    const flags = Object.entries(defaults).map(([flag, value]) => `--${flag} ${value}`)
+    console.log(`${name}\n  ${question}\n  goal: ${goal}\n  ${flags.join(' ')}`)
+  }
+}
+
+interface Flags {
+  readonly rounds: number
+  readonly isProfile: boolean
+  readonly results: string
+  readonly settings: Settings
+}
+
+function readFlags({ defaults }: Benchmark): Flags {
+  const own = Object.fromEntries(Object.keys(defaults).map((flag) => [flag, { type: 'string' as const }]))
+  const { values } = parseArgs({
+    args: process.argv.slice(3),
+    options: {
+      ...own,
+      rounds: { type: 'string', default: '5' },
+      results: { type: 'string', default: results },
+      profile: { type: 'boolean', default: false },
+    },
+  })
+  const settings = Object.entries(defaults).map(([flag, value]) => {
+    const given = values[flag as keyof typeof values] as string | undefined
+    if (given === undefined || typeof value === 'string') return [flag, given ?? value]
+    return [flag, wholeNumber(flag, given)]
+  })
+  return {
+    rounds: wholeNumber('rounds', values.rounds),
+    isProfile: values.profile,
+    results: values.results,
+    settings: Object.fromEntries(settings) as Settings,
+  }
+}
+
+function wholeNumber(flag: string, text: string): number {
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 1) throw new Error(`--${flag} is a whole number from 1, not ${text}`)
+  return number
+}
+
+async function runBenchmark(benchmark: Benchmark, flags: Flags): Promise<number> {
+  const surroundings = describeSurroundings()
+  const failures = new Map<string, string>()
+  const seen: Record<string, unknown> = {}
+  let kafka: Promise<BenchKafka> | undefined
+  const startKafka = (): Promise<BenchKafka> => (kafka ??= BenchKafka.start(log))
+  const run: BenchmarkRun = {
+    settings: flags.settings,
+    rounds: flags.rounds,
+    log,
+    kafka: startKafka,
+    async alternate(contenders) {
+      const needsKafka = contenders.some(({ topic }) => topic !== undefined)
+      const broker = needsKafka ? await startKafka() : null
+      if (flags.isProfile) return await profile(contenders, broker)
+      const rounds = await alternate(contenders, { rounds: flags.rounds, kafka: broker, log })
+      for (const { name } of contenders) seen[name] = rounds.of(name)
+      for (const [name, error] of rounds.failures) failures.set(name, error)
+      return rounds
+    },
+  }
+  try {
+    const tables = await benchmark.run(run)
+    if (flags.isProfile) return 0
+    const broker = kafka === undefined ? [] : [(await kafka).description]
+    const versions = Object.entries(surroundings.versions).map(([name, version]) => `${name} ${version}`)
+    const settings = Object.entries(flags.settings).map(([name, value]) => `${name} ${value}`)
+    console.log(`\n## ${benchmark.name}\n\n${benchmark.question}\nGoal: ${benchmark.goal}\n`)
+    for (const table of tables) console.log(`${markdownOf(table)}\n`)
+    console.log(`Median (least–greatest) of ${flags.rounds} rounds. Settings: ${settings.join(', ')}.`)
+    console.log(`Node.js ${surroundings.node}, ${[...broker, ...versions].join(', ')};`)
+    console.log(`${surroundings.machine}; load at the start ${surroundings.load}.`)
+    const { name, question, goal } = benchmark
+    const measured = { settings: flags.settings, rounds: flags.rounds, tables, measurements: seen }
+    const file = writeJson(flags.results, name, { name, question, goal, ...surroundings, broker, ...measured })
+    log(`written: ${file}`)
+    return failures.size === 0 ? 0 : 1
+  } finally {
+    await (await kafka)?.stop()
+  }
+}
+
+/** Our own contenders once each, under Node's profiler. */
+async function profile(contenders: readonly Contender[], kafka: BenchKafka | null): Promise<Rounds> {
+  for (const contender of contenders.filter(({ isProfiled }) => isProfiled === true)) {
+    const folder = join(results, 'profiles', `${contender.name.replaceAll(/\W+/g, '-')}-${Date.now()}`)
+    mkdirSync(folder, { recursive: true })
+    log(`profiling ${contender.name} into ${basename(folder)}`)
+    const { recordsPerSecond, cpuUs } = await runContender(contender, kafka, { profileFolder: folder })
+    const total = contender.records + contender.warmUp
+    console.log(
+      `\n## ${contender.name}: ${Math.round(recordsPerSecond).toLocaleString('en')} records/s, CPU ${cpuUs.toFixed(2)} µs/record (profiler included)`,
+    )
+    for (const line of describeProfiles(folder, total)) console.log(line)
+  }
+  return new Rounds(new Map())
+}
