@@ -3,7 +3,7 @@
  * natural batching. While idle a record goes alone and at once; while busy, what has piled up goes
  * in one crossing. One dispatcher per executor.
  */
-import type { DispatchedRun, Executor } from './executor.ts'
+import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { PartitionActor } from './partition-actor.ts'
 
 export class Dispatcher {
@@ -67,7 +67,7 @@ export class Dispatcher {
       // A suspect goes alone: as the only record of its batch it can be told from its mates.
       if (actor.firstRunsAlone && batch.length > 0) break
       const isAlone = actor.firstRunsAlone
-      const maxRunRecords = Math.min(maxRecords - records, this.#executor.maxRunRecords(actor.actor.name))
+      const maxRunRecords = Math.min(maxRecords - records, this.#executor.maxRunRecords(actor.actor))
       const run = actor.takeRun(maxRunRecords, maxBatchBytes - bytes)
       if (run === null) {
         this.#leaveLine()
@@ -105,6 +105,6 @@ export class Dispatcher {
   }
 }
 
-const settle = (run: DispatchedRun, verdicts: Parameters<PartitionActor['settle']>[1]): void => {
-  run.actor.settle(run, verdicts)
+const settle: Settle = (run, verdicts, nowMs) => {
+  run.actor.settle(run, verdicts, nowMs)
 }

@@ -1,4 +1,5 @@
 /** Where handlers run: worker threads, or inline on main. The dispatcher does not know which. */
+import type { ResolvedActor } from '../options.ts'
 import type { LaneRun } from './lanes.ts'
 import type { PartitionActor } from './partition-actor.ts'
 import type { Verdict } from './verdict.ts'
@@ -8,8 +9,11 @@ export interface DispatchedRun extends LaneRun {
   readonly actor: PartitionActor
 }
 
-/** Verdicts in the order of the run's records; fewer than records when the rest never ran. */
-export type Settle = (run: DispatchedRun, verdicts: readonly Verdict[]) => void
+/**
+ * Verdicts in the order of the run's records; fewer than records when the rest never ran. `nowMs` is what the clock says,
+ * where that is known already.
+ */
+export type Settle = (run: DispatchedRun, verdicts: readonly Verdict[], nowMs?: number) => void
 
 export interface Executor {
   /** Batches that may be handed over now. */
@@ -18,7 +22,7 @@ export interface Executor {
   readonly maxBatchRecords: number
   readonly maxBatchBytes: number
   /** Most consecutive records of one lane of this actor that may share a batch. */
-  maxRunRecords(actor: string): number
+  maxRunRecords(actor: ResolvedActor): number
   /** Runs a batch; calls `settle` once per run, then `onRoom` whenever a slot or room came free. Never throws. */
   execute(batch: readonly DispatchedRun[], settle: Settle): void
   /** Set by the dispatcher. */

@@ -7,6 +7,7 @@
  * ends it.
  */
 import type { Clock } from '../clock.ts'
+import type { ResolvedActor } from '../options.ts'
 import type { ActorStats } from '../streams/stats.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { HandlerRunner } from './handler-runner.ts'
@@ -27,17 +28,31 @@ export interface InlineExecutorOptions {
 const MAX_BATCH_RECORDS = 64
 /** A look at the clock costs as much as a small handler, so it is taken once in so many records. */
 const RECORDS_PER_LOOK = 8
+/** Of a handler that takes longer each record is worth a look. */
+const SMALL_HANDLER_MS = 0.1
+
+/** What an actor's runs need, found once. */
+interface Place {
+  readonly runner: HandlerRunner
+  readonly stats: ActorStats | undefined
+  readonly isUnordered: boolean
+  /** Its handler was seen to return a promise; null: it was not seen at all yet. */
+  isAsynchronous: boolean | null
+}
 
 export class InlineExecutor implements Executor {
   readonly maxBatchBytes: number = Number.MAX_SAFE_INTEGER
   onRoom: () => void = () => undefined
   readonly #options: InlineExecutorOptions
-  /** Actors whose handler was seen to return a promise. */
-  readonly #asynchronous = new Set<string>()
+  readonly #places = new Map<string, Place>()
   readonly #turns: TurnWatch
   #inProgress = 0
   #turnEndsAtMs = 0
   #isYielding = false
+  /** What the clock said at the last look, and the synchronous records since. */
+  #lookedAtMs = 0
+  #recordsSinceLook = 0
+  #recordsPerLook = 1
 
   constructor(options: InlineExecutorOptions) {
     this.#options = options
@@ -52,22 +67,51 @@ export class InlineExecutor implements Executor {
     return Math.min(MAX_BATCH_RECORDS, this.#options.concurrency - this.#inProgress)
   }
 
-  maxRunRecords(actor: string): number {
-    return this.#asynchronous.has(actor) ? 1 : MAX_BATCH_RECORDS
+  /** One by one while the handler may be asynchronous: its outputs should not wait for the next record of the lane. */
+  maxRunRecords(actor: ResolvedActor): number {
+    return this.#placeOf(actor).isAsynchronous === false ? MAX_BATCH_RECORDS : 1
   }
 
+  /** First all handlers run, then all verdicts are told: what is timed is the handlers. */
   execute(batch: readonly DispatchedRun[], settle: Settle): void {
-    let nowMs = this.#options.clock.now()
-    if (nowMs > this.#turnEndsAtMs) this.#turnEndsAtMs = nowMs + this.#options.maxTurnMs
+    this.#lookedAtMs = this.#options.clock.now()
+    if (this.#lookedAtMs > this.#turnEndsAtMs) this.#turnEndsAtMs = this.#lookedAtMs + this.#options.maxTurnMs
+    const ended: (readonly Verdict[] | null)[] = []
+    let place: Place | undefined
     for (const run of batch) {
       if (this.#isYielding) {
         // The turn was over before this run had begun: it goes back.
-        settle(run, [])
+        ended.push(notBegun)
         continue
       }
-      nowMs = this.#run(run, nowMs, settle)
-      if (nowMs >= this.#turnEndsAtMs) this.#yieldToLoop()
+      const next = this.#placeOf(run.actor.actor)
+      if (next !== place) this.#look(place)
+      place = next
+      ended.push(this.#run(run, next, settle))
     }
+    this.#look(place)
+    for (const [index, run] of batch.entries()) {
+      const verdicts = ended[index]
+      if (verdicts === notBegun) settle(run, notBegun, this.#lookedAtMs)
+      else if (verdicts != null) this.#end(run, verdicts, settle, this.#lookedAtMs)
+    }
+  }
+
+  #placeOf(actor: ResolvedActor): Place {
+    let place = this.#places.get(actor.name)
+    if (place === undefined) {
+      const { runners, stats } = this.#options
+      const runner = runners.get(actor.name)
+      if (runner === undefined) throw new Error(`no handler is loaded for actor ${actor.name}`)
+      place = {
+        runner,
+        stats: stats.get(actor.name),
+        isUnordered: actor.order === 'unordered',
+        isAsynchronous: null,
+      }
+      this.#places.set(actor.name, place)
+    }
+    return place
   }
 
   /** Lets the event loop have its turn before anything else begins. */
@@ -82,46 +126,66 @@ export class InlineExecutor implements Executor {
   }
 
   /**
-   * Runs the records of a run one after the other, up to the first that fails or is asynchronous,
-   * or to the end of the turn. Returns what the clock says then.
+   * Runs the records of a run one after the other, up to the first that fails (in `unordered` that ends nothing) or is
+   * asynchronous, or to the end of the turn. Returns the verdicts; null: they are told later.
    */
-  #run(run: DispatchedRun, startedAtMs: number, settle: Settle): number {
-    const { clock, runners } = this.#options
-    const { name } = run.actor.actor
-    const runner = runners.get(name)
-    if (runner === undefined) throw new Error(`no handler is loaded for actor ${name}`)
+  #run(run: DispatchedRun, place: Place, settle: Settle): readonly Verdict[] | null {
     this.#inProgress += run.invocations.length
+    place.stats?.batchRecords.observe(run.invocations.length)
     const verdicts: Verdict[] = []
     for (const invocation of run.invocations) {
-      const result = runner.run(invocation.record, invocation.attempt)
+      const result = place.runner.run(invocation.record, invocation.attempt)
       if (result instanceof Promise) {
-        // What comes after it in the run goes back: taken one by one, each record's outputs leave
-        // when it is handled, not when the last of the run is.
-        this.#asynchronous.add(name)
-        const returnedAtMs = clock.now()
-        const heldMs = (returnedAtMs - startedAtMs) / (verdicts.length + 1)
-        const hasWaited = this.#turns.begin()
-        void result.then((verdict) => {
-          this.#options.stats.get(name)?.cost.notePromise(heldMs, hasWaited())
-          this.#end(run, [...verdicts, verdict], clock.now() - startedAtMs, settle)
-          this.onRoom()
-        })
-        return returnedAtMs
+        // What comes after it in the run goes back when it has ended. From now on they are taken one by one.
+        place.isAsynchronous = true
+        this.#await(run, place, verdicts, result, settle)
+        return null
       }
+      place.isAsynchronous ??= false
       verdicts.push(result)
-      if (endsRun(result)) break
-      if (verdicts.length % RECORDS_PER_LOOK === 0 && clock.now() >= this.#turnEndsAtMs) break
+      this.#recordsSinceLook += 1
+      if (this.#recordsSinceLook >= this.#recordsPerLook) this.#look(place)
+      if (this.#isYielding || (endsRun(result) && !place.isUnordered)) break
     }
-    const nowMs = clock.now()
-    this.#end(run, verdicts, nowMs - startedAtMs, settle)
-    return nowMs
+    return verdicts
   }
 
-  #end(run: DispatchedRun, verdicts: readonly Verdict[], elapsedMs: number, settle: Settle): void {
+  /** The handler has returned a promise: how long it takes is timed for itself. */
+  #await(run: DispatchedRun, place: Place, before: readonly Verdict[], result: Promise<Verdict>, settle: Settle): void {
+    const { clock } = this.#options
+    const startedAtMs = this.#lookedAtMs
+    const records = this.#recordsSinceLook + 1
+    this.#look(place)
+    const heldMs = (this.#lookedAtMs - startedAtMs) / records
+    const hasWaited = this.#turns.begin()
+    void result.then((verdict) => {
+      const nowMs = clock.now()
+      place.stats?.cost.notePromise(heldMs, hasWaited())
+      place.stats?.handlerSeconds.observe((nowMs - startedAtMs) / 1000)
+      this.#end(run, [...before, verdict], settle, nowMs)
+      this.onRoom()
+    })
+  }
+
+  /** Notes what the records since the last look took, each of them alike, and whether the turn is over. */
+  #look(place: Place | undefined): void {
+    const records = this.#recordsSinceLook
+    if (records === 0 && place === undefined) return
+    const nowMs = this.#options.clock.now()
+    if (records > 0) {
+      const eachMs = (nowMs - this.#lookedAtMs) / records
+      place?.stats?.handlerSeconds.observe(eachMs / 1000, records)
+      this.#recordsPerLook = eachMs > SMALL_HANDLER_MS ? 1 : RECORDS_PER_LOOK
+      this.#recordsSinceLook = 0
+    }
+    this.#lookedAtMs = nowMs
+    if (nowMs >= this.#turnEndsAtMs) this.#yieldToLoop()
+  }
+
+  #end(run: DispatchedRun, verdicts: readonly Verdict[], settle: Settle, nowMs: number): void {
     this.#inProgress -= run.invocations.length
-    const stats = this.#options.stats.get(run.actor.actor.name)
-    stats?.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, verdicts.length), verdicts.length)
-    stats?.batchRecords.observe(run.invocations.length)
-    settle(run, verdicts)
+    settle(run, verdicts, nowMs)
   }
 }
+
+const notBegun: readonly Verdict[] = []

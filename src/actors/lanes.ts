@@ -1,8 +1,12 @@
 /**
  * The order of one partition actor: records wait in lanes, and a lane runs one record at a time.
- * One lane in `partition` order, one per key in `key` order (keys compare by their bytes), a lane
- * per record in `unordered`. In `key` order records without a key have no order among each other;
- * an empty key is a key like any other.
+ * One lane in `partition` order, one per key in `key` order (keys compare by their bytes). In `key`
+ * order records without a key have no order among each other, and a lane each; an empty key is a key
+ * like any other.
+ *
+ * In `unordered` all wait in one queue that is always ready. What is taken from it at once is a lane
+ * for as long as it is at the handler: a lane a record would cost more than a small handler. A record
+ * of it that fails leaves for a lane of its own (`part`), so nothing waits for it.
  *
  * A lane is in one of three places:
  * - READY    in the queue of lanes that may be taken.
@@ -14,12 +18,14 @@
  * between included: what is blocked would otherwise swing with every back-off.
  */
 import type { Order } from '../options.ts'
-import type { SourceRecord } from '../streams/record.ts'
 import type { Invocation } from './invocation.ts'
 
 export interface Lane {
   /** null: no other record can join (unordered, or no key). */
-  readonly key: string | null
+  readonly key: Uint8Array | null
+  /** Of the key; the lanes that share one are a list. */
+  readonly hash: number
+  sameHash: Lane | null
   head: Invocation | null
   tail: Invocation | null
   size: number
@@ -40,7 +46,9 @@ export interface LaneRun {
 
 export class Lanes {
   readonly #order: Order
-  readonly #byKey = new Map<string, Lane>()
+  readonly #byKey = new LanesByKey()
+  /** `unordered`: what nobody has taken yet. It is ready while it has records. */
+  readonly #loose = emptyLane()
   readonly #waiting = new Set<Lane>()
   readonly #blocked = new Set<Lane>()
   #blockedRecords = 0
@@ -92,27 +100,30 @@ export class Lanes {
   /** Puts a record at the end of its lane. */
   admit(invocation: Invocation): void {
     this.#records += 1
-    const key = this.#keyOf(invocation.record)
-    const existing = key === null ? undefined : this.#byKey.get(key)
-    if (existing !== undefined) {
-      if (existing.tail === null) existing.head = invocation
-      else existing.tail.next = invocation
-      existing.tail = invocation
-      existing.size += 1
-      existing.bytes += invocation.bytes
+    if (this.#order === 'unordered') {
+      append(this.#loose, invocation)
+      if (this.#loose.state === 'ready') this.#readyRecords += 1
+      else this.#makeReady(this.#loose)
+      return
+    }
+    const key = this.#order === 'partition' ? noBytes : invocation.record.key
+    const hash = key === null ? 0 : hashOf(key)
+    const existing = key === null ? null : this.#byKey.find(key, hash)
+    if (existing !== null) {
+      append(existing, invocation)
       if (existing.state === 'ready') this.#readyRecords += 1
       if (existing.isBlocked) this.#addBlocked(1, invocation.bytes)
       return
     }
-    const lane = laneOf(key, invocation)
-    if (key !== null) this.#byKey.set(key, lane)
+    const lane = laneOf(key, hash, invocation)
+    if (key !== null) this.#byKey.add(lane)
     this.#makeReady(lane)
   }
 
   /** Puts a record that has left its lane into one of its own: its key has gone on. */
   admitAlone(invocation: Invocation): void {
     this.#records += 1
-    this.#makeReady(laneOf(null, invocation))
+    this.#makeReady(laneOf(null, 0, invocation))
   }
 
   /**
@@ -137,8 +148,37 @@ export class Lanes {
       bytes += at.bytes
       if (at.runsAlone || bytes >= maxBytes) break
     }
+    if (lane === this.#loose) return { lane: this.#cutLoose(invocations, bytes), invocations }
     lane.takenCount = invocations.length
     return { lane, invocations }
+  }
+
+  /** Makes a lane of what was taken from the queue of `unordered`; the rest stays ready. */
+  #cutLoose(invocations: readonly Invocation[], bytes: number): Lane {
+    const loose = this.#loose
+    const lane = emptyLane()
+    lane.head = invocations[0]!
+    lane.tail = invocations.at(-1)!
+    lane.size = invocations.length
+    lane.bytes = bytes
+    lane.takenCount = invocations.length
+    loose.head = lane.tail.next
+    lane.tail.next = null
+    loose.size -= lane.size
+    loose.bytes -= bytes
+    if (loose.head === null) loose.tail = null
+    else this.#makeReady(loose)
+    return lane
+  }
+
+  /** Takes the head of a taken lane out into a lane of its own, which is taken as well: what is behind it goes on. */
+  part(lane: Lane): Lane {
+    const head = lane.head!
+    this.advance(lane)
+    this.#records += 1
+    const own = laneOf(null, 0, head)
+    own.takenCount = 1
+    return own
   }
 
   /** True when the first record that may be taken has to be alone in its batch. */
@@ -164,10 +204,21 @@ export class Lanes {
   giveBack(lane: Lane): void {
     lane.takenCount = 0
     if (lane.head === null) {
-      if (lane.key !== null) this.#byKey.delete(lane.key)
-      return
-    }
-    this.#makeReady(lane)
+      if (lane.key !== null) this.#byKey.delete(lane)
+    } else if (this.#order === 'unordered' && lane.size > 1) this.#putBack(lane)
+    else this.#makeReady(lane)
+  }
+
+  /** They are older than what waits in the queue, so they go first. */
+  #putBack(lane: Lane): void {
+    const loose = this.#loose
+    lane.tail!.next = loose.head
+    loose.head = lane.head
+    loose.tail ??= lane.tail
+    loose.size += lane.size
+    loose.bytes += lane.bytes
+    if (loose.state === 'ready') this.#readyRecords += lane.size
+    else this.#makeReady(loose)
   }
 
   /** Ends a run whose head has failed and waits; `wake` or `passOver` ends the wait. */
@@ -201,6 +252,7 @@ export class Lanes {
     for (const lane of this.#waiting) this.#discardFrom(lane, discarded)
     for (const lane of this.#byKey.values()) this.#discardFrom(lane, discarded)
     this.#waiting.clear()
+    this.#loose.state = 'taken'
     this.#readyHead = null
     this.#readyTail = null
     this.#readyLanes = 0
@@ -235,7 +287,7 @@ export class Lanes {
     }
     if (lane.head !== null) return
     if (lane.isBlocked) this.#unblock(lane)
-    if (lane.key !== null) this.#byKey.delete(lane.key)
+    if (lane.key !== null) this.#byKey.delete(lane)
   }
 
   #unblock(lane: Lane): void {
@@ -257,23 +309,78 @@ export class Lanes {
     else this.#readyTail.nextReady = lane
     this.#readyTail = lane
   }
+}
 
-  #keyOf(record: SourceRecord): string | null {
-    switch (this.#order) {
-      case 'partition':
-        return ''
-      case 'unordered':
-        return null
-      case 'key':
-        // latin1 maps each byte to one character: equal strings are equal bytes, whatever the encoding was.
-        return record.key === null ? null : latin1(record.key)
+/**
+ * Keyed lanes by the bytes of their key: by a hash of our own, and compared in full. A string per record as the key of a
+ * Map would cost more than all else that a lane costs.
+ */
+class LanesByKey {
+  readonly #byHash = new Map<number, Lane>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  find(key: Uint8Array, hash: number): Lane | null {
+    for (let lane = this.#byHash.get(hash) ?? null; lane !== null; lane = lane.sameHash) {
+      if (areEqual(lane.key!, key)) return lane
+    }
+    return null
+  }
+
+  add(lane: Lane): void {
+    lane.sameHash = this.#byHash.get(lane.hash) ?? null
+    this.#byHash.set(lane.hash, lane)
+    this.#size += 1
+  }
+
+  delete(lane: Lane): void {
+    const first = this.#byHash.get(lane.hash)
+    if (first === lane) {
+      if (lane.sameHash === null) this.#byHash.delete(lane.hash)
+      else this.#byHash.set(lane.hash, lane.sameHash)
+      this.#size -= 1
+      return
+    }
+    for (let before = first ?? null; before !== null; before = before.sameHash) {
+      if (before.sameHash !== lane) continue
+      before.sameHash = lane.sameHash
+      this.#size -= 1
+      return
+    }
+  }
+
+  *values(): IterableIterator<Lane> {
+    for (const first of this.#byHash.values()) {
+      for (let lane: Lane | null = first; lane !== null; lane = lane.sameHash) yield lane
     }
   }
 }
 
-function laneOf(key: string | null, invocation: Invocation): Lane {
+const noBytes = new Uint8Array(0)
+/** Another one in each process: nobody can choose keys that all have the same hash. */
+const seed = (Math.random() * 2 ** 30) | 0
+
+/** FNV-1a, folded to the 30 bits that a Map takes without a box. */
+function hashOf(key: Uint8Array): number {
+  let hash = seed
+  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key[at]!, 0x01000193)
+  return (hash ^ (hash >>> 15)) & 0x3fffffff
+}
+
+function areEqual(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false
+  for (let at = 0; at < one.length; at += 1) if (one[at] !== other[at]) return false
+  return true
+}
+
+function laneOf(key: Uint8Array | null, hash: number, invocation: Invocation): Lane {
   return {
     key,
+    hash,
+    sameHash: null,
     head: invocation,
     tail: invocation,
     size: 1,
@@ -285,6 +392,26 @@ function laneOf(key: string | null, invocation: Invocation): Lane {
   }
 }
 
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+function emptyLane(): Lane {
+  return {
+    key: null,
+    hash: 0,
+    sameHash: null,
+    head: null,
+    tail: null,
+    size: 0,
+    bytes: 0,
+    isBlocked: false,
+    takenCount: 0,
+    state: 'taken',
+    nextReady: null,
+  }
+}
+
+function append(lane: Lane, invocation: Invocation): void {
+  if (lane.tail === null) lane.head = invocation
+  else lane.tail.next = invocation
+  lane.tail = invocation
+  lane.size += 1
+  lane.bytes += invocation.bytes
 }

@@ -36,7 +36,7 @@ import { Outbox } from './outbox.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import { RetryTimers } from './retry.ts'
 import { Triage, UNTIL_DECIDED } from './triage.ts'
-import type { Verdict } from './verdict.ts'
+import { endsRun, type Verdict } from './verdict.ts'
 
 export interface PartitionActorOptions {
   readonly actor: ResolvedActor
@@ -105,6 +105,9 @@ export class PartitionActor implements CommittedPartition {
   /** Where the log ended when it was last told. */
   #logEnd = 0
   #onDrained: (() => void) | null = null
+  #finishedCount = 0
+  /** Clock time, while the verdicts of a run are taken. */
+  #settlesAtMs: number | null = null
   /** Clock time when an attempt last ended or a record was finished, or the actor was idle. */
   #progressAtMs: number
 
@@ -255,30 +258,45 @@ export class PartitionActor implements CommittedPartition {
     return run
   }
 
-  /** Takes the verdicts of a run, in the order of its records. */
-  settle(run: LaneRun, verdicts: readonly Verdict[]): void {
+  /** Takes the verdicts of a run, in the order of its records, at clock time `nowMs`. */
+  settle(run: LaneRun, verdicts: readonly Verdict[], nowMs = this.#options.clock.now()): void {
     if (this.isFenced) return
     this.#atHandler -= run.invocations.length
+    this.#settlesAtMs = nowMs
+    const finishedBefore = this.#finishedCount
     let waitMs: number | null = null
     let handled = 0
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun') break
       this.#options.stats.attempts += 1
-      waitMs = this.#judge(invocation, run.lane, verdict)
-      if (waitMs !== null || isHaltedOn(invocation)) break
-      this.#lanes.advance(run.lane)
+      if (run.lane.size > 1 && this.actor.order === 'unordered' && endsRun(verdict)) {
+        this.#settleApart(invocation, this.#lanes.part(run.lane), verdict)
+      } else {
+        waitMs = this.#judge(invocation, run.lane, verdict)
+        if (waitMs !== null || isHaltedOn(invocation)) break
+        this.#lanes.advance(run.lane)
+      }
       handled += 1
     }
-    if (verdicts.length > 0) this.#progressAtMs = this.#options.clock.now()
+    this.#settlesAtMs = null
+    if (verdicts.length > 0) this.#progressAtMs = nowMs
     for (let at = handled; at < run.invocations.length; at += 1) {
       const invocation = run.invocations[at]!
       if (invocation.stage === 'at-handler') invocation.stage = 'queued'
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
     this.#endRun(run.lane, waitMs)
+    if (this.#finishedCount > finishedBefore) this.#noteFinished()
     this.reviewWaitingKeys()
     this.#noteDrained()
+  }
+
+  /** A record without an order that failed: what becomes of it concerns no other. */
+  #settleApart(invocation: Invocation, own: Lane, verdict: Exclude<Verdict, { type: 'unrun' }>): void {
+    const waitMs = this.#judge(invocation, own, verdict)
+    if (waitMs === null && !isHaltedOn(invocation)) this.#lanes.advance(own)
+    this.#endRun(own, waitMs)
   }
 
   /** Drops what was not started and resolves when what is in flight is finished. Never rejects. */
@@ -489,10 +507,16 @@ export class PartitionActor implements CommittedPartition {
     const { actorStats, clock } = this.#options
     if (this.isFenced || !this.tracker.finish(invocation.sequence)) return
     if (this.tracker.isIdle && this.#logEnd > 0) this.tracker.advanceTo(this.#logEnd)
+    this.#finishedCount += 1
     this.#held.remove(invocation)
-    const now = clock.now()
+    const now = this.#settlesAtMs ?? clock.now()
     actorStats.latencySeconds.observe((now - invocation.admittedAtMs) / 1000)
     this.#progressAtMs = now
+    // Of a whole run it is told once, when it is settled.
+    if (this.#settlesAtMs === null) this.#noteFinished()
+  }
+
+  #noteFinished(): void {
     this.#noteProgress()
     this.#noteLoad()
   }

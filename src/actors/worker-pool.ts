@@ -13,7 +13,7 @@
 import type { Clock } from '../clock.ts'
 import { TroupeError, fromWireError, toWireError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { ResolvedApp } from '../options.ts'
+import type { ResolvedActor, ResolvedApp } from '../options.ts'
 import type { ActorStats, EngineStats } from '../streams/stats.ts'
 import { findCulprit } from './blame.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
@@ -143,9 +143,12 @@ export class WorkerPool implements Executor {
     return this.#options.threads.maxBatchBytes
   }
 
-  /** Of an asynchronous handler one by one: its outputs should not wait for the next record of the lane. */
-  maxRunRecords(actor: string): number {
-    return this.#asynchronous.has(actor) ? 1 : Number.MAX_SAFE_INTEGER
+  /**
+   * Of an asynchronous handler one by one: its outputs should not wait for the next record of the lane. Without an order
+   * too: whose fault a thread's death was is certain for the first record of a run.
+   */
+  maxRunRecords({ name, order }: ResolvedActor): number {
+    return order === 'unordered' || this.#asynchronous.has(name) ? 1 : Number.MAX_SAFE_INTEGER
   }
 
   execute(runs: readonly DispatchedRun[], settle: Settle): void {

@@ -195,10 +195,27 @@ describe('synchronous handlers', () => {
     expect(Math.max(...perTurn)).toBeLessThanOrEqual(8)
   })
 
+  test('without an order, records that fail hold up no other', async () => {
+    const handled: number[] = []
+    const { give, actors } = await world({
+      order: 'unordered',
+      handle(offset) {
+        if (offset % 3 === 1) return retry(1_000)
+        handled.push(offset)
+        return done()
+      },
+    })
+    give(0, different(8))
+    expect([handled, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([[0, 2, 3, 5, 6], 3, 1])
+  })
+
   test('what a batch holds and what a record takes is counted', async () => {
-    const { give, stats } = await world({ handle: () => done() })
-    give(0, ['a', 'a', 'b'])
+    const { give, stats } = await world({ handle: () => done(), partitions: 2 })
     const { batchRecords, handlerSeconds } = stats.actor('enrich')
-    expect([batchRecords.count, batchRecords.sum, handlerSeconds.count]).toEqual([2, 3, 3])
+    // The first goes alone: whether the handler is asynchronous is not known before.
+    give(0, ['a'])
+    expect([batchRecords.count, batchRecords.sum, handlerSeconds.count]).toEqual([1, 1, 1])
+    give(1, ['a', 'a', 'b'])
+    expect([batchRecords.count, batchRecords.sum, handlerSeconds.count]).toEqual([3, 4, 4])
   })
 })

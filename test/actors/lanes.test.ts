@@ -88,6 +88,43 @@ describe('key order', () => {
   })
 })
 
+describe('unordered', () => {
+  test('what is taken at once leaves the rest to others', () => {
+    const lanes = new Lanes('unordered')
+    for (let offset = 0; offset < 5; offset += 1) lanes.admit(invocation(offset, 'k'))
+    const [first, second] = [lanes.take(2)!, lanes.take(2)!]
+    expect([offsets(first), offsets(second), lanes.readyRecordCount]).toEqual([[0, 1], [2, 3], 1])
+    // Nothing of the first was run: it goes first again.
+    lanes.giveBack(first.lane)
+    expect([offsets(lanes.take(10)), lanes.readyRecordCount]).toEqual([[0, 1, 4], 0])
+  })
+
+  test('a record that fails waits alone', () => {
+    const lanes = new Lanes('unordered')
+    for (let offset = 0; offset < 3; offset += 1) lanes.admit(invocation(offset, 'k'))
+    const run = lanes.take(3)!
+    const failed = lanes.part(run.lane)
+    lanes.suspend(failed)
+    lanes.advance(run.lane)
+    lanes.giveBack(run.lane)
+    expect([lanes.blockedRecordCount, lanes.readyRecordCount, lanes.recordCount]).toEqual([1, 1, 2])
+    expect(offsets(lanes.take(3))).toEqual([2])
+    lanes.wake(failed)
+    expect(offsets(lanes.take(3))).toEqual([0])
+  })
+
+  test('a discard forgets the queue and keeps what was taken from it', () => {
+    const lanes = new Lanes('unordered')
+    for (let offset = 0; offset < 4; offset += 1) lanes.admit(invocation(offset, null))
+    const run = lanes.take(2)!
+    expect(lanes.discardQueued().map(({ record }) => record.offset)).toEqual([2, 3])
+    expect([lanes.recordCount, lanes.readyRecordCount]).toEqual([2, 0])
+    handleAll(lanes, run)
+    lanes.admit(invocation(4, null))
+    expect([offsets(lanes.take(2)), lanes.recordCount]).toEqual([[4], 1])
+  })
+})
+
 describe('retry', () => {
   test('a lane that waits holds back itself only, and goes on with the same record', () => {
     const lanes = lanesWith('key', 'a', 'a', 'b')

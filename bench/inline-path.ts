@@ -1,0 +1,144 @@
+/**
+ * What does a record cost on main, from the hand-over of a poll to its position being known: lanes, dispatcher, inline
+ * executor, a handler that does nothing, tracker, credit, intake? Goal: 0.5 µs a record.
+ *
+ *     npx tsx bench/inline-path.ts
+ *
+ * No broker: the records are there before, handed over 500 at a time as a poll brings them, from 8 partitions.
+ */
+import { cpus } from 'node:os'
+import { setImmediate as turn } from 'node:timers/promises'
+import { Dispatcher } from '../src/actors/dispatcher.ts'
+import { HandlerRunner } from '../src/actors/handler-runner.ts'
+import { defineHandler, skip, type Handler } from '../src/actors/handler.ts'
+import { InlineExecutor } from '../src/actors/inline-executor.ts'
+import { PartitionActor } from '../src/actors/partition-actor.ts'
+import { systemClock } from '../src/clock.ts'
+import { silentLog } from '../src/log.ts'
+import { bytes } from '../src/streams/codec.ts'
+import { Credit } from '../src/streams/credit.ts'
+import { topic } from '../src/streams/flow.ts'
+import type { SourceRecord } from '../src/streams/record.ts'
+import { EngineStats } from '../src/streams/stats.ts'
+import { Intake } from '../src/supervisor/intake.ts'
+import { UserPauses } from '../src/supervisor/user-pauses.ts'
+
+const PARTITIONS = 8
+const PER_POLL = 500
+const POLLS = 1_200
+const ROUNDS = 7
+const KEYS = 100_000
+
+const value = Buffer.alloc(100, 'v')
+
+async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number> {
+  const stats = new EngineStats()
+  const runner = await HandlerRunner.open({
+    handler: defineHandler({ input: topic('in', { codec: bytes }), handle: () => skip() }) as Handler,
+    name: 'none',
+    handlerTimeoutMs: 60_000,
+    idHeader: false,
+    log: silentLog,
+    clock: systemClock,
+  })
+  const executor = new InlineExecutor({
+    runners: new Map([['none', runner]]),
+    stats: new Map([['none', stats.actor('none')]]),
+    clock: systemClock,
+    concurrency: 100,
+    maxTurnMs: 5,
+  })
+  const dispatcher = new Dispatcher(executor)
+  const credit = new Credit({ maxRecords: 20_000, maxBytes: 64 * 2 ** 20 })
+  const intake = new Intake({
+    consumer: { pause: () => undefined, resume: () => undefined },
+    credit,
+    userPauses: new UserPauses(),
+    maxPartitionRecords: 10_000,
+    maxPartitionBytes: 32 * 2 ** 20,
+    partitionCount: () => PARTITIONS,
+    log: silentLog,
+    stats,
+  })
+  const dirty = new Set<unknown>()
+  const actors = Array.from({ length: PARTITIONS }, (_, partition) => {
+    const actor: PartitionActor = new PartitionActor({
+      actor: {
+        name: 'none',
+        handler: new URL('file:///none.js'),
+        runOn: 'main',
+        order,
+        concurrency: 100,
+        retry: { attempts: 3, backoffMs: 100, maxBackoffMs: 1_000, jitter: 0 },
+        deadLetter: null,
+        failedRecords: 'dead-letter',
+        handlerTimeoutMs: 60_000,
+        startFrom: 'earliest',
+        outOfRange: 'fail',
+        idHeader: false,
+      },
+      topic: 'in',
+      partition,
+      epoch: 1,
+      start: { position: 0, map: null },
+      delivery: {
+        kind: 'at-least-once',
+        deliver: () => undefined,
+        deadLetter: () => undefined,
+        noteProgress: (of) => void dirty.add(of),
+        storeNow: () => undefined,
+        troubles: () => [],
+      },
+      credit,
+      clock: systemClock,
+      random: Math.random,
+      log: silentLog,
+      stats: stats.partition('none', 'in', partition),
+      actorStats: stats.actor('none'),
+      keyBudget: intake.keyBudget,
+      onReady: () => dispatcher.enlist(actor),
+      onLoadChanged: () => intake.balance(actor),
+      onEscalate: () => undefined,
+    })
+    return actor
+  })
+  const { user, system } = await cpuOf(async (records) => {
+    const actor = actors[records[0]!.partition]!
+    actor.admit(records)
+    dispatcher.enlist(actor)
+    dispatcher.pump()
+    await turn()
+    while (credit.availableRecords < PER_POLL) await turn()
+  })
+  const made = await cpuOf(() => turn())
+  return (user + system - made.user - made.system) / (POLLS * PER_POLL)
+}
+
+/** CPU of all polls, the making of their records included: they have to be as fresh in the caches as the client's. */
+async function cpuOf(handle: (records: readonly SourceRecord[]) => Promise<unknown>): Promise<NodeJS.CpuUsage> {
+  const before = process.cpuUsage()
+  for (let poll = 0; poll < POLLS; poll += 1) await handle(recordsOf(poll))
+  return process.cpuUsage(before)
+}
+
+function recordsOf(poll: number): SourceRecord[] {
+  return Array.from({ length: PER_POLL }, (_, index) => ({
+    topic: 'in',
+    partition: poll % PARTITIONS,
+    offset: Math.floor(poll / PARTITIONS) * PER_POLL + index,
+    timestamp: 0,
+    key: Buffer.from(`key ${((poll * PER_POLL + index) * 7919) % KEYS}`),
+    value,
+    headers: [],
+  }))
+}
+
+console.log(`Node ${process.version}, ${cpus()[0]?.model}, ${POLLS * PER_POLL} records a round, CPU µs a record`)
+for (const order of ['unordered', 'key', 'partition'] as const) {
+  const rounds: number[] = []
+  for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measure(order))
+  rounds.sort((a, b) => a - b)
+  console.log(
+    `${order.padEnd(10)} ${rounds[ROUNDS >> 1]!.toFixed(2)}  (${rounds[0]!.toFixed(2)} to ${rounds.at(-1)!.toFixed(2)})`,
+  )
+}
