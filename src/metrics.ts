@@ -7,7 +7,14 @@
  */
 import type { Metric, Registry } from 'prom-client'
 import { ScrapedMetric, type MetricRow, type Series } from './scraped-metric.ts'
-import type { ActorStats, EngineStats, Histogram, PartitionStats, SinkStats } from './streams/stats.ts'
+import {
+  constraintNames,
+  type ActorStats,
+  type EngineStats,
+  type Histogram,
+  type PartitionStats,
+  type SinkStats,
+} from './streams/stats.ts'
 
 const partitionLabels = ['actor', 'topic', 'partition'] as const
 
@@ -217,6 +224,14 @@ export const metricTable = [
     read: perActor((stats) => stats.batchRecords),
   },
   {
+    name: 'troupe_binding_constraint',
+    type: 'gauge',
+    help: 'What keeps an actor from doing more, over the last seconds: 1 at one constraint (input, threads, main, sink, key_skew, hot_partition, limit, retries, stopped), 0 at the others. /status says which sink, key or limit.',
+    labels: ['actor', 'constraint'],
+    merge: 'max',
+    read: readConstraints,
+  },
+  {
     name: 'troupe_threads',
     type: 'gauge',
     help: 'Worker threads by state: starting, idle, busy.',
@@ -386,6 +401,14 @@ function readOutcomes(stats: EngineStats): readonly Series[] {
       [[...labels, 'already_finished'], partition.alreadyFinished],
     ]
   })
+}
+
+function readConstraints(stats: EngineStats): readonly Series[] {
+  return [...stats.actors()].flatMap(({ constraint, name }) =>
+    constraint === null
+      ? []
+      : constraintNames.map((one): Series => [[name, one.replace('-', '_')], Number(one === constraint)]),
+  )
 }
 
 function tallies(stats: EngineStats, entriesOf: (actor: ActorStats) => Iterable<[string, number]>): readonly Series[] {

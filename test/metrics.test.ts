@@ -15,6 +15,7 @@ function busyStats(): EngineStats {
   actor.handlerSeconds.observe(0.0005, 100)
   actor.failures.add('HANDLER_FAILED')
   actor.deadLetters.add('DECODE_FAILED', 2)
+  actor.constraint = 'key-skew'
   stats.sink('kafka').durable = 9
   stats.trouble.add('BROKER_UNREACHABLE')
   return stats
@@ -103,6 +104,13 @@ describe('a scrape', () => {
     const page = await scrape(stats)
     expect(page).not.toContain('troupe_consumer_lag_records{')
     expect(page).not.toContain('troupe_committed_position{')
+  })
+
+  test('shows what binds an actor as one series of several that is 1', async () => {
+    const page = await scrape(busyStats(), busyStats())
+    expect(page).toContain('troupe_binding_constraint{actor="enrich",constraint="key_skew"} 1\n')
+    expect(page).toContain('troupe_binding_constraint{actor="enrich",constraint="input"} 0\n')
+    expect(await scrape(new EngineStats())).not.toContain('troupe_binding_constraint{')
   })
 
   test('works on an OpenMetrics registry too', async () => {

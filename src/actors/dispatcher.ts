@@ -21,6 +21,11 @@ export class Dispatcher {
     }
   }
 
+  /** The executor takes nothing more now. */
+  get isFull(): boolean {
+    return this.#executor.freeSlots === 0
+  }
+
   /** Some records of this actor became ready. */
   enlist(actor: PartitionActor): void {
     if (this.#inLine.has(actor) || actor.readyRecordCount === 0) return

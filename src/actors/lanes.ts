@@ -97,6 +97,13 @@ export class Lanes {
     return largest
   }
 
+  /** The lane of a key (or of the partition) with most records; null: there is none. Looks at all of them. */
+  get largest(): Lane | null {
+    let largest: Lane | null = null
+    for (const lane of this.#byKey.values()) if (largest === null || lane.size > largest.size) largest = lane
+    return largest
+  }
+
   /** Puts a record at the end of its lane. */
   admit(invocation: Invocation): void {
     this.#records += 1

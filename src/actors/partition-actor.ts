@@ -31,6 +31,7 @@ import type { ActorStats, PartitionStats } from '../streams/stats.ts'
 import { HeldRecords } from './held-records.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type KeyBudget, type WaitingKeys } from './key-brake.ts'
+import { keyText } from './key-text.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes.ts'
 import { Outbox } from './outbox.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
@@ -69,6 +70,23 @@ export interface Halt {
   readonly attempt: number
   readonly reason: string
   readonly sinceMs: number
+}
+
+/** Records, by where they stand. What is missing from `held` stands behind others of its lane. */
+export interface ActorLoad {
+  readonly held: number
+  readonly ready: number
+  readonly atHandler: number
+  readonly atSinks: number
+  /** Parked, between two attempts, or behind such a one. */
+  readonly waiting: number
+  readonly parked: number
+}
+
+export interface LargestLane {
+  /** null: the record at its head has none. */
+  readonly key: string | null
+  readonly records: number
 }
 
 const askedForRetry: WireError = {
@@ -178,6 +196,24 @@ export class PartitionActor implements CommittedPartition {
 
   get movingBytes(): number {
     return this.#held.bytes - this.#brake.waitingBytes
+  }
+
+  /** Where the records that it holds stand. */
+  get load(): ActorLoad {
+    return {
+      held: this.#held.count,
+      ready: this.readyRecordCount,
+      atHandler: this.#atHandler,
+      atSinks: this.#outbox.pending,
+      waiting: this.#brake.waitingRecords,
+      parked: this.#parking.size,
+    }
+  }
+
+  /** The lane with most records, and their key as text. null: there are no lanes that records share. Looks at all of them. */
+  get largestLane(): LargestLane | null {
+    const lane = this.#lanes.largest
+    return lane === null ? null : { key: keyText(lane.head?.record.key ?? null), records: lane.size }
   }
 
   /** Records that may be handed out now. */

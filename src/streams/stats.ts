@@ -201,9 +201,25 @@ export class CostStats {
   }
 }
 
+/** What can keep an actor from doing more. `supervisor/constraint.ts` finds it. */
+export const constraintNames = [
+  'input',
+  'threads',
+  'main',
+  'sink',
+  'key-skew',
+  'hot-partition',
+  'limit',
+  'retries',
+  'stopped',
+] as const
+export type ConstraintName = (typeof constraintNames)[number]
+
 /** One actor, over all its partitions. */
 export class ActorStats {
   readonly name: string
+  /** What keeps it from doing more, over the last seconds; null: nobody has looked yet. */
+  constraint: ConstraintName | null = null
   readonly cost: CostStats = new CostStats()
   /** Seconds in the handler, per record. */
   readonly handlerSeconds: Histogram = new Histogram(handlerBounds)

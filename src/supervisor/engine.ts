@@ -20,9 +20,11 @@ import { Committer } from '../streams/committer.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../streams/stats.ts'
 import { describeHealth, type Health, type Readiness } from './health.ts'
+import { sinksOf } from './load.ts'
+import { LoadWatch } from './load-watch.ts'
 import { Membership } from './membership.ts'
 import { RestartPolicy } from './restart-policy.ts'
-import { describeStatus, type EngineStatus } from './status.ts'
+import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status.ts'
 import { planTopology, verifyTopics, type Topology } from './topology.ts'
 import { UserPauses } from './user-pauses.ts'
 
@@ -34,6 +36,8 @@ export interface EngineParts {
   readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats
+  /** Share of the time since it was asked last that the main thread was busy; never, unless given. */
+  readonly loopBusy?: () => number
   /** The compiled thread entry, where it does not stand beside the worker pool. */
   readonly threadEntry?: URL
 }
@@ -55,6 +59,7 @@ export class Engine {
   readonly #delivery: AtLeastOnceDelivery
   readonly #restarts: RestartPolicy
   readonly #userPauses = new UserPauses()
+  readonly #loadWatch: LoadWatch
   #membership: Membership | null = null
   #state: EngineState = 'starting'
   #isRestarting = false
@@ -100,6 +105,22 @@ export class Engine {
       log,
       stats,
     })
+    this.#loadWatch = new LoadWatch({
+      app,
+      clock,
+      stats,
+      loopBusy: parts.loopBusy ?? (() => 0),
+      sinksOf: (actor) =>
+        sinksOf(
+          actor,
+          this.#host.manifests.find((manifest) => manifest.actor === actor.name),
+        ),
+      dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
+      view: () => {
+        const view = this.#view()
+        return { ...view, intakeStopsOf: (owner) => intakeStopsOf(owner, view) }
+      },
+    })
   }
 
   /** Resolves when the group was joined. Rejects, with everything closed again, when anything cannot be loaded, reached or found. */
@@ -131,7 +152,10 @@ export class Engine {
       // Also what happened before there was an engine to end.
       void fatal.then((error) => engine.#endWith({ reason: 'failed', error }))
       await engine.#join()
-      if (engine.#ending === null) engine.#state = 'running'
+      if (engine.#ending === null) {
+        engine.#state = 'running'
+        engine.#loadWatch.start()
+      }
       return engine
     } catch (error) {
       for (const step of undo.reverse()) await step().catch(() => undefined)
@@ -169,7 +193,7 @@ export class Engine {
   }
 
   status(): EngineStatus {
-    return describeStatus(this.#view())
+    return describeStatus(this.#view(), this.#loadWatch.describe())
   }
 
   /** Stops the intake of everything, of a topic, or of a partition, until `resume`. What was read goes on. */
@@ -196,7 +220,7 @@ export class Engine {
     throw new TroupeError('NOT_PARKED', `record ${id} is not parked in this process`)
   }
 
-  #view(): Parameters<typeof describeStatus>[0] {
+  #view(): EngineView {
     const { app, clock, stats } = this.#parts
     return {
       app,
@@ -274,6 +298,7 @@ export class Engine {
   async #end(end: EngineEnd): Promise<void> {
     const { app, log } = this.#parts
     this.#state = 'stopping'
+    this.#loadWatch.stop()
     if (end.reason === 'failed') {
       log.error({ error: describeError(end.error) }, `the supervisor ends: ${describeError(end.error)}`)
     }

@@ -3,6 +3,17 @@ import type { Histogram } from '../streams/stats.ts'
 
 const PERIOD_MS = 100
 
+/** Share of the time since it was called last (at first: since this was made) that the event loop was busy, 0 to 1. */
+export function loopBusyShare(): () => number {
+  let before = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
+    return utilization
+  }
+}
+
 /** Observes seconds until the returned function is called. Keeps no process alive. */
 export function watchLoopDelay(histogram: Histogram): () => void {
   let dueAtMs = performance.now() + PERIOD_MS

@@ -1,8 +1,9 @@
-/** What /status says: for each partition how far it is, and what holds it back. */
+/** What /status says: for each actor what a record costs and what keeps it from doing more, for each partition how far it is and what holds it back. */
 import type { WaitingKeys } from '../actors/key-brake.ts'
 import type { IntakeStop, PartitionActor } from '../actors/partition-actor.ts'
 import type { ResolvedApp } from '../options.ts'
 import type { EngineStats } from '../streams/stats.ts'
+import type { ActorStatus } from './load-watch.ts'
 import { findPositionHolder, type PositionHolder, type SinkTrouble } from './position-holder.ts'
 
 export interface EngineView {
@@ -61,10 +62,11 @@ export interface EngineStatus {
     readonly trouble: string | null
   }[]
   readonly threads: EngineStats['threads']
+  readonly actors: readonly ActorStatus[]
   readonly partitions: readonly PartitionStatus[]
 }
 
-export function describeStatus(view: EngineView): EngineStatus {
+export function describeStatus(view: EngineView, actors: readonly ActorStatus[]): EngineStatus {
   const { stats } = view
   const totals = { received: 0, done: 0, skipped: 0, deadLettered: 0, retries: 0 }
   for (const partition of stats.partitions()) {
@@ -88,6 +90,7 @@ export function describeStatus(view: EngineView): EngineStatus {
       trouble: view.troubles.find((trouble) => trouble.sink === name)?.reason ?? null,
     })),
     threads: { ...stats.threads },
+    actors,
     partitions: view.actors.map((actor) => describePartition(actor, view)),
   }
 }
@@ -106,7 +109,7 @@ function describePartition(actor: PartitionActor, view: EngineView): PartitionSt
     lag: numbers.lag,
     inFlight: actor.heldRecords,
     isPaused: numbers.isPaused,
-    intakeStoppedBy: intakeStopsOf(actor, view, numbers.isPaused),
+    intakeStoppedBy: intakeStopsOf(actor, view),
     waitsFor: findPositionHolder(actor, nowMs, troubles),
     waitingKeys: waitingKeys.records === 0 ? null : waitingKeys,
     halted:
@@ -116,11 +119,11 @@ function describePartition(actor: PartitionActor, view: EngineView): PartitionSt
   }
 }
 
-function intakeStopsOf(
+export function intakeStopsOf(
   actor: PartitionActor,
-  { isStoppedByUser }: EngineView,
-  isPaused: boolean,
+  { isStoppedByUser, stats }: Pick<EngineView, 'isStoppedByUser' | 'stats'>,
 ): PartitionStatus['intakeStoppedBy'] {
+  const { isPaused } = stats.partition(actor.actor.name, actor.topic, actor.partition)
   const stops = isStoppedByUser(actor) ? [...actor.intakeStops, 'user' as const] : actor.intakeStops
   return stops.length === 0 && isPaused ? ['limit'] : stops
 }

@@ -16,7 +16,7 @@ import type { Broker } from '../streams/broker-port.ts'
 import { EngineStats } from '../streams/stats.ts'
 import { Engine, type EngineEnd } from './engine.ts'
 import type { Health, Readiness } from './health.ts'
-import { watchLoopDelay } from './loop-delay.ts'
+import { loopBusyShare, watchLoopDelay } from './loop-delay.ts'
 import type { EngineStatus } from './status.ts'
 
 export interface StartOptions {
@@ -111,7 +111,15 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       closeHttp = () => server.close()
     }
     const broker = await brokerFor(options, log)
-    engine = await Engine.start({ app: options, broker, clock: systemClock, random: Math.random, log, stats })
+    engine = await Engine.start({
+      app: options,
+      broker,
+      clock: systemClock,
+      random: Math.random,
+      log,
+      stats,
+      loopBusy: loopBusyShare(),
+    })
     return publicFace({ engine, options, registry, httpPort, closeHttp, unregister, ...start })
   } catch (error) {
     unregister()

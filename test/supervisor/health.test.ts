@@ -132,7 +132,7 @@ describe('/status', () => {
     const made = makeActor({ keyBudget: { maxRecords: 2, maxBytes: 1e9 } })
     made.actor.admit([sourceRecord(0, 'hot'), sourceRecord(1, 'hot')])
     made.actor.settle(made.take(1), [failure])
-    const [partition] = describeStatus(viewOf(made, { isStoppedByUser: () => true })).partitions
+    const [partition] = describeStatus(viewOf(made, { isStoppedByUser: () => true }), []).partitions
     expect(partition).toMatchObject({
       intakeStoppedBy: ['waiting-keys', 'user'],
       waitingKeys: { records: 2, parked: 0, largest: { key: 'hot', records: 2 } },
@@ -141,9 +141,9 @@ describe('/status', () => {
 
   test('a partition that is paused for what it holds says so; one that is not says nothing', () => {
     const made = makeActor()
-    expect(describeStatus(viewOf(made)).partitions).toMatchObject([{ intakeStoppedBy: [], waitingKeys: null }])
+    expect(describeStatus(viewOf(made), []).partitions).toMatchObject([{ intakeStoppedBy: [], waitingKeys: null }])
     made.stats.partition('enrich', 'clicks', 0).isPaused = true
-    expect(describeStatus(viewOf(made)).partitions).toMatchObject([{ intakeStoppedBy: ['limit'] }])
+    expect(describeStatus(viewOf(made), []).partitions).toMatchObject([{ intakeStoppedBy: ['limit'] }])
   })
 })
 
