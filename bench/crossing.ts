@@ -61,6 +61,7 @@ async function startPool(count: number): Promise<WorkerPool> {
       {
         actor: 'echo',
         url: new URL('crossing-handler.js', import.meta.url).href,
+        concurrency: 1000,
         handlerTimeoutMs: 60_000,
         idHeader: false,
         failedRecords: 'dead-letter',

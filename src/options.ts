@@ -318,7 +318,7 @@ export const actorOptions: {
   concurrency: {
     rule: count('records'),
     default: 1000,
-    doc: 'Records in progress at once on main, over all partitions. Limits what an asynchronous handler asks of its service; raise it when /status names it as the constraint and the service can take more.',
+    doc: 'Records in progress at once, over all partitions and threads. Limits what an asynchronous handler asks of its service; raise it when /status names it as the constraint and the service can take more.',
   },
   'retry.attempts': {
     rule: count('attempts'),

@@ -9,13 +9,15 @@
  */
 import type { Invocation } from './invocation.ts'
 import type { LaneRun } from './lanes.ts'
-import { recordEnded, recordRuns } from './progress-board.ts'
+import { recordEnded, recordRuns, recordWaits } from './progress-board.ts'
 
 /** A batch whose thread ended under it. */
 export interface LostBatch {
   readonly runs: readonly LaneRun[]
   /** It had its thread to itself. */
   readonly isAlone: boolean
+  /** The outcome of the run at this index is not known. */
+  isOpen(run: number): boolean
   /** How far the thread had come with the record at this index of the batch. */
   stateOf(index: number): number
 }
@@ -31,9 +33,10 @@ export function findCulprit(lost: readonly LostBatch[], isOutOfMemory: boolean):
   const suspects: { readonly invocation: Invocation; readonly run: LaneRun }[] = []
   for (const batch of lost) {
     let index = 0
-    for (const run of batch.runs) {
+    for (const [at, run] of batch.runs.entries()) {
+      const isOpen = batch.isOpen(at)
       for (const invocation of run.invocations) {
-        const state = batch.stateOf(index)
+        const state = isOpen ? batch.stateOf(index) : recordWaits
         if (state === recordRuns || (isOutOfMemory && state === recordEnded)) suspects.push({ invocation, run })
         index += 1
       }

@@ -67,12 +67,26 @@ export class Dispatcher {
     const { maxBatchBytes } = this.#executor
     let records = 0
     let bytes = 0
-    while (this.#line.length > 0 && records < maxRecords && bytes < maxBatchBytes) {
+    /** How many actors in a row had nothing to give for want of room: after all of them the batch is what it is. */
+    let withoutRoom = 0
+    const limited = new Map<string, number>()
+    while (withoutRoom < this.#line.length && records < maxRecords && bytes < maxBatchBytes) {
       const actor = this.#line[0]!
+      const { name } = actor.actor
+      let room = this.#executor.roomOf(actor.actor)
+      if (room !== Number.POSITIVE_INFINITY) {
+        room -= limited.get(name) ?? 0
+        if (room <= 0) {
+          withoutRoom += 1
+          this.#nextInLine()
+          continue
+        }
+      }
+      withoutRoom = 0
       // A suspect goes alone: as the only record of its batch it can be told from its mates.
       if (actor.firstRunsAlone && batch.length > 0) break
       const isAlone = actor.firstRunsAlone
-      const maxRunRecords = Math.min(maxRecords - records, this.#executor.maxRunRecords(actor.actor))
+      const maxRunRecords = Math.min(maxRecords - records, room, this.#executor.maxRunRecords(actor.actor))
       const run = actor.takeRun(maxRunRecords, maxBatchBytes - bytes)
       if (run === null) {
         this.#leaveLine()
@@ -80,6 +94,7 @@ export class Dispatcher {
       }
       batch.push({ actor, lane: run.lane, invocations: run.invocations })
       records += run.invocations.length
+      if (room !== Number.POSITIVE_INFINITY) limited.set(name, (limited.get(name) ?? 0) + run.invocations.length)
       for (const invocation of run.invocations) bytes += invocation.bytes
       this.#nextInLine()
       if (isAlone) break

@@ -76,6 +76,7 @@ export class HandlerHost {
           handlers: onThreads.map((actor) => ({
             actor: actor.name,
             url: moduleUrl(actor),
+            concurrency: actor.concurrency,
             handlerTimeoutMs: actor.handlerTimeoutMs,
             idHeader: actor.idHeader,
             failedRecords: actor.failedRecords,

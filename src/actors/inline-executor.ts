@@ -72,6 +72,11 @@ export class InlineExecutor implements Executor {
     return this.#placeOf(actor).isAsynchronous === false ? MAX_BATCH_RECORDS : 1
   }
 
+  /** Its only actor's records are what its slots count. */
+  roomOf(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
   /** First all handlers run, then all verdicts are told: what is timed is the handlers. */
   execute(batch: readonly DispatchedRun[], settle: Settle): void {
     this.#lookedAtMs = this.#options.clock.now()

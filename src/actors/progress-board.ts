@@ -27,12 +27,16 @@ export class ProgressBoard {
     for (let row = rows - 1; row >= 0; row -= 1) this.#freeRows.push(row)
   }
 
-  /** A row of its own for a batch, cleared. */
-  takeRow(): number {
+  get freeRowCount(): number {
+    return this.#freeRows.length
+  }
+
+  /** A row of its own for a batch of so many records, cleared. */
+  takeRow(recordCount: number): number {
     const row = this.#freeRows.pop()
     if (row === undefined) throw new Error('a batch was dispatched without a free slot')
     const { cells, recordsPerRow } = this.shared
-    cells.fill(recordWaits, row * recordsPerRow, (row + 1) * recordsPerRow)
+    cells.fill(recordWaits, row * recordsPerRow, row * recordsPerRow + recordCount)
     return row
   }
 

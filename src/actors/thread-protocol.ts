@@ -2,8 +2,10 @@
  * All that crosses between main and a worker thread, in both directions, as plain data.
  *
  * Main → thread: one `BatchMessage` per task. Thread → main: one `ReplyMessage` per task, and
- * `ThreadNotice`s at any time. Besides, the two share a progress board: the thread notes there
- * which records it is at, so that when it dies the killer is known at once.
+ * `ThreadNotice`s at any time. The reply comes when the thread has begun with every record; what
+ * waits for something by then has its outcome in a later `OutcomesNotice`. Besides, the two share a
+ * progress board: the thread notes there which records it is at, so that when it dies the killer is
+ * known at once.
  */
 import type { WireError } from '../errors.ts'
 import type { EncodedEffect } from '../streams/flow.ts'
@@ -24,6 +26,8 @@ export interface HandlerModule {
   readonly actor: string
   /** `file:` URL of the module that exports the handler as default. */
   readonly url: string
+  /** Records that an asynchronous handler may have in progress at once. */
+  readonly concurrency: number
   readonly handlerTimeoutMs: number
   readonly idHeader: boolean
   readonly failedRecords: FailedRecords
@@ -38,6 +42,8 @@ export interface HandlerManifest {
 }
 
 export interface BatchMessage extends Pack {
+  /** Differs from batch to batch. */
+  readonly number: number
   /** Which row of the board is this batch's. */
   readonly row: number
   /** It holds a suspect: no other batch may be at work on the thread meanwhile. */
@@ -49,7 +55,15 @@ export interface BatchMessage extends Pack {
 export interface PackedReply extends Pack {
   readonly type: 'reply'
   readonly names: readonly string[]
-  /** Milliseconds that the thread was busy meanwhile: less than it took when handlers waited for something. */
+  /** Milliseconds that the thread was busy since it last told: less than it took when handlers waited for something. */
+  readonly busyMs: number
+}
+
+/** Outcomes of asynchronous records that were not there when the reply to their batch was. */
+export interface OutcomesNotice extends Pack {
+  readonly type: 'outcomes'
+  readonly names: readonly string[]
+  /** As in a reply. */
   readonly busyMs: number
 }
 
@@ -66,7 +80,14 @@ export interface FailedReply {
   readonly error: WireError
 }
 
-export type ThreadNotice = ReadyNotice | FailedNotice | LogNotice
+export type ThreadNotice = LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice
+
+/** The thread begins to load and set up this module: should it end now, main knows at what. */
+export interface LoadingNotice {
+  readonly type: 'loading'
+  readonly threadId: number
+  readonly url: string
+}
 
 /** Every handler is loaded and set up. */
 export interface ReadyNotice {
@@ -107,7 +128,7 @@ export interface PackedRun {
   readonly records: readonly PackedRecord[]
 }
 
-/** Verdicts of one run, and what its records cost. */
+/** Verdicts of one run, and what its records cost. Fewer verdicts than records: the rest never ran. */
 export interface PackedVerdicts {
   readonly verdicts: readonly Verdict[]
   /** Milliseconds from the first record's begin to the last one's end. */
@@ -123,12 +144,23 @@ export interface SeenPromise {
   readonly hasWaited: boolean | null
 }
 
+/** The same of a run in a batch that has had its reply. */
+export interface LateVerdicts extends PackedVerdicts {
+  /** Number of the batch. */
+  readonly batch: number
+  /** Which run of the batch. */
+  readonly run: number
+}
+
 /** Of a record without headers; of a verdict with one output. */
 const NUMBERS_PER_RECORD = 8
 const NUMBERS_PER_VERDICT = 10
 const NO_NUMBER = Number.NEGATIVE_INFINITY
 
-export function packBatch(row: number, runs: readonly PackedRun[], isAlone = false): BatchMessage {
+/** What a batch is, besides its records. */
+export type BatchHead = Pick<BatchMessage, 'number' | 'row' | 'isAlone'>
+
+export function packBatch(head: BatchHead, runs: readonly PackedRun[]): BatchMessage {
   const names = new Names()
   let numbers = 1 + runs.length * 2
   let bytes = 0
@@ -154,7 +186,7 @@ export function packBatch(row: number, runs: readonly PackedRun[], isAlone = fal
       putHeaders(pack, record.headers)
     }
   }
-  return { row, isAlone, names: names.list, ...pack.finish() }
+  return { ...head, names: names.list, ...pack.finish() }
 }
 
 /** What a record takes in the slab, at least. */
@@ -186,33 +218,72 @@ export function unpackBatch(message: BatchMessage): PackedRun[] {
   return runs
 }
 
-/** `sizeHint`: how many bytes the outputs may have; as many as the records had is a good guess. */
-export function packReply(results: readonly PackedVerdicts[], busyMs: number, sizeHint: number): PackedReply {
+/** Stands for the number of verdicts of a run that is not at its end. */
+const PENDING = -1
+
+/**
+ * null: the outcome of that run comes later. `sizeHint`: how many bytes the outputs may have; as
+ * many as the records had is a good guess.
+ */
+export function packReply(results: readonly (PackedVerdicts | null)[], busyMs: number, sizeHint: number): PackedReply {
   const names = new Names()
   let records = 0
-  for (const { verdicts } of results) records += verdicts.length
+  for (const result of results) records += result === null ? 0 : result.verdicts.length
   const pack = new PackWriter(1 + results.length * 3 + records * NUMBERS_PER_VERDICT, sizeHint)
   pack.putNumber(results.length)
-  for (const { verdicts, elapsedMs, promise } of results) {
-    pack.putNumber(elapsedMs)
-    putPromise(pack, promise)
-    pack.putNumber(verdicts.length)
-    for (const verdict of verdicts) putVerdict(pack, verdict, names)
+  for (const result of results) {
+    if (result === null) pack.putNumber(PENDING)
+    else putResult(pack, result, names)
   }
   return { type: 'reply', names: names.list, busyMs, ...pack.finish() }
 }
 
-export function unpackReply(message: PackedReply): PackedVerdicts[] {
+export function unpackReply(message: PackedReply): (PackedVerdicts | null)[] {
   const pack = new PackReader(message)
-  const results: PackedVerdicts[] = []
+  const results: (PackedVerdicts | null)[] = []
   for (let runCount = pack.takeNumber(); runCount > 0; runCount -= 1) {
-    const elapsedMs = pack.takeNumber()
-    const promise = takePromise(pack)
-    const verdicts: Verdict[] = []
-    for (let count = pack.takeNumber(); count > 0; count -= 1) verdicts.push(takeVerdict(pack, message.names))
-    results.push({ verdicts, elapsedMs, promise })
+    const count = pack.takeNumber()
+    results.push(count === PENDING ? null : takeResult(pack, count, message.names))
   }
   return results
+}
+
+export function packOutcomes(late: readonly LateVerdicts[], busyMs: number): OutcomesNotice {
+  const names = new Names()
+  const pack = new PackWriter(1 + late.length * (6 + NUMBERS_PER_VERDICT), 0)
+  pack.putNumber(late.length)
+  for (const result of late) {
+    pack.putNumber(result.batch)
+    pack.putNumber(result.run)
+    putResult(pack, result, names)
+  }
+  return { type: 'outcomes', names: names.list, busyMs, ...pack.finish() }
+}
+
+export function unpackOutcomes(notice: OutcomesNotice): LateVerdicts[] {
+  const pack = new PackReader(notice)
+  const late: LateVerdicts[] = []
+  for (let left = pack.takeNumber(); left > 0; left -= 1) {
+    const batch = pack.takeNumber()
+    const run = pack.takeNumber()
+    late.push({ batch, run, ...takeResult(pack, pack.takeNumber(), notice.names) })
+  }
+  return late
+}
+
+function putResult(pack: PackWriter, { verdicts, elapsedMs, promise }: PackedVerdicts, names: Names): void {
+  pack.putNumber(verdicts.length)
+  pack.putNumber(elapsedMs)
+  putPromise(pack, promise)
+  for (const verdict of verdicts) putVerdict(pack, verdict, names)
+}
+
+function takeResult(pack: PackReader, count: number, names: readonly string[]): PackedVerdicts {
+  const elapsedMs = pack.takeNumber()
+  const promise = takePromise(pack)
+  const verdicts: Verdict[] = []
+  for (let left = count; left > 0; left -= 1) verdicts.push(takeVerdict(pack, names))
+  return { verdicts, elapsedMs, promise }
 }
 
 /** By its place: what is known of `hasWaited`. */

@@ -10,6 +10,8 @@ export interface PoolThread {
   readonly worker: Worker
   /** Clock time when it was first seen. */
   readonly sinceMs: number
+  /** URL of the handler module that it has begun to load last; null: none yet. */
+  loading: string | null
   /** It has loaded and set up every handler. */
   isReady: boolean
   /** It has said that it is ready, or that it failed to become so: it does not load any more. */
@@ -18,6 +20,8 @@ export interface PoolThread {
   needsTeardown: boolean
   /** The watchdog ended it. */
   wasHeld: boolean
+  /** Records that it has and of which no outcome is known. */
+  records: number
   /** Why it ended, once it has. */
   cause: unknown
 }
@@ -37,6 +41,12 @@ export class ThreadRoster {
   get readyCount(): number {
     let count = 0
     for (const thread of this.#threads.values()) if (thread.isReady) count += 1
+    return count
+  }
+
+  get busyCount(): number {
+    let count = 0
+    for (const thread of this.#threads.values()) if (thread.isReady && thread.records > 0) count += 1
     return count
   }
 
@@ -60,10 +70,12 @@ function meet(worker: Worker, nowMs: number): PoolThread {
     id: worker.threadId,
     worker,
     sinceMs: nowMs,
+    loading: null,
     isReady: false,
     hasSpoken: false,
     needsTeardown: false,
     wasHeld: false,
+    records: 0,
     cause: undefined,
   }
   // An uncaught error comes first and the exit after it; a plain exit comes alone.

@@ -13,6 +13,7 @@ import { TroupeError, describeError, fromWireError, type WireError } from '../er
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options.ts'
 import type { EngineStats } from '../streams/stats.ts'
+import { readableUrl } from '../typescript-source.ts'
 import type { SharedBoard } from './progress-board.ts'
 import { fieldsOf } from './thread-log.ts'
 import type {
@@ -20,6 +21,7 @@ import type {
   FailedReply,
   HandlerManifest,
   HandlerModule,
+  OutcomesNotice,
   ReplyMessage,
   ThreadNotice,
   ThreadSetup,
@@ -35,6 +37,10 @@ export interface ThreadSetOptions {
   readonly stats: EngineStats
   /** A thread became ready or has ended. */
   readonly onChanged: () => void
+  /** Some of what a thread did not know at its reply. */
+  readonly onOutcomes: (notice: OutcomesNotice) => void
+  /** A thread has ended, whether it had something to do or not. */
+  readonly onEnded: (thread: PoolThread) => void
   /** After the start: there are too few threads, and there will be no more. */
   readonly onFatal: (error: Error) => void
   /** The compiled thread entry; tests that run sources point to the built one. */
@@ -114,7 +120,12 @@ export class ThreadSet {
     return this.#roster.readyCount
   }
 
-  /** Hands a batch to a thread. Rejects when that thread ends, and only then. */
+  /** Threads that have something to do, be it that they wait for it. */
+  get busyCount(): number {
+    return this.#roster.busyCount
+  }
+
+  /** Hands a batch to a thread. Resolves when that has begun with all of it; rejects when it ends before, and only then. */
   run(
     message: BatchMessage,
     notePlaced: (thread: PoolThread | undefined) => void,
@@ -169,12 +180,20 @@ export class ThreadSet {
     let best: (typeof workers)[number] | null = null
     let bestThread: PoolThread | undefined
     let bestLoad = Number.POSITIVE_INFINITY
+    let bestRecords = 0
     for (const worker of workers) {
       const { currentUsage } = worker
       if (currentUsage >= slots) continue
       const thread = this.#roster.find(worker.id)
       const load = currentUsage + (thread?.isReady === true ? 0 : slots)
-      if (load < bestLoad) [best, bestThread, bestLoad] = [worker, thread, load]
+      const records = thread?.records ?? 0
+      // Of two that have the same to begin, the one where fewer wait.
+      if (load < bestLoad || (load === bestLoad && records < bestRecords)) {
+        best = worker
+        bestThread = thread
+        bestLoad = load
+        bestRecords = records
+      }
     }
     placement.notePlaced(bestThread)
     return best
@@ -185,8 +204,16 @@ export class ThreadSet {
       this.#options.log[notice.level](fieldsOf(notice), notice.message)
       return
     }
+    if (notice.type === 'outcomes') {
+      this.#options.onOutcomes(notice)
+      return
+    }
     const thread = this.#roster.find(notice.threadId)
     if (thread === undefined) return
+    if (notice.type === 'loading') {
+      thread.loading = notice.url
+      return
+    }
     thread.hasSpoken = true
     thread.needsTeardown = notice.needsTeardown
     this.#noteLoadingEnded()
@@ -204,13 +231,16 @@ export class ThreadSet {
 
   /** One or more threads have ended. Piscina has put others in their place, or has given up. */
   #noteEnded(): void {
-    const { clock, log, onChanged, stats, threads } = this.#options
+    const { clock, log, onChanged, onEnded, stats, threads } = this.#options
     const ended = this.#roster.update(clock.now())
     this.#noteLoadingEnded()
     if (this.#state === 'destroyed') return
-    for (const { cause, id, isReady } of ended) {
+    for (const thread of ended) {
+      const { cause, id, isReady, loading } = thread
+      onEnded(thread)
       if (!isReady) {
-        const message = `a worker thread ended while it loaded and set up its handlers: ${describeError(cause)}`
+        const at = loading === null ? 'began' : `loaded and set up handler module ${readableUrl(loading)}`
+        const message = `a worker thread ended while it ${at}: ${describeError(cause)}`
         this.#fail(new TroupeError('HANDLER_NOT_LOADED', message, { cause }))
         continue
       }

@@ -15,9 +15,6 @@ export interface WatchedBatch {
   readonly limitMs: number
 }
 
-/** A time-out in the thread comes first, and is the better answer: it names the record. */
-const GRACE_MS = 1_000
-
 interface ThreadPicture {
   picture: string
   limitMs: number
@@ -25,15 +22,19 @@ interface ThreadPicture {
 
 export class Watchdog {
   readonly #idleLimitMs: number
+  readonly #graceMs: number
   /** By thread: what stood there when something moved last, and when that was first seen. */
   readonly #seen = new Map<number, { readonly picture: string; readonly sinceMs: number }>()
 
   /**
    * `idleLimitMs`: how long a thread may leave its batches untouched, with no record at a handler.
-   * What holds it then was left behind by an earlier record.
+   * What holds it then was left behind by an earlier record. `graceMs`: how much longer than its
+   * limit a thread may take: a time-out in the thread comes first, and is the better answer, since it
+   * names the record.
    */
-  constructor(idleLimitMs: number) {
+  constructor(idleLimitMs: number, graceMs: number) {
     this.#idleLimitMs = idleLimitMs
+    this.#graceMs = graceMs
   }
 
   /** Ids of the threads where nothing has moved for longer than what they are at may take. */
@@ -44,7 +45,8 @@ export class Watchdog {
     for (const [threadId, { picture, limitMs }] of threads) {
       const seen = this.#seen.get(threadId)
       if (seen?.picture !== picture) this.#seen.set(threadId, { picture, sinceMs: nowMs })
-      else if (nowMs - seen.sinceMs >= (limitMs === 0 ? this.#idleLimitMs : limitMs) + GRACE_MS) held.push(threadId)
+      else if (nowMs - seen.sinceMs >= (limitMs === 0 ? this.#idleLimitMs : limitMs) + this.#graceMs)
+        held.push(threadId)
     }
     return held
   }

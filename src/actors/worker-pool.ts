@@ -18,13 +18,16 @@ import type { ActorStats, EngineStats } from '../streams/stats.ts'
 import { findCulprit } from './blame.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import { idOf, type Invocation } from './invocation.ts'
-import { ProgressBoard, recordRuns } from './progress-board.ts'
+import { ProgressBoard, recordEnded, recordRuns } from './progress-board.ts'
 import {
   packBatch,
+  unpackOutcomes,
   unpackReply,
   type FailedReply,
   type HandlerManifest,
   type HandlerModule,
+  type OutcomesNotice,
+  type PackedVerdicts,
   type ReplyMessage,
 } from './thread-protocol.ts'
 import type { PoolThread } from './thread-roster.ts'
@@ -41,16 +44,18 @@ export interface WorkerPoolOptions extends Pick<ThreadSetOptions, 'entry' | 'sta
   readonly stats: EngineStats
   /** The running pool can do nothing more, and why. Called once at most; nothing is in flight then. */
   readonly onFatal: (error: Error) => void
+  /** When a thread is taken for held: a test need not wait for as long as a busy machine must. */
+  readonly watch?: { readonly intervalMs: number; readonly graceMs: number }
 }
 
-/** How often the watchdog looks. */
-const WATCHDOG_INTERVAL_MS = 500
+/** How often the watchdog looks, and how much longer than its limit a handler may hold its thread. */
+const WATCH = { intervalMs: 500, graceMs: 1_000 }
 /** Share that the newest batch has in the running estimate of what a record costs. */
 const ESTIMATE_WEIGHT = 0.2
 /** Before anything is known of a handler's cost: enough to learn from, too little to hold a thread for long. */
 const FIRST_BATCH_RECORDS = 16
-/** Records that wait for something cost little, so many would fit; but a batch is back when its slowest is. */
-const MAX_ASYNC_BATCH_RECORDS = 64
+/** Most memory of the progress board for batches that only wait. Without a free row no batch goes out. */
+const MAX_WAITING_BOARD_BYTES = 16 * 1024 * 1024
 
 interface BatchInFlight {
   readonly number: number
@@ -67,6 +72,22 @@ interface BatchInFlight {
   mainMs: number
   /** Its thread had nothing else to do: what the round trip took beside the work is the waking up. */
   hasFoundIdle: boolean
+  /** The thread has begun with all of it: it takes no slot any more. */
+  hasReply: boolean
+  /** By run: its outcome is known. */
+  readonly isSettled: boolean[]
+  /** Runs whose outcome is not known. */
+  openRuns: number
+}
+
+/** An actor as the pool knows it. */
+interface PoolActor {
+  readonly stats: ActorStats
+  readonly concurrency: number
+  /** Whether its handler returns promises: known by the first reply, and for good once it was seen to. */
+  kind: 'unknown' | 'synchronous' | 'asynchronous'
+  /** Records at threads whose outcome is not known. */
+  records: number
 }
 
 export class WorkerPool implements Executor {
@@ -75,32 +96,42 @@ export class WorkerPool implements Executor {
   readonly #board: ProgressBoard
   readonly #threads: ThreadSet
   readonly #watchdog: Watchdog
-  readonly #inFlight = new Set<BatchInFlight>()
-  readonly #actorStats = new Map<string, ActorStats>()
-  /** Actors whose handler was seen to return a promise. */
-  readonly #asynchronous = new Set<string>()
+  /** By number. */
+  readonly #inFlight = new Map<number, BatchInFlight>()
+  readonly #actors = new Map<string, PoolActor>()
+  /** Batches without a reply. */
+  #slotsTaken = 0
   #state: 'running' | 'failed' | 'destroyed' = 'running'
   #destroyed: Promise<void> | null = null
   #lastNumber = 0
-  /** Batches whose thread ended, until all that were lost with it are known. */
-  #lost: { readonly batch: BatchInFlight; readonly error: unknown }[] = []
-  /** Running estimate of milliseconds per record, crossing excluded; null before the first reply. */
-  #costMs: number | null = null
+  /** What the latest records have cost, older ones with less weight: the estimate of what one costs, crossing excluded. */
+  #recent = { busyMs: 0, records: 0 }
   readonly #wake = new WakeEstimate()
   #cancelWatch: () => void = () => undefined
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options
-    const { threads, handlers, stats } = options
-    this.#board = new ProgressBoard(threads.count * threads.slots, threads.maxBatchRecords)
-    for (const { actor } of handlers) this.#actorStats.set(actor, stats.actor(actor))
-    this.#watchdog = new Watchdog(Math.max(...handlers.map(({ handlerTimeoutMs }) => handlerTimeoutMs)))
+    const { threads, handlers, stats, watch: { graceMs } = WATCH } = options
+    let waiting = 0
+    for (const { actor, concurrency } of handlers) {
+      this.#actors.set(actor, { stats: stats.actor(actor), concurrency, kind: 'unknown', records: 0 })
+      waiting += concurrency
+    }
+    const rows = Math.min(waiting, Math.floor(MAX_WAITING_BOARD_BYTES / threads.maxBatchRecords))
+    this.#board = new ProgressBoard(threads.count * threads.slots + rows, threads.maxBatchRecords)
+    this.#watchdog = new Watchdog(Math.max(...handlers.map(({ handlerTimeoutMs }) => handlerTimeoutMs)), graceMs)
     this.#threads = new ThreadSet({
       ...options,
       board: this.#board.shared,
       onChanged: () => {
         this.#noteThreads()
         this.onRoom()
+      },
+      onOutcomes: (notice) => {
+        this.#noteOutcomes(notice)
+      },
+      onEnded: (thread) => {
+        this.#giveBack(thread)
       },
       onFatal: (error) => {
         this.#fail(error)
@@ -127,16 +158,16 @@ export class WorkerPool implements Executor {
 
   get freeSlots(): number {
     if (this.#state !== 'running') return 0
-    return Math.max(0, this.#threads.readyCount * this.#options.threads.slots - this.#inFlight.size)
+    const slots = this.#threads.readyCount * this.#options.threads.slots - this.#slotsTaken
+    return Math.max(0, Math.min(slots, this.#board.freeRowCount))
   }
 
   /** As many records as make a batch of the wanted length, by what a record has cost so far. */
   get maxBatchRecords(): number {
     const { batchTargetMs, maxBatchRecords } = this.#options.threads
-    const most = this.#asynchronous.size === 0 ? maxBatchRecords : Math.min(maxBatchRecords, MAX_ASYNC_BATCH_RECORDS)
-    const wanted =
-      this.#costMs === null ? FIRST_BATCH_RECORDS : Math.floor(batchTargetMs / Math.max(this.#costMs, 1e-6))
-    return Math.max(1, Math.min(most, wanted))
+    const { busyMs, records } = this.#recent
+    const wanted = records === 0 ? FIRST_BATCH_RECORDS : Math.floor(batchTargetMs / Math.max(busyMs / records, 1e-6))
+    return Math.max(1, Math.min(maxBatchRecords, wanted))
   }
 
   get maxBatchBytes(): number {
@@ -148,16 +179,28 @@ export class WorkerPool implements Executor {
    * too: whose fault a thread's death was is certain for the first record of a run.
    */
   maxRunRecords({ name, order }: ResolvedActor): number {
-    return order === 'unordered' || this.#asynchronous.has(name) ? 1 : Number.MAX_SAFE_INTEGER
+    const isSingle = order === 'unordered' || this.#actors.get(name)?.kind === 'asynchronous'
+    return isSingle ? 1 : Number.MAX_SAFE_INTEGER
+  }
+
+  /** Records of a synchronous handler are in progress one at a time, whatever their number. */
+  roomOf({ name }: ResolvedActor): number {
+    const at = this.#actors.get(name)
+    if (at === undefined || at.kind === 'synchronous') return Number.POSITIVE_INFINITY
+    return Math.max(0, at.concurrency - at.records)
   }
 
   execute(runs: readonly DispatchedRun[], settle: Settle): void {
     const { clock } = this.#options
     const begunAtMs = clock.now()
-    const row = this.#board.takeRow()
     let recordCount = 0
-    for (const run of runs) recordCount += run.invocations.length
+    for (const run of runs) {
+      const { length } = run.invocations
+      recordCount += length
+      this.#actorOf(run).records += length
+    }
     const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.runsAlone === true
+    const row = this.#board.takeRow(recordCount)
     const number = (this.#lastNumber += 1)
     const batch: BatchInFlight = {
       number,
@@ -170,24 +213,29 @@ export class WorkerPool implements Executor {
       sentAtMs: begunAtMs,
       mainMs: 0,
       hasFoundIdle: false,
+      hasReply: false,
+      isSettled: [],
+      openRuns: runs.length,
     }
-    this.#inFlight.add(batch)
+    this.#inFlight.set(number, batch)
+    this.#slotsTaken += 1
     const message = packBatch(
-      row,
+      { number, row, isAlone },
       runs.map((run) => ({ actor: run.actor.actor.name, records: run.invocations })),
-      isAlone,
     )
     this.#threads
       .run(message, (thread) => {
         batch.thread = thread
-        batch.hasFoundIdle = ![...this.#inFlight].some((other) => other !== batch && other.thread === thread)
+        batch.hasFoundIdle = thread?.records === 0
+        if (thread !== undefined) thread.records += recordCount
       })
       .then(
         (reply) => {
           this.#noteReply(batch, reply)
         },
         (error: unknown) => {
-          this.#noteLoss(batch, error)
+          // The thread has ended under this batch, and under all others that it has.
+          this.#giveBack(batch.thread, batch, error)
         },
       )
       .catch((error: unknown) => {
@@ -203,11 +251,11 @@ export class WorkerPool implements Executor {
    * caller has waited for what it wants.
    */
   destroy(): Promise<void> {
-    this.#destroyed ??= this.#end()
+    this.#destroyed ??= this.#shutDown()
     return this.#destroyed
   }
 
-  async #end(): Promise<void> {
+  async #shutDown(): Promise<void> {
     this.#state = 'destroyed'
     this.#cancelWatch()
     await this.#threads.destroy()
@@ -217,7 +265,7 @@ export class WorkerPool implements Executor {
 
   #noteReply(batch: BatchInFlight, reply: ReplyMessage | FailedReply): void {
     // A failed pool has given the batch back already.
-    if (!this.#inFlight.has(batch) || this.#state !== 'running') return
+    if (!this.#inFlight.has(batch.number) || this.#state !== 'running') return
     if (reply.type === 'failed') {
       const cause = fromWireError(reply.error)
       this.#fail(new TroupeError('INTERNAL', 'a worker thread could not run a batch', { cause }))
@@ -228,73 +276,115 @@ export class WorkerPool implements Executor {
     const results = unpackReply(reply)
     batch.mainMs += clock.now() - repliedAtMs
     if (batch.hasFoundIdle) this.#wake.note(repliedAtMs - batch.sentAtMs - reply.totalMs)
-    this.#release(batch)
-    for (const [index, run] of batch.runs.entries()) {
-      const { verdicts, elapsedMs, promise } = results[index]!
-      const { name } = run.actor.actor
-      const stats = this.#actorStats.get(name)
-      if (promise !== null) {
-        this.#asynchronous.add(name)
-        stats?.cost.notePromise(promise.heldMs, promise.hasWaited)
-      }
-      const count = verdicts.length
-      stats?.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
-      batch.settle(run, verdicts)
+    this.#freeSlot(batch)
+    let records = 0
+    for (const [index, result] of results.entries()) {
+      this.#noteKind(batch.runs[index]!, result)
+      if (result === null) continue
+      records += result.verdicts.length
+      this.#settle(batch, index, result)
     }
     this.#noteBatch(batch, reply.packingMs)
-    this.#estimate(reply.busyMs / batch.recordCount)
+    this.#noteCost(reply.busyMs, records)
+    this.#noteThreads()
     this.onRoom()
   }
 
-  /** The thread died under this batch. What else was lost with it is known at the end of this turn. */
-  #noteLoss(batch: BatchInFlight, error: unknown): void {
-    if (!this.#inFlight.has(batch) || this.#state !== 'running') return
-    this.#lost.push({ batch, error })
-    if (this.#lost.length > 1) return
-    queueMicrotask(() => {
-      this.#giveBackLost()
-    })
+  /** Takes what has settled on a thread since its replies. Of a batch that was given back nothing counts. */
+  #noteOutcomes(notice: OutcomesNotice): void {
+    if (this.#state !== 'running') return
+    const late = unpackOutcomes(notice)
+    for (const result of late) {
+      const batch = this.#inFlight.get(result.batch)
+      if (batch !== undefined) this.#settle(batch, result.run, result)
+    }
+    this.#noteCost(notice.busyMs, late.length)
+    this.#noteThreads()
+    this.onRoom()
   }
 
-  /** Hands back what was lost with ended threads: the culprit with a failed attempt, the others unrun. */
-  #giveBackLost(): void {
-    const lost = this.#lost
-    this.#lost = []
-    for (const thread of new Set(lost.map(({ batch }) => batch.thread))) {
-      const mates = lost.filter(({ batch }) => batch.thread === thread)
-      const cause = thread?.cause ?? mates[0]?.error
-      const culprit = findCulprit(
-        mates.map(({ batch }) => ({ ...batch, stateOf: (index) => this.#board.stateOf(batch.row, index) })),
-        isOutOfMemory(cause),
-      )
-      for (const { batch } of mates) {
-        this.#release(batch)
-        for (const run of batch.runs) {
-          const isCharged = culprit !== null && run.invocations[0] === culprit
-          batch.settle(run, isCharged ? [deathOf(run, culprit, thread?.wasHeld === true, cause)] : [])
-        }
+  #settle(batch: BatchInFlight, index: number, { verdicts, elapsedMs, promise }: PackedVerdicts): void {
+    const run = batch.runs[index]!
+    const { stats } = this.#actorOf(run)
+    if (promise !== null) stats.cost.notePromise(promise.heldMs, promise.hasWaited)
+    const count = verdicts.length
+    stats.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
+    this.#end(batch, index, verdicts)
+  }
+
+  /** The run is no matter of the pool any more. */
+  #end(batch: BatchInFlight, index: number, verdicts: readonly Verdict[]): void {
+    const run = batch.runs[index]!
+    const { length } = run.invocations
+    batch.isSettled[index] = true
+    batch.openRuns -= 1
+    this.#actorOf(run).records -= length
+    if (batch.thread !== undefined) batch.thread.records -= length
+    this.#release(batch)
+    batch.settle(run, verdicts)
+  }
+
+  /** The thread has ended: hands back what it had, the culprit with a failed attempt, the others unrun. */
+  #giveBack(thread: PoolThread | undefined, batch?: BatchInFlight, error?: unknown): void {
+    if (this.#state !== 'running' || (batch !== undefined && !this.#inFlight.has(batch.number))) return
+    const lost = thread === undefined ? [] : [...this.#inFlight.values()].filter((mate) => mate.thread === thread)
+    if (thread === undefined && batch !== undefined) lost.push(batch)
+    if (lost.length === 0) return
+    const cause = thread?.cause ?? error
+    const culprit = findCulprit(
+      lost.map((mate) => ({
+        ...mate,
+        isOpen: (index) => mate.isSettled[index] !== true,
+        stateOf: (index) => this.#board.stateOf(mate.row, index),
+      })),
+      isOutOfMemory(cause),
+    )
+    for (const mate of lost) {
+      this.#freeSlot(mate)
+      for (const [index, run] of mate.runs.entries()) {
+        if (mate.isSettled[index] === true) continue
+        const isCharged = culprit !== null && run.invocations[0] === culprit
+        this.#end(mate, index, isCharged ? [deathOf(run, culprit, thread?.wasHeld === true, cause)] : [])
       }
     }
+    this.#noteThreads()
     this.onRoom()
   }
 
+  #freeSlot(batch: BatchInFlight): void {
+    if (batch.hasReply) return
+    batch.hasReply = true
+    this.#slotsTaken -= 1
+    this.#release(batch)
+  }
+
+  /** Forgets a batch of which all is known. */
   #release(batch: BatchInFlight): void {
-    this.#inFlight.delete(batch)
-    this.#board.freeRow(batch.row)
-    this.#noteThreads()
+    if (batch.hasReply && batch.openRuns === 0 && this.#inFlight.delete(batch.number)) this.#board.freeRow(batch.row)
+  }
+
+  #noteKind(run: DispatchedRun, result: PackedVerdicts | null): void {
+    const actor = this.#actorOf(run)
+    if (result === null || result.promise !== null) actor.kind = 'asynchronous'
+    else if (actor.kind === 'unknown') actor.kind = 'synchronous'
+  }
+
+  #actorOf(run: DispatchedRun): PoolActor {
+    const { name } = run.actor.actor
+    const actor = this.#actors.get(name)
+    if (actor === undefined) throw new TroupeError('INTERNAL', `actor ${name} has no handler on threads`)
+    return actor
   }
 
   /** What a batch has cost beside the work goes to its actors by their share of its records. */
   #noteBatch(batch: BatchInFlight, packingMs: number): void {
-    const records = new Map<string, number>()
+    const records = new Map<PoolActor, number>()
     for (const run of batch.runs) {
-      const { name } = run.actor.actor
-      records.set(name, (records.get(name) ?? 0) + run.invocations.length)
+      const actor = this.#actorOf(run)
+      records.set(actor, (records.get(actor) ?? 0) + run.invocations.length)
     }
     const wakeMs = batch.hasFoundIdle ? (this.#wake.ms ?? 0) : 0
-    for (const [actor, count] of records) {
-      const stats = this.#actorStats.get(actor)
-      if (stats === undefined) continue
+    for (const [{ stats }, count] of records) {
       stats.batchRecords.observe(count)
       const share = count / batch.recordCount
       stats.cost.crossed += count
@@ -304,18 +394,19 @@ export class WorkerPool implements Executor {
     }
   }
 
-  #estimate(costMs: number): void {
-    this.#costMs = this.#costMs === null ? costMs : this.#costMs + ESTIMATE_WEIGHT * (costMs - this.#costMs)
+  #noteCost(busyMs: number, records: number): void {
+    if (records === 0) return
+    const recent = this.#recent
+    recent.busyMs += busyMs - ESTIMATE_WEIGHT * recent.busyMs
+    recent.records += records - ESTIMATE_WEIGHT * recent.records
   }
 
   #noteThreads(): void {
     if (this.#state === 'destroyed') return
     const { threads } = this.#options.stats
-    const busy = new Set<PoolThread | undefined>()
-    for (const { thread } of this.#inFlight) busy.add(thread)
     const ready = this.#threads.readyCount
     threads.starting = this.#options.threads.count - ready
-    threads.busy = Math.min(ready, busy.size)
+    threads.busy = this.#threads.busyCount
     threads.idle = ready - threads.busy
   }
 
@@ -323,31 +414,36 @@ export class WorkerPool implements Executor {
   #fail(error: Error): void {
     if (this.#state !== 'running') return
     this.#state = 'failed'
-    for (const batch of this.#inFlight) {
-      this.#release(batch)
-      for (const run of batch.runs) batch.settle(run, [])
+    for (const batch of this.#inFlight.values()) {
+      this.#freeSlot(batch)
+      for (const index of batch.runs.keys()) if (batch.isSettled[index] !== true) this.#end(batch, index, [])
     }
     this.#options.onFatal(error)
   }
 
   /** Ends threads that are held by a record for longer than its handler may take. */
   #watch(): void {
-    const { clock } = this.#options
-    this.#cancelWatch = clock.after(WATCHDOG_INTERVAL_MS, () => {
+    const { clock, watch: { intervalMs } = WATCH } = this.#options
+    this.#cancelWatch = clock.after(intervalMs, () => {
       for (const id of this.#watchdog.look(clock.now(), this.#watchedBatches())) this.#threads.endHeld(id)
       this.#watch()
     })
   }
 
   *#watchedBatches(): IterableIterator<WatchedBatch> {
-    for (const batch of this.#inFlight) {
+    for (const batch of this.#inFlight.values()) {
       // A thread that still loads has a time limit of its own.
       if (batch.thread?.isReady !== true) continue
       let progress = 0
       let limitMs = 0
       let index = 0
-      for (const run of batch.runs) {
-        for (let end = index + run.invocations.length; index < end; index += 1) {
+      for (const [at, run] of batch.runs.entries()) {
+        const end = index + run.invocations.length
+        if (batch.isSettled[at] === true) {
+          progress += recordEnded * run.invocations.length
+          index = end
+        }
+        for (; index < end; index += 1) {
           const state = this.#board.stateOf(batch.row, index)
           progress += state
           if (state === recordRuns) limitMs = Math.max(limitMs, run.actor.actor.handlerTimeoutMs)

@@ -5,31 +5,27 @@
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { systemClock } from '../clock.ts'
-import { TroupeError, toWireError, type WireError } from '../errors.ts'
-import { BatchGate } from './batch-gate.ts'
+import { toWireError, type WireError } from '../errors.ts'
 import { loadHandler, manifestOf } from './handler-module.ts'
 import { HandlerRunner } from './handler-runner.ts'
-import { BatchNotes } from './progress-board.ts'
-import { runLane } from './thread-lane.ts'
+import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
 import { threadLog } from './thread-log.ts'
-import {
-  packReply,
-  unpackBatch,
-  type BatchMessage,
-  type FailedReply,
-  type HandlerManifest,
-  type HandlerModule,
-  type PackedVerdicts,
-  type ReplyMessage,
-  type ThreadNotice,
-  type ThreadSetup,
+import type {
+  BatchMessage,
+  FailedReply,
+  HandlerManifest,
+  HandlerModule,
+  OutcomesNotice,
+  ReplyMessage,
+  ThreadNotice,
+  ThreadSetup,
 } from './thread-protocol.ts'
 
 if (isMainThread) throw new Error('worker-thread.js runs in a worker thread only')
 
 const setup = workerData as ThreadSetup
-const runners = new Map<string, HandlerRunner>()
-const gate = new BatchGate()
+const handlers = new Map<string, OpenHandler>()
+const batches = new ThreadBatches({ board: setup.board, handlers, send: sendOutcomes })
 
 const isLoaded = load()
 // Main is told by a notice; a rejection that nobody awaits yet would end the thread, and its
@@ -40,13 +36,7 @@ isLoaded.catch(() => undefined)
 export default async function runBatch(message: BatchMessage): Promise<object> {
   try {
     await isLoaded
-    const room = gate.enter(message.isAlone)
-    if (room !== undefined) await room
-    try {
-      return transferred(await runRecords(message))
-    } finally {
-      gate.leave()
-    }
+    return transferred(await batches.run(message))
   } catch (error) {
     return { type: 'failed', error: toWireError(error) } satisfies FailedReply
   }
@@ -55,8 +45,8 @@ export default async function runBatch(message: BatchMessage): Promise<object> {
 /** The last task of a thread: tears down what its handlers have set up. Resolves with what failed. */
 export async function tearDown(): Promise<WireError[]> {
   const failures: WireError[] = []
-  for (const [actor, runner] of runners) {
-    runners.delete(actor)
+  for (const [actor, { runner }] of handlers) {
+    handlers.delete(actor)
     try {
       await runner.close()
     } catch (error) {
@@ -66,51 +56,14 @@ export async function tearDown(): Promise<WireError[]> {
   return failures
 }
 
-async function runRecords(message: BatchMessage): Promise<ReplyMessage> {
-  const takenAt = performance.now()
-  const before = performance.eventLoopUtilization()
-  const notes = new BatchNotes(setup.board, message.row)
-  const results: (PackedVerdicts | Promise<PackedVerdicts>)[] = []
-  let isWaiting = false
-  let first = 0
-  const runs = unpackBatch(message)
-  let startedAt = performance.now()
-  const unpackedMs = startedAt - takenAt
-  for (const run of runs) {
-    const runner = runners.get(run.actor)
-    if (runner === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${run.actor}`)
-    const result = runLane(runner, run.records, first, notes, startedAt)
-    if (result instanceof Promise) {
-      isWaiting = true
-      startedAt = performance.now()
-    } else {
-      startedAt += result.elapsedMs
-    }
-    results.push(result)
-    first += run.records.length
-  }
-  // Synchronous handlers have left no promise behind; then there is nothing to wait for.
-  const settled = isWaiting ? await allOf(results) : (results as PackedVerdicts[])
-  const busyMs = performance.eventLoopUtilization(before).active
-  const handledAt = performance.now()
-  const reply = packReply(settled, busyMs, message.slab.byteLength)
-  const endedAt = performance.now()
-  return { ...reply, packingMs: unpackedMs + endedAt - handledAt, totalMs: endedAt - takenAt }
-}
-
-async function allOf(results: readonly (PackedVerdicts | Promise<PackedVerdicts>)[]): Promise<PackedVerdicts[]> {
-  const settled: PackedVerdicts[] = []
-  for (const result of results) settled.push(await result)
-  return settled
-}
-
 async function load(): Promise<void> {
   let needsTeardown = false
   try {
     const manifests: HandlerManifest[] = []
     for (const module of setup.handlers) {
+      notify({ type: 'loading', threadId, url: module.url })
       const handler = await loadHandler(module.url)
-      runners.set(module.actor, await openRunner(module, handler))
+      handlers.set(module.actor, { runner: await openRunner(module, handler), concurrency: module.concurrency })
       needsTeardown ||= handler.teardown !== undefined
       manifests.push(manifestOf(module.actor, handler))
     }
@@ -130,8 +83,12 @@ function openRunner(
   return HandlerRunner.open({ handler, name, handlerTimeoutMs, idHeader, failedRecords, log, clock: systemClock })
 }
 
-function notify(notice: ThreadNotice): void {
+function notify(notice: Exclude<ThreadNotice, OutcomesNotice>): void {
   parentPort?.postMessage(notice)
+}
+
+function sendOutcomes(notice: OutcomesNotice): void {
+  parentPort?.postMessage(notice, [notice.numbers.buffer, notice.slab.buffer])
 }
 
 /** Marks the reply's buffers for transfer, in the pool's way. */

@@ -6,7 +6,11 @@ import { recordEnded as ended, recordRuns as runs, recordWaits as waits } from '
 import { sourceRecord } from './actor-fixture.ts'
 
 /** A batch of lanes; each number is how far the thread had come with a record. */
-function batch(lanes: number[][], isAlone = false): LostBatch & { readonly invocations: readonly Invocation[] } {
+function batch(
+  lanes: number[][],
+  isAlone = false,
+  settled: number[] = [],
+): LostBatch & { readonly invocations: readonly Invocation[] } {
   const states = lanes.flat()
   const runsOf = lanes.map((lane) => ({
     lane: {} as Lane,
@@ -15,6 +19,7 @@ function batch(lanes: number[][], isAlone = false): LostBatch & { readonly invoc
   return {
     runs: runsOf,
     isAlone,
+    isOpen: (run) => !settled.includes(run),
     stateOf: (index) => states[index]!,
     invocations: runsOf.flatMap((run) => run.invocations),
   }
@@ -58,6 +63,12 @@ describe('who ended the thread', () => {
     const lost = batch([[ended], [runs], [waits]])
     expect(findCulprit([lost], true)).toBeNull()
     expect(suspects(lost)).toEqual([[0, 1]])
+  })
+
+  test.each([true, false])('not a record whose outcome is known, out of memory or not', (isOutOfMemory) => {
+    const lost = batch([[runs], [runs], [ended]], false, [0, 2])
+    expect(findCulprit([lost], isOutOfMemory)).toBe(isOutOfMemory ? null : lost.invocations[1])
+    expect(suspects(lost)).toEqual([[1]])
   })
 
   test.each([true, false])('a record that had the thread to itself, out of memory or not', (isOutOfMemory) => {

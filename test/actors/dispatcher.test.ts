@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Dispatcher } from '../../src/actors/dispatcher.ts'
 import type { DispatchedRun, Executor, Settle } from '../../src/actors/executor.ts'
+import type { ResolvedActor } from '../../src/options.ts'
 import type { PartitionActor } from '../../src/actors/partition-actor.ts'
 import { doneWithNothing } from '../../src/actors/verdict.ts'
 import { makeActor, sourceRecord } from './actor-fixture.ts'
@@ -13,11 +14,17 @@ class HeldExecutor implements Executor {
   maxBatchBytes: number = Number.POSITIVE_INFINITY
   maxRun: number = Number.MAX_SAFE_INTEGER
   onRoom: () => void = () => undefined
+  /** By actor; the others have no limit. */
+  readonly rooms = new Map<string, number>()
   readonly batches: (readonly DispatchedRun[])[] = []
   readonly #settles: (() => void)[] = []
 
   maxRunRecords(): number {
     return this.maxRun
+  }
+
+  roomOf({ name }: ResolvedActor): number {
+    return this.rooms.get(name) ?? Number.POSITIVE_INFINITY
   }
 
   execute(batch: readonly DispatchedRun[], settle: Settle): void {
@@ -129,6 +136,41 @@ describe('batches', () => {
     for (let batch = 0; batch < 3; batch += 1) executor.endBatch()
     expect(executor.log.find((line) => line.includes('a0'))).toBe('a0')
     expect(executor.log.join(' ').split(' ').sort()).toEqual(['a0', 'a1', 'a2', 'a3', 'b0'])
+  })
+})
+
+describe('records of one actor in progress at once', () => {
+  test('over all its partitions, within a batch too', () => {
+    const { executor, dispatcher, give } = world('a', 'b')
+    executor.rooms.set('enrich', 3)
+    give(0, 'xxyz')
+    give(1, 'x')
+    dispatcher.pump()
+    expect(executor.log).toEqual(['a0+a1 b0'])
+    // Those that were handed over are the executor's to count.
+    executor.rooms.set('enrich', 0)
+    executor.endBatch()
+    expect(executor.log).toHaveLength(1)
+    executor.rooms.set('enrich', 1)
+    dispatcher.pump()
+    executor.endBatch()
+    expect(executor.log.slice(1)).toEqual(['a2', 'a3'])
+  })
+
+  test('an actor without room holds up no other', () => {
+    const { executor, dispatcher, give, actors } = world('a')
+    const { actor: other } = makeActor({ actor: { order: 'key', name: 'other' } })
+    names.set(other, 'o')
+    executor.rooms.set('enrich', 0)
+    give(0, 'xyz')
+    other.admit([sourceRecord(0, 'x'), sourceRecord(1, 'y')])
+    dispatcher.enlist(other)
+    dispatcher.pump()
+    expect(executor.log).toEqual(['o0 o1'])
+    expect(actors[0]!.readyRecordCount).toBe(3)
+    executor.rooms.set('enrich', 10)
+    executor.endBatch()
+    expect(executor.log[1]).toBe('a0 a1 a2')
   })
 })
 

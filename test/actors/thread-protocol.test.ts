@@ -1,7 +1,15 @@
 /** Case 47: what crosses is what was given, to the byte, and the originals stay whole. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { packBatch, packReply, unpackBatch, unpackReply, type PackedRun } from '../../src/actors/thread-protocol.ts'
+import {
+  packBatch,
+  packOutcomes,
+  packReply,
+  unpackBatch,
+  unpackOutcomes,
+  unpackReply,
+  type PackedRun,
+} from '../../src/actors/thread-protocol.ts'
 import type { Verdict } from '../../src/actors/verdict.ts'
 import { RetryableError, TroupeError, fromWireError, toWireError } from '../../src/errors.ts'
 import type { EncodedEffect } from '../../src/streams/flow.ts'
@@ -79,6 +87,14 @@ const verdict: fc.Arbitrary<Verdict> = fc.oneof(
   }),
 )
 
+const result = fc.record({
+  verdicts: fc.array(verdict, { maxLength: 5 }),
+  elapsedMs: fc.double({ min: 0, noNaN: true }),
+  promise: fc.option(
+    fc.record({ heldMs: fc.double({ min: 0, noNaN: true }), hasWaited: fc.constantFrom(null, false, true) }),
+  ),
+})
+
 /** As a thread gets it. */
 function cross<Message extends { numbers: { buffer: ArrayBuffer }; slab: { buffer: ArrayBuffer } }>(message: Message) {
   return structuredClone(message, { transfer: [message.numbers.buffer, message.slab.buffer] })
@@ -89,8 +105,8 @@ describe('a batch', () => {
     fc.assert(
       fc.property(fc.array(run, { maxLength: 6 }), fc.boolean(), (runs, isAlone) => {
         const before = structuredClone(runs)
-        const message = cross(packBatch(3, runs, isAlone))
-        expect(message).toMatchObject({ row: 3, isAlone })
+        const message = cross(packBatch({ number: 9, row: 3, isAlone }, runs))
+        expect(message).toMatchObject({ number: 9, row: 3, isAlone })
         expect(unpackBatch(message)).toEqual(runs)
         expect(structuredClone(runs)).toEqual(before)
       }),
@@ -105,31 +121,33 @@ describe('a batch', () => {
         record: { topic, partition: 0, offset: at, timestamp: 0, key: null, value: null, headers: [] },
       })),
     })
-    expect(packBatch(0, [of('clicks'), of('views'), of('clicks')]).names).toEqual(['enrich', 'clicks', 'views'])
+    expect(packBatch({ number: 1, row: 0, isAlone: false }, [of('clicks'), of('views'), of('clicks')]).names).toEqual([
+      'enrich',
+      'clicks',
+      'views',
+    ])
   })
 })
 
 describe('a reply', () => {
   test('arrives as it was: outputs, rows, delays, errors with their causes', () => {
     fc.assert(
-      fc.property(
-        fc.array(
-          fc.record({
-            verdicts: fc.array(verdict, { maxLength: 5 }),
-            elapsedMs: fc.double({ min: 0, noNaN: true }),
-            promise: fc.option(
-              fc.record({ heldMs: fc.double({ min: 0, noNaN: true }), hasWaited: fc.constantFrom(null, false, true) }),
-            ),
-          }),
-          { maxLength: 5 },
-        ),
-        fc.nat(10_000),
-        (results, sizeHint) => {
-          const message = cross(packReply(results, 1.5, sizeHint))
-          expect(message).toMatchObject({ type: 'reply', busyMs: 1.5 })
-          expect(unpackReply(message)).toEqual(results)
-        },
-      ),
+      fc.property(fc.array(fc.option(result), { maxLength: 5 }), fc.nat(10_000), (results, sizeHint) => {
+        const message = cross(packReply(results, 1.5, sizeHint))
+        expect(message).toMatchObject({ type: 'reply', busyMs: 1.5 })
+        expect(unpackReply(message)).toEqual(results)
+      }),
+    )
+  })
+
+  test('so do outcomes that come after it, each with its batch and its run', () => {
+    const late = fc.tuple(result, fc.nat(), fc.nat(1000)).map(([rest, batch, run]) => ({ ...rest, batch, run }))
+    fc.assert(
+      fc.property(fc.array(late, { maxLength: 5 }), (list) => {
+        const notice = cross(packOutcomes(list, 2.5))
+        expect(notice).toMatchObject({ type: 'outcomes', busyMs: 2.5 })
+        expect(unpackOutcomes(notice)).toEqual(list)
+      }),
     )
   })
 
@@ -140,7 +158,7 @@ describe('a reply', () => {
       packReply([{ verdicts: [{ type: 'failed', error: toWireError(error) }], elapsedMs: 0, promise: null }], 0, 0),
     )
     const [result] = unpackReply(message)
-    const [first] = result!.verdicts
+    const [first] = result?.verdicts ?? []
     if (first?.type !== 'failed') throw new Error('the verdict has changed')
     const again = fromWireError(first.error)
     expect(again).toMatchObject({
@@ -159,7 +177,7 @@ describe('a reply', () => {
     const [result] = unpackReply(
       cross(packReply([{ verdicts: [{ type: 'done', effects }], elapsedMs: 1, promise: null }], 1, 10)),
     )
-    const [verdict] = result!.verdicts
+    const [verdict] = result?.verdicts ?? []
     const [effect] = verdict?.type === 'done' ? verdict.effects : []
     expect(effect?.type === 'record' && value.equals(effect.record.value!)).toBe(true)
   })

@@ -4,8 +4,11 @@ import { fixtureUrl, scripts, startPool, until, type PoolSettings } from './pool
 
 let running: Awaited<ReturnType<typeof startPool>> | undefined
 
+/** Soon enough for a test, late enough for a machine that is busy with others. */
+const watch = { intervalMs: 50, graceMs: 500 }
+
 async function start(settings: PoolSettings = {}) {
-  running = await startPool(fixtureUrl('scripted.js'), settings)
+  running = await startPool(fixtureUrl('scripted.js'), { ...settings, pool: { watch, ...settings.pool } })
   return running
 }
 

@@ -97,6 +97,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
       {
         actor: actor.name,
         url,
+        concurrency: actor.concurrency,
         handlerTimeoutMs: actor.handlerTimeoutMs,
         idHeader: actor.idHeader,
         failedRecords: actor.failedRecords,

@@ -70,11 +70,17 @@ describe('a pool whose handler module is broken does not start', () => {
     },
     { name: 'a missing import', source: "import './no-such-file.js'", words: 'no-such-file.js' },
     { name: 'an error while it loads', source: "throw new Error('not today')", words: 'Error: not today' },
-    { name: 'an exit while it loads', source: 'process.exit(4)', words: 'exited with code 4' },
+    {
+      name: 'an exit while it loads',
+      source: 'process.exit(4)',
+      words: '.js: the thread exited with code 4',
+    },
   ])('$name', async ({ source, words }) => {
     const { code, message } = await failureOf(moduleUrl(source))
     expect(code).toBe('HANDLER_NOT_LOADED')
     expect(message).toContain(words)
+    // Which one, where an app has many.
+    expect(message).toMatch(/handler module \/.*module-\w+\.js/)
   })
 
   test('no such module', async () => {
@@ -125,13 +131,14 @@ describe('a pool whose setup fails does not start', () => {
     const { code, message } = await failureOf(fixtureUrl(module))
     expect(code).toBe('HANDLER_NOT_LOADED')
     expect(message).toContain(words)
+    expect(message).toContain(module)
   })
 })
 
 // Piscina stops replacing threads after one that failed early; tasks would wait for ever.
 describe('a thread that cannot be replaced is fatal, not a pool that waits for ever', () => {
   test.each([
-    { then: 'exit', words: 'ended while it loaded and set up its handlers: the thread exited with code 6' },
+    { then: 'exit', words: 'dies-again.js: the thread exited with code 6' },
     { then: 'throw', words: 'setup of handler enrich failed: the database went away' },
     { then: 'hang', words: 'did not load and set up their handlers within 1000 ms' },
   ])('its setup: $then', async ({ then, words }) => {

@@ -136,24 +136,6 @@ describe('records and outcomes cross', () => {
     expect(stats.actor('enrich').batchRecords.count).toBeGreaterThan(50)
   })
 
-  test('timers live in a thread, and its asynchronous records wait side by side', async () => {
-    const { send, finished, results } = await start({ threads: { count: 1 } })
-    const list = (first: number) =>
-      scripts(
-        Array.from({ length: 64 }, (_, index) => ({ do: 'wait', ms: 100, index })),
-        { first },
-      )
-    // The pool has to see first that the handler waits.
-    send(list(0))
-    await finished()
-    const startedAt = performance.now()
-    send(list(64))
-    await finished()
-    // One after the other they would take 6.4 s; an 8 times as long as one leaves room for a busy machine.
-    expect(performance.now() - startedAt).toBeLessThan(800)
-    expect(results()).toHaveLength(128)
-  })
-
   test('an asynchronous handler that does not settle in time is an attempt that failed, and its signal is aborted', async () => {
     const { send, finished, deadLetters, stats } = await start({ actor: { handlerTimeoutMs: 30 } })
     send(scripts([{ do: 'wait', ms: 60_000 }]))
@@ -174,6 +156,94 @@ describe('records and outcomes cross', () => {
     expect(count).toBeGreaterThanOrEqual(3)
     // No batch of more than two records: one that fits, and one that fills it.
     expect(counts.slice(bounds.indexOf(2) + 1).every((times) => times === 0)).toBe(true)
+  })
+})
+
+describe('asynchronous handlers', () => {
+  /** Where the records of `meet` note themselves, and how many were in progress at once. */
+  const meeting = () => {
+    const file = join(directory, `meeting-${Math.random().toString(36).slice(2)}`)
+    const mostAtOnce = () => {
+      let now = 0
+      let most = 0
+      for (const mark of readFileSync(file, 'latin1')) {
+        now += mark === '+' ? 1 : -1
+        most = Math.max(most, now)
+      }
+      return most
+    }
+    return { file, mostAtOnce }
+  }
+  const many = (count: number, script: object) => Array.from({ length: count }, (_, index) => ({ ...script, index }))
+
+  test('timers live in a thread, and its records wait side by side, more than its slots hold', async () => {
+    const { send, finished, results } = await start({ threads: { count: 1, slots: 1 } })
+    const { file, mostAtOnce } = meeting()
+    send(scripts(many(64, { do: 'meet', file, count: 64 })))
+    await finished()
+    expect(results()).toHaveLength(64)
+    expect(mostAtOnce()).toBe(64)
+  })
+
+  test('a slow record holds neither the outcomes of its batch mates nor the slot', async () => {
+    const { send, results, actorOf, stats } = await start({ threads: { count: 1, slots: 1 } })
+    const slow = { do: 'wait', ms: 60_000 }
+    send(scripts([slow, ...many(8, { do: 'wait', ms: 1 }), ...many(4, { do: 'echo' })]))
+    await until(() => results().length === 12)
+    send(scripts([slow, ...many(8, { do: 'wait', ms: 1 })], { first: 13 }))
+    await until(() => results().length === 20)
+    expect(actorOf(0).heldRecords).toBe(2)
+    expect(stats.threads).toEqual({ starting: 0, idle: 0, busy: 1 })
+  })
+
+  test('each outcome that comes late has its effect, in the order of its key', async () => {
+    const { send, finished, results, deadLetters } = await start({ threads: { maxBatchRecords: 20 } })
+    const keys = 5
+    send(
+      scripts(
+        Array.from({ length: 200 }, (_, index) => ({ do: 'wait', ms: (index * 7) % 4, index })),
+        { key: (index) => `key ${index % keys}` },
+      ),
+    )
+    send(scripts([{ do: 'wait-then-throw' }], { first: 200 }))
+    await finished()
+    expect(results()).toHaveLength(200)
+    for (let key = 0; key < keys; key += 1) {
+      const ofKey = results().filter(({ index }) => (index as number) % keys === key)
+      expect(ofKey.map(({ index }) => index)).toEqual(ofKey.map((_, position) => position * keys + key))
+    }
+    expect(deadLetters().map(({ headers }) => [headers['troupe.offset'], headers['troupe.attempts']])).toEqual([
+      ['200', '3'],
+    ])
+  })
+
+  test('no more of them than `concurrency` says are in progress at once, on all threads together', async () => {
+    const { send, finished, results } = await start({ actor: { concurrency: 3 } })
+    const { file, mostAtOnce } = meeting()
+    send(scripts(many(60, { do: 'meet', file, count: 3 })))
+    await finished()
+    expect(results()).toHaveLength(60)
+    expect(mostAtOnce()).toBe(3)
+  })
+
+  test('a handler that returned no promise before keeps to it too', async () => {
+    const { send, finished, results } = await start({ threads: { count: 1 }, actor: { concurrency: 3 } })
+    const { file, mostAtOnce } = meeting()
+    send(scripts(many(200, { do: 'echo' })))
+    await finished()
+    send(scripts(many(200, { do: 'meet', file, count: 3 }), { first: 200 }))
+    await finished()
+    expect(results()).toHaveLength(400)
+    expect(mostAtOnce()).toBe(3)
+  })
+
+  test('those that wait for nothing take one message a batch, as synchronous ones do', async () => {
+    const { pool, send, finished, results, stats } = await start()
+    send(scripts(many(500, { do: 'promise' })))
+    await finished()
+    expect(results()).toHaveLength(500)
+    expect(pool.freeSlots).toBe(4)
+    expect(stats.actor('enrich').batchRecords.sum).toBe(500)
   })
 })
 
