@@ -176,6 +176,11 @@ export const errorTable = {
     retryable: true,
     action: 'Check --url and that the process runs with http.port.',
   },
+  INSTANCE_FAILED: {
+    meaning: 'One of the processes of `instances` did not end as it was told to.',
+    retryable: false,
+    action: 'What it had in flight is handled again; its last lines in the log say more.',
+  },
   RESTARTS_EXHAUSTED: {
     meaning: 'Something failed more often within the window than the restart policy allows.',
     retryable: false,

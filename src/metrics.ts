@@ -313,6 +313,22 @@ export const metricTable = [
   },
 ] as const satisfies readonly MetricRow[]
 
+/** What the parent of several processes shows of them (`supervisor/instances.ts`). */
+export const instanceMetrics = {
+  instances: {
+    name: 'troupe_instances',
+    type: 'gauge',
+    help: 'Processes of `instances` by state: starting, running, restarting, ended.',
+    labels: ['state'],
+  },
+  restarts: {
+    name: 'troupe_instance_restarts_total',
+    type: 'counter',
+    help: 'Processes of `instances` that ended and were started again.',
+    labels: [],
+  },
+} as const satisfies Record<string, Omit<MetricRow, 'read'>>
+
 /** The supervisors whose numbers a registry shows. */
 const attached = new WeakMap<Registry, Set<EngineStats>>()
 
@@ -338,9 +354,8 @@ export function registerMetrics(registry: Registry, stats: EngineStats): () => v
 
 /** The table of metrics in Markdown, for the docs. */
 export function describeMetrics(): string {
-  const rows = (metricTable as readonly MetricRow[]).map(
-    ({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.join(', ')} | ${help} |`,
-  )
+  const table: readonly Omit<MetricRow, 'read'>[] = [...metricTable, ...Object.values(instanceMetrics)]
+  const rows = table.map(({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.join(', ')} | ${help} |`)
   return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows, ''].join('\n')
 }
 

@@ -133,6 +133,8 @@ export class OptionLevel {
   #defaultOf(row: OptionRow<unknown>): unknown {
     const chosen = this.#options.isCli ? (row.cliDefault ?? row.default) : row.default
     const value: unknown = typeof chosen === 'function' ? (chosen as () => unknown)() : chosen
+    const sharers = row.sharedBy === undefined || !this.#options.isCli ? undefined : this.values.get(row.sharedBy)
+    if (typeof value === 'number' && typeof sharers === 'number') return Math.max(1, Math.floor(value / sharers))
     const limit = row.atMost === undefined ? undefined : this.values.get(row.atMost)
     return typeof value === 'number' && typeof limit === 'number' ? Math.min(value, limit) : value
   }

@@ -57,6 +57,8 @@ export interface ResolvedActor {
 }
 
 export interface ResolvedApp {
+  /** Processes under `troupe run`; a supervisor is one of them. */
+  readonly instances: number
   readonly kafka: {
     readonly brokers: readonly string[]
     readonly groupId: string
@@ -107,6 +109,8 @@ export interface OptionRow<Value> {
   readonly defaultText?: string
   /** The default is lowered to the value of this option, where that is less. */
   readonly atMost?: string
+  /** Under `troupe run` the default, a number of things that the machine has, is shared by as many as this option says. */
+  readonly sharedBy?: string
   /** The default under `troupe run`, where it differs. */
   readonly cliDefault?: Value
   /** Further environment names, after the one that follows from the path. */
@@ -136,6 +140,11 @@ export type ActorPath = PathsIn<ResolvedActor>
 
 /** The options of the app, `actors` apart: each of those has `actorOptions`. */
 export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<ResolvedApp, Path>> } = {
+  instances: {
+    rule: count('processes', { min: 1, max: 64 }),
+    default: 1,
+    doc: 'Processes of this app on this host under `troupe run`, in one group: one HTTP port, one /metrics, signals passed on, a dead one started again. Limits, connections and threads are those of each. Embedded, a supervisor is always one.',
+  },
   'kafka.brokers': {
     rule: brokerList(),
     env: ['KAFKA_BROKERS'],
@@ -148,12 +157,12 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   'kafka.clientId': {
     rule: name("a client's name"),
     default: 'troupe',
-    doc: 'Names this process in the logs, quotas and metrics of the brokers.',
+    doc: 'Names this process in the logs, quotas and metrics of the brokers. With instances, -1, -2, … follow.',
   },
   'kafka.groupInstanceId': {
     rule: nullable(name("a member's name")),
     default: null,
-    doc: 'Makes the member static: it gets its partitions back when it returns within the session time-out. One for each process.',
+    doc: 'Makes the member static: it gets its partitions back when it returns within the session time-out. One for each process: with instances, -1, -2, … follow.',
   },
   'kafka.groupProtocol': {
     rule: oneOf('classic', 'consumer'),
@@ -196,8 +205,9 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   'threads.count': {
     rule: count('threads'),
     default: () => Math.max(1, availableParallelism()),
-    defaultText: 'number of cores',
-    doc: 'Worker threads. They are started only when an actor runs on threads.',
+    defaultText: 'number of cores; under `troupe run` divided by instances',
+    sharedBy: 'instances',
+    doc: 'Worker threads of a process. They are started only when an actor runs on threads.',
   },
   'threads.slots': {
     rule: count('batches'),
@@ -264,7 +274,7 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   'restart.max': {
     rule: count('restarts', { min: 0 }),
     default: 5,
-    doc: 'Restarts of the consumer after unexpected failures, within the window. One more ends the process.',
+    doc: 'Restarts of the consumer after unexpected failures, within the window. One more ends the process. With instances: restarts of processes as well, all together.',
   },
   'restart.windowMs': { rule: milliseconds(), default: 60_000, doc: 'The window in which restarts are counted.' },
   'restart.backoffMs': { rule: milliseconds(), default: 1000, doc: 'Wait before a restart; it doubles each time.' },

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { defineHandler, done } from '../src/actors/handler.ts'
@@ -80,6 +81,14 @@ const name: Samples = { accepts: [same('a name')], refuses: ['', ' a', 'a ', 'a\
 const choice = (...choices: string[]): Samples => ({ accepts: choices.map(same), refuses: ['other', '', 1, null] })
 
 const appSamples: Record<AppPath, Samples> = {
+  instances: {
+    accepts: [
+      [1, 1],
+      ['4', 4],
+      [64, 64],
+    ],
+    refuses: [0, 65, 2.5, '-1', null, 'auto'],
+  },
   'kafka.brokers': {
     accepts: [same(['localhost:9092', '[::1]:9093']), ['a.example:1, b:65535', ['a.example:1', 'b:65535']]],
     refuses: [[], '', 'localhost', 'a:0', 'a:65536', 'a:1,', 'http://a:1', ['a:1,b:2'], [5], 5, null],
@@ -279,6 +288,23 @@ describe('relations', () => {
     const told = problemsOf({ ...appWith('kafka.maxPollIntervalMs', 'soon'), drainTimeoutMs: 80_000_000 })
     expect(told).toMatch(/^kafka\.maxPollIntervalMs: 'soon' is not/)
     expect(told).not.toContain('\n')
+  })
+})
+
+describe('instances', () => {
+  const cores = Math.max(1, availableParallelism())
+  const threadsOf = (app: object, isCli: boolean): number =>
+    resolveOptions(app as AppDefinition, { isCli }).threads.count
+
+  test('share the cores under `troupe run`, each having one thread at least', () => {
+    expect(threadsOf(smallest, true)).toBe(cores)
+    expect(threadsOf({ ...smallest, instances: 2 }, true)).toBe(Math.max(1, Math.floor(cores / 2)))
+    expect(threadsOf({ ...smallest, instances: 64 }, true)).toBe(Math.max(1, Math.floor(cores / 64)))
+  })
+
+  test('leave a number of threads that is given as it is, and that of a supervisor embedded', () => {
+    expect(threadsOf({ ...smallest, instances: 2, threads: { count: 5 } }, true)).toBe(5)
+    expect(threadsOf({ ...smallest, instances: 2 }, false)).toBe(cores)
   })
 })
 

@@ -4,16 +4,35 @@ import { pathToFileURL } from 'node:url'
 import { isHandler } from '../actors/handler.ts'
 import { isApp, type App } from '../app.ts'
 import { isTroupeError, TroupeError } from '../errors.ts'
+import type { ResolvedApp } from '../options.ts'
+import { resolveOptions, type OptionSources } from '../resolve-options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../typescript-source.ts'
 
-export interface AppModule {
+export interface LoadedApp {
+  readonly app: App
+  readonly sources: OptionSources
+  readonly options: ResolvedApp
+}
+
+/** The app of a command line, with what flags (by path of option) and environment make of its options. */
+export async function loadAppWithOptions(
+  path: string,
+  flags: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<LoadedApp> {
+  const { app, url } = await loadApp(path)
+  const sources = { flags, env, baseUrl: url, isCli: true }
+  return { app, sources, options: resolveOptions(app, sources) }
+}
+
+interface AppModule {
   readonly app: App
   /** Of the file that was loaded; relative handler paths start here. */
   readonly url: URL
 }
 
 /** The app that a module exports as default. Rejects with APP_NOT_LOADED that names the module and the cause. */
-export async function loadApp(path: string): Promise<AppModule> {
+async function loadApp(path: string): Promise<AppModule> {
   const asked = path.startsWith('file:') ? path : pathToFileURL(resolve(path)).href
   const source = await findSource(asked)
   if (source === null) throw new TroupeError('APP_NOT_LOADED', `${readableUrl(asked)} does not exist`)

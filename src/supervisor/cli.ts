@@ -3,6 +3,7 @@
 import process from 'node:process'
 import { startSupervisor } from '../index.ts'
 import { runCommandLine } from './command-line.ts'
+import { startInstances } from './instance-parent.ts'
 import { endProcess } from './signals.ts'
 
 const say = (text: string): void => {
@@ -16,5 +17,6 @@ const exitCode = await runCommandLine(process.argv.slice(2), {
   },
   stderr: say,
   startSupervisor,
+  startInstances,
 })
 endProcess(exitCode, (line) => say(`${line}\n`))

@@ -2,19 +2,18 @@
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import type { Registry } from 'prom-client'
 import { verifyHandlerFiles } from '../actors/handler-module.ts'
 import type { App } from '../app.ts'
 import { isTroupeError } from '../errors.ts'
 import { describeOptions, listFlags, maskOptions } from '../option-docs.ts'
 import { envName, flagName } from '../option-names.ts'
-import type { ResolvedApp } from '../options.ts'
-import { resolveOptions, type OptionSources } from '../resolve-options.ts'
-import { loadApp } from './app-module.ts'
+import { loadAppWithOptions } from './app-module.ts'
+import type { InstancesRun, RunningInstances } from './instance-parent.ts'
 import { createLog } from './log.ts'
 import { addParkedCommands } from './parked-commands.ts'
+import { processRegistry } from './process-registry.ts'
 import { onStopSignal } from './signals.ts'
-import type { StartOptions, Supervisor } from './supervisor.ts'
+import type { StartOptions, Supervisor, SupervisorEnd } from './supervisor.ts'
 
 /** What a command touches of its process. */
 export interface CommandContext {
@@ -22,6 +21,7 @@ export interface CommandContext {
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
   readonly startSupervisor: (app: App, options: StartOptions) => Promise<Pick<Supervisor, 'finished' | 'stop'>>
+  readonly startInstances: (run: InstancesRun) => Promise<RunningInstances>
 }
 
 const exitCodes = { done: 0, failed: 1, usage: 2 } as const
@@ -30,6 +30,7 @@ const examples = `
 Examples:
   troupe run clicks.ts
   troupe run clicks.ts --kafka-brokers kafka-1:9092,kafka-2:9092 --http-port 9100
+  troupe run clicks.ts --instances 4
   troupe run clicks.ts --actor enrich.order=partition --actor '*.retry.attempts=3'
   TROUPE_KAFKA_CLIENT_SASL_PASSWORD=… troupe run clicks.ts
   troupe check clicks.ts
@@ -82,17 +83,33 @@ function createProgram(context: CommandContext): Command {
 async function run(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
   const stop = new AbortController()
   const say = (line: string): void => context.stderr(`${line}\n`)
-  const removeListeners = onStopSignal((signal) => {
-    say(`${signal}: finishing what is in flight; once more to end at once`)
-    stop.abort()
-  }, say)
+  let endInstances = (): void => undefined
+  const removeListeners = onStopSignal(
+    (signal) => {
+      say(`${signal}: finishing what is in flight; once more to end at once`)
+      stop.abort()
+    },
+    say,
+    () => {
+      endInstances()
+    },
+  )
   try {
-    const { app, sources, options } = await load(path, flags, context)
+    const { app, sources, options } = await loadAppWithOptions(path, flags, context.env)
     const log = createLog({ level: options.log.level })
     log.info({ options: maskOptions(options) }, 'options in force')
-    const registry = await processRegistry()
-    const supervisor = await context.startSupervisor(app, { sources, log, registry, signal: stop.signal })
-    const end = await supervisor.finished
+    let finished: Promise<SupervisorEnd>
+    if (options.instances > 1) {
+      const instances = await context.startInstances({ module: path, flags, options, log, signal: stop.signal })
+      endInstances = () => {
+        instances.kill()
+      }
+      finished = instances.finished
+    } else {
+      const registry = await processRegistry()
+      finished = (await context.startSupervisor(app, { sources, log, registry, signal: stop.signal })).finished
+    }
+    const end = await finished
     if (end.reason === 'failed') throw end.error
   } finally {
     removeListeners()
@@ -100,29 +117,9 @@ async function run(path: string, flags: Record<string, unknown>, context: Comman
 }
 
 async function check(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
-  const { options } = await load(path, flags, context)
+  const { options } = await loadAppWithOptions(path, flags, context.env)
   await verifyHandlerFiles(options.actors)
   context.stdout(`${describeOptions(options)}\n`)
-}
-
-/** A registry with the memory, CPU, GC and event loop of this process on it. Once for each process: it cannot be undone. */
-async function processRegistry(): Promise<Registry> {
-  const { default: client } = await import('prom-client')
-  const registry = new client.Registry()
-  client.collectDefaultMetrics({ register: registry })
-  return registry
-}
-
-interface LoadedApp {
-  readonly app: App
-  readonly sources: OptionSources
-  readonly options: ResolvedApp
-}
-
-async function load(path: string, flags: Record<string, unknown>, { env }: CommandContext): Promise<LoadedApp> {
-  const { app, url } = await loadApp(path)
-  const sources = { flags, env, baseUrl: url, isCli: true }
-  return { app, sources, options: resolveOptions(app, sources) }
 }
 
 // --- flags
@@ -132,7 +129,7 @@ const headings: Readonly<Record<string, string>> = {
   actors: 'Actors:',
   threads: 'Worker threads:',
   intake: 'Limits of what is in flight:',
-  '': 'Commits and shutdown:',
+  '': 'Processes, commits and shutdown:',
   restart: 'Restarts after failures:',
   http: 'HTTP (/metrics, /healthz, /readyz, /status):',
   log: 'Log:',

@@ -5,27 +5,37 @@
 import { fastify, type FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
 import { decisions, type Decision, type ParkedRecord } from '../actors/parking-lot.ts'
-import { TroupeError, isTroupeError } from '../errors.ts'
+import { TroupeError, isTroupeError, type ErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Health, Readiness } from './health.ts'
+
+/** A parent process asks its children first. */
+type Awaitable<Value> = Value | Promise<Value>
 
 export interface HttpServerOptions {
   /** 0: any free one; the server says which. */
   readonly port: number
   readonly host: string
-  readonly registry: Registry
-  readonly health: () => Health
-  readonly readiness: () => Readiness
-  readonly status: () => object
-  readonly parked: () => readonly ParkedRecord[]
-  /** Throws NOT_PARKED or NO_DEAD_LETTER_TOPIC. */
-  readonly decide: (id: string, decision: Decision) => void
+  readonly registry: Pick<Registry, 'metrics' | 'contentType'>
+  readonly health: () => Awaitable<Health>
+  readonly readiness: () => Awaitable<Readiness>
+  readonly status: () => Awaitable<object>
+  readonly parked: () => Awaitable<readonly ParkedRecord[]>
+  /** Throws NOT_PARKED, NO_DEAD_LETTER_TOPIC or PROCESS_UNREACHABLE. */
+  readonly decide: (id: string, decision: Decision) => Awaitable<void>
   readonly log: Log
 }
 
 export interface HttpServer {
   readonly port: number
   close(): Promise<void>
+}
+
+/** The status of an answer to what cannot be done. */
+const refusals: Readonly<Partial<Record<ErrorCode, number>>> = {
+  NOT_PARKED: 404,
+  NO_DEAD_LETTER_TOPIC: 409,
+  PROCESS_UNREACHABLE: 503,
 }
 
 const paths = ['/metrics', '/healthz', '/readyz', '/status', '/parked']
@@ -58,6 +68,9 @@ function addRoutes(server: FastifyInstance, options: HttpServerOptions): void {
     if (typeof status === 'number' && status >= 400 && status < 500) {
       return reply.code(status).send({ error: error instanceof Error ? error.message : 'not understood' })
     }
+    if (isTroupeError(error) && error.code in refusals) {
+      return reply.code(refusals[error.code] ?? 500).send({ error: error.message, code: error.code })
+    }
     log.error({ error, path: request.url }, `${request.url} could not be answered`)
     return reply.code(500).send({ error: 'could not be answered; the log says why' })
   })
@@ -69,35 +82,32 @@ function addRoutes(server: FastifyInstance, options: HttpServerOptions): void {
     const page = await registry.metrics()
     return await reply.type(registry.contentType).send(page)
   })
-  server.get('/healthz', (_request, reply) => {
-    const answer = health()
-    return reply.code(answer.healthy ? 200 : 503).send(answer)
+  server.get('/healthz', async (_request, reply) => {
+    const answer = await health()
+    return await reply.code(answer.healthy ? 200 : 503).send(answer)
   })
-  server.get('/readyz', (_request, reply) => {
-    const answer = readiness()
-    return reply.code(answer.ready ? 200 : 503).send(answer)
+  server.get('/readyz', async (_request, reply) => {
+    const answer = await readiness()
+    return await reply.code(answer.ready ? 200 : 503).send(answer)
   })
   server.get('/status', () => status())
   addParking(server, options)
 }
 
 function addParking(server: FastifyInstance, { decide, log, parked }: HttpServerOptions): void {
-  server.get('/parked', () => ({ records: parked() }))
+  server.get('/parked', async () => ({ records: await parked() }))
   // The body has to be JSON, which a form of some web page cannot send without asking this server first.
-  server.post<{ Params: { '*': string } }>('/parked/*', (request, reply) => {
+  server.post<{ Params: { '*': string } }>('/parked/*', async (request, reply) => {
     const { '*': id } = request.params
     const decision = decisionOf(request.body)
     if (decision === null || request.headers['content-type']?.startsWith('application/json') !== true) {
-      return reply.code(400).send({ error: `the body has to be {"decision": "…"} as JSON: ${decisions.join(', ')}` })
+      return await reply
+        .code(400)
+        .send({ error: `the body has to be {"decision": "…"} as JSON: ${decisions.join(', ')}` })
     }
-    try {
-      decide(id, decision)
-    } catch (error) {
-      if (!isTroupeError(error)) throw error
-      return reply.code(error.code === 'NOT_PARKED' ? 404 : 409).send({ error: error.message, code: error.code })
-    }
+    await decide(id, decision)
     log.info({ id, decision, from: request.ip }, `${decision} was decided for parked record ${id}, over HTTP`)
-    return reply.send({ id, decision })
+    return await reply.send({ id, decision })
   })
 }
 

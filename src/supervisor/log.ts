@@ -5,17 +5,19 @@ import type { ResolvedApp } from '../options.ts'
 
 export interface LogOptions {
   readonly level: ResolvedApp['log']['level']
+  /** Which of several processes says it. */
+  readonly instance?: number
   /** Standard error unless given, so that standard output belongs to the program. */
   readonly destination?: DestinationStream
 }
 
 const STDERR = 2
 
-export function createLog({ level, destination }: LogOptions): Log {
+export function createLog({ level, instance, destination }: LogOptions): Log {
   return pino(
     {
       level,
-      base: { pid: process.pid },
+      base: { pid: process.pid, ...(instance === undefined ? {} : { instance }) },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: pino.stdSerializers.err, err: pino.stdSerializers.err },

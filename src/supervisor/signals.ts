@@ -8,10 +8,14 @@ export type StopSignal = (typeof stopSignals)[number]
 const SAME_PRESS_MS = 500
 
 /**
- * Calls `stop` at the first SIGTERM or SIGINT. A second one ends the process at once. Returns what
- * removes the listeners again.
+ * Calls `stop` at the first SIGTERM or SIGINT. A second one ends the process at once; what
+ * `endOthers` ends goes with it. Returns what removes the listeners again.
  */
-export function onStopSignal(stop: (signal: StopSignal) => void, say: (line: string) => void): () => void {
+export function onStopSignal(
+  stop: (signal: StopSignal) => void,
+  say: (line: string) => void,
+  endOthers: () => void = () => undefined,
+): () => void {
   let first: { readonly signal: StopSignal; readonly atMs: number } | null = null
   const listeners = stopSignals.map((signal) => {
     const listener = (): void => {
@@ -23,6 +27,7 @@ export function onStopSignal(stop: (signal: StopSignal) => void, say: (line: str
       if (first.signal === signal && Date.now() - first.atMs < SAME_PRESS_MS) return
       say(`${signal} again: ended at once; what was in flight is handled again`)
       removeAll()
+      endOthers()
       // By the signal's own default, not by process.exit(), which waits for the native client and
       // hangs for ever while that disconnects.
       process.kill(process.pid, signal)

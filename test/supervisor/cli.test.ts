@@ -11,7 +11,8 @@ import { listFlags } from '../../src/option-docs.ts'
 import { flagName } from '../../src/option-names.ts'
 import { runCommandLine, type CommandContext } from '../../src/supervisor/command-line.ts'
 import { onStopSignal } from '../../src/supervisor/signals.ts'
-import type { StartOptions } from '../../src/supervisor/supervisor.ts'
+import type { InstancesRun } from '../../src/supervisor/instance-parent.ts'
+import type { StartOptions, SupervisorEnd } from '../../src/supervisor/supervisor.ts'
 
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 const app = fixture('app.ts')
@@ -21,6 +22,8 @@ interface Ended {
   readonly stdout: string
   readonly stderr: string
   readonly started: readonly StartOptions[]
+  /** Runs of several processes. */
+  readonly runs: readonly InstancesRun[]
 }
 
 /** Runs one command line in this process; the supervisor ends at once, or as `end` says. */
@@ -31,19 +34,23 @@ async function troupe(
   let stdout = ''
   let stderr = ''
   const started: StartOptions[] = []
+  const runs: InstancesRun[] = []
+  const ended = (): Promise<SupervisorEnd> =>
+    Promise.resolve(end === undefined ? { reason: 'stopped' } : { reason: 'failed', error: end })
   const exitCode = await runCommandLine(args, {
     env,
     stdout: (text) => (stdout += text),
     stderr: (text) => (stderr += text),
     startSupervisor: (_app, options) => {
       started.push(options)
-      const finished = Promise.resolve(
-        end === undefined ? { reason: 'stopped' as const } : { reason: 'failed' as const, error: end },
-      )
-      return Promise.resolve({ finished, stop: () => Promise.resolve() })
+      return Promise.resolve({ finished: ended(), stop: () => Promise.resolve() })
+    },
+    startInstances: (run) => {
+      runs.push(run)
+      return Promise.resolve({ finished: ended(), kill: () => undefined })
     },
   })
-  return { exitCode, stdout, stderr, started }
+  return { exitCode, stdout, stderr, started, runs }
 }
 
 const quiet = ['--log-level', 'silent']
@@ -106,6 +113,24 @@ describe('run', () => {
       baseUrl: pathToFileURL(app),
       isCli: true,
     })
+  })
+
+  test('several instances are started instead of one supervisor, with the same flags', async () => {
+    const args = ['run', app, ...quiet, '--instances', '3', '--http-port', '9100']
+    const { exitCode, runs, started } = await troupe(args)
+    expect(exitCode).toBe(0)
+    expect(started).toEqual([])
+    expect(runs).toHaveLength(1)
+    const flags = { 'log.level': 'silent', instances: '3', 'http.port': '9100' }
+    expect(runs[0]).toMatchObject({ module: app, flags, options: { instances: 3, http: { port: 9100 } } })
+    const end = new TroupeError('TOPIC_MISSING', 'topic clicks does not exist')
+    expect(await troupe(args, { end })).toMatchObject({ exitCode: 1 })
+  })
+
+  test('one instance is one supervisor', async () => {
+    const { runs, started } = await troupe(['run', app, ...quiet, '--instances', '1'])
+    expect(runs).toEqual([])
+    expect(started).toHaveLength(1)
   })
 
   test('scrapes show the process beside the supervisor', async () => {

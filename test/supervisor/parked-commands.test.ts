@@ -55,6 +55,7 @@ async function troupe(...args: string[]): Promise<{ code: number; out: string; e
     stdout: (text) => (out += text),
     stderr: (text) => (err += text),
     startSupervisor: () => Promise.reject(new Error('nothing is started here')),
+    startInstances: () => Promise.reject(new Error('nothing is started here')),
   })
   return { code, out, err }
 }
