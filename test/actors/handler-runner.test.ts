@@ -1,3 +1,4 @@
+import { EMPTY, NEVER, of } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { HandlerRunner } from '../../src/actors/handler-runner.ts'
 import { deadLetter, defineHandler, done, retry, skip, type Outcome } from '../../src/actors/handler.ts'
@@ -148,6 +149,18 @@ describe('outcomes', () => {
         error: { code: 'OUTCOME_INVALID', message: `handler enrich returned ${words} instead of an outcome` },
       })
     }
+  })
+
+  // Case 43: nothing subscribes to it, so whether and how often it emits is of no account.
+  test.each([
+    ['EMPTY', EMPTY],
+    ['NEVER', NEVER],
+    ['of(1, 2)', of(done(), done())],
+  ])('an observable (%s) is no outcome either: nobody waits for it', async (_name, observable) => {
+    expect(await runOnce((() => observable) as unknown as Handle)).toMatchObject({
+      type: 'dead-letter',
+      error: { code: 'OUTCOME_INVALID' },
+    })
   })
 
   test('a promise of another make is a promise', async () => {

@@ -26,6 +26,14 @@ describe('finished means durable', () => {
     expect(actor.tracker.safePosition).toBe(1)
   })
 
+  // Case 43.
+  test('a record without outputs is finished at once', () => {
+    const { actor, credit, take } = makeActor()
+    actor.admit([sourceRecord(0)])
+    actor.settle(take(), [{ type: 'done', effects: [] }])
+    expect([actor.tracker.safePosition, credit.recordsInFlight]).toEqual([1, 0])
+  })
+
   test('a lane goes on when its record is handled, without waiting for durability', () => {
     const { actor, delivery, take } = makeActor()
     actor.admit([sourceRecord(0), sourceRecord(1)])

@@ -355,6 +355,16 @@ describe('an assignment', () => {
     expect(world.credit.recordsInFlight).toBe(0)
   })
 
+  // Case 33.
+  test('of two partitions makes two lanes of a key that stands in both', async () => {
+    const world = new World()
+    await world.assign(0, 1)
+    for (const partition of [0, 1]) world.admit(partition, 0)
+    const stuck = world.take(0)
+    world.finish(1)
+    expect([stuck.actor.tracker.safePosition, world.actor(1).tracker.safePosition]).toEqual([0, 1])
+  })
+
   // Case 10: a cooperative round that changes nothing for us is an empty set.
   test('of nothing changes nothing: what is owned is worked on, what is paused is resumed in time', async () => {
     const world = new World({ maxPartitionRecords: 2 })

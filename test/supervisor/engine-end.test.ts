@@ -1,7 +1,9 @@
 /** How a running engine ends, gives up its place or gets it back: on the fake broker, with a clock of its own. */
+import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
 import { defineHandler, done, type Outcome } from '../../src/actors/handler.ts'
 import { silentLog } from '../../src/log.ts'
+import { registerMetrics } from '../../src/metrics.ts'
 import { resolveOptions } from '../../src/resolve-options.ts'
 import type { Broker, BrokerConsumer, BrokerProducer } from '../../src/streams/broker-port.ts'
 import { text } from '../../src/streams/codec.ts'
@@ -24,6 +26,8 @@ class World {
   readonly broker: FakeBroker
   readonly said: string[] = []
   readonly seen: string[] = []
+  /** Of the member that was started last. */
+  stats = new EngineStats()
   readonly #held: (() => void)[] = []
 
   constructor(partitions = 1, options: Partial<FakeBrokerOptions> = {}) {
@@ -75,7 +79,8 @@ class World {
       producer: (name) => notingProducer(client.producer(name), name, this.said, note),
     }
     const { clock } = client
-    return Engine.start({ app, broker, clock, random: () => 0, log: silentLog, stats: new EngineStats() })
+    this.stats = new EngineStats()
+    return Engine.start({ app, broker, clock, random: () => 0, log: silentLog, stats: this.stats })
   }
 
   letGo(): void {
@@ -378,6 +383,34 @@ describe('a member', () => {
     expect([world.written, one.state]).toEqual([['hold', 'b'], 'running'])
     await world.settled(one.stop())
   })
+})
+
+// Case 59.
+test('commits, rebalances and epochs make no series of metrics', async () => {
+  const world = new World(2)
+  const engine = await world.start('one')
+  const registry = new Registry()
+  registerMetrics(registry, world.stats)
+  const series = async (): Promise<string[]> =>
+    (await registry.metrics())
+      .split('\n')
+      .filter((line) => !line.startsWith('#'))
+      .map((line) => line.slice(0, line.lastIndexOf(' ')))
+  const go = async (rounds: number): Promise<void> => {
+    for (let round = 0; round < rounds; round += 1) {
+      world.append(`v${round}`, round % 2)
+      await world.clock.advance(500)
+      world.broker.expelMember('one')
+      await world.clock.advance(500)
+    }
+  }
+  await go(4)
+  const { accepted } = world.stats.commits
+  const before = await series()
+  await go(20)
+  expect(await series()).toEqual(before)
+  expect(world.stats.commits.accepted).toBeGreaterThan(accepted + 10)
+  await world.settled(engine.stop())
 })
 
 describe('a restart', () => {

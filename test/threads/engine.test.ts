@@ -12,6 +12,7 @@ import { Engine } from '../../src/supervisor/engine.ts'
 import { FakeBroker } from '../../src/testing/fake-broker.ts'
 import { fixtureUrl } from './pool-fixture.ts'
 
+const SOON = { timeout: 20_000, interval: 20 }
 const directory = mkdtempSync(join(tmpdir(), 'troupe-threads-'))
 
 afterAll(() => {
@@ -38,4 +39,45 @@ test('threads that cannot be replaced end the engine with the cause, not with a 
   const end = await engine.finished
   expect(end.reason === 'failed' && describeError(end.error)).toContain('the database went away')
   expect(engine.state).toBe('ended')
+})
+
+// Case 46: the loop has its thread, not ours: who drains polls, and who waits for the partition gets it.
+test('a handler in an endless loop holds up no rebalance: its partition goes to the next owner within the drain time', async () => {
+  const broker = new FakeBroker({ clock: systemClock, sessionTimeoutMs: 3_000, maxPollIntervalMs: 3_000 })
+  broker.createTopic('scripts', 2)
+  broker.createTopic('results', 1)
+  const start = (name: string): Promise<Engine> =>
+    Engine.start({
+      app: resolveOptions({
+        kafka: { brokers: 'fake:9092', groupId: 'group' },
+        actors: [
+          { name: 'count', handler: new URL(fixtureUrl('scripted.js')), runOn: 'threads', handlerTimeoutMs: 600_000 },
+        ],
+        drainTimeoutMs: 500,
+        threads: { count: 1 },
+      }),
+      broker: broker.client(name),
+      clock: systemClock,
+      random: () => 0,
+      log: silentLog,
+      stats: new EngineStats(),
+    })
+  const append = (script: object, partition: number): void => {
+    broker.append('scripts', { value: JSON.stringify(script), key: 'k', partition })
+  }
+  const one = await start('one')
+  try {
+    for (const partition of [0, 1]) append({ do: 'loop' }, partition)
+    await expect.poll(() => one.status().recordsInFlight, SOON).toBe(2)
+    const two = await start('two')
+    try {
+      await expect.poll(() => two.status().partitions.length, SOON).toBe(1)
+      expect(one.status().partitions).toHaveLength(1)
+      expect(broker.group().memberNames).toHaveLength(2)
+    } finally {
+      await two.kill()
+    }
+  } finally {
+    await one.kill()
+  }
 })
