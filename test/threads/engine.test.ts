@@ -65,19 +65,15 @@ test('a handler in an endless loop holds up no rebalance: its partition goes to 
   const append = (script: object, partition: number): void => {
     broker.append('scripts', { value: JSON.stringify(script), key: 'k', partition })
   }
-  const one = await start('one')
+  const members = [await start('one')]
   try {
     for (const partition of [0, 1]) append({ do: 'loop' }, partition)
-    await expect.poll(() => one.status().recordsInFlight, SOON).toBe(2)
-    const two = await start('two')
-    try {
-      await expect.poll(() => two.status().partitions.length, SOON).toBe(1)
-      expect(one.status().partitions).toHaveLength(1)
-      expect(broker.group().memberNames).toHaveLength(2)
-    } finally {
-      await two.kill()
-    }
+    await expect.poll(() => members[0]!.status().recordsInFlight, SOON).toBe(2)
+    members.push(await start('two'))
+    const owned = (): number[] => members.map((member) => member.status().partitions.length)
+    await expect.poll(owned, SOON).toEqual([1, 1])
+    expect(broker.group().memberNames).toHaveLength(2)
   } finally {
-    await one.kill()
+    await Promise.all(members.map((member) => member.kill()))
   }
 })
