@@ -58,7 +58,6 @@ export class Meter {
     const end = this.#look()
     const records = end.count - this.#start.count
     const seconds = (end.atMs - this.#start.atMs) / 1000
-    const { maxRSS } = process.resourceUsage()
     const delayMs = (ns) => Math.max(0, ns / 1e6 - delayResolutionMs)
     const hasDelay = this.#delay.count > 0
     this.#resolve({
@@ -68,7 +67,7 @@ export class Meter {
       brokerCpuUs: end.brokerUs === null ? null : (end.brokerUs - this.#start.brokerUs) / records,
       loopDelayP99Ms: hasDelay ? delayMs(this.#delay.percentile(99)) : seconds * 1000,
       loopDelayMaxMs: hasDelay ? delayMs(this.#delay.max) : seconds * 1000,
-      peakRssMb: maxRSS / 1024,
+      peakRssMb: peakRssMb(),
       notes: this.notes,
     })
   }
@@ -78,6 +77,12 @@ export class Meter {
     const brokerUs = this.#brokerPids.length === 0 ? null : this.#brokerPids.reduce((sum, pid) => sum + cpuOf(pid), 0)
     return { atMs: performance.now(), count: this.#count, cpuUs: user + system, brokerUs }
   }
+}
+
+/** Of this program alone: what `resourceUsage` tells begins with the process that it was forked from. */
+function peakRssMb() {
+  const [, kib] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))
+  return Number(kib) / 1024
 }
 
 /** User and system time of a process, in microseconds. */
