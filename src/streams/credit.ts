@@ -5,6 +5,9 @@
  */
 import { Subject, type Observable } from 'rxjs'
 
+/** Of the way down to the size of the newest record, what the expected size goes. */
+const SHRINK_SHARE = 0.01
+
 export class Credit {
   readonly maxRecords: number
   readonly maxBytes: number
@@ -13,6 +16,7 @@ export class Credit {
   #admittedBytes = 0
   #retiredBytes = 0
   #isAwaited = false
+  #bytesPerRecord = 0
   readonly #freed = new Subject<void>()
 
   constructor(limits: { readonly maxRecords: number; readonly maxBytes: number }) {
@@ -28,10 +32,19 @@ export class Credit {
     return this.#admittedBytes - this.#retiredBytes
   }
 
-  /** How many records may be asked for now. 0 while the bytes in flight are at their limit. */
+  /**
+   * How many records may be asked for now: at most as many as the bytes that are left are expected to hold,
+   * but one at least. 0 while the bytes in flight are at their limit.
+   *
+   * Records can only be asked for by number, so bytes may overshoot `maxBytes`: by one record at most while none is
+   * larger than expected; when records become larger, once, by what one poll brings beyond its
+   * expectation. The expectation follows a larger record at once and smaller ones slowly.
+   */
   get availableRecords(): number {
-    if (this.bytesInFlight >= this.maxBytes) return 0
-    return Math.max(0, this.maxRecords - this.recordsInFlight)
+    const bytes = this.maxBytes - this.bytesInFlight
+    const records = this.maxRecords - this.recordsInFlight
+    if (bytes <= 0 || records <= 0) return 0
+    return Math.min(records, Math.max(1, Math.floor(bytes / Math.max(1, this.#bytesPerRecord))))
   }
 
   /**
@@ -50,6 +63,8 @@ export class Credit {
   admit(records: number, bytes: number): void {
     this.#admittedRecords += records
     this.#admittedBytes += bytes
+    const size = bytes / Math.max(1, records)
+    this.#bytesPerRecord = Math.max(size, this.#bytesPerRecord + (size - this.#bytesPerRecord) * SHRINK_SHARE)
   }
 
   retire(records: number, bytes: number): void {
