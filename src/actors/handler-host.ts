@@ -10,6 +10,7 @@ import { loadHandler, manifestOf, verifyHandlerFiles } from './handler-module.ts
 import { HandlerRunner } from './handler-runner.ts'
 import { InlineExecutor } from './inline-executor.ts'
 import type { HandlerManifest } from './thread-protocol.ts'
+import { START_TIMEOUT_MS } from './thread-set.ts'
 import { WorkerPool } from './worker-pool.ts'
 
 export interface HandlerHostOptions {
@@ -116,10 +117,36 @@ export class HandlerHost {
   }
 }
 
-async function openOnMain(
-  actor: ResolvedActor,
-  { clock, log }: HandlerHostOptions,
-): Promise<{ runner: HandlerRunner; manifest: HandlerManifest }> {
+interface OpenedHandler {
+  readonly runner: HandlerRunner
+  readonly manifest: HandlerManifest
+}
+
+/** A module or a setup that never settles ends the start as it does on threads. */
+async function openOnMain(actor: ResolvedActor, options: HandlerHostOptions): Promise<OpenedHandler> {
+  const opening = loadAndSetUp(actor, options)
+  let cancel: () => void = () => undefined
+  const timeout = new Promise<never>((_, reject) => {
+    cancel = options.clock.after(START_TIMEOUT_MS, () => {
+      const message = `actor ${actor.name} did not load and set up its handler within ${START_TIMEOUT_MS} ms`
+      reject(new TroupeError('HANDLER_NOT_LOADED', message))
+    })
+  })
+  try {
+    return await Promise.race([opening, timeout])
+  } catch (error) {
+    // A setup that ends after all is torn down.
+    void opening.then(
+      ({ runner }) => closeAll([runner], options.log),
+      () => undefined,
+    )
+    throw error
+  } finally {
+    cancel()
+  }
+}
+
+async function loadAndSetUp(actor: ResolvedActor, { clock, log }: HandlerHostOptions): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
   const runner = await HandlerRunner.open({
     handler,

@@ -50,7 +50,7 @@ export interface ThreadSetOptions {
 }
 
 /** Loading TypeScript and opening a database file in `setup` can take some seconds on a busy machine. */
-const START_TIMEOUT_MS = 60_000
+export const START_TIMEOUT_MS = 60_000
 /** A teardown closes files and connections; what takes longer is dropped. */
 const TEARDOWN_TIMEOUT_MS = 5_000
 /** Loading takes long only when it waits for something. */

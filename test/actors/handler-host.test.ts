@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { HandlerHost } from '../../src/actors/handler-host.ts'
+import { defineHandler, done } from '../../src/actors/handler.ts'
+import { silentLog } from '../../src/log.ts'
+import { resolveOptions } from '../../src/resolve-options.ts'
+import { text } from '../../src/streams/codec.ts'
+import { topic } from '../../src/streams/flow.ts'
+import { EngineStats } from '../../src/streams/stats.ts'
+import { ManualClock } from '../../src/testing/manual-clock.ts'
+import { settled } from '../support/settled.ts'
+
+test('a setup on main that does not settle ends the start, and is torn down should it settle after all', async () => {
+  const clock = new ManualClock()
+  let letGo: () => void = () => undefined
+  let tornDown = 0
+  const handler = defineHandler({
+    input: topic('clicks', { codec: text }),
+    setup: () =>
+      new Promise<void>((resolve) => {
+        letGo = resolve
+      }),
+    handle: () => done(),
+    teardown: () => {
+      tornDown += 1
+    },
+  })
+  const app = resolveOptions({
+    kafka: { brokers: 'fake:9092', groupId: 'group' },
+    actors: [{ name: 'count', handler, runOn: 'main' }],
+  })
+  const opening = HandlerHost.open({
+    app,
+    clock,
+    log: silentLog,
+    stats: new EngineStats(),
+    onFatal: () => undefined,
+  })
+  await expect(settled(clock, opening)).rejects.toMatchObject({
+    code: 'HANDLER_NOT_LOADED',
+    message: expect.stringContaining('actor count did not load and set up its handler') as unknown,
+  })
+  expect(tornDown).toBe(0)
+  letGo()
+  await clock.settle()
+  expect(tornDown).toBe(1)
+})
