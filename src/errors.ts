@@ -95,6 +95,11 @@ export const errorTable = {
     retryable: false,
     action: 'Choose another with --http-port (0: none), or stop what uses it.',
   },
+  START_STOPPED: {
+    meaning: 'The supervisor was stopped before it had started. Everything is closed again.',
+    retryable: true,
+    action: 'Nothing: this is what was asked for.',
+  },
   // --- in operation
   FENCED: {
     meaning: 'Another member with the same group.instance.id took over.',

@@ -30,8 +30,8 @@ export class Assignment {
   #newestId = 0
   /** The newest event, while nobody has answered it. */
   #open: RebalanceEvent | undefined
-  /** A revoke that was answered; the client hears of it when what was stored is committed. */
-  #leaving: RebalanceEvent | undefined
+  /** A revoke that was answered; the client hears of it when what was stored of these partitions is committed. */
+  #leaving: { readonly event: RebalanceEvent; readonly names: readonly string[] } | undefined
 
   #isConsuming = false
   readonly #afterConsume: (() => void)[] = []
@@ -50,6 +50,11 @@ export class Assignment {
 
   get names(): ReadonlySet<string> {
     return new Set(this.#assigned.keys())
+  }
+
+  /** Those that are being given back as well: the last of what was stored of them may still be on its way. */
+  get namesToSettle(): ReadonlySet<string> {
+    return new Set([...this.#assigned.keys(), ...(this.#leaving?.event.lost === false ? this.#leaving.names : [])])
   }
 
   get partitions(): readonly TopicPartition[] {
@@ -81,8 +86,7 @@ export class Assignment {
     this.#change(incremental ? starts : 'all', () => {
       if (incremental) this.#client.incrementalAssign(list)
       else this.#client.assign(list)
-      // A new epoch begins unpaused.
-      this.#resumeInClient(starts.filter((start) => this.#pausedInClient.has(partitionName(start))))
+      this.#tellPauses(starts)
     })
     return true
   }
@@ -93,14 +97,14 @@ export class Assignment {
     // From here on nothing more of them can be stored; what was, is committed before anybody else may own them.
     const names = this.#isIncremental() ? event.partitions.map(partitionName) : [...this.#assigned.keys()]
     for (const name of names) this.#assigned.delete(name)
-    this.#leaving = event
+    this.#leaving = { event, names }
     void this.#giveBack(event, names)
     return true
   }
 
   async #giveBack(event: RebalanceEvent, names: readonly string[]): Promise<void> {
     if (!event.lost) await this.#options.settle(new Set(names))
-    if (this.#leaving !== event) return
+    if (this.#leaving?.event !== event) return
     this.#leaving = undefined
     this.#forget(names.filter((name) => !this.#assigned.has(name)))
     if (this.#isIncremental()) {
@@ -220,6 +224,18 @@ export class Assignment {
     for (const partition of partitions) this.#pausedInClient.delete(partitionName(partition))
   }
 
+  /**
+   * Tells the client which of these new partitions are paused. It may remember a pause of an epoch before,
+   * and one that came after `assign` and before the change it did not know what to do with.
+   */
+  #tellPauses(partitions: readonly TopicPartition[]): void {
+    const running = this.running
+    const ours = partitions.filter((partition) => this.#assigned.has(partitionName(partition)))
+    this.#pauseInClient(ours.filter((partition) => !running.has(partitionName(partition))))
+    const mayRun = ours.filter((partition) => running.has(partitionName(partition)))
+    this.#resumeInClient(mayRun.filter((partition) => this.#pausedInClient.has(partitionName(partition))))
+  }
+
   get isHeld(): boolean {
     return this.#pausedByHold.size > 0
   }
@@ -234,7 +250,7 @@ export class Assignment {
 
   /** Answers what nobody has answered, taking nothing: an open event would keep the client from leaving. */
   answerOpen(): void {
-    const event = this.#leaving ?? this.#open
+    const event = this.#leaving?.event ?? this.#open
     this.#leaving = undefined
     this.#open = undefined
     if (event !== undefined) this.#change('all', () => this.decline(event.type, event.partitions))

@@ -69,7 +69,7 @@ export class CommitQueue {
    */
   async settle(names: ReadonlySet<string>, timeoutMs: number, serve: () => Promise<void>): Promise<boolean> {
     const deadline = Date.now() + timeoutMs
-    while (Date.now() < deadline) {
+    while (Date.now() < deadline && !this.#isStopped) {
       this.#absolve(names)
       const positions = [...this.#waiting].filter(([name]) => names.has(name)).map(([, position]) => position)
       if (positions.length > 0) this.#send(positions)

@@ -23,12 +23,16 @@ export function messageOf(error: unknown): string {
   return String(message)
 }
 
-/** Connects; resolves when a broker answered. Rejects with a TroupeError that names the cause, and has ended the client then. */
+/**
+ * Connects; resolves when a broker answered. Rejects with a TroupeError that names the cause, and has ended the
+ * client then; also soon after `signal` was aborted.
+ */
 export async function connectClient(
   client: NativeConsumer | NativeProducer,
   config: Readonly<Record<string, unknown>>,
   brokers: readonly string[],
   timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<void> {
   const startedAt = Date.now()
   const watch = new StartWatch(brokers, startedAt)
@@ -43,7 +47,8 @@ export async function connectClient(
       ask({ ...options, timeout: METADATA_SLICE_MS }, (error, metadata) => {
         const passing = error != null && (error.code === TRANSPORT_FAILURE || error.code === TIMED_OUT)
         const now = Date.now()
-        if (passing && now - startedAt < timeoutMs && !watch.isHopeless(now)) setTimeout(again, 20)
+        const isWorthIt = !signal.aborted && now - startedAt < timeoutMs && !watch.isHopeless(now)
+        if (passing && isWorthIt) setTimeout(again, 20)
         else done(error, metadata)
       })
     }
@@ -63,6 +68,7 @@ export async function connectClient(
   if (failure !== null) await delay(10)
   connecting = false
   if (failure === null) return
+  if (signal.aborted) throw new TroupeError('BROKER_UNREACHABLE', 'Disconnected before a Kafka broker had answered.')
   if (codeOf(failure) === TRANSPORT_FAILURE || codeOf(failure) === TIMED_OUT) throw watch.error(Date.now() - startedAt)
   throw configurationError(failure, config)
 }

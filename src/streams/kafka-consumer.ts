@@ -52,6 +52,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   #state: 'new' | 'connecting' | 'connected' | 'disconnecting' | 'ended' = 'new'
   #events: BrokerConsumerEvents | undefined
   #connecting: Promise<void> | undefined
+  readonly #leaving = new AbortController()
   #ending: Promise<void> | undefined
   /** The client says that the group has given us up; it tells of a revoke only when that was not asked for before. */
   #isExpelled = false
@@ -87,7 +88,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
         this.#positions.look(() => this.#assignment.running)
       },
       onEnd: (at) => {
-        this.#positions.noteEnd(at)
+        this.#positions.noteActive(at)
         this.#events?.onEndOfPartition(at)
       },
       onError: (error) => this.#noteConsumeError(error),
@@ -133,7 +134,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     this.#state = 'connecting'
     const timeoutMs = this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
     try {
-      await connectClient(this.#client, this.#config, this.#options.brokers, timeoutMs)
+      await connectClient(this.#client, this.#config, this.#options.brokers, timeoutMs, this.#leaving.signal)
       this.#state = 'connected'
     } catch (error) {
       this.#state = 'ended'
@@ -197,7 +198,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   assign(eventId: number, starts: readonly StartPosition[]): boolean {
     if (this.#state !== 'connected' || !this.#assignment.assign(eventId, starts)) return false
     this.#intake.dropHeld(starts)
-    for (const start of starts) this.#positions.noteAssigned(partitionName(start))
+    for (const start of starts) this.#positions.noteActive(start)
     return true
   }
 
@@ -295,6 +296,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   async #disconnect(): Promise<void> {
+    this.#leaving.abort()
     await this.#connecting?.catch(() => undefined)
     if (this.#state !== 'connected') {
       this.#state = 'ended'
@@ -303,7 +305,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     this.#state = 'disconnecting'
     await this.#intake.stop()
     if (this.#isExpelled) this.#commits.forget(this.#assignment.names)
-    const isCommitted = await this.#settle(this.#assignment.names)
+    const isCommitted = await this.#settle(this.#assignment.namesToSettle)
     this.#commits.stop()
     if (isCommitted && (await this.#hasBroker())) {
       await Promise.race([this.#close(), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })])

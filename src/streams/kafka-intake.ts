@@ -67,7 +67,9 @@ export class Intake {
     while (this.#consuming !== undefined) await this.#consuming
     if (this.#isStopped) return nothing
     if (this.#assignment.isHeld) this.#assignment.release()
-    if (this.#held.length > 0) return this.#held.splice(0)
+    // Its partition may have been given back since: the revoke may come just before the record that its call took.
+    const held = this.#held.splice(0).filter((record) => this.#assignment.has(partitionName(record)))
+    if (held.length > 0) return held
     // Also when nothing woke us: this is what keeps the member alive.
     return await this.#consume(maxRecords)
   }

@@ -23,9 +23,8 @@ export class PositionWatch {
   readonly #options: PositionWatchOptions
   /** Brought records or its end since the last look. */
   readonly #active = new Set<string>()
-  /** Had its end as the last thing it brought: silence is right. */
-  readonly #ended = new Set<string>()
   #lookedAt = Date.now()
+  #isLooking = false
 
   constructor(options: PositionWatchOptions) {
     this.#options = options
@@ -37,32 +36,27 @@ export class PositionWatch {
       // Records come in runs of one partition; a name costs, so it is made once a run.
       if (record.partition === before?.partition && record.topic === before.topic) continue
       before = record
-      const name = partitionName(record)
-      this.#active.add(name)
-      this.#ended.delete(name)
+      this.#active.add(partitionName(record))
     }
   }
 
-  noteEnd(partition: TopicPartition): void {
-    const name = partitionName(partition)
-    this.#active.add(name)
-    this.#ended.add(name)
+  /** The partition brought its end, or begins anew. */
+  noteActive(partition: TopicPartition): void {
+    this.#active.add(partitionName(partition))
   }
 
-  /** The partition begins anew. */
-  noteAssigned(name: string): void {
-    this.#active.add(name)
-    this.#ended.delete(name)
-  }
-
-  /** Once per interval, checks those of the running partitions that were silent since the last time. */
+  /**
+   * Once per interval, checks those of the running partitions that were silent since the last time. Those that are
+   * at the end of their log as well: it may have been made anew, shorter.
+   */
   look(running: () => ReadonlyMap<string, TopicPartition>): void {
     const now = Date.now()
-    if (now - this.#lookedAt < INTERVAL_MS) return
+    if (this.#isLooking || now - this.#lookedAt < INTERVAL_MS) return
     this.#lookedAt = now
-    const silent = [...running()].filter(([name]) => !this.#active.has(name) && !this.#ended.has(name))
+    const silent = [...running()].filter(([name]) => !this.#active.has(name)).map(([, partition]) => partition)
     this.#active.clear()
-    void this.check(silent.map(([, partition]) => partition))
+    this.#isLooking = true
+    void this.check(silent).finally(() => (this.#isLooking = false))
   }
 
   /** Tells of those partitions whose position is not in the log. To be called while no `consume` runs. */

@@ -52,6 +52,8 @@ export interface ProducerClientSettings {
   readonly options: KafkaBrokerOptions
   readonly reports: ReportMode
   readonly timeoutMs: number
+  /** Aborted, it gives up connecting. */
+  readonly signal: AbortSignal
 }
 
 export class ProducerClient {
@@ -90,7 +92,14 @@ export class ProducerClient {
   }
 
   /** Makes and connects a client. Rejects with a TroupeError that names the cause. */
-  static async open({ native, config, options, reports, timeoutMs }: ProducerClientSettings): Promise<ProducerClient> {
+  static async open({
+    native,
+    config,
+    options,
+    reports,
+    timeoutMs,
+    signal,
+  }: ProducerClientSettings): Promise<ProducerClient> {
     const log = new ClientLog(options.log, String(config['client.id']))
     const cause = { text: '' }
     let client: NativeProducer
@@ -105,7 +114,7 @@ export class ProducerClient {
       if (event.fac === 'FATAL') cause.text = event.message.replace(/^\[thrd:[^\]]*\]:\s*/, '')
     })
     client.on('error', (error) => options.log('warn', {}, error.message))
-    await connectClient(client, config, options.brokers, timeoutMs)
+    await connectClient(client, config, options.brokers, timeoutMs, signal)
     connected = true
     return new ProducerClient(client, reports, cause)
   }

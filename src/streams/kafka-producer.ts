@@ -35,7 +35,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
   /** One for small batches (`all`), and one for large ones (`failures`), which is made when it is first needed. */
   readonly #clients = new Map<ReportMode, ProducerClient>()
   readonly #endings = new Set<Promise<void>>()
-  #ended = false
+  readonly #leaving = new AbortController()
   #writing: Promise<unknown> | undefined
   #deadline: Deadline | undefined
   /** Topics that were seen to exist: a record for any other is refused before it can wait for its topic. */
@@ -53,13 +53,31 @@ export class KafkaBrokerProducer implements BrokerProducer {
     this.#clients.set('all', await this.#open(producerConfig(this.#options, this.#name), 'all', timeoutMs))
   }
 
-  #open(config: Record<string, unknown>, reports: ReportMode, timeoutMs: number): Promise<ProducerClient> {
-    return ProducerClient.open({ native: this.#native, config, options: this.#options, reports, timeoutMs })
+  async #open(config: Record<string, unknown>, reports: ReportMode, timeoutMs: number): Promise<ProducerClient> {
+    const { signal } = this.#leaving
+    const opening = ProducerClient.open({
+      native: this.#native,
+      config,
+      options: this.#options,
+      reports,
+      timeoutMs,
+      signal,
+    })
+    // A client that connects while the producer disconnects has nobody else to end it.
+    this.#awaitEnd(
+      opening.then(
+        (client) => (signal.aborted ? client.end() : undefined),
+        () => undefined,
+      ),
+    )
+    const client = await opening
+    if (signal.aborted) throw unavailable('the producer is disconnected')
+    return client
   }
 
   /** The client for one kind of batch, connected. Rejects with SINK_UNAVAILABLE. */
   async #usable(mode: ReportMode, deadline: Deadline): Promise<ProducerClient> {
-    if (this.#ended) throw unavailable('the producer is disconnected')
+    if (this.#leaving.signal.aborted) throw unavailable('the producer is disconnected')
     const present = this.#clients.get(mode)
     if (present !== undefined) return present
     const config = producerConfig(this.#options, this.#name)
@@ -179,13 +197,16 @@ export class KafkaBrokerProducer implements BrokerProducer {
   }
 
   #end(client: ProducerClient): void {
-    const ending = client.end()
+    this.#awaitEnd(client.end())
+  }
+
+  #awaitEnd(ending: Promise<void>): void {
     this.#endings.add(ending)
     void ending.then(() => this.#endings.delete(ending))
   }
 
   async disconnect(): Promise<void> {
-    this.#ended = true
+    this.#leaving.abort()
     // Who ends the producer has waited for its writes as long as it wanted to.
     if (this.#deadline !== undefined)
       this.#deadline.atMs = Math.min(this.#deadline.atMs, Date.now() + LAST_WRITE_TIMEOUT_MS)

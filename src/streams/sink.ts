@@ -33,6 +33,7 @@ export interface Sink<Output = EncodedRow> {
   write(batch: readonly SinkWrite<Output>[]): Promise<readonly WriteResult[]>
   /** At most this many outputs are given to one `write`. */
   readonly maxBatch: number
+  /** May come while `open` is under way, when a start is stopped. */
   close(): Promise<void>
 }
 

@@ -16,7 +16,7 @@ import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedActor } from '../options.ts'
-import type { BrokerConsumer, CommittedPosition, RebalanceEvent, StartPosition } from '../streams/broker-port.ts'
+import type { BrokerConsumer, CommittedPosition, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Committer } from '../streams/committer.ts'
 import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/completion-map.ts'
 import type { Credit } from '../streams/credit.ts'
@@ -45,6 +45,16 @@ export interface AssignmentOptions {
   readonly userPauses: UserPauses
   /** Something that a policy says must end this member. */
   readonly onFailure: (error: unknown) => void
+}
+
+/** Of one partition for one epoch: its actor, and where that begins. */
+interface Beginning {
+  readonly actor: ResolvedActor
+  readonly at: TopicPartition
+  /** null: nothing is committed, or it cannot be taken at its word; `from` decides. */
+  readonly position: number | null
+  readonly map: CompletionMap | null
+  readonly from: 'earliest' | 'latest'
 }
 
 export class Assignment {
@@ -137,17 +147,15 @@ export class Assignment {
 
   async #assign(event: RebalanceEvent): Promise<void> {
     const { consumer, log, stats } = this.#options
-    const starts: StartPosition[] = []
-    if (!this.#isStopping && event.partitions.length > 0) {
-      const committed = await consumer.committed(event.partitions)
-      starts.push(...(await Promise.all(committed.map((position) => this.#take(position)))))
-    }
+    const known = this.#isStopping ? [] : await this.#beginningsOf(event.partitions)
+    // A stop may have come while the broker was asked. It drains what there was, and nothing may be added to that.
+    const beginnings = this.#isStopping ? [] : known
+    const starts = beginnings.map(({ at, from, position }) => ({ ...at, position: position ?? from }))
+    // False: a newer event has overtaken this one and speaks for itself; nothing was begun.
+    if (!consumer.assign(event.id, starts)) return
+    // In the turn of the answer: an actor that is owned before could be paused, of which the client knows nothing yet.
+    for (const beginning of beginnings) this.#begin(beginning)
     this.#overtaken.clear()
-    if (!consumer.assign(event.id, starts)) {
-      // A newer event has overtaken this one and speaks for itself.
-      for (const start of starts) this.#releaseAt(start)
-      return
-    }
     this.#wasAssigned = true
     this.#noteSize()
     if (event.partitions.length > 0) {
@@ -169,7 +177,11 @@ export class Assignment {
     if (!isAnswered) {
       if (!event.lost) this.#noteOvertaken(actors)
       log.info({}, 'a revoke was overtaken by a newer assignment; its answer is dropped')
-    } else if (event.partitions.length > 0) {
+      return
+    }
+    // Somebody else may own them now, so what was stored here is not the newest any more.
+    for (const partition of event.partitions) this.#overtaken.delete(partitionName(partition))
+    if (event.partitions.length > 0) {
       stats.rebalances.revoke += 1
       log.info({ partitions: event.partitions.map(partitionName), lost: event.lost }, 'partitions given back')
     }
@@ -213,26 +225,32 @@ export class Assignment {
     committer.storeNow(actors)
   }
 
-  /** Makes the actor of a partition, from what the group's last commit says of it. */
-  async #take(committed: CommittedPosition): Promise<StartPosition> {
-    const { actors, stats } = this.#options
-    const { topic, partition } = committed
-    const actor = actors.get(topic)
-    if (actor === undefined) throw new TroupeError('INTERNAL', `topic ${topic} was assigned and has no actor`)
-    const before = this.#owned.get(partitionName(committed))
+  /** Where the actors of these partitions begin, from what the group's last commit says of them. */
+  async #beginningsOf(partitions: readonly TopicPartition[]): Promise<Beginning[]> {
+    if (partitions.length === 0) return []
+    const { actors, consumer } = this.#options
+    const committed = await consumer.committed(partitions)
+    return await Promise.all(
+      committed.map(async (each) => {
+        const { topic, partition } = each
+        const actor = actors.get(topic)
+        if (actor === undefined) throw new TroupeError('INTERNAL', `topic ${topic} was assigned and has no actor`)
+        return { actor, at: { topic, partition }, ...(await this.#startOf(each, actor)) }
+      }),
+    )
+  }
+
+  /** Makes the actor of a partition, which owns it from now on. */
+  #begin({ actor, at, position, map }: Beginning): void {
+    const { stats } = this.#options
     // A partition that was ours all along and is granted again: the new epoch replaces the old one.
-    if (before !== undefined) this.#release(before)
-    const start = await this.#startOf(committed, actor)
+    this.#releaseAt(at)
     stats.epoch += 1
-    this.#owned.set(partitionName(committed), this.#actorFor(actor, committed, start))
-    return { topic, partition, position: start.position ?? start.from }
+    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }))
   }
 
   /** Position and map to begin with, by policy where the commit cannot be taken at its word. */
-  async #startOf(
-    committed: CommittedPosition,
-    actor: ResolvedActor,
-  ): Promise<{ position: number | null; map: CompletionMap | null; from: 'earliest' | 'latest' }> {
+  async #startOf(committed: CommittedPosition, actor: ResolvedActor): Promise<Omit<Beginning, 'actor' | 'at'>> {
     const { consumer, log, stats } = this.#options
     const name = partitionName(committed)
     const own = this.#overtaken.get(name)

@@ -111,6 +111,9 @@ async function run(path: string, flags: Record<string, unknown>, context: Comman
     }
     const end = await finished
     if (end.reason === 'failed') throw end.error
+  } catch (error) {
+    // Stopped while it started is stopped, too.
+    if (!isTroupeError(error) || error.code !== 'START_STOPPED') throw error
   } finally {
     removeListeners()
   }

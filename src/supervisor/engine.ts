@@ -123,35 +123,43 @@ export class Engine {
     })
   }
 
-  /** Resolves when the group was joined. Rejects, with everything closed again, when anything cannot be loaded, reached or found. */
-  static async start(parts: EngineParts): Promise<Engine> {
+  /**
+   * Resolves when the group was joined. Rejects, with everything closed again, when anything cannot be loaded,
+   * reached or found, and with START_STOPPED when `signal` was aborted before that.
+   */
+  static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
     const { app, broker, log } = parts
     const undo: (() => Promise<void>)[] = []
+    const { before, release } = untilAborted(signal)
     let noteFatal: (error: Error) => void = () => undefined
     const fatal = new Promise<Error>((resolve) => {
       noteFatal = resolve
     })
     try {
-      const host = await HandlerHost.open({ ...parts, onFatal: noteFatal })
-      undo.push(() => host.close())
+      const opening = HandlerHost.open({ ...parts, onFatal: noteFatal })
+      // A host that is still loading is closed when it has loaded, which is bounded.
+      undo.push(async () => {
+        await (await opening).close()
+      })
+      const host = await before(opening)
       const topology = planTopology(app, host.manifests)
       for (const [name, sink] of Object.entries(app.sinks)) {
         undo.push(() => sink.close())
-        await sink.open({ log })
-        await sink.prepare(topology.destinations.get(name) ?? [])
+        await before(sink.open({ log }))
+        await before(sink.prepare(topology.destinations.get(name) ?? []))
       }
       const outputs = broker.producer('outputs')
       undo.push(() => outputs.disconnect())
-      await outputs.connect()
-      await verifyTopics(topology, outputs)
+      await before(outputs.connect())
+      await before(verifyTopics(topology, outputs))
       const deadLetters = broker.producer('dead-letters')
       undo.push(() => deadLetters.disconnect())
-      await deadLetters.connect()
+      await before(deadLetters.connect())
       const engine = new Engine(parts, { host, topology, outputs, deadLetters })
       undo.push(() => engine.kill())
       // Also what happened before there was an engine to end.
       void fatal.then((error) => engine.#endWith({ reason: 'failed', error }))
-      await engine.#join()
+      await before(engine.#join())
       if (engine.#ending === null) {
         engine.#state = 'running'
         engine.#loadWatch.start()
@@ -160,6 +168,8 @@ export class Engine {
     } catch (error) {
       for (const step of undo.reverse()) await step().catch(() => undefined)
       throw error
+    } finally {
+      release()
     }
   }
 
@@ -336,5 +346,26 @@ export class Engine {
     const actor = this.#topology.actorOfTopic.get(of.topic)
     if (actor === undefined) throw new TroupeError('INTERNAL', `a commit of ${partitionName(of)}, which no actor reads`)
     this.#parts.stats.partition(actor.name, of.topic, of.partition).committedPosition = position
+  }
+}
+
+/** `before` is a promise that rejects with START_STOPPED should `signal` be aborted first. */
+function untilAborted(signal: AbortSignal | undefined): {
+  readonly before: <Value>(step: Promise<Value>) => Promise<Value>
+  readonly release: () => void
+} {
+  let onAbort: () => void = () => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(new TroupeError('START_STOPPED', 'stopped before it had started'))
+    }
+  })
+  // Nobody waits for it between two steps, or when all went well.
+  aborted.catch(() => undefined)
+  if (signal?.aborted === true) onAbort()
+  else signal?.addEventListener('abort', onAbort, { once: true })
+  return {
+    before: (step) => Promise.race([aborted, step]),
+    release: () => signal?.removeEventListener('abort', onAbort),
   }
 }

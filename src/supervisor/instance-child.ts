@@ -7,7 +7,7 @@
  * it is no signal.
  */
 import process from 'node:process'
-import { TroupeError, toWireError } from '../errors.ts'
+import { TroupeError, isTroupeError, toWireError } from '../errors.ts'
 import { startSupervisor, type Supervisor } from '../index.ts'
 import { loadAppWithOptions } from './app-module.ts'
 import {
@@ -82,9 +82,12 @@ async function runToEnd(task: InstanceTask): Promise<void> {
   try {
     await run(task)
   } catch (error) {
-    // The parent shows it, once for all of its processes.
-    await send({ type: 'failed', error: toWireError(error) })
-    exitCode = 1
+    // Stopped while it started is stopped, too.
+    if (!isTroupeError(error) || error.code !== 'START_STOPPED') {
+      // The parent shows it, once for all of its processes.
+      await send({ type: 'failed', error: toWireError(error) })
+      exitCode = 1
+    }
   }
   removeListeners()
   if (process.connected) process.disconnect()

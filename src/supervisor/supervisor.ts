@@ -20,7 +20,7 @@ import { loopBusyShare, watchLoopDelay } from './loop-delay.ts'
 import type { EngineStatus } from './status.ts'
 
 export interface StartOptions {
-  /** Aborting it is `stop()`. */
+  /** Aborting it is `stop()`; before the start has ended it makes that reject with START_STOPPED. */
   readonly signal?: AbortSignal
   /** Where to log; JSON lines on standard error unless given. pino fits. */
   readonly log?: Log
@@ -111,7 +111,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       closeHttp = () => server.close()
     }
     const broker = await brokerFor(options, log)
-    engine = await Engine.start({
+    const parts = {
       app: options,
       broker,
       clock: systemClock,
@@ -119,7 +119,8 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       log,
       stats,
       loopBusy: loopBusyShare(),
-    })
+    }
+    engine = await Engine.start(parts, start.signal)
     return publicFace({ engine, options, registry, httpPort, closeHttp, unregister, ...start })
   } catch (error) {
     unregister()

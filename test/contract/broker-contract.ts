@@ -176,6 +176,21 @@ export function describeBrokerContract(
         expect(member.valuesOf(0)).toEqual([...Array.from({ length: 100 }, (_, i) => `v${i}`), 'late0'])
       })
 
+      it('brings nothing of a partition that is paused in the turn of its assignment, until it is resumed', async (test) => {
+        const { topic, broker } = await given(2)
+        await world.append(topic, [...numbered(0, 5), ...numbered(1, 5)])
+        const member = await joined(test, broker, topic, (m) => m.held.add('assign'))
+        await until('an assign event', () => member.events.length === 1)
+        expect(member.answer(member.events[0]!)).toBe(true)
+        member.consumer.pause([{ topic, partition: 0 }])
+        await until('partition 1', () => member.valuesOf(1).length === 5)
+        await world.append(topic, numbered(1, 1, 'late'))
+        await until('the late record of partition 1', () => member.valuesOf(1).includes('late0'))
+        expect(member.valuesOf(0)).toEqual([])
+        member.consumer.resume([{ topic, partition: 0 }])
+        await until('partition 0', () => member.valuesOf(0).length === 5)
+      })
+
       it('tells the end of a partition, empty ones too', async (test) => {
         const { topic, broker, partitions } = await given(2)
         await world.append(topic, numbered(0, 5))

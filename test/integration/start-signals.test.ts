@@ -69,11 +69,13 @@ describe.skipIf(!kafkaIsAvailable)('troupe run', { timeout: 120_000 }, () => {
       const { port } = silent.address() as { port: number }
       const env = { ...(await makeFlow()), KAFKA_BROKERS: `127.0.0.1:${port}` }
       const connected = once(silent, 'connection')
-      const command = run([], env)
+      // Longer than the test may take: a stop does not wait for it.
+      const command = run(['--kafka-connect-timeout-ms', '600000'], env)
       await connected
       command.signal(signal)
       const end = await command.ended
-      expect(end.signal).toBeNull()
+      expect(end).toMatchObject({ code: 0, signal: null })
+      expect(end.stderr).not.toMatch(/^error /m)
       expect(end.stderr).toContain(`${signal}: finishing what is in flight`)
       expect(end.stderr).not.toMatch(/(\n|\\n)\s+at |bug in Troupe/)
       silent.close()

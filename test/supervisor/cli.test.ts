@@ -164,6 +164,19 @@ describe('run', () => {
     )
   })
 
+  // Case 58.
+  test('a stop that comes before the start has ended is a stop: 0, and no message', async () => {
+    let stderr = ''
+    const exitCode = await runCommandLine(['run', app, ...quiet], {
+      env: {},
+      stdout: () => undefined,
+      stderr: (text) => (stderr += text),
+      startSupervisor: () => Promise.reject(new TroupeError('START_STOPPED', 'stopped before it had started')),
+      startInstances: () => Promise.reject(new Error('one process only')),
+    })
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
+  })
+
   test('the stack is there on demand', async () => {
     const end = new TroupeError('TOPIC_MISSING', 'topic clicks does not exist')
     const { stderr } = await troupe(['run', app, '--log-level=silent'], { end, env: { TROUPE_LOG_LEVEL: 'debug' } })

@@ -10,6 +10,7 @@ import { EngineStats } from '../../src/streams/stats.ts'
 import { Engine, type EngineEnd } from '../../src/supervisor/engine.ts'
 import { FakeBroker } from '../../src/testing/fake-broker.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
+import { settled } from '../support/settled.ts'
 
 function makeWorld(failedRecords: FailedRecords, partitions = 1) {
   const clock = new ManualClock()
@@ -46,17 +47,6 @@ function makeWorld(failedRecords: FailedRecords, partitions = 1) {
     broker.append('clicks', { value, key, partition })
   }
   return { append, bad, broker, clock, seen, start }
-}
-
-/** The clock moves on until the promise has settled. */
-async function settled<Value>(clock: ManualClock, promise: Promise<Value>): Promise<Value> {
-  const state = { isOver: false }
-  const note = (): void => {
-    state.isOver = true
-  }
-  promise.then(note, note)
-  for (let step = 0; !state.isOver && step < 1_000; step += 1) await clock.advance(100)
-  return await promise
 }
 
 const failureOf = (end: EngineEnd): unknown => (end.reason === 'failed' ? end.error : end.reason)
