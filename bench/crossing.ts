@@ -1,156 +1,71 @@
-/**
- * What does a crossing to a worker thread cost? Per record when saturated, with work that is
- * trivial (goal: 2 µs at most), and in latency when idle (goal: 150 µs at the median).
- *
- *   npx tsc -p tsconfig.build.json && npx tsx bench/crossing.ts
- */
-import { availableParallelism } from 'node:os'
-import type { DispatchedRun } from '../src/actors/executor.ts'
-import type { Invocation } from '../src/actors/invocation.ts'
-import type { Lane } from '../src/actors/lanes.ts'
-import type { PartitionActor } from '../src/actors/partition-actor.ts'
-import { WorkerPool } from '../src/actors/worker-pool.ts'
-import { systemClock } from '../src/clock.ts'
-import { silentLog } from '../src/log.ts'
-import type { SourceRecord } from '../src/streams/record.ts'
-import { EngineStats } from '../src/streams/stats.ts'
+/** What does a crossing to a worker thread cost a record, without Kafka: saturated, and in latency when idle? */
+import type { Benchmark } from './harness/benchmark.ts'
+import type { Contender } from './harness/contender.ts'
+import { cell, costCells, costColumns, failureRemarks } from './harness/report.ts'
 
-const RECORDS = 400_000
-const RECORD_BYTES = 100
-const BATCH_RECORDS = 1_000
-const ROUNDS = 5
-const IDLE_ROUNDS = 2_000
+const threads = 2
+const batchRecords = 1_000
+const keys = 'Troupe, each record of another key'
+const oneKey = 'Troupe, all of one key'
+const piscina = 'one Piscina task a record'
+const tunedPiscina = 'one Piscina task a record, tuned: atomics async, 16 at once'
+const idle = 'Troupe, idle: one record'
 
-const value = Buffer.alloc(RECORD_BYTES, 'v')
-const records: SourceRecord[] = Array.from({ length: BATCH_RECORDS }, (_, offset) => ({
-  topic: 'in',
-  partition: 0,
-  offset,
-  timestamp: 0,
-  key: Buffer.from(`key ${offset}`),
-  value,
-  headers: [],
-}))
-
-/** The pool asks a partition actor for no more than this. */
-const actor = { actor: { name: 'echo', handlerTimeoutMs: 60_000 } } as unknown as PartitionActor
-
-/** Lanes of one record (distinct keys) are the dearer case. */
-function batchOf(count: number, runLength: number): DispatchedRun[] {
-  const runs: DispatchedRun[] = []
-  for (let at = 0; at < count; at += runLength) {
-    const invocations = records
-      .slice(at, at + runLength)
-      .map((record) => ({ record, attempt: 1, bytes: RECORD_BYTES, runsAlone: false }) as Invocation)
-    runs.push({ lane: {} as Lane, invocations, actor })
-  }
-  return runs
-}
-
-async function startPool(count: number): Promise<WorkerPool> {
-  const { pool } = await WorkerPool.start({
-    threads: {
-      count,
-      slots: 2,
-      batchTargetMs: 5,
-      maxBatchRecords: BATCH_RECORDS,
-      maxBatchBytes: 1024 * 1024,
-      maxHeapMb: null,
-    },
-    handlers: [
+export const crossing: Benchmark<{ records: number; bytes: number; idle: number }> = {
+  name: 'crossing',
+  question: 'What does a record pay for crossing to a worker thread and back, with trivial work?',
+  goal: 'saturated ≤ 2 µs a record and ≥ 15 × one Piscina task a record; idle p50 ≤ 150 µs',
+  defaults: { records: 1_000_000, bytes: 100, idle: 2_000 },
+  async run({ settings, alternate }) {
+    const { records, bytes } = settings
+    const perTask = Math.ceil(records / 15)
+    const warmUp = (count: number): number => Math.ceil(count / 5)
+    const troupe = { module: 'crossing.mjs', records, warmUp: warmUp(records), isProfiled: true }
+    const rival = { module: 'piscina-per-record.mjs', records: perTask, warmUp: warmUp(perTask) }
+    const contenders: readonly Contender[] = [
+      { name: keys, ...troupe, settings: { threads, bytes, runLength: 1 } },
+      { name: oneKey, ...troupe, settings: { threads, bytes, runLength: batchRecords } },
+      { name: piscina, ...rival, settings: { threads, bytes, atOnce: batchRecords } },
+      { name: tunedPiscina, ...rival, settings: { threads, bytes, atOnce: 16, pool: { atomics: 'async' } } },
       {
-        actor: 'echo',
-        url: new URL('crossing-handler.js', import.meta.url).href,
-        concurrency: 1000,
-        handlerTimeoutMs: 60_000,
-        idHeader: false,
-        failedRecords: 'dead-letter',
+        name: idle,
+        module: 'crossing.mjs',
+        records: settings.idle,
+        warmUp: 200,
+        settings: { threads, bytes, isIdle: true, records: settings.idle + 200 },
       },
-    ],
-    clock: systemClock,
-    log: silentLog,
-    stats: new EngineStats(),
-    onFatal: (error) => {
-      throw error
-    },
-    // Threads load what is built.
-    entry: new URL('../dist/actors/worker-thread.js', import.meta.url),
-  })
-  return pool
-}
-
-interface Cost {
-  /** Microseconds a record. */
-  readonly wall: number
-  /** The same of CPU, main and threads together: what a machine that does other things too still tells. */
-  readonly cpu: number
-}
-
-/** With every slot taken all the time. */
-function saturate(pool: WorkerPool, runLength: number): Promise<Cost> {
-  const batch = batchOf(BATCH_RECORDS, runLength)
-  return new Promise((resolve) => {
-    let handedOut = 0
-    let ended = 0
-    const startedAt = performance.now()
-    const before = process.cpuUsage()
-    const pump = (): void => {
-      while (pool.freeSlots > 0 && handedOut < RECORDS) {
-        handedOut += BATCH_RECORDS
-        pool.execute(batch, (run) => {
-          ended += run.invocations.length
-        })
-      }
-      if (ended < RECORDS) return
-      const { user, system } = process.cpuUsage(before)
-      resolve({ wall: ((performance.now() - startedAt) * 1000) / RECORDS, cpu: (user + system) / RECORDS })
-    }
-    pool.onRoom = pump
-    pump()
-  })
-}
-
-/** Microseconds from handing out one record to its outcome, nothing else going on. */
-async function idle(pool: WorkerPool): Promise<number[]> {
-  const batch = batchOf(1, 1)
-  const times: number[] = []
-  pool.onRoom = () => undefined
-  for (let round = 0; round < IDLE_ROUNDS; round += 1) {
-    const startedAt = performance.now()
-    await new Promise<void>((resolve) => {
-      pool.execute(batch, () => resolve())
-    })
-    times.push((performance.now() - startedAt) * 1000)
-    // A little pause between records, as when idle: both sides have gone to sleep.
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-  return times.sort((a, b) => a - b)
-}
-
-const quantile = (sorted: readonly number[], q: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!
-const show = (value: number): string => value.toFixed(2)
-
-console.log(
-  `Node ${process.version}, ${availableParallelism()} cores, ${RECORD_BYTES}-byte records, batches of ${BATCH_RECORDS}`,
-)
-for (const threads of [1, 2]) {
-  const pool = await startPool(threads)
-  for (const runLength of [1, BATCH_RECORDS]) {
-    await saturate(pool, runLength)
-    const rounds: Cost[] = []
-    for (let round = 0; round < ROUNDS; round += 1) rounds.push(await saturate(pool, runLength))
-    rounds.sort((a, b) => a.wall - b.wall)
-    const { wall } = rounds[ROUNDS >> 1]!
-    const cpu = rounds.map((round) => round.cpu).sort((a, b) => a - b)[ROUNDS >> 1]!
-    const spread = `${show(rounds[0]!.wall)}–${show(rounds.at(-1)!.wall)}`
-    console.log(
-      `${threads} threads, lanes of ${runLength}: ${show(wall)} µs a record (${spread}), CPU of all threads ${show(cpu)} µs`,
-    )
-  }
-  const times = await idle(pool)
-  console.log(
-    `${threads} threads, idle: p50 ${show(quantile(times, 0.5))} µs, p95 ${show(quantile(times, 0.95))} µs, p99 ${show(quantile(times, 0.99))} µs`,
-  )
-  await pool.destroy()
+    ]
+    const rounds = await alternate(contenders)
+    const saturated = [keys, oneKey, piscina, tunedPiscina].map((name) => ({
+      name,
+      ...(name === keys ? { goal: '≥ 15 ×, ≤ 2 µs' } : {}),
+      cells: [
+        cell(rounds.ratio(name, piscina), 1),
+        cell(rounds.ratio(name, tunedPiscina), 1),
+        cell(
+          rounds.paired([name, tunedPiscina], (own, other) => other.cpuUs / own.cpuUs),
+          1,
+        ),
+        cell(
+          rounds.spread(name, ({ recordsPerSecond }) => 1e6 / recordsPerSecond),
+          2,
+        ),
+        ...costCells(rounds, name),
+      ],
+    }))
+    const quantiles = ['p50Us', 'p95Us', 'p99Us'].map((name) => cell(rounds.spread(idle, ({ notes }) => notes[name])))
+    return [
+      {
+        title: 'Saturated',
+        columns: ['× a Piscina task', '× the better of them', 'the same by CPU', 'µs/record', ...costColumns],
+        rows: saturated,
+        remarks: failureRemarks(rounds),
+      },
+      {
+        title: 'Latency when idle',
+        columns: ['p50 µs', 'p95 µs', 'p99 µs'],
+        rows: [{ name: idle, goal: 'p50 ≤ 150', cells: quantiles }],
+      },
+    ]
+  },
 }

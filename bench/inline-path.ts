@@ -2,11 +2,8 @@
  * What does a record cost on main, from the hand-over of a poll to its position being known: lanes, dispatcher, inline
  * executor, a handler that does nothing, tracker, credit, intake? Goal: 0.5 µs a record.
  *
- *     npx tsx bench/inline-path.ts
- *
  * No broker: the records are there before, handed over 500 at a time as a poll brings them, from 8 partitions.
  */
-import { cpus } from 'node:os'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Dispatcher } from '../src/actors/dispatcher.ts'
 import { HandlerRunner } from '../src/actors/handler-runner.ts'
@@ -22,11 +19,13 @@ import type { SourceRecord } from '../src/streams/record.ts'
 import { EngineStats } from '../src/streams/stats.ts'
 import { Intake } from '../src/supervisor/intake.ts'
 import { UserPauses } from '../src/supervisor/user-pauses.ts'
+import type { Benchmark } from './harness/benchmark.ts'
+import { cell } from './harness/report.ts'
+import { spreadOf } from './harness/rounds.ts'
 
 const PARTITIONS = 8
 const PER_POLL = 500
 const POLLS = 1_200
-const ROUNDS = 7
 const KEYS = 100_000
 
 const value = Buffer.alloc(100, 'v')
@@ -133,12 +132,19 @@ function recordsOf(poll: number): SourceRecord[] {
   }))
 }
 
-console.log(`Node ${process.version}, ${cpus()[0]?.model}, ${POLLS * PER_POLL} records a round, CPU µs a record`)
-for (const order of ['unordered', 'key', 'partition'] as const) {
-  const rounds: number[] = []
-  for (let round = 0; round < ROUNDS; round += 1) rounds.push(await measure(order))
-  rounds.sort((a, b) => a - b)
-  console.log(
-    `${order.padEnd(10)} ${rounds[ROUNDS >> 1]!.toFixed(2)}  (${rounds[0]!.toFixed(2)} to ${rounds.at(-1)!.toFixed(2)})`,
-  )
+export const inlinePath: Benchmark<Record<string, never>> = {
+  name: 'inline-path',
+  question: 'What does a record cost on main, without a broker, when its handler does nothing?',
+  goal: 'unordered ≤ 0.5 µs a record',
+  defaults: {},
+  async run({ rounds }) {
+    const rows = []
+    for (const order of ['unordered', 'key', 'partition'] as const) {
+      await measure(order)
+      const costs: number[] = []
+      for (let round = 0; round < rounds; round += 1) costs.push(await measure(order))
+      rows.push({ name: order, cells: [cell(spreadOf(costs), 2)] })
+    }
+    return [{ title: 'On main', columns: ['CPU µs/record'], rows }]
+  },
 }

@@ -1,28 +1,18 @@
 /**
  * What does keeping the safe position cost a record, and what does a commit cost?
  *
- *     npx tsx bench/offset-tracker.ts
- *
  * The engine starts and finishes up to 250,000 records a second in one process, 4,000 ns each, and
  * encodes one map for each partition at every commit, five times a second.
  */
 import { decodeCompletionMap, encodeCompletionMap } from '../src/streams/completion-map.ts'
 import { OffsetTracker } from '../src/streams/offset-tracker.ts'
+import type { Benchmark } from './harness/benchmark.ts'
+import { cell, type Cell, type Table } from './harness/report.ts'
+import { spreadOf } from './harness/rounds.ts'
 
 const FIRST = 3_000_000_000 // beyond 2^31, as in any topic of some age
 const RECORDS = 3_000_000
-const ROUNDS = 5
-
-/** Best of some rounds, in nanoseconds a unit: the others measured the neighbours. */
-function bestNs(units: number, round: () => void): number {
-  let best = Infinity
-  for (let time = 0; time < ROUNDS; time++) {
-    const begin = performance.now()
-    round()
-    best = Math.min(best, ((performance.now() - begin) * 1e6) / units)
-  }
-  return best
-}
+const COMMITS = 20
 
 function inOrder(): void {
   const tracker = new OffsetTracker({ position: FIRST })
@@ -52,70 +42,65 @@ function trackerWith(count: number, isFinished: (index: number) => boolean): Off
   return tracker
 }
 
-function printCommit(name: string, tracker: OffsetTracker): void {
-  const times = 20
-  const repeat = (step: () => unknown) => () => {
-    for (let time = 0; time < times; time++) step()
-  }
+export const offsetTracker: Benchmark<Record<string, never>> = {
+  name: 'offset-tracker',
+  question: 'What does keeping the safe position cost a record, and a commit its completion map?',
+  goal: 'little of the 4,000 ns that a record has at 250,000 a second',
+  defaults: {},
+  run({ rounds }) {
+    /** Nanoseconds a unit. */
+    const timed = (units: number, step: () => void): Cell => {
+      const once = (): number => {
+        const startedAt = performance.now()
+        step()
+        return ((performance.now() - startedAt) * 1e6) / units
+      }
+      once()
+      return cell(spreadOf(Array.from({ length: rounds }, once)), 1)
+    }
+    const records: Table = {
+      title: 'A record',
+      columns: ['start + finish, ns'],
+      rows: [
+        { name: 'in order', cells: [timed(RECORDS, inOrder)] },
+        ...[100, 10_000, 100_000].map((inFlight) => ({
+          name: `at random, ${inFlight.toLocaleString('en')} in flight`,
+          cells: [timed(RECORDS, () => inRandomOrder(inFlight))],
+        })),
+      ],
+    }
+    const commits: Table = {
+      title: 'A commit',
+      columns: ['snapshot, µs', 'encode, µs', 'decode, µs', 'characters'],
+      rows: trackers().map(([name, tracker]) => ({ name, cells: commitCells(tracker, timed) })),
+    }
+    return Promise.resolve([records, commits])
+  },
+}
+
+function commitCells(tracker: OffsetTracker, timed: (units: number, step: () => void) => Cell): Cell[] {
+  const perCommit = (step: () => unknown): Cell =>
+    timed(COMMITS * 1000, () => {
+      for (let time = 0; time < COMMITS; time++) step()
+    })
   const snapshot = tracker.snapshot()!
   const encoded = encodeCompletionMap(snapshot)
-  const snapshotUs =
-    bestNs(
-      times,
-      repeat(() => tracker.snapshot()),
-    ) / 1000
-  const encodeUs =
-    bestNs(
-      times,
-      repeat(() => encodeCompletionMap(snapshot)),
-    ) / 1000
-  let size = `does not fit (${typeof encoded === 'string' ? '' : encoded.characters} characters)`
-  let decodeUs = NaN
-  if (typeof encoded === 'string') {
-    size = `${encoded.length} characters`
-    decodeUs =
-      bestNs(
-        times,
-        repeat(() => decodeCompletionMap(encoded, snapshot)),
-      ) / 1000
-  }
-  const row = [snapshotUs, encodeUs, decodeUs].map((us) => us.toFixed(1).padStart(9)).join('')
-  console.log(`${name.padEnd(44)}${row}   ${size}`)
+  const costs = [perCommit(() => tracker.snapshot()), perCommit(() => encodeCompletionMap(snapshot))]
+  // One that does not fit is not written.
+  if (typeof encoded !== 'string') return [...costs, cell(null), cell(spreadOf([encoded.characters]))]
+  return [...costs, perCommit(() => decodeCompletionMap(encoded, snapshot)), cell(spreadOf([encoded.length]))]
 }
 
-console.log('start + finish, ns a record')
-console.log(`  in order                    ${bestNs(RECORDS, inOrder).toFixed(1)}`)
-for (const inFlight of [100, 10_000, 100_000]) {
-  const ns = bestNs(RECORDS, () => {
-    inRandomOrder(inFlight)
-  })
-  console.log(`  at random, ${String(inFlight).padStart(7)} in flight ${ns.toFixed(1)}`)
+function trackers(): [name: string, tracker: OffsetTracker][] {
+  return [
+    ['in order, 1,000 in flight', trackerWith(1000, () => false)],
+    ['one stuck, 1,000,000 finished behind it', trackerWith(1_000_001, (index) => index > 0)],
+    ['100 stuck among 100,000', trackerWith(100_000, (index) => index % 1000 !== 0)],
+    ...[1000, 20_000, 60_000, 200_000].map((count): [string, OffsetTracker] => [
+      `random halves of ${count.toLocaleString('en')}`,
+      trackerWith(count, (index) => index > 0 && Math.random() < 0.5),
+    ]),
+    ['every second of 20,000', trackerWith(20_000, (index) => index % 2 === 1)],
+    ['random tenth unfinished of 50,000', trackerWith(50_000, (index) => index > 0 && Math.random() < 0.9)],
+  ]
 }
-
-console.log(`\n${'one commit, µs'.padEnd(44)} snapshot   encode   decode`)
-printCommit(
-  'in order, 1,000 in flight',
-  trackerWith(1000, () => false),
-)
-printCommit(
-  'one stuck, 1,000,000 finished behind it',
-  trackerWith(1_000_001, (index) => index > 0),
-)
-printCommit(
-  '100 stuck among 100,000',
-  trackerWith(100_000, (index) => index % 1000 !== 0),
-)
-for (const count of [1000, 20_000, 60_000, 200_000]) {
-  printCommit(
-    `random halves of ${count}`,
-    trackerWith(count, (index) => index > 0 && Math.random() < 0.5),
-  )
-}
-printCommit(
-  'every second of 20,000',
-  trackerWith(20_000, (index) => index % 2 === 1),
-)
-printCommit(
-  'random tenth unfinished of 50,000',
-  trackerWith(50_000, (index) => index > 0 && Math.random() < 0.9),
-)

@@ -1,23 +1,20 @@
 /**
  * One record is stuck, a hundred thousand behind it are finished, the process is killed (`kill -9`) while more come in:
- * how many does the next one handle again?
- *
- *     npm run build && npx tsx bench/replay.ts [runs]
- *
- * On a real Kafka that it starts itself. The bound is what the guarantee says: 200 ms (the commit interval) × rate, and
- * what was in flight. Without a completion map it would be all of them.
+ * how many does the next one handle again? The bound is what the guarantee says: 200 ms (the commit interval) × rate,
+ * and what was in flight. Without a completion map it would be all of them.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startKafka } from '../scripts/kafka-cluster.mjs'
 import { decodeCompletionMap } from '../src/streams/completion-map.ts'
 import { CopyFlow, keyed } from '../test/integration/copy-flow.ts'
 import { MemberProcess } from '../test/integration/member-process.ts'
-import { KafkaProbe } from '../test/support/kafka-probe.ts'
+import type { KafkaProbe } from '../test/support/kafka-probe.ts'
+import type { Benchmark } from './harness/benchmark.ts'
+import { cell, type Table } from './harness/report.ts'
+import { spreadOf } from './harness/rounds.ts'
 
-const RUNS = Number(process.argv[2] ?? 6)
 const FINISHED = 100_000
 const COMMIT_INTERVAL_MS = 200
 /** A killed member is given up after this long; the time has no part in what is measured. */
@@ -46,29 +43,37 @@ interface Measured {
   readonly commitAgeMs: number
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'troupe-replay-'))
-const cluster = await startKafka()
-const probe = new KafkaProbe(cluster.bootstrapServers)
 const running = new Set<MemberProcess>()
-try {
-  printSurroundings()
-  for (const scenario of scenarios) {
-    const runs: Measured[] = []
-    for (let run = 0; run < RUNS; run += 1) {
-      const measured = await measure(scenario, join(folder, `gate-${scenarios.indexOf(scenario)}-${run}`))
-      runs.push(measured)
-      console.log(`  ${scenario.name}: ${describe(measured)}`)
+
+export const replay: Benchmark<Record<string, never>> = {
+  name: 'replay',
+  question: 'kill -9 behind a stuck record, with 100,000 finished behind it: how many are handled again?',
+  goal: '≤ 200 ms × rate, and what was in flight; none lost',
+  defaults: {},
+  async run({ rounds, kafka, log }) {
+    const { probe } = await kafka()
+    const folder = mkdtempSync(join(tmpdir(), 'troupe-replay-'))
+    const rows: Table['rows'][number][] = []
+    try {
+      for (const scenario of scenarios) {
+        const runs: Measured[] = []
+        for (let round = 0; round < rounds; round += 1) {
+          const gate = join(folder, `gate-${scenarios.indexOf(scenario)}-${round}`)
+          const measured = await measure(scenario, gate, probe)
+          runs.push(measured)
+          log(`${scenario.name}: ${describe(measured)}`)
+        }
+        rows.push(rowOf(scenario, runs))
+      }
+    } finally {
+      for (const member of running) await member.kill()
+      rmSync(folder, { recursive: true, force: true })
     }
-    printSummary(scenario, runs)
-  }
-} finally {
-  for (const member of running) await member.kill()
-  await probe.close()
-  await cluster.stop()
-  rmSync(folder, { recursive: true, force: true })
+    return [{ title: 'Handled again', columns: ['records', 'bound', 'runs within the bound', 'lost'], rows }]
+  },
 }
 
-async function measure({ rate, rebalances }: Scenario, gate: string): Promise<Measured> {
+async function measure({ rate, rebalances }: Scenario, gate: string, probe: KafkaProbe): Promise<Measured> {
   const env = { RUN_ON: 'main', GATE_FILE: gate, LOG_LEVEL: 'warn', KAFKA_OPTIONS: JSON.stringify(kafka) }
   const flow = await CopyFlow.make(probe, 'replay', { partitions: 1, env })
   const seen: { atMs: number; count: number }[] = []
@@ -93,7 +98,7 @@ async function measure({ rate, rebalances }: Scenario, gate: string): Promise<Me
   await outputs()
   await first.kill()
   running.delete(first)
-  const commitAgeMs = ageOf(await countFinished(flow), seen)
+  const commitAgeMs = ageOf(await countFinished(flow, probe), seen)
   writeFileSync(gate, '')
   if (!rebalances) await start(flow)
   await putting
@@ -123,7 +128,7 @@ async function putAtRate(flow: CopyFlow, rate: number, from: number, to: number)
 }
 
 /** Records that the last commit shows as finished. */
-async function countFinished(flow: CopyFlow): Promise<number> {
+async function countFinished(flow: CopyFlow, probe: KafkaProbe): Promise<number> {
   const [committed] = await probe.committedOffsets(flow.group, flow.input)
   const position = committed?.position ?? 0
   const decoded = decodeCompletionMap(committed?.metadata ?? '', { position })
@@ -152,23 +157,8 @@ function describe(measured: Measured): string {
   return `${again} again (bound ${bound}), ${lost} lost, last commit ${Math.round(measured.commitAgeMs)} ms old`
 }
 
-function printSummary({ name }: Scenario, runs: readonly Measured[]): void {
-  const again = runs.map((run) => run.again).sort((a, b) => a - b)
-  const median = (again[Math.floor((again.length - 1) / 2)]! + again[Math.floor(again.length / 2)]!) / 2
+function rowOf({ name }: Scenario, runs: readonly Measured[]): Table['rows'][number] {
   const within = runs.filter((run) => run.again <= boundOf(run)).length
-  console.log(
-    `${name}: handled again ${median} (median of ${runs.length}; ${again[0]} to ${again.at(-1)}), ` +
-      `${within} of ${runs.length} within the bound, without a map ${FINISHED}\n`,
-  )
-}
-
-function printSurroundings(): void {
-  const versionOf = (name: string): string =>
-    (JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')) as { version: string }).version
-  const [cpu] = cpus()
-  console.log(
-    `Node.js ${process.version}, client ${versionOf('@confluentinc/kafka-javascript')}, Apache Kafka 4.1.1 (one broker), ` +
-      `${cpus().length} cores (${cpu?.model ?? '?'}); one partition, handler on main, commitIntervalMs ${COMMIT_INTERVAL_MS}, ` +
-      `cooperative-sticky\n`,
-  )
+  const columns = [runs.map(({ again }) => again), runs.map(boundOf), [within], runs.map(({ lost }) => lost)]
+  return { name, cells: columns.map((values) => cell(spreadOf(values))) }
 }

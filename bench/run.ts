@@ -6,6 +6,8 @@ import { mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { cpu } from './cpu.ts'
+import { crossing } from './crossing.ts'
 import { BenchKafka } from './harness/bench-kafka.ts'
 import type { Benchmark, BenchmarkRun, Settings } from './harness/benchmark.ts'
 import { runContender, type Contender } from './harness/contender.ts'
@@ -13,9 +15,19 @@ import { describeProfiles } from './harness/profile.ts'
 import { markdownOf, writeJson } from './harness/report.ts'
 import { alternate, Rounds } from './harness/rounds.ts'
 import { describeSurroundings } from './harness/surroundings.ts'
+import { inlinePath } from './inline-path.ts'
+import { offsetTracker } from './offset-tracker.ts'
 import { passThrough } from './pass-through.ts'
+import { replay } from './replay.ts'
 
-const benchmarks: readonly Benchmark[] = [passThrough] as unknown as readonly Benchmark[]
+const benchmarks: readonly Benchmark[] = [
+  passThrough,
+  cpu,
+  crossing,
+  inlinePath,
+  replay,
+  offsetTracker,
+] as unknown as readonly Benchmark[]
 
 const results = fileURLToPath(new URL('results', import.meta.url))
 const startedAtMs = Date.now()
@@ -123,12 +135,11 @@ async function profile(contenders: readonly Contender[], kafka: BenchKafka | nul
     const folder = join(results, 'profiles', `${contender.name.replaceAll(/\W+/g, '-')}-${Date.now()}`)
     mkdirSync(folder, { recursive: true })
     log(`profiling ${contender.name} into ${basename(folder)}`)
-    const { recordsPerSecond, cpuUs } = await runContender(contender, kafka, { profileFolder: folder })
-    const total = contender.records + contender.warmUp
+    const { recordsPerSecond, cpuUs, clockUs } = await runContender(contender, kafka, { profileFolder: folder })
     console.log(
       `\n## ${contender.name}: ${Math.round(recordsPerSecond).toLocaleString('en')} records/s, CPU ${cpuUs.toFixed(2)} µs/record (profiler included)`,
     )
-    for (const line of describeProfiles(folder, total)) console.log(line)
+    for (const line of describeProfiles(folder, { clockUs, records: contender.records })) console.log(line)
   }
   return new Rounds(new Map())
 }

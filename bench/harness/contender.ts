@@ -26,6 +26,8 @@ export interface Contender {
 export interface Measurement {
   /** From the end of the warm-up to the last record that counts. */
   readonly seconds: number
+  /** The same as times of the machine's clock, which a CPU profile has too. */
+  readonly clockUs: readonly [start: number, end: number]
   readonly recordsPerSecond: number
   /** CPU of the process, all its threads, microseconds a record. */
   readonly cpuUs: number

@@ -1,5 +1,5 @@
 // Counts records and measures what they cost, from the end of the warm-up to the last one.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 
 const delayResolutionMs = 5
@@ -9,13 +9,14 @@ const pollMs = 5
 export class Meter {
   /** Threads add here, with Atomics; `watch` looks at it. */
   shared = new Int32Array(new SharedArrayBuffer(4))
-  notes = {}
   #count = 0
   #next
   #warmUp
   #last
   #brokerPids
   #start
+  #notes = {}
+  #notesAtEnd = () => ({})
   #delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
   #resolve
   finished = new Promise((resolve) => (this.#resolve = resolve))
@@ -43,7 +44,12 @@ export class Meter {
 
   /** A figure of the contender's own. */
   note(name, value) {
-    this.notes[name] = value
+    this.#notes[name] = value
+  }
+
+  /** Such figures, asked for at the end. */
+  noteAtEnd(notes) {
+    this.#notesAtEnd = notes
   }
 
   #reach() {
@@ -62,25 +68,29 @@ export class Meter {
     const hasDelay = this.#delay.count > 0
     this.#resolve({
       seconds,
+      clockUs: [this.#start.clockUs, end.clockUs],
       recordsPerSecond: records / seconds,
       cpuUs: (end.cpuUs - this.#start.cpuUs) / records,
       brokerCpuUs: end.brokerUs === null ? null : (end.brokerUs - this.#start.brokerUs) / records,
       loopDelayP99Ms: hasDelay ? delayMs(this.#delay.percentile(99)) : seconds * 1000,
       loopDelayMaxMs: hasDelay ? delayMs(this.#delay.max) : seconds * 1000,
       peakRssMb: peakRssMb(),
-      notes: this.notes,
+      notes: { ...this.#notes, ...this.#notesAtEnd() },
     })
   }
 
   #look() {
     const { user, system } = process.cpuUsage()
     const brokerUs = this.#brokerPids.length === 0 ? null : this.#brokerPids.reduce((sum, pid) => sum + cpuOf(pid), 0)
-    return { atMs: performance.now(), count: this.#count, cpuUs: user + system, brokerUs }
+    const clockUs = Number(process.hrtime.bigint() / 1000n)
+    return { atMs: performance.now(), clockUs, count: this.#count, cpuUs: user + system, brokerUs }
   }
 }
 
 /** Of this program alone: what `resourceUsage` tells begins with the process that it was forked from. */
 function peakRssMb() {
+  // Other systems have nothing better.
+  if (!existsSync('/proc/self/status')) return process.resourceUsage().maxRSS / 1024
   const [, kib] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))
   return Number(kib) / 1024
 }

@@ -7,29 +7,44 @@ interface CpuProfile {
     readonly id: number
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
   }[]
+  readonly startTime: number
   readonly samples: readonly number[]
   readonly timeDeltas: readonly number[]
 }
 
 const idle = '(idle)'
 
-/** For each thread that was profiled, its functions by their own time, the dearest first. */
-export function describeProfiles(folder: string, records: number, functions = 30): string[] {
+/** The stretch that was measured. */
+export interface ProfiledStretch {
+  readonly clockUs: readonly [start: number, end: number]
+  readonly records: number
+}
+
+/** For each thread that was profiled, its functions by their own time in that stretch, the dearest first. */
+export function describeProfiles(folder: string, stretch: ProfiledStretch, functions = 30): string[] {
   const files = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'))
   return files.sort().flatMap((name) => {
     const file = join(folder, name)
-    return [`\n${file}`, ...describe(JSON.parse(readFileSync(file, 'utf8')) as CpuProfile, records, functions)]
+    return [`\n${file}`, ...describe(JSON.parse(readFileSync(file, 'utf8')) as CpuProfile, stretch, functions)]
   })
 }
 
-function describe(profile: CpuProfile, records: number, functions: number): string[] {
+function describe(
+  profile: CpuProfile,
+  { clockUs: [startUs, endUs], records }: ProfiledStretch,
+  functions: number,
+): string[] {
+  let atUs = profile.startTime
   const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]))
   const times = new Map<string, number>()
   for (const [index, id] of profile.samples.entries()) {
+    const tookUs = Math.max(0, profile.timeDeltas[index]!)
+    atUs += profile.timeDeltas[index]!
+    if (atUs < startUs || atUs > endUs) continue
     const { functionName, url, lineNumber } = frames.get(id)!
     const place = url === '' ? '' : ` ${url.replace(/^.*\/(?=(?:[^/]+\/){2}[^/]+$)/, '')}:${lineNumber + 1}`
     const name = `${functionName === '' ? '(anonymous)' : functionName}${place}`
-    times.set(name, (times.get(name) ?? 0) + Math.max(0, profile.timeDeltas[index]!))
+    times.set(name, (times.get(name) ?? 0) + tookUs)
   }
   const idleUs = times.get(idle) ?? 0
   times.delete(idle)
@@ -41,6 +56,6 @@ function describe(profile: CpuProfile, records: number, functions: number): stri
       const share = ((100 * us) / busyUs).toFixed(1).padStart(5)
       return `${share} %  ${(us / records).toFixed(3).padStart(7)} µs/record  ${name}`
     })
-  const busy = `busy ${(busyUs / 1e6).toFixed(2)} s, idle ${(idleUs / 1e6).toFixed(2)} s, start included`
+  const busy = `busy ${(busyUs / 1e6).toFixed(2)} s, idle ${(idleUs / 1e6).toFixed(2)} s`
   return [busy, ...rows]
 }

@@ -10,7 +10,7 @@ export interface Spread {
   readonly values: readonly number[]
 }
 
-function spreadOf(values: readonly number[]): Spread | null {
+export function spreadOf(values: readonly number[]): Spread | null {
   const sorted = [...values].filter(Number.isFinite).sort((a, b) => a - b)
   if (sorted.length === 0) return null
   const middle = sorted.length >> 1
