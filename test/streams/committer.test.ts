@@ -246,6 +246,22 @@ describe('a map near its limit', () => {
   })
 })
 
+// Another epoch may be another broker's limit, and another map.
+test('a partition whose epoch has ended begins anew: its map is committed again', async () => {
+  const { clock, committer, report, stored } = makeCommitter()
+  const partition = new Partition()
+  partition.start(3, (at) => at === 1)
+  committer.storeNow([partition])
+  report('too-large', [{ topic: 'clicks', partition: 0, position: 0 }])
+  await clock.advance(TICK_MS)
+  expect(stored.at(-1)?.metadata).toBe('')
+  committer.forget(partition)
+  const next = new Partition()
+  next.start(3, (at) => at === 1)
+  committer.storeNow([next])
+  expect(stored.at(-1)?.metadata).not.toBe('')
+})
+
 /** Every unfinished offset. */
 function runsOf(tracker: OffsetTracker): number[] {
   const { unfinished } = OffsetTracker.prototype.snapshot.call(tracker)!

@@ -12,7 +12,7 @@ import { FakeBroker } from '../../src/testing/fake-broker.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { settled } from '../support/settled.ts'
 
-function makeWorld(failedRecords: FailedRecords, partitions = 1) {
+function makeWorld(failedRecords: FailedRecords, partitions = 1, actor: { deadLetter?: string } = {}) {
   const clock = new ManualClock()
   const broker = new FakeBroker({ clock })
   broker.createTopic('clicks', partitions)
@@ -28,7 +28,7 @@ function makeWorld(failedRecords: FailedRecords, partitions = 1) {
   })
   const app = resolveOptions({
     kafka: { brokers: 'fake:9092', groupId: 'group' },
-    actors: [{ name: 'count', handler, failedRecords }],
+    actors: [{ name: 'count', handler, failedRecords, ...actor }],
     intake: { maxPartitionRecords: 20 },
   })
   const start = (name: string): Promise<Engine> =>
@@ -37,7 +37,7 @@ function makeWorld(failedRecords: FailedRecords, partitions = 1) {
       Engine.start({
         app,
         broker: broker.client(name),
-        clock,
+        clock: broker.client(name).clock,
         random: () => 0,
         log: silentLog,
         stats: new EngineStats(),
@@ -123,6 +123,27 @@ test('park: a hot key that waits stops its partition at half of the limit; the o
   expect(seen.filter((value) => value.startsWith('h'))).toHaveLength(200)
   expect(engine.status().recordsInFlight).toBe(0)
   await settled(clock, engine.stop())
+})
+
+// Case 39.
+test('dead-letter: a crash between the letter and its commit repeats the letter and loses nothing', async () => {
+  const { append, bad, broker, clock, seen, start } = makeWorld('dead-letter', 1, { deadLetter: 'dead' })
+  broker.createTopic('dead', 1)
+  bad.add('a')
+  await start('one')
+  await clock.advance(1_000)
+  broker.client('one').crashAt('written')
+  append('a', 'k')
+  append('b', 'k')
+  await clock.advance(1_000)
+  expect(broker.records('dead')).toHaveLength(1)
+  expect(broker.committed({ topic: 'clicks', partition: 0 })?.position ?? 0).toBe(0)
+  const two = await start('two')
+  await clock.advance(20_000)
+  const letters = broker.records('dead').map(({ value }) => Buffer.from(value ?? []).toString())
+  expect(letters).toEqual(['a', 'a'])
+  expect([seen.slice(-2), broker.committed({ topic: 'clicks', partition: 0 })?.position]).toEqual([['a', 'b'], 2])
+  await settled(clock, two.stop())
 })
 
 // Case 51.
