@@ -294,6 +294,33 @@ describe('a revoke', () => {
     expect(world.said.at(-1)).toBe('assign 0@3')
   })
 
+  // Case 6.
+  test('that was overtaken speaks for the next epoch only: then, and where the broker knows more, the commit counts', async () => {
+    const world = new World()
+    await world.assign(0)
+    world.admit(0, 0, 1, 2)
+    world.take(0)
+    world.finish(0)
+    world.raise('revoke', [0])
+    world.raise('assign', [0])
+    await world.clock.advance(DRAIN_TIMEOUT_MS)
+    // Now the stuck record is still the first, and one more is finished behind it.
+    world.admit(0, 0, 1, 2)
+    world.take(0)
+    world.finish(0)
+    await world.revoke(0)
+    await world.clock.advance(DRAIN_TIMEOUT_MS)
+    await world.assign(0)
+    world.admit(0, 0, 1, 2)
+    expect([world.take(0).offset, world.actor(0).takeRun(1)]).toEqual([0, null])
+    world.raise('revoke', [0])
+    world.raise('assign', [0])
+    world.committed.set(0, { ...place(0), position: 7, metadata: '' })
+    world.areCommitsFast = false
+    await world.clock.advance(DRAIN_TIMEOUT_MS)
+    expect(world.said.at(-1)).toBe('assign 0@7')
+  })
+
   // Case 13.
   test('of lost partitions ends their epochs in the very callback, and stores nothing', async () => {
     const world = new World()
@@ -407,14 +434,15 @@ describe('an assignment', () => {
     expect(world.actor(0).tracker.safePosition).toBe(3)
   })
 
-  // Case 6.
+  // Case 6: the client does not own what it was not given, whatever the newer event is about.
   test('that is overtaken while the broker is asked leaves no actor behind', async () => {
     const world = new World()
+    await world.assign(1)
     world.holdQueries()
     await world.assign(0)
-    world.raise('revoke', [0])
+    world.raise('revoke', [1])
     await world.answerQueries()
-    expect(world.said).toEqual(['assign 0@earliest (late)', 'unassign 0'])
+    expect(world.said).toEqual(['assign 1@earliest', 'assign 0@earliest (late)', 'unassign 1'])
     expect(world.assignment.size).toBe(0)
   })
 
