@@ -241,6 +241,10 @@ export class PartitionActor implements CommittedPartition {
     this.#options.onLoadChanged()
   }
 
+  setMapLeftOut(isLeftOut: boolean): void {
+    this.#options.stats.isMapLeftOut = isLeftOut
+  }
+
   /** What waits, or its budget, has changed. */
   reviewWaitingKeys(): void {
     if (this.#state === 'running' && this.#brake.review()) this.#options.onLoadChanged()

@@ -43,8 +43,8 @@ export interface CommitReport {
    * - `accepted`  all of them stand.
    * - `deferred`  refused because the group is rebalancing; they are committed again by themselves.
    * - `fenced`    this member is not in the group any more (unknown member, fenced instance or epoch).
-   * - `too-large` the broker refuses the metadata's length (error 12) of these very positions; those of the same
-   *   commit that fit are reported apart, as accepted.
+   * - `too-large` the broker refuses the metadata's length (error 12) of these very positions, which are committed
+   *   again by themselves, without it; those of the same commit that fit are reported apart, as accepted.
    * - `failed`    anything else; they are committed again by themselves.
    */
   readonly result: 'accepted' | 'deferred' | 'fenced' | 'too-large' | 'failed'

@@ -1,19 +1,23 @@
 /**
  * Hands safe positions, each with the completion map of the same snapshot, to the client, which
  * commits them off the JavaScript thread. Only partitions that made progress are looked at, on a
- * short interval: interval × rate is what a crash handles again.
+ * short interval: interval × rate is what a crash handles again. After large maps it is longer, so
+ * that what all maps add to the brokers' log stays bounded (`map-budget.ts`).
  */
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { BrokerConsumer, CommitReport, StoredPosition } from './broker-port.ts'
 import { encodeCompletionMap } from './completion-map.ts'
 import type { CommittedPartition, DeliveryEvents } from './delivery.ts'
-import { isNearLimit, maxCharactersFor } from './map-budget.ts'
+import { isNearLimit, maxCharactersFor, restAfterMs } from './map-budget.ts'
 import { partitionName, type TopicPartition } from './record.ts'
 import type { EngineStats } from './stats.ts'
 
 export interface CommitterOptions {
+  /** Between two hand-overs lie this long, and longer after large maps. The client commits on one of the same length. */
   readonly intervalMs: number
+  /** What the maps may come to. Default `maxMapBytesPerSecond`. */
+  readonly mapBytesPerSecond?: number
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
@@ -30,8 +34,10 @@ export class Committer {
   #dirty = new Set<CommittedPartition>()
   /** Partitions with a stored position: a commit report names them only. */
   readonly #stored = new Map<string, CommittedPartition>()
-  /** Partitions whose map the broker refuses for its length: their position goes alone. */
-  readonly #positionOnly = new Set<string>()
+  /** The length of each partition's longest map. */
+  readonly #longestMaps = new Map<string, number>()
+  /** Of partitions of which this broker refused a map for its length: what is tried from then on. */
+  readonly #learnedLimits = new Map<string, number>()
   #cancelTimer: (() => void) | null = null
 
   constructor(options: CommitterOptions) {
@@ -42,11 +48,20 @@ export class Committer {
   begin(consumer: BrokerConsumer): void {
     this.end()
     this.#consumer = consumer
-    const tick = (): void => {
+    this.#schedule(0)
+  }
+
+  /** The next hand-over, after one of maps of so many bytes. */
+  #schedule(mapBytes: number): void {
+    const { clock, intervalMs, mapBytesPerSecond, stats } = this.#options
+    const delayMs = Math.max(intervalMs, restAfterMs(mapBytes, mapBytesPerSecond))
+    stats.commitIntervalMs = delayMs + intervalMs
+    this.#cancelTimer = clock.after(delayMs, () => {
+      const before = stats.mapBytes
       this.#storeDirty()
-      this.#cancelTimer = this.#options.clock.after(this.#options.intervalMs, tick)
-    }
-    this.#cancelTimer = this.#options.clock.after(this.#options.intervalMs, tick)
+      // What the client refuses may end the membership, and with it this.
+      if (this.#consumer !== null) this.#schedule(stats.mapBytes - before)
+    })
   }
 
   end(): void {
@@ -84,7 +99,7 @@ export class Committer {
         events.onRefused(report.positions)
         break
       case 'too-large':
-        this.#storeAlone(report.positions)
+        this.#learnLimit(report.positions)
         log.warn(
           { partitions: report.positions.map(partitionName), reason: report.reason },
           'the broker refuses the length of a completion map (offset.metadata.max.bytes); positions are committed alone',
@@ -100,14 +115,20 @@ export class Committer {
   forget(partition: CommittedPartition): void {
     this.#dirty.delete(partition)
     if (this.#stored.get(partitionName(partition)) === partition) this.#stored.delete(partitionName(partition))
-    this.#positionOnly.delete(partitionName(partition))
+    this.#longestMaps.delete(partitionName(partition))
+    this.#learnedLimits.delete(partitionName(partition))
   }
 
-  /** Their maps are too long for this broker: from now on their positions go alone, the first at the next tick. */
-  #storeAlone(positions: readonly TopicPartition[]): void {
-    for (const position of positions) {
-      this.#positionOnly.add(partitionName(position))
-      const partition = this.#stored.get(partitionName(position))
+  /**
+   * Their maps are too long for this broker. What the broker would take is not said, and some count
+   * bytes: from now on a map goes only while it is half as long.
+   */
+  #learnLimit(refused: readonly TopicPartition[]): void {
+    for (const each of refused) {
+      const name = partitionName(each)
+      const before = this.#learnedLimits.get(name) ?? this.#longestMaps.get(name) ?? 0
+      this.#learnedLimits.set(name, Math.floor(before / 2))
+      const partition = this.#stored.get(name)
       if (partition !== undefined) this.#dirty.add(partition)
     }
   }
@@ -139,21 +160,22 @@ export class Committer {
     // One snapshot for both: a map next to the position of another moment would skip unfinished records.
     const snapshot = partition.tracker.snapshot()
     if (snapshot === null) return []
-    const { topic, partition: number } = partition
-    if (this.#positionOnly.has(partitionName(partition))) {
-      // There is no map to run out of room for.
-      partition.setIntakeBlocked(false)
-      return [{ topic, partition: number, position: snapshot.position, metadata: '' }]
-    }
+    const name = partitionName(partition)
     const limit = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
-    const encoded = encodeCompletionMap(snapshot, { maxCharacters: limit })
-    const characters = typeof encoded === 'string' ? encoded.length : encoded.characters
-    // What the map of the last owner tells of makes this one smaller when it is read, and nothing else
-    // does: stopped there, with nothing in flight, the intake would stay stopped for ever.
-    const isGrownByIntake = !partition.tracker.hasMapAhead
-    partition.setIntakeBlocked(isGrownByIntake && isNearLimit(characters, limit))
+    const learned = this.#learnedLimits.get(name)
+    const encoded = encodeCompletionMap(snapshot, { maxCharacters: Math.min(limit, learned ?? limit) })
+    const isWritten = typeof encoded === 'string'
     // A position without a map is safe, only dearer after a crash; a truncated map would not be.
-    const metadata = typeof encoded === 'string' ? encoded : ''
-    return [{ topic, partition: number, position: snapshot.position, metadata }]
+    const metadata = isWritten ? encoded : ''
+    partition.setMapLeftOut(!isWritten)
+    // What the map of the last owner tells of makes this one smaller when it is read, and nothing else
+    // does: stopped there, with nothing in flight, the intake would stay stopped for ever. And where this
+    // broker refuses what others take, it would wait for nothing.
+    const mayStop = !partition.tracker.hasMapAhead && learned === undefined
+    const characters = isWritten ? encoded.length : encoded.characters
+    partition.setIntakeBlocked(mayStop && isNearLimit(characters, limit))
+    this.#longestMaps.set(name, Math.max(metadata.length, this.#longestMaps.get(name) ?? 0))
+    this.#options.stats.mapBytes += Buffer.byteLength(metadata)
+    return [{ topic: partition.topic, partition: partition.partition, position: snapshot.position, metadata }]
   }
 }

@@ -14,6 +14,8 @@ export interface CommittedPartition extends TopicPartition, OutputOwner {
   readonly tracker: OffsetTracker
   /** The intake of this partition stops while its completion map is near the limit. */
   setIntakeBlocked(isBlocked: boolean): void
+  /** The position goes without its completion map, which is too long: after a crash what is finished beyond it is handled again. */
+  setMapLeftOut(isLeftOut: boolean): void
 }
 
 export interface Delivery {

@@ -37,7 +37,7 @@ export class CommitQueue {
   readonly #options: CommitQueueOptions
   /** The newest of each partition that no request carries yet. */
   readonly #waiting = new Map<string, StoredPosition>()
-  /** Some metadata of a commit was too long: these go one by one, to learn which. */
+  /** Some metadata of a commit was too long: these go one by one and at once, to learn which; that one's position then goes alone. */
   #suspects: StoredPosition[] = []
   readonly #sent: Commit[] = []
   #sentAt = 0
@@ -70,9 +70,9 @@ export class CommitQueue {
   async settle(names: ReadonlySet<string>, timeoutMs: number, serve: () => Promise<void>): Promise<boolean> {
     const deadline = Date.now() + timeoutMs
     while (Date.now() < deadline && !this.#isStopped) {
-      this.#absolve(names)
+      for (const suspect of this.#takeSuspects(names)) this.#send([suspect])
       const positions = [...this.#waiting].filter(([name]) => names.has(name)).map(([, position]) => position)
-      if (positions.length > 0) this.#send(positions)
+      while (positions.length > 0) this.#send(takeBatch(positions))
       await serve()
       if (!this.#concerns(names)) return true
       // A refusal has put its positions back: not at once again.
@@ -86,18 +86,17 @@ export class CommitQueue {
     return this.#sent.length === 0
   }
 
-  /** Suspects wait like the others again, or they would be sent after something newer. */
-  #absolve(names: ReadonlySet<string>): void {
-    for (const position of this.#suspects) {
-      const name = partitionName(position)
-      if (names.has(name) && !this.#waiting.has(name)) this.#waiting.set(name, position)
-    }
+  /** Those of these partitions for which nothing newer waits. */
+  #takeSuspects(names: ReadonlySet<string>): StoredPosition[] {
+    const taken = this.#suspects.filter((position) => names.has(partitionName(position)))
     this.#suspects = this.#suspects.filter((position) => !names.has(partitionName(position)))
+    return taken.filter((position) => !this.#waiting.has(partitionName(position)))
   }
 
   #concerns(names: ReadonlySet<string>): boolean {
     const has = (positions: ReadonlyMap<string, unknown>): boolean => [...names].some((name) => positions.has(name))
-    return has(this.#waiting) || this.#sent.some((commit) => has(commit.positions))
+    const isSuspect = this.#suspects.some((position) => names.has(partitionName(position)))
+    return isSuspect || has(this.#waiting) || this.#sent.some((commit) => has(commit.positions))
   }
 
   /** Sends nothing any more; what is on its way is still reported. */
@@ -116,21 +115,10 @@ export class CommitQueue {
       () => {
         this.#timer = undefined
         const suspect = this.#suspects.shift()
-        this.#send(suspect === undefined ? this.#nextBatch() : [suspect])
+        this.#send(suspect === undefined ? takeBatch([...this.#waiting.values()]) : [suspect])
       },
       Math.max(0, minimumMs, dueMs),
     )
-  }
-
-  #nextBatch(): StoredPosition[] {
-    let bytes = 0
-    const batch: StoredPosition[] = []
-    for (const position of this.#waiting.values()) {
-      bytes += 100 + position.metadata.length * 3
-      if (bytes > MAX_COMMIT_BYTES && batch.length > 0) break
-      batch.push(position)
-    }
-    return batch
   }
 
   #send(positions: readonly StoredPosition[]): void {
@@ -182,7 +170,14 @@ export class CommitQueue {
       .filter((entry) => result !== 'fenced' || commit === undefined || commit.positions.has(partitionName(entry)))
       .map(({ topic, partition, offset = 0 }) => ({ topic, partition, position: offset }))
     this.#options.onReport({ positions, result, ...reason })
+    if (commit !== undefined && result === 'too-large') this.#suspects.unshift(...this.#alone(commit))
     this.#schedule(result === 'accepted' || result === 'too-large' ? 0 : RETRY_MS)
+  }
+
+  /** Without its map a position is never too long. */
+  #alone(commit: Commit): StoredPosition[] {
+    const refused = this.#newestOf(commit).filter(({ metadata }) => metadata !== '')
+    return refused.map((position) => ({ ...position, metadata: '' }))
   }
 
   /** The oldest commit that names exactly these positions. */
@@ -193,6 +188,16 @@ export class CommitQueue {
     )
     return at < 0 ? undefined : this.#sent.splice(at, 1)[0]
   }
+}
+
+/** Takes from the front what one request may carry, one position at least. */
+function takeBatch(positions: StoredPosition[]): StoredPosition[] {
+  let bytes = 0
+  const rest = positions.findIndex(({ metadata }, index) => {
+    bytes += 100 + metadata.length * 3
+    return bytes > MAX_COMMIT_BYTES && index > 0
+  })
+  return positions.splice(0, rest < 0 ? positions.length : rest)
 }
 
 function toNative({ topic, partition, position, metadata }: StoredPosition): NativeTopicPartition {

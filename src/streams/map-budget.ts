@@ -23,6 +23,8 @@
  * 298 characters still tell 4,400 random offsets apart, or two hundred stuck records among
  * millions. The share is the same for all, whatever others need: then a partition's limit moves
  * only when the assignment does, and nobody's intake stops because of a neighbour.
+ *
+ * And how often they may be committed: all of them together at `maxMapBytesPerSecond`.
  */
 import { maxMetadataCharacters } from './completion-map.ts'
 
@@ -49,6 +51,19 @@ export function maxCharactersFor(budget: CommitBudget): number {
  */
 export function isNearLimit(characters: number, maxCharacters: number): boolean {
   return characters > 0 && characters >= STOP_SHARE * maxCharacters
+}
+
+/**
+ * What the maps of one process may add to the brokers' log in a second; the brokers keep it several
+ * times, until they compact. As many records as are in flight by default, in the worst order, come
+ * to 64 kB a commit, so with small maps the interval is the configured one, and with full maps, a
+ * million bytes at most, it comes to a second.
+ */
+export const maxMapBytesPerSecond = 1_000_000
+
+/** How long after maps of so many bytes the next ones may follow, in milliseconds. */
+export function restAfterMs(mapBytes: number, bytesPerSecond: number = maxMapBytesPerSecond): number {
+  return (1000 * mapBytes) / bytesPerSecond
 }
 
 const CHARACTER_BYTES = 3

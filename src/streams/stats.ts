@@ -121,6 +121,8 @@ export class PartitionStats {
   waitingRecords = 0
   /** Such keys hold so much that intake has stopped. */
   isStoppedByKeys = false
+  /** The position is committed without its completion map, which is too long. */
+  isMapLeftOut = false
   /** Highest position with nothing unfinished below; null: nothing received yet. */
   safePosition: number | null = null
   /** As the broker accepted it; null: nothing committed. */
@@ -147,6 +149,7 @@ export class PartitionStats {
     this.parked = 0
     this.waitingRecords = 0
     this.isStoppedByKeys = false
+    this.isMapLeftOut = false
     this.safePosition = null
     this.committedPosition = null
     this.logEnd = null
@@ -272,6 +275,10 @@ export class EngineStats {
     'too-large': 0,
     failed: 0,
   }
+  /** Bytes of completion maps handed over for commits. */
+  mapBytes = 0
+  /** Longest time that a finished record waits for its commit now; longer than configured while maps are large. */
+  commitIntervalMs = 0
   readonly rebalances: Record<'assign' | 'revoke' | 'lost', number> = { assign: 0, revoke: 0, lost: 0 }
   readonly drainSeconds: Histogram = new Histogram(drainBounds)
   drainTimeouts = 0

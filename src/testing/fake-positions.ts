@@ -1,7 +1,8 @@
 /**
  * The positions a client has stored and not committed yet. One commit is on its way at a time; what is
  * stored meanwhile waits for the next interval, the newest of each partition. A commit that was
- * refused for a while is made again, unless a newer one has taken its place.
+ * refused for a while is made again, unless a newer one has taken its place; one whose metadata is
+ * too long is made again without it.
  */
 import type { Clock } from '../clock.ts'
 import type { CommitReport, StoredPosition } from '../streams/broker-port.ts'
@@ -128,8 +129,9 @@ export class FakePositions {
       const name = partitionName(position)
       const isWanted = this.#sent.get(name) === position
       this.#sent.delete(name)
-      const goesAgain = result === 'deferred' || result === 'failed'
-      if (isWanted && goesAgain && !this.#waiting.has(name)) this.#waiting.set(name, position)
+      if (!isWanted || this.#waiting.has(name)) continue
+      if (result === 'deferred' || result === 'failed') this.#waiting.set(name, position)
+      if (result === 'too-large' && position.metadata !== '') this.#waiting.set(name, { ...position, metadata: '' })
     }
   }
 }

@@ -103,7 +103,7 @@ describe.skipIf(!kafkaIsAvailable)('consumer on real Kafka', { concurrent: true 
     expect(await member.consumer.watermarks({ topic, partition: 0 })).toEqual({ low: 0, high: 8 })
   })
 
-  it('says which metadata is too long, and commits the others', async (test) => {
+  it('says which metadata is too long, commits the others, and its position without it', async (test) => {
     const { topic, groupId } = await given(3)
     for (const partition of [0, 1, 2]) await append(topic, partition, 5)
     const member = await join(test, topic, groupId)
@@ -114,11 +114,14 @@ describe.skipIf(!kafkaIsAvailable)('consumer on real Kafka', { concurrent: true 
       { topic, partition: 2, position: 3, metadata: 'short' },
     ])
     expect(refused).toEqual([])
-    await until('reports on all', () => member.commits.flatMap(({ positions }) => positions).length >= 3)
+    await until('reports on all', () => member.commits.flatMap(({ positions }) => positions).length >= 4)
     const resultOf = (partition: number): string[] =>
       member.commits.filter((r) => r.positions.some((p) => p.partition === partition)).map((r) => r.result)
-    expect([resultOf(0), resultOf(1), resultOf(2)]).toEqual([['accepted'], ['too-large'], ['accepted']])
-    expect((await probe.committedOffsets(groupId, topic)).map(({ position }) => position)).toEqual([1, null, 3])
+    expect([resultOf(0), resultOf(1), resultOf(2)]).toEqual([['accepted'], ['too-large', 'accepted'], ['accepted']])
+    const committed = await probe.committedOffsets(groupId, topic)
+    expect(committed.map(({ position }) => position)).toEqual([1, 2, 3])
+    // The client writes a NUL behind each metadata.
+    expect(committed.map(({ metadata }) => metadata.length)).toEqual([4096, 1, 6])
   })
 
   it('commits the maps of many partitions, though all together they are too long for one commit', async (test) => {

@@ -63,6 +63,8 @@ class Partition implements CommittedPartition {
     this.isIntakeBlocked = isBlocked
   }
 
+  setMapLeftOut(): void {}
+
   /** Starts so many records and finishes those that `isFinished` says. Returns the others, to be finished later. */
   start(count: number, isFinished: (at: number) => boolean = () => false): number[] {
     const from = this.tracker.startedCount + this.tracker.skippedCount

@@ -90,22 +90,41 @@ describe('commits', () => {
     expect(sent).toHaveLength(1)
   })
 
-  test('refused as too long: each goes alone, and only the one that is too long is reported as such', () => {
+  test('refused as too long: each goes alone; only the one that is too long is reported as such, and goes again at once without', () => {
     queue.put([at(0, 1, 'short'), at(1, 1, 'long'), at(2, 1, 'short')])
     pass(0)
     answer(12)
     expect(reports).toEqual([])
-    for (const code of [undefined, 12, undefined]) {
+    for (const code of [undefined, 12, undefined, undefined]) {
       pass(0)
       answer(code)
     }
+    expect(sent.slice(1).map((list) => list.map(({ partition, metadata }) => [partition, metadata]))).toEqual([
+      [[0, 'short']],
+      [[1, 'long']],
+      [[1, '']],
+      [[2, 'short']],
+    ])
     expect(reports.map((report) => [report.result, report.positions[0]!.partition])).toEqual([
       ['accepted', 0],
       ['too-large', 1],
+      ['accepted', 1],
       ['accepted', 2],
     ])
     pass(60_000)
-    expect(sent).toHaveLength(4)
+    expect(sent).toHaveLength(5)
+  })
+
+  test('refused as too long: what was stored meanwhile goes instead', () => {
+    queue.put([at(0, 1, 'long')])
+    pass(0)
+    queue.put([at(0, 2, 'short')])
+    answer(12)
+    pass(100)
+    expect(sent.map(([entry]) => [entry!.offset, entry!.metadata])).toEqual([
+      [1, 'long'],
+      [2, 'short'],
+    ])
   })
 
   test('what belongs to an epoch that is over is not sent again', () => {
@@ -142,6 +161,60 @@ describe('commits', () => {
     pass(1000)
     expect(offsets()).toEqual([[1], [1]])
     broken.stop()
+  })
+
+  // A revoke or a stop in which the map is too long for the first time: nobody is left to store anything else.
+  test('settling ends with the position alone of what is too long, and the maps of the others', async () => {
+    vi.useRealTimers()
+    const stands = new Map<number, string | undefined>()
+    let answered = 0
+    queue.put([at(0, 1, 'short'), at(1, 1, 'long'), at(2, 1, 'short')])
+    const settled = await queue.settle(new Set(['t/0', 't/1', 't/2']), 5000, async () => {
+      for (; answered < sent.length; answered += 1) {
+        const list = sent[answered]!
+        for (const { partition, metadata } of list) if (metadata !== 'long') stands.set(partition, metadata)
+        const isRefused = list.some(({ metadata }) => metadata === 'long')
+        queue.noteReport(isRefused ? { code: 12, message: 'too long' } : null, list)
+      }
+    })
+    expect(settled).toBe(true)
+    expect(stands).toEqual(
+      new Map([
+        [0, 'short'],
+        [1, ''],
+        [2, 'short'],
+      ]),
+    )
+  })
+
+  test('settling sends nothing older after something newer, also of what goes one by one', async () => {
+    vi.useRealTimers()
+    let answered = 0
+    queue.put([at(0, 1, 'long'), at(1, 1, 'long'), at(2, 1, 'long')])
+    const settled = await queue.settle(new Set(['t/0', 't/1', 't/2']), 5000, async () => {
+      for (; answered < sent.length; answered += 1) {
+        const list = sent[answered]!
+        queue.noteReport(list.length > 1 ? { code: 12, message: 'too long' } : null, list)
+        if (answered === 0) queue.put([at(2, 2, 'short')])
+      }
+    })
+    expect(settled).toBe(true)
+    const ofLast = sent.flat().filter(({ partition }) => partition === 2)
+    expect(ofLast.map(({ offset }) => offset)).toEqual([1, 2])
+    expect(sent.flat().filter(({ partition }) => partition === 1)).toHaveLength(2)
+  })
+
+  test('settling many full maps takes several requests, as the brokers take no more than a megabyte in one', async () => {
+    vi.useRealTimers()
+    const metadata = 'x'.repeat(4000)
+    let answered = 0
+    const positions = Array.from({ length: 100 }, (_, partition) => at(partition, 1, metadata))
+    queue.put(positions)
+    await queue.settle(new Set(positions.map(({ partition }) => `t/${partition}`)), 5000, async () => {
+      for (; answered < sent.length; answered += 1) queue.noteReport(null, sent[answered]!)
+    })
+    expect(Math.max(...sent.map((list) => list.length * 3 * metadata.length))).toBeLessThan(1_000_000)
+    expect(sent.flat()).toHaveLength(100)
   })
 
   test('settling sends at once, waits for the answer, and says when there is none', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isNearLimit, maxCharactersFor } from '../../src/streams/map-budget.ts'
+import { isNearLimit, maxCharactersFor, restAfterMs } from '../../src/streams/map-budget.ts'
 
 /** What a broker takes in one batch by default: `message.max.bytes`. */
 const batchBytes = 1_048_588
@@ -59,4 +59,11 @@ describe('intake', () => {
     expect(isNearLimit(0, 0)).toBe(false)
     expect(isNearLimit(9, 0)).toBe(true)
   })
+})
+
+test('all maps of a process come to a megabyte a second, and full ones of 100 partitions to one commit in it', () => {
+  expect(restAfterMs(1_000_000)).toBe(1000)
+  const fullMapsBytes = 100 * 3 * maxCharactersFor({ partitionCount: 100 })
+  expect(restAfterMs(fullMapsBytes)).toBeGreaterThan(900)
+  expect(restAfterMs(fullMapsBytes)).toBeLessThan(1000)
 })

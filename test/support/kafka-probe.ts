@@ -154,11 +154,20 @@ export class KafkaProbe {
 
   /** Commits as other software does: for a group without members, with any metadata. */
   async commitOffset(group: string, of: { topic: string; partition: number }, position: number, metadata = '') {
+    await this.commitOffsets(group, of.topic, [{ partition: of.partition, position, metadata }])
+  }
+
+  /** The same for many partitions of a topic, in one request. */
+  async commitOffsets(
+    group: string,
+    topic: string,
+    of: readonly { readonly partition: number; readonly position: number; readonly metadata: string }[],
+  ): Promise<void> {
+    const partitions = of.map(({ partition, position, metadata }) => ({ partition, offset: `${position}`, metadata }))
+    const request = { groupId: group, groupGenerationId: -1, memberId: '', retentionTime: -1 }
     await retrying(async () => {
       const coordinator = await (await openCluster(this.kafka)).findGroupCoordinator({ groupId: group })
-      const partitions = [{ partition: of.partition, offset: String(position), metadata }]
-      const topics = [{ topic: of.topic, partitions }]
-      await coordinator.offsetCommit({ groupId: group, groupGenerationId: -1, memberId: '', retentionTime: -1, topics })
+      await coordinator.offsetCommit({ ...request, topics: [{ topic, partitions }] })
     })
   }
 

@@ -211,7 +211,7 @@ describe('committing', () => {
     expect(member.reports).toEqual([{ positions: [{ topic, partition: 0, position: 1 }], result: 'accepted' }])
   })
 
-  test('too long a metadata is refused, alone, and the others of the commit stand', async () => {
+  test('too long a metadata is refused, alone, and its position then committed without; the others of the commit stand', async () => {
     start(2)
     const member = await joined('a')
     member.consumer.storePositions([
@@ -219,10 +219,12 @@ describe('committing', () => {
       { topic, partition: 1, position: 1, metadata: 'x'.repeat(4095) },
     ])
     await clock.advance(500)
-    expect([committed(0), committed(1)]).toEqual([undefined, 1])
+    expect([committed(0), committed(1)]).toEqual([1, 1])
+    expect(broker.committed({ topic, partition: 0 })?.metadata).toBe('')
     expect(member.reports).toEqual([
       { positions: [{ topic, partition: 1, position: 1 }], result: 'accepted' },
       expect.objectContaining({ positions: [{ topic, partition: 0, position: 1 }], result: 'too-large' }),
+      { positions: [{ topic, partition: 0, position: 1 }], result: 'accepted' },
     ])
   })
 
