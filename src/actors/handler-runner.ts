@@ -79,11 +79,11 @@ export class HandlerRunner {
     }
   }
 
-  async #settle(outcome: Promise<Outcome>, context: RecordContext, record: SourceRecord): Promise<Verdict> {
+  /** One promise a record: `Promise.race` and its like would make six. */
+  #settle(outcome: Promise<Outcome>, context: RecordContext, record: SourceRecord): Promise<Verdict> {
     const { clock, handlerTimeoutMs, name } = this.#options
-    let cancelTimer: (() => void) | undefined
-    const timedOut = new Promise<Verdict>((resolve) => {
-      cancelTimer = clock.after(handlerTimeoutMs, () => {
+    return new Promise((resolve) => {
+      const cancelTimer = clock.after(handlerTimeoutMs, () => {
         context.abort()
         const at = `${record.topic}/${record.partition}/${record.offset}`
         const error = new TroupeError(
@@ -92,13 +92,25 @@ export class HandlerRunner {
         )
         resolve(this.#judge(error, context))
       })
+      // After the time-out neither changes anything.
+      outcome.then(
+        (settled) => {
+          cancelTimer()
+          resolve(this.#conclude(settled, context, record))
+        },
+        (error: unknown) => {
+          cancelTimer()
+          resolve(this.#judge(error, context))
+        },
+      )
     })
+  }
+
+  #conclude(outcome: Outcome, context: RecordContext, record: SourceRecord): Verdict {
     try {
-      return await Promise.race([outcome.then((settled) => this.#encode(settled, record)), timedOut])
+      return this.#encode(outcome, record)
     } catch (error) {
       return this.#judge(error, context)
-    } finally {
-      cancelTimer?.()
     }
   }
 
