@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { clicks } from './clicks.ts'
 import { cpu } from './cpu.ts'
 import { crossing } from './crossing.ts'
 import { BenchKafka } from './harness/bench-kafka.ts'
@@ -16,14 +17,25 @@ import { markdownOf, writeJson } from './harness/report.ts'
 import { alternate, Rounds } from './harness/rounds.ts'
 import { describeSurroundings } from './harness/surroundings.ts'
 import { inlinePath } from './inline-path.ts'
+import { io } from './io.ts'
+import { latency } from './latency.ts'
+import { memory } from './memory.ts'
 import { offsetTracker } from './offset-tracker.ts'
+import { partition } from './partition.ts'
 import { passThrough } from './pass-through.ts'
 import { replay } from './replay.ts'
+import { zipf } from './zipf.ts'
 
 const benchmarks: readonly Benchmark[] = [
   passThrough,
   cpu,
   crossing,
+  io,
+  partition,
+  zipf,
+  latency,
+  clicks,
+  memory,
   inlinePath,
   replay,
   offsetTracker,
@@ -57,13 +69,13 @@ interface Flags {
   readonly settings: Settings
 }
 
-function readFlags({ defaults }: Benchmark): Flags {
+function readFlags({ defaults, rounds = 5 }: Benchmark): Flags {
   const own = Object.fromEntries(Object.keys(defaults).map((flag) => [flag, { type: 'string' as const }]))
   const { values } = parseArgs({
     args: process.argv.slice(3),
     options: {
       ...own,
-      rounds: { type: 'string', default: '5' },
+      rounds: { type: 'string', default: String(rounds) },
       results: { type: 'string', default: results },
       profile: { type: 'boolean', default: false },
     },

@@ -14,6 +14,8 @@ export interface Benchmark<Its extends Settings = Settings> {
   readonly goal: string
   /** Each is a flag as well: `--records 100000`. Names are written as one word. */
   readonly defaults: Its
+  /** How often each contender runs; 5 unless given. */
+  readonly rounds?: number
   readonly run: (run: BenchmarkRun<Its>) => Promise<readonly Table[]>
 }
 

@@ -3,8 +3,13 @@
 export interface DataSet {
   readonly records: number
   readonly partitions: number
-  /** Different ones, taken at random, all alike. */
+  /** How many different ones. Key n goes to partition n % partitions. */
   readonly keys: number
+  /**
+   * How they are taken: at random and all alike (unless given), in turn, or by Zipf's law: key n at random,
+   * with a share of 1 / (n + 1) of key 0's.
+   */
+  readonly choice?: 'alike' | 'in turn' | 'zipf'
   /** At least 8: a value begins with the number of its key and its place among the records of that key. */
   readonly valueBytes: number
 }
@@ -15,17 +20,38 @@ interface DataRecord {
   readonly partition: number
 }
 
-export function* recordsOf({ records, partitions, keys, valueBytes }: DataSet): Generator<DataRecord> {
-  const random = generatorOf(1)
+export function* recordsOf({ records, partitions, keys, valueBytes, choice }: DataSet): Generator<DataRecord> {
+  const choose = chooserOf(choice ?? 'alike', keys)
   const counts = new Uint32Array(keys)
   const names = Array.from({ length: keys }, (_, key) => Buffer.from(`key-${key}`))
   for (let index = 0; index < records; index += 1) {
-    const key = Math.floor(random() * keys)
+    const key = choose(index)
     const value = Buffer.alloc(valueBytes, 'v')
     value.writeUInt32LE(key, 0)
     value.writeUInt32LE(counts[key]!, 4)
     counts[key]! += 1
     yield { key: names[key]!, value, partition: key % partitions }
+  }
+}
+
+/** Records of the key that has most of them. */
+export function countHottest(data: DataSet): number {
+  const counts = new Uint32Array(data.keys)
+  const choose = chooserOf(data.choice ?? 'alike', data.keys)
+  for (let index = 0; index < data.records; index += 1) counts[choose(index)]! += 1
+  return Math.max(...counts)
+}
+
+/** The number of the key of each record. */
+function chooserOf(choice: NonNullable<DataSet['choice']>, keys: number): (index: number) => number {
+  if (choice === 'in turn') return (index) => index % keys
+  const random = generatorOf(1)
+  if (choice === 'alike') return () => Math.floor(random() * keys)
+  const shares = Float64Array.from({ length: keys }, (_, key) => 1 / (key + 1))
+  for (let key = 1; key < keys; key += 1) shares[key]! += shares[key - 1]!
+  return () => {
+    const drawn = random() * shares[keys - 1]!
+    return shares.findIndex((upTo) => drawn < upTo)
   }
 }
 

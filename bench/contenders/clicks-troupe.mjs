@@ -1,0 +1,34 @@
+// The clicks as examples/clicks has them, with Troupe's defaults.
+import { startSupervisor } from 'troupe'
+import { postgresSink } from 'troupe/postgres'
+import { emptyTable, watchDatabase } from './clicks-database.mjs'
+
+const lookMs = 5
+
+export async function run({ brokers, group, settings, meter }) {
+  await emptyTable(settings.postgresUrl)
+  const supervisor = await startSupervisor({
+    kafka: { brokers, groupId: group },
+    actors: [
+      {
+        handler: new URL('../../examples/clicks/enrich.ts', import.meta.url),
+        runOn: 'threads',
+        order: 'key',
+        retry: { attempts: 5, backoffMs: 100 },
+        deadLetter: 'user_clicks_dlq',
+      },
+    ],
+    sinks: { postgres: postgresSink({ url: settings.postgresUrl }) },
+    log: { level: 'error' },
+    ...settings.app,
+  })
+  let finished = 0
+  watchDatabase({ meter, settings, countHandled: () => finished })
+  setInterval(() => {
+    const { done, deadLettered } = supervisor.status().totals
+    const more = done + deadLettered - finished
+    finished += more
+    if (more > 0) meter.count(more)
+  }, lookMs)
+  return () => supervisor.stop()
+}
