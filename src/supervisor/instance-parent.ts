@@ -36,32 +36,6 @@ const STOP_GRACE_MS = 30_000
 /** Starts them. Rejects with PORT_IN_USE, or OPTIONS_INVALID where the parent cannot listen. */
 export async function startInstances({ flags, log, module, options, signal }: InstancesRun): Promise<RunningInstances> {
   const metrics = new MergedMetrics()
-  const registry = await processRegistry()
-  let group: Instances | null = null
-  const view = (): Pick<Instances, 'all' | 'isStopping'> => group ?? { all: [], isStopping: false }
-  addInstanceMetrics(registry, view)
-
-  const scrape = async (): Promise<string> => {
-    await group?.refreshMetrics()
-    scrapes += 1
-    metrics.note(PARENT, scrapes, (await registry.getMetricsAsJSON()) as unknown as readonly MetricSnapshot[])
-    return await metrics.metrics()
-  }
-  let scrapes = 0
-  let server: HttpServer | null = null
-  if (options.http.port !== null) {
-    server = await startHttpServer({
-      port: options.http.port,
-      host: options.http.host,
-      registry: { contentType: registry.contentType, metrics: scrape },
-      health: () => mergeHealth(view()),
-      readiness: () => mergeReadiness(view()),
-      status: () => mergeStatus(view()),
-      parked: () => mergeParked(view()),
-      decide: (id, decision) => decideInGroup(view(), id, decision),
-      log,
-    })
-  }
   const instances = new Instances({
     count: options.instances,
     launch: (instance) => forkInstance({ instance, module, flags }),
@@ -71,12 +45,35 @@ export async function startInstances({ flags, log, module, options, signal }: In
     log,
     metrics,
   })
-  group = instances
+  const registry = await processRegistry()
+  addInstanceMetrics(registry, instances)
+  let scrapes = 0
+  const scrape = async (): Promise<string> => {
+    await instances.refreshMetrics()
+    scrapes += 1
+    metrics.note(PARENT, scrapes, (await registry.getMetricsAsJSON()) as unknown as readonly MetricSnapshot[])
+    return await metrics.metrics()
+  }
+  let server: HttpServer | null = null
+  if (options.http.port !== null) {
+    server = await startHttpServer({
+      port: options.http.port,
+      host: options.http.host,
+      registry: { contentType: registry.contentType, metrics: scrape },
+      health: () => mergeHealth(instances),
+      readiness: () => mergeReadiness(instances),
+      status: () => mergeStatus(instances),
+      parked: () => mergeParked(instances),
+      decide: (id, decision) => decideInGroup(instances, id, decision),
+      log,
+    })
+  }
   const onAbort = (): void => {
     instances.stop()
   }
   if (signal.aborted) onAbort()
   else signal.addEventListener('abort', onAbort, { once: true })
+  instances.start()
   return {
     finished: instances.finished.then(async (end) => {
       signal.removeEventListener('abort', onAbort)
@@ -89,7 +86,7 @@ export async function startInstances({ flags, log, module, options, signal }: In
   }
 }
 
-function addInstanceMetrics(registry: client.Registry, view: () => Pick<Instances, 'all'>): void {
+function addInstanceMetrics(registry: client.Registry, group: Pick<Instances, 'all'>): void {
   const { instances, restarts } = instanceMetrics
   const registers = [registry]
   new client.Gauge({
@@ -99,7 +96,7 @@ function addInstanceMetrics(registry: client.Registry, view: () => Pick<Instance
     registers,
     collect() {
       for (const state of instanceStates) {
-        this.set({ state }, view().all.filter((instance) => instance.state === state).length)
+        this.set({ state }, group.all.filter((instance) => instance.state === state).length)
       }
     },
   })
@@ -109,7 +106,7 @@ function addInstanceMetrics(registry: client.Registry, view: () => Pick<Instance
     registers,
     collect() {
       this.reset()
-      this.inc(view().all.reduce((sum, instance) => sum + instance.restarts, 0))
+      this.inc(group.all.reduce((sum, instance) => sum + instance.restarts, 0))
     },
   })
 }

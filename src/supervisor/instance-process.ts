@@ -74,7 +74,7 @@ class ForkedInstance implements InstanceProcess {
       child.once('close', (code, signal) => {
         resolve({ code, signal, error: this.#error })
       })
-      child.once('error', (error) => {
+      child.on('error', (error) => {
         // It could not be started; otherwise it is still there, and 'close' follows.
         if (child.pid === undefined) resolve({ code: null, signal: null, error })
       })

@@ -64,7 +64,6 @@ export class Instances {
   #cancelKill: () => void = () => undefined
   #resolveFinished: (end: EngineEnd) => void = () => undefined
 
-  /** Starts them. */
   constructor(parts: InstancesParts) {
     this.#parts = parts
     this.#restarts = new RestartPolicy(parts.restart)
@@ -80,6 +79,11 @@ export class Instances {
       hasJoined: false,
       cancelRestart: () => undefined,
     }))
+  }
+
+  /** Call it once. */
+  start(): void {
+    if (this.#isStopping) return
     for (const slot of this.#slots) this.#launch(slot)
     this.#lookLater()
   }

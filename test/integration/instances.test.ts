@@ -200,6 +200,8 @@ describe.skipIf(!kafkaIsAvailable)('troupe run --instances', { timeout: 480_000 
     const end = await group.command.stop()
     expect(end).toMatchObject({ code: 0, signal: null, stdout: '' })
     expect(end.stderr.match(/finishing what is in flight/g)).toHaveLength(1)
+    expect(end.stderr).not.toContain('held open')
+    for (const instance of [1, 2, 3]) expect(end.stderr).toContain(`"instance":${instance},`)
     expect(group.alive).toEqual([])
     expect(await groupMembers(flow.group)).toEqual([])
     const handled = await flow.countHandled()

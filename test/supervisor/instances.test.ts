@@ -15,11 +15,12 @@ class World {
   readonly launched = new Map<number, FakeInstance[]>()
   /** `note 1`, `retire 1`. */
   readonly metrics: string[] = []
+  readonly parts: InstancesParts
   readonly instances: Instances
   #pid = 1000
 
   constructor(parts: Partial<InstancesParts> = {}) {
-    this.instances = new Instances({
+    this.parts = {
       count: 3,
       launch: (instance) => {
         const process = new FakeInstance(++this.#pid)
@@ -36,7 +37,9 @@ class World {
         retire: (instance) => this.metrics.push(`retire ${instance}`),
       },
       ...parts,
-    })
+    }
+    this.instances = new Instances(this.parts)
+    this.instances.start()
   }
 
   /** Its process now. */
@@ -187,6 +190,18 @@ describe('an instance that has ended', () => {
 })
 
 describe('stopping', () => {
+  test('before the start: nothing is started, and all is over', async () => {
+    const clock = new ManualClock()
+    const world = new World({ clock })
+    const { launched } = world
+    const instances = new Instances({ ...world.parts, clock })
+    instances.stop()
+    instances.start()
+    expect(await instances.finished).toEqual({ reason: 'stopped' })
+    expect([...launched.values()].flat()).toHaveLength(3)
+    expect(instances.all.map(({ state }) => state)).toEqual(['ended', 'ended', 'ended'])
+  })
+
   test('tells each once, and ends well when all have', async () => {
     const world = new World()
     await world.joinAll()

@@ -28,6 +28,12 @@ test('each entry is one JSON line with level, time, fields and message', () => {
   ])
 })
 
+test('an entry of one of several processes says which', () => {
+  const { lines, destination } = collect()
+  createLog({ level: 'info', instance: 2, destination }).info({}, 'joined')
+  expect(lines).toMatchObject([{ pid: process.pid, instance: 2, msg: 'joined' }])
+})
+
 test('what is less severe than the level is not written, and silent writes nothing', () => {
   const { lines, destination } = collect()
   createLog({ level: 'info', destination }).debug({}, 'no')
