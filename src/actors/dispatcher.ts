@@ -4,6 +4,7 @@
  * in one crossing. One dispatcher per executor.
  */
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
+import type { ResolvedActor } from '../options.ts'
 import type { PartitionActor } from './partition-actor.ts'
 
 export class Dispatcher {
@@ -24,6 +25,11 @@ export class Dispatcher {
   /** The executor takes nothing more now. */
   get isFull(): boolean {
     return this.#executor.freeSlots === 0
+  }
+
+  /** Nothing more of this actor may be in progress now. */
+  isAtLimitOf(actor: ResolvedActor): boolean {
+    return this.#executor.roomOf(actor) <= 0
   }
 
   /** Some records of this actor became ready. */

@@ -41,8 +41,8 @@ export interface Advice {
 }
 
 /**
- * From this cost of a handler on, in microseconds, two threads do more than main (bench/break-even.ts): for actors of
- * a process in which nothing crosses, so that nothing can be measured.
+ * About what a crossing costs, in microseconds, with some room: for actors of a process in which nothing crosses, so that
+ * nothing can be measured. `bench/break-even.ts` finds the break-even of a machine.
  */
 export const BREAK_EVEN_MICROS = 5
 /** Closer than this the two are alike, and nobody should move a handler to and fro. */

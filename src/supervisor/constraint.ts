@@ -21,7 +21,7 @@ export interface BindingConstraint extends Constraint {
 }
 
 export interface ConstraintContext {
-  readonly actor: Pick<ResolvedActor, 'runOn' | 'order' | 'concurrency'>
+  readonly actor: Pick<ResolvedActor, 'runOn' | 'order'>
   readonly threads: number
   readonly intake: ResolvedApp['intake']
 }
@@ -56,7 +56,7 @@ function judge(sample: ActorSample, context: ConstraintContext): Constraint {
   const held = sumOf(open)
   return (
     sinkAway(sample, held) ??
-    (sample.isFull && held.ready > 0 ? fullExecutor(sample, held, context) : null) ??
+    (isFull(sample) && held.ready > 0 ? fullExecutor(sample, held, context) : null) ??
     intakeStopped(sample, open, context) ??
     openIntake(sample, open, held, context) ??
     input(sample, partitions, open)
@@ -80,16 +80,19 @@ function sinkAway({ sinks }: ActorSample, { atSinks }: Held): Constraint | null 
   return { by: 'sink', subject: away.name, why }
 }
 
-/** Its executor takes nothing more. */
+function isFull(sample: ActorSample): boolean {
+  return sample.isFull || sample.isAtConcurrency
+}
+
 function fullExecutor(sample: ActorSample, held: Held, { actor, threads }: ConstraintContext): Constraint {
   const ready = held.ready === 0 ? 'reading waits for them' : `${many(held.ready, 'record')} are ready and wait`
+  if (sample.isAtConcurrency) {
+    const why = `${held.atHandler} records are in progress, as many as concurrency allows, and ${ready}: raise it, if what the handler calls can take more`
+    return { by: 'limit', subject: 'concurrency', why }
+  }
   if (actor.runOn === 'threads') {
     const why = `all ${threads} threads have as much as they take and ${ready}: more cores and threads.count, or another process, would do more`
     return { by: 'threads', subject: null, why }
-  }
-  if (held.atHandler >= actor.concurrency) {
-    const why = `${held.atHandler} records are in progress, as many as concurrency allows, and ${ready}: raise it, if what the handler calls can take more`
-    return { by: 'limit', subject: 'concurrency', why }
   }
   return mainBusy(sample, ready)
 }
@@ -121,7 +124,7 @@ function intakeStopped(
     [sample.sinks.length === 0 ? 0 : held.atSinks, () => fullSink(sample, held)],
     [held.behind, () => skew(partitions, held, context)],
     [held.waiting, () => waiting(partitions)],
-    [held.atHandler + held.ready, () => (sample.isFull ? fullExecutor(sample, held, context) : limit.constraint)],
+    [held.atHandler + held.ready, () => (isFull(sample) ? fullExecutor(sample, held, context) : limit.constraint)],
   ] as const
   return places.reduce((most, place) => (place[0] > most[0] ? place : most))[1]()
 }

@@ -33,6 +33,8 @@ export interface ActorSample {
   readonly partitions: readonly PartitionLoad[]
   /** Its executor takes nothing more. */
   readonly isFull: boolean
+  /** As many of its records are in progress as its `concurrency` allows. */
+  readonly isAtConcurrency: boolean
   /** Read and not finished, over all actors. */
   readonly recordsInFlight: number
   readonly bytesInFlight: number
@@ -61,12 +63,16 @@ export function sampleActor(
   view: LoadView,
 ): ActorSample {
   const { bytesInFlight, loopBusy, nowMs, recordsInFlight, stats, troubles } = view
+  const partitions = view.actors
+    .filter((owner) => owner.actor.name === actor.name)
+    .map((owner) => samplePartition(owner, view))
+  const atHandlers = partitions.reduce((sum, { atHandler }) => sum + atHandler, 0)
   return {
     atMs: nowMs,
-    partitions: view.actors
-      .filter((owner) => owner.actor.name === actor.name)
-      .map((owner) => samplePartition(owner, view)),
+    partitions,
     isFull: dispatcher.isFull,
+    // On main all that are at a handler are in progress; a thread gets more at once of those that do not wait.
+    isAtConcurrency: dispatcher.isAtLimitOf(actor) || (actor.runOn === 'main' && atHandlers >= actor.concurrency),
     recordsInFlight,
     bytesInFlight,
     sinks: sinks.map((name) => ({

@@ -4,7 +4,7 @@ import { findConstraint, type ConstraintContext } from '../../src/supervisor/con
 import type { ActorSample, PartitionLoad } from '../../src/supervisor/load.ts'
 
 const context: ConstraintContext = {
-  actor: { runOn: 'threads', order: 'key', concurrency: 1_000 },
+  actor: { runOn: 'threads', order: 'key' },
   threads: 2,
   intake: { maxRecords: 20_000, maxBytes: 1e9, maxPartitionRecords: 10_000, maxPartitionBytes: 1e8 },
 }
@@ -32,6 +32,7 @@ function sample({ partitions = [{}], ...changes }: Changes = {}): ActorSample {
   return {
     atMs: 0,
     isFull: false,
+    isAtConcurrency: false,
     recordsInFlight: loads.reduce((sum, { held }) => sum + held, 0),
     bytesInFlight: 0,
     sinks: [],
@@ -86,8 +87,11 @@ describe('what runs the handler', () => {
     expect(bound({ partitions: [{ held: 20_000, atHandler: 20_000, lag: 50_000 }], isFull: true })?.by).toBe('threads')
   })
 
-  test('the concurrency of a handler that waits on main', () => {
-    const found = bound({ partitions, isFull: true }, onMain)
+  test.each([
+    ['main', true],
+    ['threads', false],
+  ] as const)('the concurrency of a handler that waits on %s', (runOn, isFull) => {
+    const found = bound({ partitions, isFull, isAtConcurrency: true }, runOn === 'main' ? onMain : context)
     expect(found).toMatchObject({ by: 'limit', subject: 'concurrency', why: containing('raise it') })
   })
 

@@ -77,3 +77,32 @@ test('a handler in an endless loop holds up no rebalance: its partition goes to 
     await Promise.all(members.map((member) => member.kill()))
   }
 })
+
+test('threads that have more to do than they can are named as what binds, and as the right place for it', async () => {
+  const broker = new FakeBroker({ clock: systemClock })
+  broker.createTopic('scripts', 2)
+  broker.createTopic('results', 1)
+  const engine = await Engine.start({
+    app: resolveOptions({
+      kafka: { brokers: 'fake:9092', groupId: 'group' },
+      actors: [{ name: 'count', handler: new URL(fixtureUrl('scripted.js')), runOn: 'threads', failedRecords: 'stop' }],
+      threads: { count: 2 },
+    }),
+    broker: broker.client('member'),
+    clock: systemClock,
+    random: () => 0,
+    log: silentLog,
+    stats: new EngineStats(),
+  })
+  // Some minutes of work.
+  for (let at = 0; at < 10_000; at += 1) {
+    broker.append('scripts', { value: JSON.stringify({ do: 'work', ms: 20 }), key: `k${at}`, partition: at % 2 })
+  }
+  const count = () => engine.status().actors[0]
+  await expect.poll(() => count()?.constraint?.by, { timeout: 30_000 }).toBe('threads')
+  await expect.poll(() => count()?.advice.runOn, { timeout: 30_000 }).toBe('threads')
+  expect(count()?.cost.crossing?.micros).toBeGreaterThan(0)
+  expect(count()?.cost).toMatchObject({ waits: 0 })
+  expect(count()?.cost.handlerMicros).toBeGreaterThan(18_000)
+  await engine.kill()
+})
