@@ -319,6 +319,8 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       this.#client.disconnect(resolve)
     })
     this.#state = 'ended'
+    // The binding keeps its callbacks, and all that they reach, for as long as the process lives.
+    this.#events = undefined
   }
 
   /**
