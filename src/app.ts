@@ -3,6 +3,7 @@
  * Everything that has a default may be left out; `options.ts` has the defaults and the rules.
  */
 import type { Handler } from './actors/handler.ts'
+import type { SharedLoader } from './actors/shared-data.ts'
 import type { ResolvedActor, ResolvedApp } from './options.ts'
 import type { Sink } from './streams/sink.ts'
 
@@ -30,6 +31,11 @@ export interface AppDefinition extends Partial<
   readonly actors: readonly ActorDefinition[]
   /** Destinations outside Kafka, by the name that tables refer to. */
   readonly sinks?: Readonly<Record<string, Sink>>
+  /**
+   * Read-only data for handlers, by name, such as a GeoIP database: loaded once, at start, into one copy that all threads
+   * share. A handler's `setup` gets it by `shared(name)`.
+   */
+  readonly shared?: Readonly<Record<string, SharedLoader>>
   readonly threads?: Partial<ResolvedApp['threads']>
   readonly intake?: Partial<ResolvedApp['intake']>
   readonly restart?: Partial<ResolvedApp['restart']>

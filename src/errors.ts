@@ -30,6 +30,11 @@ export const errorTable = {
     retryable: false,
     action: 'Correct the path in the app, or the module; the cause is part of the message.',
   },
+  SHARED_NOT_LOADED: {
+    meaning: 'A loader of the shared data threw, or returned no bytes.',
+    retryable: false,
+    action: 'Correct the loader in `shared` of the app; the cause is part of the message.',
+  },
   SETUP_FAILED: {
     meaning: "A handler's setup threw.",
     retryable: false,

@@ -25,6 +25,7 @@ export type {
   Step,
 } from './actors/handler.ts'
 export type { Decision, ParkedRecord } from './actors/parking-lot.ts'
+export type { SharedLoader } from './actors/shared-data.ts'
 export { defineApp } from './app.ts'
 export type { ActorDefinition, App, AppDefinition } from './app.ts'
 export { isTroupeError, RetryableError, TerminalError, TroupeError } from './errors.ts'

@@ -45,6 +45,7 @@ export function maskOptions(app: ResolvedApp): Record<string, unknown> {
     kafka: { ...app.kafka, client: maskClientConfig(app.kafka.client) },
     actors: app.actors.map((actor) => ({ ...actor, handler: handlerText(actor) })),
     sinks: Object.keys(app.sinks),
+    shared: Object.keys(app.shared),
   }
 }
 

@@ -1,6 +1,7 @@
 /** What an option may be: a schema, and the words that complete "'5s' is not …". */
 import { z } from 'zod'
 import { isHandler, type Handler } from './actors/handler.ts'
+import type { SharedLoader } from './actors/shared-data.ts'
 import type { Sink } from './streams/sink.ts'
 
 export interface Rule<Value> {
@@ -111,6 +112,16 @@ export function sinkMap(): Rule<Readonly<Record<string, Sink>>> {
     entryText: 'a sink (an object with open, prepare, write, close and maxBatch)',
     placeholder: '<sinks>',
     schema: plainObject.pipe(z.record(z.string(), z.custom<Sink>(isSink))),
+  }
+}
+
+export function loaderMap(): Rule<Readonly<Record<string, SharedLoader>>> {
+  const loader = z.custom<SharedLoader>((value) => typeof value === 'function')
+  return {
+    text: 'an object of functions',
+    entryText: 'a function that returns a Buffer',
+    placeholder: '<functions>',
+    schema: plainObject.pipe(z.record(z.string(), loader)),
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os'
 import type { FailedRecords, Handler } from './actors/handler.ts'
+import type { SharedLoader } from './actors/shared-data.ts'
 import {
   brokerList,
   bytes,
@@ -12,6 +13,7 @@ import {
   count,
   fraction,
   handlerOrModule,
+  loaderMap,
   milliseconds,
   name,
   nullable,
@@ -74,6 +76,8 @@ export interface ResolvedApp {
   }
   readonly actors: readonly ResolvedActor[]
   readonly sinks: Readonly<Record<string, Sink>>
+  /** Loaders of what handlers on all threads share, by name. */
+  readonly shared: Readonly<Record<string, SharedLoader>>
   readonly threads: {
     readonly count: number
     /** Batches at a thread at once: one runs, the next is there already. */
@@ -201,6 +205,12 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     default: {},
     isFileOnly: true,
     doc: 'Destinations outside Kafka, by the name that tables refer to.',
+  },
+  shared: {
+    rule: loaderMap(),
+    default: {},
+    isFileOnly: true,
+    doc: 'Read-only data for handlers, by name: functions that return its bytes. Each is called once, at start; all threads share the one copy, which setup gets by `shared(name)`.',
   },
   'threads.count': {
     rule: count('threads'),

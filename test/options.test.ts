@@ -21,6 +21,7 @@ const smallest = {
   actors: [{ handler: module }],
 } satisfies AppDefinition
 
+const loader = () => Buffer.alloc(1)
 const sink = {
   open: () => Promise.resolve(),
   prepare: () => Promise.resolve(),
@@ -106,6 +107,7 @@ const appSamples: Record<AppPath, Samples> = {
     refuses: [null, 'a=b', [], { 'ssl.ca.pem': {} }, { 'ssl.ca.pem': null }],
   },
   sinks: { accepts: [same({ postgres: sink })], refuses: [null, [], { postgres: {} }, { postgres: null }] },
+  shared: { accepts: [same({ geo: loader })], refuses: [null, [], { geo: 'geo.mmdb' }, { geo: null }] },
   'threads.count': whole(1, 0),
   'threads.slots': whole(1, 0),
   'threads.batchTargetMs': duration,

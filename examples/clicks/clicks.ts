@@ -1,6 +1,8 @@
 /** The app: what `troupe run examples/clicks/clicks.ts` starts. It expects its topics and its table to exist. */
+import { readFileSync } from 'node:fs'
 import { defineApp } from 'troupe'
 import { postgresSink } from 'troupe/postgres'
+import { geoFile } from './geo.ts'
 
 export default defineApp({
   kafka: {
@@ -17,6 +19,9 @@ export default defineApp({
       idHeader: true, // so that whoever reads `enriched_clicks` can tell which click each came from
     },
   ],
+  shared: {
+    geo: () => readFileSync(geoFile), // one copy, however many threads
+  },
   sinks: {
     postgres: postgresSink({ url: process.env['PG_URL'] ?? 'postgres://postgres:postgres@localhost:5432/postgres' }),
   },

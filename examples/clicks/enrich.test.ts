@@ -1,8 +1,12 @@
 import { deadLetter, done } from 'troupe'
 import { createHarness } from 'troupe/testing'
 import { expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
 import enrich from './enrich.ts'
 import { clickTable, enrichedClicks } from './flows.ts'
+import { geoFile } from './geo.ts'
+
+const harness = createHarness(enrich, { shared: { geo: () => readFileSync(geoFile) } })
 
 const click = {
   user_id: 7,
@@ -14,11 +18,11 @@ const click = {
 
 test('a click gets its country, and goes to the topic and the table', async () => {
   const enriched = { ...click, country: 'US' }
-  expect(await createHarness(enrich).send(click)).toEqual(
+  expect(await harness.send(click)).toEqual(
     done([enrichedClicks.record(enriched, { key: 7 }), clickTable.upsert(enriched)]),
   )
 })
 
 test('what is no address is a dead letter', async () => {
-  expect(await createHarness(enrich).send({ ...click, ip: 'nowhere' })).toEqual(deadLetter('not an address: nowhere'))
+  expect(await harness.send({ ...click, ip: 'nowhere' })).toEqual(deadLetter('not an address: nowhere'))
 })

@@ -6,7 +6,7 @@ import { openGeo } from './geo.ts'
 export default defineHandler({
   input: clicks,
   outputs: [enrichedClicks, clickTable],
-  setup: () => openGeo(), // once per thread
+  setup: ({ shared }) => openGeo(shared('geo')), // once per thread
   handle(click, { setup: geo }) {
     if (!geo.isAddress(click.ip)) return deadLetter(`not an address: ${click.ip}`)
     const enriched: EnrichedClick = { ...click, country: geo.country(click.ip) ?? 'UNKNOWN' }

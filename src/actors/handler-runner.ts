@@ -17,6 +17,7 @@ import { EffectEncoder, type EncodedEffect } from '../streams/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { ErrorPolicy } from './error-policy.ts'
 import { isOutcome, type FailedRecords, type Handler, type HandlerContext, type Outcome } from './handler.ts'
+import { sharedBy, type SharedData } from './shared-data.ts'
 import { doneWithNothing, finalFailure, skipVerdict, type Verdict } from './verdict.ts'
 
 export interface HandlerRunnerOptions {
@@ -29,6 +30,8 @@ export interface HandlerRunnerOptions {
   readonly failedRecords?: FailedRecords
   readonly log: Log
   readonly clock: Clock
+  /** What the app shares; nothing unless given. */
+  readonly shared?: SharedData
 }
 
 export class HandlerRunner {
@@ -47,7 +50,7 @@ export class HandlerRunner {
   /** Runs the handler's setup. Rejects with SETUP_FAILED. */
   static async open(options: HandlerRunnerOptions): Promise<HandlerRunner> {
     try {
-      const setup = await options.handler.setup?.({ log: options.log })
+      const setup = await options.handler.setup?.({ log: options.log, shared: sharedBy(options.shared ?? {}) })
       return new HandlerRunner(options, setup)
     } catch (error) {
       const message = `setup of handler ${options.name} failed: ${describeError(error)}`

@@ -93,6 +93,8 @@ export interface HandlerContext<Setup> {
 
 export interface SetupContext {
   readonly log: Log
+  /** The bytes that the app shares by this name: one copy for all threads, so only to be read. Throws when there is none. */
+  readonly shared: (name: string) => Buffer
 }
 
 /**

@@ -14,12 +14,14 @@ import type { SinkDestination } from '../streams/sink.ts'
 import type { FailedRecords } from './handler.ts'
 import { PackReader, PackWriter, type Pack } from './pack.ts'
 import type { SharedBoard } from './progress-board.ts'
+import type { SharedData } from './shared-data.ts'
 import { doneWithNothing, skipVerdict, type Verdict } from './verdict.ts'
 
 /** What a thread needs to begin: in `workerData`. */
 export interface ThreadSetup {
   readonly handlers: readonly HandlerModule[]
   readonly board: SharedBoard
+  readonly shared: SharedData
 }
 
 export interface HandlerModule {

@@ -15,6 +15,7 @@ import type { ResolvedApp } from '../options.ts'
 import type { EngineStats } from '../streams/stats.ts'
 import { readableUrl } from '../typescript-source.ts'
 import type { SharedBoard } from './progress-board.ts'
+import type { SharedData } from './shared-data.ts'
 import { fieldsOf } from './thread-log.ts'
 import type {
   BatchMessage,
@@ -32,6 +33,8 @@ export interface ThreadSetOptions {
   readonly threads: ResolvedApp['threads']
   readonly handlers: readonly HandlerModule[]
   readonly board: SharedBoard
+  /** What the app shares; nothing unless given. */
+  readonly shared?: SharedData
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
@@ -77,12 +80,12 @@ export class ThreadSet {
 
   constructor(options: ThreadSetOptions) {
     this.#options = options
-    const { threads, handlers, board, clock } = options
+    const { threads, handlers, board, clock, shared = {} } = options
     this.started = new Promise((resolve, reject) => {
       this.#resolveStarted = resolve
       this.#rejectStarted = reject
     })
-    const setup: ThreadSetup = { handlers, board }
+    const setup: ThreadSetup = { handlers, board, shared }
     this.#pool = new Piscina({
       filename: (options.entry ?? new URL('./worker-thread.js', import.meta.url)).href,
       workerData: setup,

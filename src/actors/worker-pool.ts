@@ -36,7 +36,10 @@ import type { Verdict } from './verdict.ts'
 import { WakeEstimate } from './wake-estimate.ts'
 import { Watchdog, type WatchedBatch } from './watchdog.ts'
 
-export interface WorkerPoolOptions extends Pick<ThreadSetOptions, 'entry' | 'startTimeoutMs' | 'teardownTimeoutMs'> {
+export interface WorkerPoolOptions extends Pick<
+  ThreadSetOptions,
+  'entry' | 'shared' | 'startTimeoutMs' | 'teardownTimeoutMs'
+> {
   readonly threads: ResolvedApp['threads']
   readonly handlers: readonly HandlerModule[]
   readonly clock: Clock

@@ -80,7 +80,16 @@ function openRunner(
 ): Promise<HandlerRunner> {
   const name = handler.name ?? actor
   const log = threadLog(name, threadId, notify)
-  return HandlerRunner.open({ handler, name, handlerTimeoutMs, idHeader, failedRecords, log, clock: systemClock })
+  return HandlerRunner.open({
+    handler,
+    name,
+    handlerTimeoutMs,
+    idHeader,
+    failedRecords,
+    log,
+    clock: systemClock,
+    shared: setup.shared,
+  })
 }
 
 function notify(notice: Exclude<ThreadNotice, OutcomesNotice>): void {

@@ -8,6 +8,7 @@
 import type { Handler, HandlerContext, Outcome } from '../actors/handler.ts'
 import { deadLetter, isOutcome } from '../actors/handler.ts'
 import { HandlerRunner } from '../actors/handler-runner.ts'
+import { loadShared, type SharedLoader } from '../actors/shared-data.ts'
 import { systemClock } from '../clock.ts'
 import { fromWireError, describeError, type WireError } from '../errors.ts'
 import { silentLog, type Log } from '../log.ts'
@@ -19,6 +20,8 @@ export interface HarnessOptions {
   readonly log?: Log
   /** As the actor's option. Default 5,000. */
   readonly handlerTimeoutMs?: number
+  /** What the handler's set-up gets by `shared(name)`. Default: nothing. */
+  readonly shared?: Readonly<Record<string, SharedLoader>>
 }
 
 /** Where the record stands and how often it was tried; whatever is left out has a fixed default. */
@@ -109,16 +112,18 @@ class HandlerHarness<Value, Setup> implements Harness<Value> {
     await runner?.close()
   }
 
-  #open(): Promise<HandlerRunner> {
+  async #open(): Promise<HandlerRunner> {
     const { handlerTimeoutMs = 5_000, log = silentLog } = this.#options
+    const shared = await loadShared(this.#options.shared ?? {})
     const handler = { ...this.#handler, handle: this.#watch } as unknown as Handler
-    return HandlerRunner.open({
+    return await HandlerRunner.open({
       handler,
       name: this.#handler.name ?? 'handler',
       handlerTimeoutMs,
       idHeader: false,
       log,
       clock: systemClock,
+      shared,
     })
   }
 

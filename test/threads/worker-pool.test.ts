@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { loadShared } from '../../src/actors/shared-data.ts'
 import {
   expectNoMoreThan,
   fixtureUrl,
@@ -254,6 +255,26 @@ describe('handlers on threads', () => {
     await finished()
     expect(new Set(results().map(({ setups }) => setups))).toEqual(new Set([1]))
     expect(lines.filter(({ message }) => message === 'set up')).toHaveLength(2)
+  })
+
+  test('what the app shares is one copy for all threads', async () => {
+    const shared = await loadShared({ counts: () => new Uint8Array(4) })
+    const { send, finished, results } = await start({ pool: { shared } }, fixtureUrl('shared.js'))
+    send(scripts(Array.from({ length: 200 }, () => ({}))))
+    await finished()
+    expect(new Set(results().map(({ threadId }) => threadId)).size).toBe(2)
+    expect(
+      results()
+        .map(({ before }) => before as number)
+        .sort((a, b) => a - b),
+    ).toEqual(Array.from({ length: 200 }, (_, index) => index))
+  })
+
+  test('a name that nobody shares fails its setup', async () => {
+    await expect(start({}, fixtureUrl('shared.js'))).rejects.toMatchObject({
+      code: 'SETUP_FAILED',
+      message: 'setup of handler enrich failed: no shared data is named counts; the app shares nothing',
+    })
   })
 
   test('lines of a handler arrive, errors as errors, and what cannot be cloned as text', async () => {

@@ -66,6 +66,17 @@ test('null reaches a handler only by the type of its topic', () => {
   })
 })
 
+test('set-up gets shared data as a Buffer', () => {
+  defineHandler({
+    input: clicks,
+    setup: ({ shared }) => shared('geo'),
+    handle(_value, { setup }) {
+      expectTypeOf(setup).toEqualTypeOf<Buffer>()
+      return done()
+    },
+  })
+})
+
 test('ctx.setup is what setup resolves to', () => {
   defineHandler({
     input: clicks,
