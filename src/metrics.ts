@@ -268,6 +268,13 @@ export const metricTable = [
     labels: [],
     read: (stats) => single(stats.threadRestarts),
   },
+  {
+    name: 'troupe_thread_recycles_total',
+    type: 'counter',
+    help: 'Worker threads that were to be replaced because the process had more memory than threads.maxRssMb.',
+    labels: [],
+    read: (stats) => single(stats.threadRecycles),
+  },
   // --- sinks
   {
     name: 'troupe_sink_writes_total',

@@ -87,6 +87,7 @@ export interface ResolvedApp {
     readonly maxBatchRecords: number
     readonly maxBatchBytes: number
     readonly maxHeapMb: number | null
+    readonly maxRssMb: number | null
   }
   readonly intake: {
     readonly maxRecords: number
@@ -243,6 +244,11 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     rule: nullable(count('MiB', { min: 16 })),
     default: null,
     doc: "Heap of a thread, in MiB; Node's own limit unless given.",
+  },
+  'threads.maxRssMb': {
+    rule: nullable(count('MiB', { min: 64 })),
+    default: null,
+    doc: 'Memory of the whole process (RSS), in MiB, above which the thread that has grown most is replaced: Buffers escape maxHeapMb. Leave room: it is looked at four times a second.',
   },
   'intake.maxRecords': {
     rule: count('records'),

@@ -113,6 +113,7 @@ const appSamples: Record<AppPath, Samples> = {
   'threads.batchTargetMs': duration,
   'threads.maxBatchRecords': whole(1, 0),
   'threads.maxBatchBytes': whole(1, 0),
+  'threads.maxRssMb': { accepts: [same(64), same(null)], refuses: [63, '5 MB'] },
   'threads.maxHeapMb': { accepts: [same(16), same(null)], refuses: [15, '5 MB'] },
   'intake.maxRecords': whole(1, 0),
   'intake.maxBytes': whole(1, 0),

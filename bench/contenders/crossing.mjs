@@ -29,6 +29,7 @@ function startPool(count = availableParallelism()) {
       maxBatchRecords: batchRecords,
       maxBatchBytes: 1024 * 1024,
       maxHeapMb: null,
+      maxRssMb: null,
     },
     handlers: [
       {

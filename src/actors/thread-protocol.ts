@@ -22,6 +22,8 @@ export interface ThreadSetup {
   readonly handlers: readonly HandlerModule[]
   readonly board: SharedBoard
   readonly shared: SharedData
+  /** Tell what memory it holds every so many milliseconds; null: nobody asks. */
+  readonly memoryReportMs: number | null
 }
 
 export interface HandlerModule {
@@ -82,7 +84,14 @@ export interface FailedReply {
   readonly error: WireError
 }
 
-export type ThreadNotice = LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice
+export type ThreadNotice = LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice | MemoryNotice
+
+/** What the thread holds: V8's heap, and Buffers outside of it. */
+export interface MemoryNotice {
+  readonly type: 'memory'
+  readonly threadId: number
+  readonly bytes: number
+}
 
 /** The thread begins to load and set up this module: should it end now, main knows at what. */
 export interface LoadingNotice {

@@ -3,6 +3,7 @@
  * replaces a thread that ends, but says neither when the new one can work nor when it has given up
  * replacing; both can be told from the threads it holds.
  */
+import type { ThreadMemory } from './memory-watch.ts'
 import type { Worker } from 'node:worker_threads'
 
 export interface PoolThread {
@@ -20,6 +21,12 @@ export interface PoolThread {
   needsTeardown: boolean
   /** The watchdog ended it. */
   wasHeld: boolean
+  /** What it holds; null: it has not told. */
+  memory: ThreadMemory | null
+  /** It gets nothing more, and is replaced when it has finished what it has. */
+  isRetiring: boolean
+  /** It has finished, and is being torn down. */
+  isLeaving: boolean
   /** Records that it has and of which no outcome is known. */
   records: number
   /** Why it ended, once it has. */
@@ -40,13 +47,14 @@ export class ThreadRoster {
 
   get readyCount(): number {
     let count = 0
-    for (const thread of this.#threads.values()) if (thread.isReady) count += 1
+    for (const thread of this.#threads.values()) if (thread.isReady && !thread.isRetiring) count += 1
     return count
   }
 
   get busyCount(): number {
     let count = 0
-    for (const thread of this.#threads.values()) if (thread.isReady && thread.records > 0) count += 1
+    for (const thread of this.#threads.values())
+      if (thread.isReady && !thread.isRetiring && thread.records > 0) count += 1
     return count
   }
 
@@ -75,6 +83,9 @@ function meet(worker: Worker, nowMs: number): PoolThread {
     hasSpoken: false,
     needsTeardown: false,
     wasHeld: false,
+    memory: null,
+    isRetiring: false,
+    isLeaving: false,
     records: 0,
     cause: undefined,
   }

@@ -14,6 +14,7 @@ import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options.ts'
 import type { EngineStats } from '../streams/stats.ts'
 import { readableUrl } from '../typescript-source.ts'
+import { MEMORY_REPORT_MS, MemoryWatch } from './memory-watch.ts'
 import type { SharedBoard } from './progress-board.ts'
 import type { SharedData } from './shared-data.ts'
 import { fieldsOf } from './thread-log.ts'
@@ -61,6 +62,8 @@ const LOADING_TIMEOUT_MS = 5_000
 /** How often it looks for threads that do not become ready. */
 const LOOK_INTERVAL_MS = 500
 
+const MIB = 1024 * 1024
+
 /** What Piscina's balancer is told of a task: a batch goes anywhere, a teardown to one thread. */
 type Placement = { readonly notePlaced: (thread: PoolThread | undefined) => void } | { readonly only: PoolThread }
 type Balancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>
@@ -75,6 +78,7 @@ export class ThreadSet {
   #resolveStarted: (manifests: readonly HandlerManifest[]) => void = () => undefined
   #rejectStarted: (error: Error) => void = () => undefined
   #cancelLook: () => void = () => undefined
+  #cancelMemoryWatch: () => void = () => undefined
   /** A thread has become ready, failed or ended; `destroy` may be waiting for it. */
   #noteLoadingEnded: () => void = () => undefined
 
@@ -85,7 +89,8 @@ export class ThreadSet {
       this.#resolveStarted = resolve
       this.#rejectStarted = reject
     })
-    const setup: ThreadSetup = { handlers, board, shared }
+    const memoryReportMs = threads.maxRssMb === null ? null : MEMORY_REPORT_MS
+    const setup: ThreadSetup = { handlers, board, shared, memoryReportMs }
     this.#pool = new Piscina({
       filename: (options.entry ?? new URL('./worker-thread.js', import.meta.url)).href,
       workerData: setup,
@@ -117,6 +122,7 @@ export class ThreadSet {
     // A thread that ended between tasks: the roster sees it too. Unheard, the event would end the process.
     this.#pool.on('error', () => undefined)
     this.#look()
+    if (threads.maxRssMb !== null) this.#watchMemory(threads.maxRssMb, new MemoryWatch(threads.maxRssMb * MIB))
   }
 
   get readyCount(): number {
@@ -152,6 +158,7 @@ export class ThreadSet {
   async destroy(): Promise<void> {
     this.#state = 'destroyed'
     this.#cancelLook()
+    this.#cancelMemoryWatch()
     // Threads that end from now on are not replaced.
     this.#pool.options.minThreads = 0
     await this.#loadingEnded()
@@ -186,8 +193,8 @@ export class ThreadSet {
     let bestRecords = 0
     for (const worker of workers) {
       const { currentUsage } = worker
-      if (currentUsage >= slots) continue
       const thread = this.#roster.find(worker.id)
+      if (currentUsage >= slots || thread?.isRetiring === true) continue
       const load = currentUsage + (thread?.isReady === true ? 0 : slots)
       const records = thread?.records ?? 0
       // Of two that have the same to begin, the one where fewer wait.
@@ -213,6 +220,11 @@ export class ThreadSet {
     }
     const thread = this.#roster.find(notice.threadId)
     if (thread === undefined) return
+    if (notice.type === 'memory') {
+      const { bytes } = notice
+      thread.memory = { bytes, atMs: this.#options.clock.now(), baseBytes: thread.memory?.baseBytes ?? bytes }
+      return
+    }
     if (notice.type === 'loading') {
       thread.loading = notice.url
       return
@@ -248,6 +260,7 @@ export class ThreadSet {
         continue
       }
       stats.threadRestarts += 1
+      if (thread.isLeaving) continue
       log.error({ error: cause, threadId: id }, `a worker thread ended and is replaced: ${describeError(cause)}`)
     }
     onChanged()
@@ -268,6 +281,49 @@ export class ThreadSet {
       }
       this.#look()
     })
+  }
+
+  /** Replaces threads while the process has more memory than it may. */
+  #watchMemory(limitMb: number, watch: MemoryWatch): void {
+    const { clock, log, onChanged, stats } = this.#options
+    this.#cancelMemoryWatch = clock.after(MEMORY_REPORT_MS, () => {
+      for (const thread of this.#roster.threads) {
+        if (thread.isRetiring && thread.records === 0) void this.#leave(thread)
+      }
+      const action = watch.look(clock.now(), process.memoryUsage.rss(), this.#roster.threads)
+      const thread = action === null ? undefined : this.#roster.find(action.id)
+      if (action !== null && thread !== undefined) {
+        const rssMb = Math.round(action.rssBytes / MIB)
+        const tooMuch = `the process has ${rssMb} MiB, more than threads.maxRssMb (${limitMb})`
+        if (action.type === 'end') {
+          thread.cause = outOfMemory(`${tooMuch}, and the thread did not give its share back`)
+          void thread.worker.terminate()
+        } else {
+          stats.threadRecycles += 1
+          log.warn({ threadId: thread.id, rssMb }, `${tooMuch}: the worker thread that has grown most is replaced`)
+          thread.isRetiring = true
+          onChanged()
+        }
+      }
+      this.#watchMemory(limitMb, watch)
+    })
+  }
+
+  /** Ends a thread that has finished what it had. */
+  async #leave(thread: PoolThread): Promise<void> {
+    if (thread.isLeaving) return
+    thread.isLeaving = true
+    const { clock, teardownTimeoutMs = TEARDOWN_TIMEOUT_MS } = this.#options
+    if (thread.needsTeardown) {
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(teardownTimeoutMs, resolve)
+        void this.#tearDownThread(thread).then(() => {
+          cancel()
+          resolve()
+        })
+      })
+    }
+    await thread.worker.terminate()
   }
 
   #fail(error: Error): void {
@@ -313,4 +369,9 @@ export class ThreadSet {
       this.#options.log.warn({ error, threadId: only.id }, `stopping: ${describeError(error)}`)
     }
   }
+}
+
+/** As Node.js has it where a thread's heap is full. */
+function outOfMemory(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_WORKER_OUT_OF_MEMORY' })
 }

@@ -2,6 +2,7 @@
  * The thread's side: loads the handlers once, then runs one batch per task. Nothing in here, or in
  * what it imports, may reach the native Kafka client: it cannot load beside main.
  */
+import { getHeapStatistics } from 'node:v8'
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { systemClock } from '../clock.ts'
@@ -68,6 +69,10 @@ async function load(): Promise<void> {
       manifests.push(manifestOf(module.actor, handler))
     }
     notify({ type: 'ready', threadId, manifests, needsTeardown })
+    if (setup.memoryReportMs !== null) {
+      tellMemory()
+      setInterval(tellMemory, setup.memoryReportMs).unref()
+    }
   } catch (error) {
     notify({ type: 'failed', threadId, error: toWireError(error), needsTeardown })
     throw error
@@ -94,6 +99,11 @@ function openRunner(
 
 function notify(notice: Exclude<ThreadNotice, OutcomesNotice>): void {
   parentPort?.postMessage(notice)
+}
+
+function tellMemory(): void {
+  const { total_heap_size, external_memory } = getHeapStatistics()
+  notify({ type: 'memory', threadId, bytes: total_heap_size + external_memory })
 }
 
 function sendOutcomes(notice: OutcomesNotice): void {

@@ -287,6 +287,8 @@ export class EngineStats {
   /** Worker threads now, by what they do. */
   readonly threads: Record<'starting' | 'idle' | 'busy', number> = { starting: 0, idle: 0, busy: 0 }
   threadRestarts = 0
+  /** Of those the ones that were replaced because the process had too much memory. */
+  threadRecycles = 0
   /** Restarts of the whole consumer after an unexpected failure. */
   restarts = 0
   /** How late timers fire on the main thread: what blocks it delays everything. */

@@ -91,6 +91,45 @@ describe.each([
   }, 60_000)
 })
 
+describe('the memory of the process, which Buffers fill outside of the heap', () => {
+  const maxRssMb = (more: number) => Math.round(process.memoryUsage.rss() / 1024 / 1024) + more
+
+  test('a record that fills it is dead-lettered after its attempts; the others go on', async () => {
+    const { send, finished, results, deadLetters, stats, fatal } = await start({
+      threads: { maxRssMb: maxRssMb(250) },
+      actor: { retry: { attempts: 2, backoffMs: 1, maxBackoffMs: 1, jitter: 0 } },
+    })
+    send(around({ do: 'fill-buffers' }))
+    await finished()
+    expect(deadLetters().map(({ headers }) => headers)).toMatchObject([
+      { 'troupe.offset': '9', 'troupe.attempts': '2', 'troupe.error-code': 'THREAD_DIED' },
+    ])
+    expect(deadLetters()[0]?.headers['troupe.error-message']).toContain('threads.maxRssMb')
+    expect(new Set(results().map(({ index }) => index)).size).toBe(30)
+    expect(results().every(({ attempt }) => attempt === 1)).toBe(true)
+    expect(fatal).toEqual([])
+    await until(() => stats.threads.idle === 2)
+  }, 60_000)
+
+  test('a thread that holds on to more and more is replaced between its batches, and no record pays for it', async () => {
+    const { send, finished, results, deadLetters, stats, lines } = await start({
+      threads: { count: 1, maxRssMb: maxRssMb(300) },
+    })
+    send(scripts(Array.from({ length: 5 }, (_, index) => ({ do: 'hoard', mb: 72, index }))))
+    await finished()
+    await until(() => stats.threadRestarts === 1 && stats.threads.idle === 1)
+    expect(stats.threadRecycles).toBe(1)
+    expect(lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
+      expect.stringMatching(/more than threads\.maxRssMb .*: the worker thread that has grown most is replaced/),
+    ])
+    expect(lines.filter(({ message }) => message === 'torn down')).toHaveLength(1)
+    send(scripts([{ do: 'echo', index: 5 }], { first: 5 }))
+    await finished()
+    expect(results().map(({ index, attempt }) => [index, attempt])).toEqual([0, 1, 2, 3, 4, 5].map((at) => [at, 1]))
+    expect(deadLetters()).toEqual([])
+  }, 60_000)
+})
+
 test('of many asynchronous records at work in one thread the one that ends it is found, the others end fine', async () => {
   const { send, finished, results, deadLetters } = await start({ threads: { count: 1 } })
   // The first ones tell the pool that the handler waits, so that the rest go many at a time.

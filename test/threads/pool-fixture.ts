@@ -91,6 +91,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
       maxBatchRecords: 1000,
       maxBatchBytes: 1024 * 1024,
       maxHeapMb: null,
+      maxRssMb: null,
       ...settings.threads,
     },
     handlers: [
