@@ -259,7 +259,7 @@ describe('handlers on threads', () => {
 
   test('what the app shares is one copy for all threads', async () => {
     const shared = await loadShared({ counts: () => new Uint8Array(4) })
-    const { send, finished, results } = await start({ pool: { shared } }, fixtureUrl('shared.js'))
+    const { send, finished, results } = await start({ pool: { shared } }, fixtureUrl('counts-in-shared.js'))
     send(scripts(Array.from({ length: 200 }, () => ({}))))
     await finished()
     expect(new Set(results().map(({ threadId }) => threadId)).size).toBe(2)
@@ -271,7 +271,7 @@ describe('handlers on threads', () => {
   })
 
   test('a name that nobody shares fails its setup', async () => {
-    await expect(start({}, fixtureUrl('shared.js'))).rejects.toMatchObject({
+    await expect(start({}, fixtureUrl('counts-in-shared.js'))).rejects.toMatchObject({
       code: 'SETUP_FAILED',
       message: 'setup of handler enrich failed: no shared data is named counts; the app shares nothing',
     })
