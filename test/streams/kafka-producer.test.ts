@@ -140,6 +140,8 @@ describe('a batch', () => {
       expect(results.filter((result) => result !== null)).toHaveLength(count)
       expect(world.log).toEqual([])
     },
+    // 200 turns of the loop, each with a hundred reports.
+    60_000,
   )
 
   test.each([50, 500])('of %i records of which one batch is refused: the rest is written in order', async (count) => {

@@ -1,5 +1,5 @@
 /** How completions in the worst order fill the map of a partition, stop its intake, and let it go on: on the fake broker. Case 25. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { defineHandler, skip, type Outcome } from '../../src/actors/handler.ts'
 import { silentLog } from '../../src/log.ts'
 import { resolveOptions } from '../../src/resolve-options.ts'
@@ -11,6 +11,9 @@ import { Engine } from '../../src/supervisor/engine.ts'
 import { FakeBroker } from '../../src/testing/fake-broker.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { Random } from '../../src/testing/random.ts'
+
+// A hundred thousand records take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 const PLACE = { topic: 'clicks', partition: 0 }
 

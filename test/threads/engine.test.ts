@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { describeError } from '../../src/errors.ts'
 import { silentLog } from '../../src/log.ts'
@@ -12,7 +12,9 @@ import { Engine } from '../../src/supervisor/engine.ts'
 import { FakeBroker } from '../../src/testing/fake-broker.ts'
 import { fixtureUrl } from './pool-fixture.ts'
 
-const SOON = { timeout: 20_000, interval: 20 }
+/** Threads that loop leave little of the processor to others. */
+vi.setConfig({ testTimeout: 90_000 })
+const SOON = { timeout: 60_000, interval: 20 }
 const directory = mkdtempSync(join(tmpdir(), 'troupe-threads-'))
 
 afterAll(() => {
