@@ -22,6 +22,8 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
     // A misjudged prefetch shows as memory or as a saw-tooth, so these may be set by the user.
     'fetch.message.max.bytes': options.fetchMaxBytesPerPartition ?? 256 * KILOBYTE,
     'queued.max.messages.kbytes': options.queuedMaxKbytes ?? 16 * KILOBYTE,
+    // A response on its way comes on top, one for each broker; the default of 50 MB is what hundreds of partitions fill.
+    'fetch.max.bytes': 16 * KILOBYTE * KILOBYTE,
     'queued.min.messages': 10_000,
     // A partition that filled the prefetch is fetched again after this long; the default of a second stalls.
     'fetch.queue.backoff.ms': 20,
