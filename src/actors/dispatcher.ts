@@ -83,8 +83,10 @@ export class Dispatcher {
       if (room !== Number.POSITIVE_INFINITY) {
         room -= limited.get(name) ?? 0
         if (room <= 0) {
-          withoutRoom += 1
+          const before = this.#line.length
           this.#nextInLine()
+          // One that has nothing ready any more has left the line: the others have not all been asked.
+          if (this.#line.length === before) withoutRoom += 1
           continue
         }
       }

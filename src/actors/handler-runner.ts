@@ -86,7 +86,9 @@ export class HandlerRunner {
   #settle(outcome: Promise<Outcome>, context: RecordContext, record: SourceRecord): Promise<Verdict> {
     const { clock, handlerTimeoutMs, name } = this.#options
     return new Promise((resolve) => {
+      let isOver = false
       const cancelTimer = clock.after(handlerTimeoutMs, () => {
+        isOver = true
         context.abort()
         const at = `${record.topic}/${record.partition}/${record.offset}`
         const error = new TroupeError(
@@ -95,13 +97,15 @@ export class HandlerRunner {
         )
         resolve(this.#judge(error, context))
       })
-      // After the time-out neither changes anything.
+      // After the time-out neither changes anything, and nobody is asked about it.
       outcome.then(
         (settled) => {
+          if (isOver) return
           cancelTimer()
           resolve(this.#conclude(settled, context, record))
         },
         (error: unknown) => {
+          if (isOver) return
           cancelTimer()
           resolve(this.#judge(error, context))
         },

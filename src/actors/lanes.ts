@@ -122,7 +122,8 @@ export class Lanes {
       if (existing.isBlocked) this.#addBlocked(1, invocation.bytes)
       return
     }
-    const lane = laneOf(key, hash, invocation)
+    // A copy: a handler that writes over its record's bytes must not open a second lane beside this one.
+    const lane = laneOf(key === null ? null : Buffer.from(key), hash, invocation)
     if (key !== null) this.#byKey.add(lane)
     this.#makeReady(lane)
   }

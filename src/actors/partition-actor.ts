@@ -304,6 +304,7 @@ export class PartitionActor implements CommittedPartition {
     this.#atHandler -= run.invocations.length
     this.#settlesAtMs = nowMs
     const finishedBefore = this.#finishedCount
+    const waitingBefore = this.#brake.waitingRecords
     let waitMs: number | null = null
     let handled = 0
     for (const invocation of run.invocations) {
@@ -327,8 +328,10 @@ export class PartitionActor implements CommittedPartition {
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
     this.#endRun(run.lane, waitMs)
-    if (this.#finishedCount > finishedBefore) this.#noteFinished()
-    this.reviewWaitingKeys()
+    if (this.#finishedCount > finishedBefore) this.#noteProgress()
+    // What waits cannot get on: that there is room for others again is told even when nothing was finished.
+    if (this.#finishedCount > finishedBefore || this.#brake.waitingRecords !== waitingBefore) this.#noteLoad()
+    else this.reviewWaitingKeys()
     this.#noteDrained()
   }
 
@@ -553,10 +556,7 @@ export class PartitionActor implements CommittedPartition {
     actorStats.latencySeconds.observe((now - invocation.admittedAtMs) / 1000)
     this.#progressAtMs = now
     // Of a whole run it is told once, when it is settled.
-    if (this.#settlesAtMs === null) this.#noteFinished()
-  }
-
-  #noteFinished(): void {
+    if (this.#settlesAtMs !== null) return
     this.#noteProgress()
     this.#noteLoad()
   }

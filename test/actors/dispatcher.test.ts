@@ -88,6 +88,19 @@ describe('batches', () => {
     expect(executor.log).toEqual(['a0', 'a1 a2'])
   })
 
+  test('an actor whose partition was revoked while it had no room does not hide another', async () => {
+    const { executor, dispatcher, actors, give } = world('a', 'b')
+    executor.rooms.set('enrich', 0)
+    give(0, 'x')
+    dispatcher.pump()
+    give(1, 'y')
+    void actors[0]!.drain()
+    executor.rooms.delete('enrich')
+    executor.roomOf = () => (executor.batches.length === 0 && actors[0]!.readyRecordCount > 0 ? 0 : 1)
+    dispatcher.pump()
+    expect(executor.log).toEqual(['b0'])
+  })
+
   test('what is ready is shared out among the free slots', () => {
     const { executor, dispatcher, give } = world('a')
     executor.freeSlots = 4

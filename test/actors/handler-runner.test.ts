@@ -1,7 +1,7 @@
 import { EMPTY, NEVER, of } from 'rxjs'
 import { describe, expect, test } from 'vitest'
 import { HandlerRunner } from '../../src/actors/handler-runner.ts'
-import { deadLetter, defineHandler, done, retry, skip, type Outcome } from '../../src/actors/handler.ts'
+import { deadLetter, defineHandler, done, retry, skip, type Handler, type Outcome } from '../../src/actors/handler.ts'
 import { RetryableError, TerminalError } from '../../src/errors.ts'
 import { silentLog } from '../../src/log.ts'
 import { table, topic, type Destination } from '../../src/streams/flow.ts'
@@ -286,6 +286,37 @@ describe('asynchronous handlers', () => {
     end()
     await clock.settle()
     expect(await verdict).toMatchObject({ type: 'failed', error: { code: 'HANDLER_TIMEOUT' } })
+  })
+
+  test('one that fails after its time-out is not asked about again', async () => {
+    const asked: string[] = []
+    const handler = defineHandler<Click>({
+      input: clicks,
+      handle: (_, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(new Error('fetch aborted'))
+          })
+        }),
+      onError(error) {
+        asked.push((error as Error).message)
+        return 'retry'
+      },
+    })
+    const clock = new ManualClock()
+    const runner = await HandlerRunner.open({
+      handler: handler as Handler,
+      name: 'enrich',
+      handlerTimeoutMs: 1_000,
+      idHeader: false,
+      log: silentLog,
+      clock,
+    })
+    const verdict = runner.run(record(), 1)
+    await clock.advance(1_000)
+    expect(await verdict).toMatchObject({ type: 'retry' })
+    await clock.settle()
+    expect(asked).toHaveLength(1)
   })
 
   test('one that settles in time leaves no timer', async () => {

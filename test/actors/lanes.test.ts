@@ -53,6 +53,16 @@ describe('key order', () => {
     expect(offsets(lanes.take(9))).toEqual([1])
   })
 
+  test('a key whose bytes somebody writes over is still the key it was', () => {
+    const lanes = lanesWith('key', 'ab')
+    const run = lanes.take(1)!
+    run.invocations[0]!.record.key!.reverse()
+    lanes.admit(invocation(1, 'ab'))
+    expect(lanes.take(1)).toBeNull()
+    handleAll(lanes, run)
+    expect(offsets(lanes.take(1))).toEqual([1])
+  })
+
   // Case 33: a record without a key has no order, an empty key is a key.
   test('records without a key run side by side, records with an empty key one by one', () => {
     const lanes = lanesWith('key', null, null, '', '')

@@ -168,6 +168,17 @@ describe('keys that wait', () => {
     expect(said).toEqual(['pause 0', 'resume 0'])
   })
 
+  test('a partition that is paused goes on when only such keys are left in it', () => {
+    const { actor, said } = makeIntake({ ...parking, maxPartitionRecords: 100 })
+    actor.admit([...offered(0, 40, 'hot'), ...offered(40, 60)])
+    const hot = actor.takeRun(1)!
+    handle(actor, 60)
+    // 40 can still get on.
+    expect(said).toEqual(['pause 0'])
+    actor.settle(hot, [failure])
+    expect([actor.movingRecords, actor.isIntakeBlocked, said]).toEqual([0, false, ['pause 0', 'resume 0']])
+  })
+
   test('of all partitions together hold half of what all may hold, at most', () => {
     const { intake } = makeIntake({ partitions: 50, maxPartitionRecords: 80 })
     expect(intake.keyBudget.maxRecords).toBe(1)
