@@ -40,9 +40,18 @@ export const passThrough: Benchmark<{ records: number; partitions: number; keys:
     const rows = contenders.map(({ name }) => ({
       name,
       ...(goals[name] === undefined ? {} : { goal: goals[name] }),
-      cells: [cell(rounds.ratio(name, raw), 2), ...costCells(rounds, name)],
+      cells: [
+        cell(rounds.ratio(name, raw), 2),
+        cell(
+          rounds.paired([name, raw], (own, bare) => bare.cpuUs / own.cpuUs),
+          2,
+        ),
+        ...costCells(rounds, name),
+      ],
     }))
     const remarks = failureRemarks(rounds)
-    return [{ title: 'Records through', columns: ['ratio to raw loop', ...costColumns], rows, remarks }]
+    return [
+      { title: 'Records through', columns: ['ratio to raw loop', 'the same by CPU', ...costColumns], rows, remarks },
+    ]
   },
 }

@@ -55,7 +55,9 @@ if (chosen === undefined) {
 process.exitCode = await runBenchmark(chosen, readFlags(chosen))
 
 function printList(): void {
-  console.log('npm run bench -- NAME [--rounds 5] [--profile] [--results FOLDER] [--SETTING VALUE …]\n')
+  console.log(
+    'npm run bench -- NAME [--rounds 5] [--profile] [--only PART,PART] [--results FOLDER] [--SETTING VALUE …]\n',
+  )
   for (const { name, question, goal, defaults } of benchmarks) {
     const flags = Object.entries(defaults).map(([flag, value]) => `--${flag} ${value}`)
     console.log(`${name}\n  ${question}\n  goal: ${goal}\n  ${flags.join(' ')}`)
@@ -65,6 +67,8 @@ function printList(): void {
 interface Flags {
   readonly rounds: number
   readonly isProfile: boolean
+  /** Parts of contenders' names; empty: all. */
+  readonly only: readonly string[]
   readonly results: string
   readonly settings: Settings
 }
@@ -77,6 +81,7 @@ function readFlags({ defaults, rounds = 5 }: Benchmark): Flags {
       ...own,
       rounds: { type: 'string', default: String(rounds) },
       results: { type: 'string', default: results },
+      only: { type: 'string', default: '' },
       profile: { type: 'boolean', default: false },
     },
   })
@@ -88,6 +93,7 @@ function readFlags({ defaults, rounds = 5 }: Benchmark): Flags {
   return {
     rounds: wholeNumber('rounds', values.rounds),
     isProfile: values.profile,
+    only: values.only === '' ? [] : values.only.split(','),
     results: values.results,
     settings: Object.fromEntries(settings) as Settings,
   }
@@ -110,7 +116,10 @@ async function runBenchmark(benchmark: Benchmark, flags: Flags): Promise<number>
     rounds: flags.rounds,
     log,
     kafka: startKafka,
-    async alternate(contenders) {
+    async alternate(all) {
+      const contenders = all.filter(
+        ({ name }) => flags.only.length === 0 || flags.only.some((part) => name.includes(part)),
+      )
       const needsKafka = contenders.some(({ topic }) => topic !== undefined)
       const broker = needsKafka ? await startKafka() : null
       if (flags.isProfile) return await profile(contenders, broker)

@@ -54,7 +54,9 @@ export function failureRemarks(rounds: Rounds): string[] {
 export function markdownOf({ title, columns, rows, remarks = [] }: Table): string {
   const hasGoals = rows.some(({ goal }) => goal !== undefined)
   const head = ['', ...(hasGoals ? ['goal'] : []), ...columns]
-  const lines = rows.map(({ name, goal = '', cells }) => [name, ...(hasGoals ? [goal] : []), ...cells.map(textOf)])
+  // Contenders that `--only` left out have no figures.
+  const measured = rows.filter(({ cells }) => cells.some(({ spread }) => spread !== null))
+  const lines = measured.map(({ name, goal = '', cells }) => [name, ...(hasGoals ? [goal] : []), ...cells.map(textOf)])
   const table = [head, head.map(() => '---'), ...lines].map((row) => `| ${row.join(' | ')} |`)
   return [
     `### ${title}`,
