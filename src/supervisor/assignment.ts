@@ -47,6 +47,9 @@ export interface AssignmentOptions {
   readonly onFailure: (error: unknown) => void
 }
 
+/** So long may records come that nobody owns, without an event that says why: a client learns of its lost place within seconds. */
+const MAX_OWNERLESS_MS = 60_000
+
 /** Of one partition for one epoch: its actor, and where that begins. */
 interface Beginning {
   readonly actor: ResolvedActor
@@ -67,6 +70,10 @@ export class Assignment {
   #isStopping = false
   /** The first assign event was answered. */
   #wasAssigned = false
+  /** Events that came and are not handled yet. */
+  #openEvents = 0
+  /** Since when records have come that nobody owns, with no event since; null: none have. */
+  #ownerlessSinceMs: number | null = null
 
   constructor(options: AssignmentOptions) {
     this.#options = options
@@ -99,12 +106,15 @@ export class Assignment {
     // Lost partitions belong to somebody else already: nothing of them may be written any more, so
     // this does not wait for the events before it.
     if (event.lost) this.fence(event.partitions)
+    this.#openEvents += 1
     this.#events = this.#events.then(async () => {
       try {
         await (event.type === 'assign' ? this.#assign(event) : this.#revoke(event))
       } catch (error) {
         this.#options.onFailure(error)
       }
+      this.#openEvents -= 1
+      this.#ownerlessSinceMs = null
     })
   }
 
@@ -113,9 +123,24 @@ export class Assignment {
     const first = records[0]
     if (first === undefined) return
     const actor = this.#owned.get(partitionName(first))
-    if (actor === undefined) return
+    if (actor === undefined) {
+      this.#noteOwnerless(first)
+      return
+    }
     actor.admit(records)
     this.#options.dispatcherOf(actor.actor).enlist(actor)
+  }
+
+  /**
+   * Fenced by a refused commit, a partition has no owner until the client has learned that it lost its
+   * place, and a rebalance says so. If none comes, nobody would ever read it: the client holds it, and we do not.
+   */
+  #noteOwnerless(of: TopicPartition): void {
+    if (this.#isStopping || this.#openEvents > 0) return
+    const now = this.#options.clock.now()
+    this.#ownerlessSinceMs ??= now
+    if (now - this.#ownerlessSinceMs < MAX_OWNERLESS_MS) return
+    this.#options.onFailure(new Error(`records of ${partitionName(of)} come and nobody owns it`))
   }
 
   /** The log of a partition ends here for now. */

@@ -10,7 +10,7 @@
  */
 import { HandlerHost } from '../actors/handler-host.ts'
 import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
-import { sleep, type Clock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options.ts'
@@ -63,6 +63,7 @@ export class Engine {
   #membership: Membership | null = null
   #state: EngineState = 'starting'
   #isRestarting = false
+  #endBackOff: () => void = () => undefined
   #ending: Promise<void> | null = null
   #resolveFinished: (end: EngineEnd) => void = () => undefined
   readonly #startedAtMs: number
@@ -286,7 +287,7 @@ export class Engine {
     log.error({ error: describeError(error), delayMs }, `the consumer failed and is restarted: ${describeError(error)}`)
     this.#isRestarting = true
     await this.#membership?.abandon()
-    await sleep(clock, delayMs)
+    await this.#backOff(delayMs)
     if (this.#ending !== null) return
     try {
       await this.#join()
@@ -294,6 +295,18 @@ export class Engine {
     } catch (cause) {
       await this.#restart(cause)
     }
+  }
+
+  /** Resolves after this time, or when the engine ends. */
+  #backOff(delayMs: number): Promise<void> {
+    if (this.#ending !== null) return Promise.resolve()
+    return new Promise((resolve) => {
+      const cancel = this.#parts.clock.after(delayMs, resolve)
+      this.#endBackOff = () => {
+        cancel()
+        resolve()
+      }
+    })
   }
 
   #endWith(end: EngineEnd): Promise<void> {
@@ -308,6 +321,8 @@ export class Engine {
   async #end(end: EngineEnd): Promise<void> {
     const { app, log } = this.#parts
     this.#state = 'stopping'
+    this.#isRestarting = false
+    this.#endBackOff()
     this.#loadWatch.stop()
     if (end.reason === 'failed') {
       log.error({ error: describeError(end.error) }, `the supervisor ends: ${describeError(end.error)}`)

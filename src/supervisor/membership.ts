@@ -49,6 +49,7 @@ export class Membership {
   #cancelLagTimer: (() => void) | null = null
   #hasFailed = false
   #isLeaving = false
+  #hasEnded = false
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -96,7 +97,9 @@ export class Membership {
         this.assignment.noteRebalance(event)
       },
       onCommit: (report) => {
-        committer.noteReport(report)
+        // A client that could not say good-bye is served in the background: by now the committer, and
+        // the partitions of which this speaks, belong to the next membership.
+        if (!this.#hasEnded) committer.noteReport(report)
       },
       onTrouble: (trouble) => {
         this.#noteTrouble(trouble)
@@ -142,6 +145,7 @@ export class Membership {
       })
     })
     this.assignment.fenceAll()
+    this.#hasEnded = true
   }
 
   async #attempt(step: string, work: () => Promise<void>): Promise<void> {
@@ -163,11 +167,19 @@ export class Membership {
     const { log, stats } = this.#options
     stats.trouble.add(trouble.code)
     if (trouble.severity === 'fatal') {
+      // The next membership begins where the policy says: at the start of a partition it is applied.
+      if (this.#isDecided(trouble)) return this.#fail(new Error(trouble.message))
       const code = trouble.code in errorTable ? (trouble.code as ErrorCode) : 'INTERNAL'
       this.#fail(new TroupeError(code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)
     }
+  }
+
+  /** The position left the log, and the user has said where to go on. */
+  #isDecided({ code, partition }: BrokerTrouble): boolean {
+    const actor = partition === undefined ? undefined : this.#options.actors.get(partition.topic)
+    return code === 'OFFSET_OUT_OF_RANGE' && actor !== undefined && actor.outOfRange !== 'fail'
   }
 
   #watchLag(delayMs: number): void {
