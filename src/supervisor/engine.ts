@@ -157,7 +157,8 @@ export class Engine {
       undo.push(() => deadLetters.disconnect())
       await before(deadLetters.connect())
       const engine = new Engine(parts, { host, topology, outputs, deadLetters })
-      undo.push(() => engine.kill())
+      // From here on it closes everything itself.
+      undo.splice(0, Infinity, () => engine.kill())
       // Also what happened before there was an engine to end.
       void fatal.then((error) => engine.#endWith({ reason: 'failed', error }))
       await before(engine.#join())
@@ -167,7 +168,13 @@ export class Engine {
       }
       return engine
     } catch (error) {
-      for (const step of undo.reverse()) await step().catch(() => undefined)
+      for (const step of undo.reverse()) {
+        try {
+          await step()
+        } catch {
+          // The first failure says why.
+        }
+      }
       throw error
     } finally {
       release()

@@ -92,7 +92,7 @@ function makeWorld(stuckAt: Step | null) {
   })
   const start = (signal: AbortSignal): Promise<Engine> =>
     Engine.start({ app, broker, clock, random: () => 0, log: silentLog, stats: new EngineStats() }, signal)
-  return { clock, closed, letGo: () => endings.get('setup')?.(), opened, reached, start }
+  return { clock, closed, fake, letGo: () => endings.get('setup')?.(), opened, reached, sink, start }
 }
 
 test.each(steps)('while it waits for its %s ends it, and closes what was opened', async (step) => {
@@ -105,7 +105,21 @@ test.each(steps)('while it waits for its %s ends it, and closes what was opened'
   letGo()
   await expect(settled(clock, starting)).rejects.toMatchObject({ code: 'START_STOPPED' })
   expect(opened).toEqual(steps.slice(0, steps.indexOf(step) + 1))
-  expect([...new Set(closed)].toSorted()).toEqual([...opened].toSorted())
+  expect(closed.toSorted()).toEqual([...opened].toSorted())
+})
+
+// JavaScript does not ask what `close` returns.
+test('a start that fails says why and closes the rest, whatever a sink does when it is closed', async () => {
+  const { clock, closed, fake, opened, sink, start } = makeWorld(null)
+  fake.faults.areBrokersAway = true
+  sink.close = () => {
+    closed.push('sink')
+    return undefined as unknown as Promise<void>
+  }
+  await expect(settled(clock, start(new AbortController().signal))).rejects.toMatchObject({
+    code: 'BROKER_UNREACHABLE',
+  })
+  expect(closed.toSorted()).toEqual(opened.toSorted())
 })
 
 test('that has come before begins nothing that stays', async () => {
