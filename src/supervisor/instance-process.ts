@@ -33,6 +33,9 @@ export interface InstanceProcess {
 /** Longer than a collection of garbage takes; a probe does not wait much longer either. */
 const ANSWER_TIMEOUT_MS = 5000
 
+/** To end, for a process that has closed its channel: then it has said all, and nobody can tell it anything any more. */
+const EXIT_TIMEOUT_MS = 10_000
+
 /** The same file beside this one, as source or as built. */
 const program = fileURLToPath(new URL(`./instance-child${extname(import.meta.url)}`, import.meta.url))
 
@@ -53,7 +56,7 @@ interface OpenQuestion {
   readonly reject: (error: Error) => void
 }
 
-class ForkedInstance implements InstanceProcess {
+export class ForkedInstance implements InstanceProcess {
   readonly started: Promise<void>
   readonly ended: Promise<InstanceEnd>
   readonly #child: ChildProcess
@@ -81,6 +84,15 @@ class ForkedInstance implements InstanceProcess {
     })
     void this.ended.then(() => {
       this.#refuseAll()
+    })
+    child.once('disconnect', () => {
+      // Where the native client cannot disconnect, even process.exit() waits for it, for ever.
+      const timer = setTimeout(() => {
+        this.kill()
+      }, EXIT_TIMEOUT_MS)
+      child.once('close', () => {
+        clearTimeout(timer)
+      })
     })
   }
 

@@ -157,13 +157,15 @@ export class Instances {
 
   #noteEnd(slot: Slot, end: InstanceEnd): void {
     const { clock, log, metrics, restart } = this.#parts
+    const hadStarted = slot.state !== 'starting'
     slot.process = null
     slot.lastEnd = describeEnd(end)
     metrics.retire(String(slot.number))
     const what = `instance ${slot.number} ${slot.lastEnd}`
     if (this.#isStopping) {
       slot.state = 'ended'
-      if (!isClean(end)) this.#failure ??= end.error ?? new TroupeError('INSTANCE_FAILED', `${what} while it stopped`)
+      if (!isClean(end, hadStarted))
+        this.#failure ??= end.error ?? new TroupeError('INSTANCE_FAILED', `${what} while it stopped`)
       this.#finishIfAllEnded()
       return
     }
@@ -207,8 +209,10 @@ export class Instances {
   }
 }
 
-function isClean({ code, error }: InstanceEnd): boolean {
-  return code === 0 && error === null
+function isClean({ code, error, signal }: InstanceEnd, hadStarted: boolean): boolean {
+  // Ctrl-C reaches every process, and one that is still loading does not listen yet.
+  const isStopSignal = signal === 'SIGINT' || signal === 'SIGTERM'
+  return error === null && (code === 0 || (isStopSignal && !hadStarted))
 }
 
 function describeEnd({ code, error, signal }: InstanceEnd): string {

@@ -57,8 +57,8 @@ export async function mergeReadiness(group: Group): Promise<Readiness> {
 export async function mergeStatus(group: Group): Promise<InstancesStatus> {
   const instances = await Promise.all(
     group.all.map(async (instance): Promise<InstanceStatus> => {
-      const { lastEnd, number, process, restarts, state } = instance
       const answer = await answerOf(instance, 'status')
+      const { lastEnd, number, process, restarts, state } = instance
       const status = answer instanceof Error ? null : answer
       return { instance: number, state, pid: process?.pid ?? null, restarts, lastEnd, status }
     }),
@@ -98,16 +98,17 @@ export async function decideInGroup(group: Group, id: string, decision: Decision
   throw refusal ?? notParked(id, group)
 }
 
-/** Null: it does not run. An error: it does not answer. */
+/** Null: it does not run, or not any more. An error: it does not answer. */
 async function answerOf<Name extends Question>(
-  { process, state }: Instance,
+  instance: Instance,
   question: Name,
 ): Promise<Answers[Name] | Error | null> {
+  const { process, state } = instance
   if (process === null || state !== 'running') return null
   try {
     return await process.ask(question)
   } catch (error) {
-    return new Error(`it ${describeError(error)}`)
+    return instance.process === process ? new Error(`it ${describeError(error)}`) : null
   }
 }
 

@@ -61,6 +61,26 @@ describe('health', () => {
   })
 })
 
+test('one that ends while it is asked is being started again', async () => {
+  const gone = running()
+  const group = groupOf(running({ parked: [] }), gone)
+  const asked: (() => void)[] = []
+  gone.ask = () =>
+    new Promise((_, reject) => {
+      asked.push(() => {
+        reject(new TroupeError('PROCESS_UNREACHABLE', 'has ended'))
+      })
+    })
+  const answers = Promise.all([mergeHealth(group), mergeReadiness(group), mergeParked(group), mergeStatus(group)])
+  Object.assign(group.all[1]!, { state: 'restarting', process: null })
+  for (const refuse of asked) refuse()
+  const [health, readiness, parked, status] = await answers
+  expect(health).toEqual({ healthy: true, reasons: ['instance 2: it is restarting'] })
+  expect(readiness).toEqual({ ready: false, reasons: ['instance 2: it is restarting'] })
+  expect(parked).toEqual([])
+  expect(status.instances[1]).toMatchObject({ state: 'restarting', pid: null, status: null })
+})
+
 describe('readiness', () => {
   test('is that of all', async () => {
     expect(await mergeReadiness(groupOf(running(), running()))).toEqual({ ready: true, reasons: [] })
