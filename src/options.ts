@@ -292,7 +292,11 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     default: 5,
     doc: 'Restarts of the consumer after unexpected failures, within the window. One more ends the process. With instances: restarts of processes as well, all together.',
   },
-  'restart.windowMs': { rule: milliseconds(), default: 60_000, doc: 'The window in which restarts are counted.' },
+  'restart.windowMs': {
+    rule: milliseconds(),
+    default: 300_000,
+    doc: 'The window in which restarts are counted. Their back-offs are part of it.',
+  },
   'restart.backoffMs': { rule: milliseconds(), default: 1000, doc: 'Wait before a restart; it doubles each time.' },
   'http.port': {
     rule: port(),

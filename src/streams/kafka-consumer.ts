@@ -238,8 +238,15 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     }
     if (ours.length === 0) return refused
     // While an assignment is being made, the client does not know the partition yet.
-    if (this.#assignment.afterChange(() => this.#store(ours))) return refused
+    if (this.#assignment.afterChange(() => this.#storeLate(ours))) return refused
     return this.#store(ours) ? refused : positions
+  }
+
+  /** Some of these partitions, or all, may have been lost since. */
+  #storeLate(positions: readonly StoredPosition[]): void {
+    if (this.isAssignmentLost()) return
+    const ours = positions.filter((position) => this.#assignment.has(partitionName(position)))
+    if (ours.length > 0) this.#store(ours)
   }
 
   /** What the client has stored it commits by itself when partitions are given back, should our last commit have failed. */

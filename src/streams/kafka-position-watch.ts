@@ -69,6 +69,8 @@ export class PositionWatch {
         const { low, high } = await this.#options.watermarks({ topic, partition })
         const isOurs = this.#options.startOf(partitionName({ topic, partition })) !== undefined
         if (!isOurs || (position >= low && position <= high)) continue
+        // The brokers are asked one after the other: it may have read on meanwhile, or begun anew.
+        if (this.#positionOf({ topic, partition }) !== position) continue
         const message = `Position ${position} of ${topic}/${partition} is not in its log any more (${low} to ${high})`
         this.#options.onOutOfRange({ topic, partition }, message)
       } catch {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { NativeConsumer } from '../../src/streams/kafka-native.ts'
 import { PositionWatch } from '../../src/streams/kafka-position-watch.ts'
+import type { TopicPartition } from '../../src/streams/record.ts'
 
 const partition = { topic: 't', partition: 0 }
 
@@ -48,4 +49,32 @@ test('a silent partition is found whose log was made anew, also when its old end
   await look()
   await look()
   expect(told).toEqual([expect.stringContaining('Position 100 of t/0 is not in its log any more (0 to 3)')])
+})
+
+// Positions are read first, and the brokers are asked for one partition after the other.
+test('a partition that read on while the brokers were asked is where it is now, not where it was', async () => {
+  const positions = [5, 100]
+  let refuse: () => void = () => undefined
+  const told: string[] = []
+  const watch = new PositionWatch({
+    client: {
+      position: ([of]: readonly [TopicPartition]) => [{ ...of, offset: positions[of.partition] }],
+    } as unknown as NativeConsumer,
+    watermarks: ({ partition: of }) =>
+      of === 1
+        ? Promise.resolve({ low: 500, high: 900 })
+        : new Promise((_, reject) => {
+            refuse = () => {
+              reject(new Error('the leader is away'))
+            }
+          }),
+    startOf: () => 0,
+    onOutOfRange: (_partition, message) => told.push(message),
+  })
+  const checked = watch.check([0, 1].map((number) => ({ topic: 't', partition: number })))
+  // Retention deletes what it has read by now.
+  positions[1] = 900
+  refuse()
+  await checked
+  expect(told).toEqual([])
 })
