@@ -4,6 +4,7 @@
  * event loop in which it settles, together with whatever else settled in that turn. So a slow record
  * holds neither its batch mates nor the slot.
  */
+import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import { TroupeError } from '../errors.ts'
 import { BatchGate } from './batch-gate.ts'
 import type { HandlerRunner } from './handler-runner.ts'
@@ -16,6 +17,7 @@ import {
   type BatchMessage,
   type LateVerdicts,
   type OutcomesNotice,
+  type PackedRecord,
   type PackedRun,
   type PackedVerdicts,
   type ReplyMessage,
@@ -42,8 +44,11 @@ export class ThreadBatches {
   readonly #gate = new BatchGate()
   /** Records whose promise is not settled, by actor. */
   readonly #waiting = new Map<string, number>()
+  /** Actors of which a record was still waiting when its batch was answered. */
+  readonly #slow = new Set<string>()
   #late: LateVerdicts[] = []
-  #told = performance.eventLoopUtilization()
+  /** undefined before the first batch: loading and setup are no record's cost. */
+  #told: EventLoopUtilization | undefined
 
   constructor(options: ThreadBatchesOptions) {
     this.#options = options
@@ -53,9 +58,12 @@ export class ThreadBatches {
   async run(message: BatchMessage): Promise<ReplyMessage> {
     const room = this.#gate.enter(message.isAlone)
     if (room !== undefined) await room
+    this.#told ??= performance.eventLoopUtilization()
     const takenAt = performance.now()
     const runs = unpackBatch(message)
     const unpackedMs = performance.now() - takenAt
+    // What waits must not hold on to the message, which has the bytes of all records.
+    const { number, row } = message
     const results: (PackedVerdicts | null)[] = []
     let pending = 0
     let hasReplied = false
@@ -70,16 +78,16 @@ export class ThreadBatches {
           results[run] = verdicts
           return
         }
-        this.#tell({ batch: message.number, run, ...verdicts })
-        if (pending === 0) this.#gate.leave()
+        this.#tell({ batch: number, run, ...verdicts })
+        if (pending === 0) this.#leave()
       })
     }
-    this.#begin(message.row, runs, results, begin)
+    this.#begin(row, runs, results, begin)
     // Many promises are settled already, or will be without a wait: those need no message of their own.
     if (pending > 0) await endOfTurn()
     hasReplied = true
-    // After the reply has left: whoever waits at the gate may keep the thread for long.
-    if (pending === 0) setImmediate(() => this.#gate.leave())
+    if (pending === 0) this.#leave()
+    else for (const [run, { actor }] of runs.entries()) if (results[run] === null) this.#slow.add(actor)
     const hasOutcome = pending < results.length
     const busyMs = hasOutcome ? this.#takeBusyMs() : 0
     const handledAt = performance.now()
@@ -102,7 +110,8 @@ export class ThreadBatches {
       if (handler === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${actor}`)
       // Main keeps to the limit for handlers that it has seen to return promises; others may begin to.
       const isFull = (this.#waiting.get(actor) ?? 0) >= handler.concurrency
-      const result = isFull ? unrun : runLane(handler.runner, records, first, notes, startedAt)
+      const own = this.#slow.has(actor) && !isFull ? records.map(withOwnBytes) : records
+      const result = isFull ? unrun : runLane(handler.runner, own, first, notes, startedAt)
       if (result instanceof Promise) {
         begin(actor, result)
         startedAt = performance.now()
@@ -112,6 +121,14 @@ export class ThreadBatches {
       }
       first += records.length
     }
+  }
+
+  /**
+   * Lets the next batch in when the reply, and the outcomes that were told before this, have left: it may keep the thread
+   * for long, or end it.
+   */
+  #leave(): void {
+    setImmediate(() => this.#gate.leave())
   }
 
   #addWaiting(actor: string, records: number): void {
@@ -134,6 +151,28 @@ export class ThreadBatches {
     this.#told = now
     return active
   }
+}
+
+/**
+ * What the handler is given of a record are views into the slab of its batch, and one that it waits with would keep the
+ * bytes of all of them, whose room main has given to others already. It cannot be told apart before the handler has it,
+ * so once one of an actor's records waits each of them gets a copy.
+ */
+function withOwnBytes({ record, attempt }: PackedRecord): PackedRecord {
+  const { key, value, headers } = record
+  return {
+    attempt,
+    record: {
+      ...record,
+      key: copyOf(key),
+      value: copyOf(value),
+      headers: headers.map(([name, bytes]) => [name, copyOf(bytes)]),
+    },
+  }
+}
+
+function copyOf(bytes: Uint8Array | null): Buffer | null {
+  return bytes === null ? null : Buffer.from(bytes)
 }
 
 function endOfTurn(): Promise<void> {
