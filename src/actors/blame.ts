@@ -9,15 +9,14 @@
  */
 import type { Invocation } from './invocation.ts'
 import type { LaneRun } from './lanes.ts'
-import { recordEnded, recordRuns, recordWaits } from './progress-board.ts'
+import { recordEnded, recordRuns } from './progress-board.ts'
 
 /** A batch whose thread ended under it. */
 export interface LostBatch {
-  readonly runs: readonly LaneRun[]
+  /** `open` is null where the outcome is known. */
+  readonly runs: readonly { readonly length: number; readonly open: LaneRun | null }[]
   /** It had its thread to itself. */
   readonly isAlone: boolean
-  /** The outcome of the run at this index is not known. */
-  isOpen(run: number): boolean
   /** How far the thread had come with the record at this index of the batch. */
   stateOf(index: number): number
 }
@@ -28,17 +27,18 @@ export interface LostBatch {
  */
 export function findCulprit(lost: readonly LostBatch[], isOutOfMemory: boolean): Invocation | null {
   for (const batch of lost) {
-    if (batch.isAlone && batch.stateOf(0) === recordRuns) return batch.runs[0]?.invocations[0] ?? null
+    if (batch.isAlone && batch.stateOf(0) === recordRuns) return batch.runs[0]?.open?.invocations[0] ?? null
   }
   const suspects: { readonly invocation: Invocation; readonly run: LaneRun }[] = []
   for (const batch of lost) {
     let index = 0
-    for (const [at, run] of batch.runs.entries()) {
-      const isOpen = batch.isOpen(at)
-      for (const invocation of run.invocations) {
-        const state = isOpen ? batch.stateOf(index) : recordWaits
-        if (state === recordRuns || (isOutOfMemory && state === recordEnded)) suspects.push({ invocation, run })
-        index += 1
+    for (const { length, open } of batch.runs) {
+      const first = index
+      index += length
+      if (open === null) continue
+      for (const [at, invocation] of open.invocations.entries()) {
+        const state = batch.stateOf(first + at)
+        if (state === recordRuns || (isOutOfMemory && state === recordEnded)) suspects.push({ invocation, run: open })
       }
     }
   }

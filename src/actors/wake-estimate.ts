@@ -1,6 +1,7 @@
 /**
- * How long two threads take to wake each other up, from what round trips take beside the work. Whatever else goes on
- * only makes one longer (main is busy and does not see the reply, the machine is), so the quickest of some is the truth.
+ * How long two threads take to wake each other up, from what round trips take beside the work: from just before the task
+ * is posted until main sees the reply. Whatever else goes on only makes one longer (the posting itself, main is busy and
+ * does not see the reply, the machine is), so the quickest of some is the nearest to the truth.
  */
 const ROUND_TRIPS = 16
 

@@ -62,7 +62,7 @@ const MAX_WAITING_BOARD_BYTES = 16 * 1024 * 1024
 
 interface BatchInFlight {
   readonly number: number
-  readonly runs: readonly DispatchedRun[]
+  readonly runs: readonly RunInFlight[]
   readonly recordCount: number
   /** Its row of the progress board. */
   readonly row: number
@@ -77,10 +77,18 @@ interface BatchInFlight {
   hasFoundIdle: boolean
   /** The thread has begun with all of it: it takes no slot any more. */
   hasReply: boolean
-  /** By run: its outcome is known. */
-  readonly isSettled: boolean[]
   /** Runs whose outcome is not known. */
   openRuns: number
+}
+
+interface RunInFlight {
+  readonly actor: PoolActor
+  readonly length: number
+  /**
+   * null: its outcome is known. Its records have given their credit back then, so their bytes must not stay until a slow
+   * one of the same batch has ended too.
+   */
+  open: DispatchedRun | null
 }
 
 /** An actor as the pool knows it. */
@@ -197,17 +205,20 @@ export class WorkerPool implements Executor {
     const { clock } = this.#options
     const begunAtMs = clock.now()
     let recordCount = 0
+    const inFlight: RunInFlight[] = []
     for (const run of runs) {
       const { length } = run.invocations
+      const actor = this.#actorOf(run)
       recordCount += length
-      this.#actorOf(run).records += length
+      actor.records += length
+      inFlight.push({ actor, length, open: run })
     }
     const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.runsAlone === true
     const row = this.#board.takeRow(recordCount)
     const number = (this.#lastNumber += 1)
     const batch: BatchInFlight = {
       number,
-      runs,
+      runs: inFlight,
       recordCount,
       row,
       isAlone,
@@ -217,7 +228,6 @@ export class WorkerPool implements Executor {
       mainMs: 0,
       hasFoundIdle: false,
       hasReply: false,
-      isSettled: [],
       openRuns: runs.length,
     }
     this.#inFlight.set(number, batch)
@@ -226,6 +236,8 @@ export class WorkerPool implements Executor {
       { number, row, isAlone },
       runs.map((run) => ({ actor: run.actor.actor.name, records: run.invocations })),
     )
+    // What the posting takes is main's work, and in the round trip too: the wake-up is never taken for shorter than it is.
+    batch.sentAtMs = clock.now()
     this.#threads
       .run(message, (thread) => {
         batch.thread = thread
@@ -244,8 +256,7 @@ export class WorkerPool implements Executor {
       .catch((error: unknown) => {
         this.#fail(new TroupeError('INTERNAL', 'the outcome of a batch could not be taken', { cause: error }))
       })
-    batch.sentAtMs = clock.now()
-    batch.mainMs = batch.sentAtMs - begunAtMs
+    batch.mainMs = clock.now() - begunAtMs
     this.#noteThreads()
   }
 
@@ -282,7 +293,7 @@ export class WorkerPool implements Executor {
     this.#freeSlot(batch)
     let records = 0
     for (const [index, result] of results.entries()) {
-      this.#noteKind(batch.runs[index]!, result)
+      this.#noteKind(batch.runs[index]!.actor, result)
       if (result === null) continue
       records += result.verdicts.length
       this.#settle(batch, index, result)
@@ -307,8 +318,7 @@ export class WorkerPool implements Executor {
   }
 
   #settle(batch: BatchInFlight, index: number, { verdicts, elapsedMs, promise }: PackedVerdicts): void {
-    const run = batch.runs[index]!
-    const { stats } = this.#actorOf(run)
+    const { stats } = batch.runs[index]!.actor
     if (promise !== null) stats.cost.notePromise(promise.heldMs, promise.hasWaited)
     const count = verdicts.length
     stats.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
@@ -318,13 +328,14 @@ export class WorkerPool implements Executor {
   /** The run is no matter of the pool any more. */
   #end(batch: BatchInFlight, index: number, verdicts: readonly Verdict[]): void {
     const run = batch.runs[index]!
-    const { length } = run.invocations
-    batch.isSettled[index] = true
+    const { actor, length, open } = run
+    if (open === null) return
+    run.open = null
     batch.openRuns -= 1
-    this.#actorOf(run).records -= length
+    actor.records -= length
     if (batch.thread !== undefined) batch.thread.records -= length
     this.#release(batch)
-    batch.settle(run, verdicts)
+    batch.settle(open, verdicts)
   }
 
   /** The thread has ended: hands back what it had, the culprit with a failed attempt, the others unrun. */
@@ -337,17 +348,16 @@ export class WorkerPool implements Executor {
     const culprit = findCulprit(
       lost.map((mate) => ({
         ...mate,
-        isOpen: (index) => mate.isSettled[index] !== true,
         stateOf: (index) => this.#board.stateOf(mate.row, index),
       })),
       isOutOfMemory(cause),
     )
     for (const mate of lost) {
       this.#freeSlot(mate)
-      for (const [index, run] of mate.runs.entries()) {
-        if (mate.isSettled[index] === true) continue
-        const isCharged = culprit !== null && run.invocations[0] === culprit
-        this.#end(mate, index, isCharged ? [deathOf(run, culprit, thread?.wasHeld === true, cause)] : [])
+      for (const [index, { open }] of mate.runs.entries()) {
+        if (open === null) continue
+        const isCharged = culprit !== null && open.invocations[0] === culprit
+        this.#end(mate, index, isCharged ? [deathOf(open, culprit, thread?.wasHeld === true, cause)] : [])
       }
     }
     this.#noteThreads()
@@ -366,8 +376,7 @@ export class WorkerPool implements Executor {
     if (batch.hasReply && batch.openRuns === 0 && this.#inFlight.delete(batch.number)) this.#board.freeRow(batch.row)
   }
 
-  #noteKind(run: DispatchedRun, result: PackedVerdicts | null): void {
-    const actor = this.#actorOf(run)
+  #noteKind(actor: PoolActor, result: PackedVerdicts | null): void {
     if (result === null || result.promise !== null) actor.kind = 'asynchronous'
     else if (actor.kind === 'unknown') actor.kind = 'synchronous'
   }
@@ -382,10 +391,7 @@ export class WorkerPool implements Executor {
   /** What a batch has cost beside the work goes to its actors by their share of its records. */
   #noteBatch(batch: BatchInFlight, packingMs: number): void {
     const records = new Map<PoolActor, number>()
-    for (const run of batch.runs) {
-      const actor = this.#actorOf(run)
-      records.set(actor, (records.get(actor) ?? 0) + run.invocations.length)
-    }
+    for (const { actor, length } of batch.runs) records.set(actor, (records.get(actor) ?? 0) + length)
     const wakeMs = batch.hasFoundIdle ? (this.#wake.ms ?? 0) : 0
     for (const [{ stats }, count] of records) {
       stats.batchRecords.observe(count)
@@ -419,7 +425,7 @@ export class WorkerPool implements Executor {
     this.#state = 'failed'
     for (const batch of this.#inFlight.values()) {
       this.#freeSlot(batch)
-      for (const index of batch.runs.keys()) if (batch.isSettled[index] !== true) this.#end(batch, index, [])
+      for (const index of batch.runs.keys()) this.#end(batch, index, [])
     }
     this.#options.onFatal(error)
   }
@@ -440,16 +446,17 @@ export class WorkerPool implements Executor {
       let progress = 0
       let limitMs = 0
       let index = 0
-      for (const [at, run] of batch.runs.entries()) {
-        const end = index + run.invocations.length
-        if (batch.isSettled[at] === true) {
-          progress += recordEnded * run.invocations.length
+      for (const { length, open } of batch.runs) {
+        const end = index + length
+        if (open === null) {
+          progress += recordEnded * length
           index = end
+          continue
         }
         for (; index < end; index += 1) {
           const state = this.#board.stateOf(batch.row, index)
           progress += state
-          if (state === recordRuns) limitMs = Math.max(limitMs, run.actor.actor.handlerTimeoutMs)
+          if (state === recordRuns) limitMs = Math.max(limitMs, open.actor.actor.handlerTimeoutMs)
         }
       }
       yield { threadId: batch.thread.id, number: batch.number, progress, limitMs }

@@ -17,9 +17,8 @@ function batch(
     invocations: lane.map((_, index) => ({ record: sourceRecord(index), runsAlone: false }) as Invocation),
   }))
   return {
-    runs: runsOf,
+    runs: runsOf.map((run, at) => ({ length: run.invocations.length, open: settled.includes(at) ? null : run })),
     isAlone,
-    isOpen: (run) => !settled.includes(run),
     stateOf: (index) => states[index]!,
     invocations: runsOf.flatMap((run) => run.invocations),
   }

@@ -4,8 +4,8 @@ import { fixtureUrl, scripts, startPool, until, type PoolSettings } from './pool
 
 let running: Awaited<ReturnType<typeof startPool>> | undefined
 
-/** Soon enough for a test, late enough for a machine that is busy with others. */
-const watch = { intervalMs: 50, graceMs: 500 }
+/** Soon enough for a test, late enough for a machine that is busy with others: only what is held waits for so long. */
+const watch = { intervalMs: 50, graceMs: 3_000 }
 
 async function start(settings: PoolSettings = {}) {
   running = await startPool(fixtureUrl('scripted.js'), { ...settings, pool: { watch, ...settings.pool } })

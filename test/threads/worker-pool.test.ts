@@ -2,6 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { loadShared } from '../../src/actors/shared-data.ts'
 import {
@@ -59,7 +61,7 @@ describe('records and outcomes cross', () => {
     await finished()
     const { cost } = stats.actor('enrich')
     expect(cost).toMatchObject({ crossed: 3, promises: 0, looked: 0 })
-    // Both threads had nothing to do, so the first batches had to wake them.
+    // Both threads had nothing to do, so the first batches had to wake them, and what was posted has to arrive.
     for (const ms of [cost.mainMs, cost.threadMs, cost.wakeMs]) expect(ms).toBeGreaterThan(0)
   })
 
@@ -161,6 +163,8 @@ describe('records and outcomes cross', () => {
 })
 
 describe('asynchronous handlers', () => {
+  /** Nothing here is about the time-out, which a busy machine must not reach. */
+  const handlerTimeoutMs = 60_000
   /** Where the records of `meet` note themselves, and how many were in progress at once. */
   const meeting = () => {
     const file = join(directory, `meeting-${Math.random().toString(36).slice(2)}`)
@@ -178,7 +182,7 @@ describe('asynchronous handlers', () => {
   const many = (count: number, script: object) => Array.from({ length: count }, (_, index) => ({ ...script, index }))
 
   test('timers live in a thread, and its records wait side by side, more than its slots hold', async () => {
-    const { send, finished, results } = await start({ threads: { count: 1, slots: 1 } })
+    const { send, finished, results } = await start({ threads: { count: 1, slots: 1 }, actor: { handlerTimeoutMs } })
     const { file, mostAtOnce } = meeting()
     send(scripts(many(64, { do: 'meet', file, count: 64 })))
     await finished()
@@ -187,7 +191,10 @@ describe('asynchronous handlers', () => {
   })
 
   test('a slow record holds neither the outcomes of its batch mates nor the slot', async () => {
-    const { send, results, actorOf, stats } = await start({ threads: { count: 1, slots: 1 } })
+    const { send, results, actorOf, stats } = await start({
+      threads: { count: 1, slots: 1 },
+      actor: { handlerTimeoutMs },
+    })
     const slow = { do: 'wait', ms: 60_000 }
     send(scripts([slow, ...many(8, { do: 'wait', ms: 1 }), ...many(4, { do: 'echo' })]))
     await until(() => results().length === 12)
@@ -197,8 +204,32 @@ describe('asynchronous handlers', () => {
     expect(stats.threads).toEqual({ starting: 0, idle: 0, busy: 1 })
   })
 
+  test('a slow record holds its own bytes, not those of its batch mates, which are finished', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const { send, results, actorOf } = await start({
+      threads: { count: 1, slots: 1 },
+      actor: { handlerTimeoutMs },
+    })
+    const sendAll = (): WeakRef<object>[] => {
+      const records = scripts([{ do: 'wait', ms: 60_000 }, ...many(8, { do: 'echo' })])
+      send(records)
+      return records.slice(1).map((record) => new WeakRef(record))
+    }
+    const mates = sendAll()
+    await until(() => results().length === 8)
+    await until(() => {
+      collect()
+      return mates.every((mate) => mate.deref() === undefined)
+    })
+    expect(actorOf(0).heldRecords).toBe(1)
+  })
+
   test('each outcome that comes late has its effect, in the order of its key', async () => {
-    const { send, finished, results, deadLetters } = await start({ threads: { maxBatchRecords: 20 } })
+    const { send, finished, results, deadLetters } = await start({
+      threads: { maxBatchRecords: 20 },
+      actor: { handlerTimeoutMs },
+    })
     const keys = 5
     send(
       scripts(
@@ -219,7 +250,7 @@ describe('asynchronous handlers', () => {
   })
 
   test('no more of them than `concurrency` says are in progress at once, on all threads together', async () => {
-    const { send, finished, results } = await start({ actor: { concurrency: 3 } })
+    const { send, finished, results } = await start({ actor: { handlerTimeoutMs, concurrency: 3 } })
     const { file, mostAtOnce } = meeting()
     send(scripts(many(60, { do: 'meet', file, count: 3 })))
     await finished()
@@ -228,7 +259,10 @@ describe('asynchronous handlers', () => {
   })
 
   test('a handler that returned no promise before keeps to it too', async () => {
-    const { send, finished, results } = await start({ threads: { count: 1 }, actor: { concurrency: 3 } })
+    const { send, finished, results } = await start({
+      threads: { count: 1 },
+      actor: { handlerTimeoutMs, concurrency: 3 },
+    })
     const { file, mostAtOnce } = meeting()
     send(scripts(many(200, { do: 'echo' })))
     await finished()
