@@ -205,13 +205,15 @@ describe.skipIf(!kafkaIsAvailable)('troupe run --instances', { timeout: 480_000 
     expect(group.alive).toEqual([])
     expect(await groupMembers(flow.group)).toEqual([])
     const handled = await flow.countHandled()
-    // What was finished is committed: the next one repeats nothing of it.
     expect(await flow.committedTotal()).toBeLessThanOrEqual(handled)
+    const repeatsAtStop = (await flow.balance()).repeats
 
     const next = await RunningGroup.start(flow, gateFile)
     groups.push(next)
     await flow.handled(8_097, patience.timeout)
-    const { broken, lost, orderViolations, unexpected } = await flow.balance()
+    const { broken, lost, orderViolations, repeats, unexpected } = await flow.balance()
+    // What was finished is committed: the next one repeats nothing of it.
+    expect(repeats).toBe(repeatsAtStop)
     expect({ broken, lost, orderViolations, unexpected }).toEqual({
       broken: 0,
       lost: [],
