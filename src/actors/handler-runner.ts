@@ -98,18 +98,23 @@ export class HandlerRunner {
         resolve(this.#judge(error, context))
       })
       // After the time-out neither changes anything, and nobody is asked about it.
-      outcome.then(
-        (settled) => {
+      const fail = (error: unknown): void => {
+        if (isOver) return
+        isOver = true
+        cancelTimer()
+        resolve(this.#judge(error, context))
+      }
+      try {
+        outcome.then((settled) => {
           if (isOver) return
+          isOver = true
           cancelTimer()
           resolve(this.#conclude(settled, context, record))
-        },
-        (error: unknown) => {
-          if (isOver) return
-          cancelTimer()
-          resolve(this.#judge(error, context))
-        },
-      )
+        }, fail)
+      } catch (error) {
+        // A Promise of somebody's own class may throw here.
+        fail(error)
+      }
     })
   }
 
@@ -187,8 +192,18 @@ export class HandlerRunner {
     }
   }
 
-  /** An error as a verdict: by the handler's `onError`, else by its own word where it is of one of our classes. */
+  /** Never throws: an error whose getters do is one that no rule can be asked about, and may go well another time. */
   #judge(error: unknown, context: RecordContext): Verdict {
+    try {
+      return this.#decide(error, context)
+    } catch {
+      const message = `handler ${this.#options.name} threw an error that throws when it is looked at`
+      return { type: 'failed', error: { name: 'Error', message, kind: 'other' } }
+    }
+  }
+
+  /** An error as a verdict: by the handler's `onError`, else by its own word where it is of one of our classes. */
+  #decide(error: unknown, context: RecordContext): Verdict {
     const wire = toWireError(error)
     const retryAfterMs = isRetryableError(error) ? delayOf(error.retryAfterMs) : undefined
     const decision = this.#errorPolicy.decide(error, context)

@@ -244,6 +244,26 @@ describe('what a handler throws', () => {
     expect(await runOnce(throws)).toMatchObject(expected)
     expect(await runOnce(rejects as Handle)).toMatchObject(expected)
   })
+
+  test.each(['throws', 'rejects with'])('one that %s an error that cannot be looked at has failed', async (how) => {
+    const error = Object.defineProperty(new Error('boom'), 'code', {
+      get() {
+        throw new Error('no code for you')
+      },
+    })
+    const handle: Handle = () => {
+      if (how === 'throws') throw error
+      return Promise.reject(error)
+    }
+    expect(await runOnce(handle)).toEqual({
+      type: 'failed',
+      error: {
+        name: 'Error',
+        message: 'handler enrich threw an error that throws when it is looked at',
+        kind: 'other',
+      },
+    })
+  })
 })
 
 describe('asynchronous handlers', () => {
@@ -317,6 +337,17 @@ describe('asynchronous handlers', () => {
     expect(await verdict).toMatchObject({ type: 'retry' })
     await clock.settle()
     expect(asked).toHaveLength(1)
+  })
+
+  test('a Promise of their own class that cannot be waited for is an attempt that failed', async () => {
+    class Odd extends Promise<Outcome> {
+      override then(): never {
+        throw new Error('not like this')
+      }
+    }
+    const { runner, clock } = await open(() => new Odd(() => undefined))
+    expect(await runner.run(record(), 1)).toMatchObject({ type: 'failed', error: { message: 'not like this' } })
+    expect(clock.pendingTimers).toBe(0)
   })
 
   test('one that settles in time leaves no timer', async () => {
