@@ -279,7 +279,9 @@ export class Engine {
   async #restart(error: unknown): Promise<void> {
     if (this.#state !== 'running' && this.#state !== 'starting') return
     const { clock, log, stats } = this.#parts
-    const delayMs = this.#restarts.noteFailure(clock.now())
+    // Brokers that are away are waited for as long as it takes, as sinks are.
+    const isOutage = isTroupeError(error) && error.code === 'BROKER_UNREACHABLE'
+    const delayMs = isOutage ? this.#restarts.outageDelayMs : this.#restarts.noteFailure(clock.now())
     if (isTroupeError(error) && !error.retryable) {
       await this.#endWith({ reason: 'failed', error })
       return

@@ -9,7 +9,7 @@
  * - ended       for good: all of them stop.
  */
 import type { Clock } from '../clock.ts'
-import { TroupeError, describeError } from '../errors.ts'
+import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options.ts'
 import type { EngineEnd } from './engine.ts'
@@ -174,7 +174,8 @@ export class Instances {
       this.#fail(slot, end.error)
       return
     }
-    const delayMs = this.#restarts.noteFailure(clock.now())
+    const isOutage = isTroupeError(end.error) && end.error.code === 'BROKER_UNREACHABLE'
+    const delayMs = isOutage ? this.#restarts.outageDelayMs : this.#restarts.noteFailure(clock.now())
     if (delayMs === null) {
       const message = `instances ended more than ${restart.max} times within ${restart.windowMs} ms; the last: ${what}`
       this.#fail(slot, new TroupeError('RESTARTS_EXHAUSTED', message, { cause: end.error ?? undefined }))

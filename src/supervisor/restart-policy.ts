@@ -15,4 +15,9 @@ export class RestartPolicy {
     const failures = this.#failuresAtMs.length
     return failures > max ? null : backoffMs * 2 ** (failures - 1)
   }
+
+  /** How long to wait before asking again for what is merely away. That is nobody's failure, so it does not count. */
+  get outageDelayMs(): number {
+    return this.#limits.backoffMs
+  }
 }

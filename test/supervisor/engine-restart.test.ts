@@ -97,6 +97,21 @@ test('what the client of the membership before tells late does nothing to its su
   await settled(world.clock, engine.stop())
 })
 
+test('brokers that stay away are waited for, however long', async () => {
+  const world = new World()
+  const engine = await world.start()
+  await world.append('a')
+  world.broker.faults.areBrokersAway = true
+  world.failNextPoll()
+  await world.clock.advance(20 * 60_000)
+  expect(world.events.length).toBe(1)
+  world.broker.faults.areBrokersAway = false
+  await world.clock.advance(20_000)
+  await world.append('b')
+  expect(world.seen).toEqual(['a', 'b'])
+  await settled(world.clock, engine.stop())
+})
+
 // The client goes on reading what nobody here owns: another membership owns it again.
 test('a partition without an owner, of which records come all the same, is not silent for ever', async () => {
   const world = new World()
