@@ -252,7 +252,7 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   },
   'intake.maxRecords': {
     rule: count('records'),
-    default: 20_000,
+    default: 100_000,
     doc: 'Records read and not finished, over all partitions. At the limit reading waits.',
   },
   'intake.maxBytes': {
