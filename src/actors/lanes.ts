@@ -22,10 +22,9 @@ import type { Invocation } from './invocation.ts'
 
 export interface Lane {
   /** null: no other record can join (unordered, or no key). */
-  readonly key: Uint8Array | null
-  /** Of the key; the lanes that share one are a list. */
-  readonly hash: number
-  sameHash: Lane | null
+  readonly key: KeyHash | null
+  /** The lanes whose keys have the same place are a list. */
+  samePlace: Lane | null
   head: Invocation | null
   tail: Invocation | null
   size: number
@@ -113,17 +112,16 @@ export class Lanes {
       else this.#makeReady(this.#loose)
       return
     }
-    const key = this.#order === 'partition' ? noBytes : invocation.record.key
-    const hash = key === null ? 0 : hashOf(key)
-    const existing = key === null ? null : this.#byKey.find(key, hash)
+    const { key: bytes } = invocation.record
+    const key = this.#order === 'partition' ? theOnly : bytes === null ? null : hashOf(bytes)
+    const existing = key === null ? null : this.#byKey.find(key)
     if (existing !== null) {
       append(existing, invocation)
       if (existing.state === 'ready') this.#readyRecords += 1
       if (existing.isBlocked) this.#addBlocked(1, invocation.bytes)
       return
     }
-    // A copy: a handler that writes over its record's bytes must not open a second lane beside this one.
-    const lane = laneOf(key === null ? null : Buffer.from(key), hash, invocation)
+    const lane = laneOf(key, invocation)
     if (key !== null) this.#byKey.add(lane)
     this.#makeReady(lane)
   }
@@ -131,7 +129,7 @@ export class Lanes {
   /** Puts a record that has left its lane into one of its own: its key has gone on. */
   admitAlone(invocation: Invocation): void {
     this.#records += 1
-    this.#makeReady(laneOf(null, 0, invocation))
+    this.#makeReady(laneOf(null, invocation))
   }
 
   /**
@@ -184,7 +182,7 @@ export class Lanes {
     const head = lane.head!
     this.advance(lane)
     this.#records += 1
-    const own = laneOf(null, 0, head)
+    const own = laneOf(null, head)
     own.takenCount = 1
     return own
   }
@@ -319,76 +317,84 @@ export class Lanes {
   }
 }
 
+/** Two hashes of a key's bytes, of 30 and 32 bits. Keys that share both share a lane, which keeps the order of each. */
+interface KeyHash {
+  readonly place: number
+  readonly check: number
+}
+
 /**
- * Keyed lanes by the bytes of their key: by a hash of our own, and compared in full. A string per record as the key of a
- * Map would cost more than all else that a lane costs.
+ * Keyed lanes by two hashes of their key. A string per record as the key of a Map would cost more than all else that a lane
+ * costs, and the bytes themselves belong to the handler, which may write over them.
  */
 class LanesByKey {
-  readonly #byHash = new Map<number, Lane>()
+  readonly #byPlace = new Map<number, Lane>()
   #size = 0
 
   get size(): number {
     return this.#size
   }
 
-  find(key: Uint8Array, hash: number): Lane | null {
-    for (let lane = this.#byHash.get(hash) ?? null; lane !== null; lane = lane.sameHash) {
-      if (areEqual(lane.key!, key)) return lane
+  find({ place, check }: KeyHash): Lane | null {
+    for (let lane = this.#byPlace.get(place) ?? null; lane !== null; lane = lane.samePlace) {
+      if (lane.key!.check === check) return lane
     }
     return null
   }
 
   add(lane: Lane): void {
-    lane.sameHash = this.#byHash.get(lane.hash) ?? null
-    this.#byHash.set(lane.hash, lane)
+    const { place } = lane.key!
+    lane.samePlace = this.#byPlace.get(place) ?? null
+    this.#byPlace.set(place, lane)
     this.#size += 1
   }
 
   delete(lane: Lane): void {
-    const first = this.#byHash.get(lane.hash)
+    const { place } = lane.key!
+    const first = this.#byPlace.get(place)
     if (first === lane) {
-      if (lane.sameHash === null) this.#byHash.delete(lane.hash)
-      else this.#byHash.set(lane.hash, lane.sameHash)
+      if (lane.samePlace === null) this.#byPlace.delete(place)
+      else this.#byPlace.set(place, lane.samePlace)
       this.#size -= 1
       return
     }
-    for (let before = first ?? null; before !== null; before = before.sameHash) {
-      if (before.sameHash !== lane) continue
-      before.sameHash = lane.sameHash
+    for (let before = first ?? null; before !== null; before = before.samePlace) {
+      if (before.samePlace !== lane) continue
+      before.samePlace = lane.samePlace
       this.#size -= 1
       return
     }
   }
 
   *values(): IterableIterator<Lane> {
-    for (const first of this.#byHash.values()) {
-      for (let lane: Lane | null = first; lane !== null; lane = lane.sameHash) yield lane
+    for (const first of this.#byPlace.values()) {
+      for (let lane: Lane | null = first; lane !== null; lane = lane.samePlace) yield lane
     }
   }
 }
 
-const noBytes = new Uint8Array(0)
-/** Another one in each process: nobody can choose keys that all have the same hash. */
-const seed = (Math.random() * 2 ** 30) | 0
+const theOnly: KeyHash = { place: 0, check: 0 }
+/** Other ones in each process: nobody can choose keys that all have the same hash. */
+const placeSeed = (Math.random() * 2 ** 31) | 0
+const checkSeed = (Math.random() * 2 ** 31) | 0
 
-/** FNV-1a, folded to the 30 bits that a Map takes without a box. */
-function hashOf(key: Uint8Array): number {
-  let hash = seed
-  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key[at]!, 0x01000193)
-  return (hash ^ (hash >>> 15)) & 0x3fffffff
+/** FNV-1a, and a second of its kind; the first folded to the 30 bits that a Map takes without a box. */
+function hashOf(key: Uint8Array): KeyHash {
+  let place = placeSeed
+  let check = checkSeed
+  for (let at = 0; at < key.length; at += 1) {
+    const byte = key[at]!
+    place = Math.imul(place ^ byte, 0x01000193)
+    check = Math.imul((check ^ byte) + 0x9e3779b9, 0x85ebca6b)
+    check ^= check >>> 13
+  }
+  return { place: (place ^ (place >>> 15)) & 0x3fffffff, check }
 }
 
-function areEqual(one: Uint8Array, other: Uint8Array): boolean {
-  if (one.length !== other.length) return false
-  for (let at = 0; at < one.length; at += 1) if (one[at] !== other[at]) return false
-  return true
-}
-
-function laneOf(key: Uint8Array | null, hash: number, invocation: Invocation): Lane {
+function laneOf(key: KeyHash | null, invocation: Invocation): Lane {
   return {
     key,
-    hash,
-    sameHash: null,
+    samePlace: null,
     head: invocation,
     tail: invocation,
     size: 1,
@@ -403,8 +409,7 @@ function laneOf(key: Uint8Array | null, hash: number, invocation: Invocation): L
 function emptyLane(): Lane {
   return {
     key: null,
-    hash: 0,
-    sameHash: null,
+    samePlace: null,
     head: null,
     tail: null,
     size: 0,
