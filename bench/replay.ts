@@ -49,6 +49,7 @@ export const replay: Benchmark<Record<string, never>> = {
   name: 'replay',
   question: 'kill -9 behind a stuck record, with 100,000 finished behind it: how many are handled again?',
   goal: '≤ 200 ms × rate, and what was in flight; none lost',
+  rounds: 6,
   defaults: {},
   async run({ rounds, kafka, log }) {
     const { probe } = await kafka()
