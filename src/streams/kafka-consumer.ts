@@ -303,7 +303,8 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   async #disconnect(): Promise<void> {
-    this.#leaving.abort()
+    // The default reason, an error, would keep whoever called this reachable through its stack: see `#close`.
+    this.#leaving.abort('the consumer is disconnected')
     await this.#connecting?.catch(() => undefined)
     if (this.#state !== 'connected') {
       this.#state = 'ended'

@@ -206,7 +206,8 @@ export class KafkaBrokerProducer implements BrokerProducer {
   }
 
   async disconnect(): Promise<void> {
-    this.#leaving.abort()
+    // The default reason, an error, would keep whoever called this reachable through its stack.
+    this.#leaving.abort('the producer is disconnected')
     // Who ends the producer has waited for its writes as long as it wanted to.
     if (this.#deadline !== undefined)
       this.#deadline.atMs = Math.min(this.#deadline.atMs, Date.now() + LAST_WRITE_TIMEOUT_MS)
