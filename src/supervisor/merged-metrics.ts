@@ -52,6 +52,7 @@ export class MergedMetrics {
     if (last === undefined) return
     this.#latest.delete(instance)
     const counted = last.metrics.filter(({ name, type }) => ours.has(name) && type !== 'gauge')
+    // prom-client's types leave out `metricName` of histograms, which is there.
     this.#left = merge([this.#left, counted]).getMetricsAsArray() as unknown as readonly MetricSnapshot[]
   }
 
