@@ -114,7 +114,7 @@ export class SinkQueue<Output> {
   }
 
   async #writeBatch(first: QueuedOutput<Output>[]): Promise<void> {
-    const { clock, stats, write } = this.#options
+    const { stats } = this.#options
     let batch = first
     for (let attempt = 1; !this.#isClosed; attempt += 1) {
       // A partition can be lost while the destination is away: its outputs belong to the next owner now.
@@ -122,18 +122,28 @@ export class SinkQueue<Output> {
       stats.purged += batch.length - current.length
       batch = current
       if (batch.length === 0) return
-      const startedAt = clock.now()
-      try {
-        const results = await write(batch)
-        stats.writeSeconds.observe((clock.now() - startedAt) / 1000)
-        this.#noteAvailable()
+      const results = await this.#tryToWrite(batch)
+      if (results !== null) {
         this.#settle(batch, results)
         return
-      } catch (error) {
-        stats.unavailable += 1
-        this.#noteUnavailable(error)
-        await this.#backOff(Math.min(FIRST_BACKOFF_MS * 2 ** (attempt - 1), MAX_BACKOFF_MS))
       }
+      await this.#backOff(Math.min(FIRST_BACKOFF_MS * 2 ** (attempt - 1), MAX_BACKOFF_MS))
+    }
+  }
+
+  /** Null: the destination is unavailable. Only the write itself may say so; what is durable must not be written again. */
+  async #tryToWrite(batch: readonly QueuedOutput<Output>[]): Promise<readonly WriteResult[] | null> {
+    const { clock, stats, write } = this.#options
+    const startedAt = clock.now()
+    try {
+      const results = await write(batch)
+      stats.writeSeconds.observe((clock.now() - startedAt) / 1000)
+      this.#noteAvailable()
+      return results
+    } catch (error) {
+      stats.unavailable += 1
+      this.#noteUnavailable(error)
+      return null
     }
   }
 

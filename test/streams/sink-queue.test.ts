@@ -130,6 +130,27 @@ test('a sink that answers for fewer outputs than it was given has made none of t
 })
 
 // Case 7: the write of an ended epoch comes back late.
+test('an error thrown by whoever waits for an output is a bug of theirs, not an outage: nothing is written again', async () => {
+  const { queue, clock, stats, writes, answer } = makeQueue()
+  const bug = new Error('a bug')
+  const surfaced = nextUnhandledRejection()
+  queue.push({
+    id: 'a',
+    output: 'a',
+    owner: { isFenced: false },
+    settle: () => {
+      throw bug
+    },
+  })
+  await clock.settle()
+  await answer([null])
+  expect(queue.trouble).toBeNull()
+  expect(stats.unavailable).toBe(0)
+  await clock.advance(10_000)
+  expect(writes).toEqual([['a']])
+  expect(await surfaced).toBe(bug)
+})
+
 test('nothing is settled for an epoch that ended while its output was being written', async () => {
   const { clock, push, settled, answer } = makeQueue()
   const lost = { isFenced: false }
@@ -150,3 +171,15 @@ test('a closed queue ends its wait and writes nothing more', async () => {
   expect(writes).toHaveLength(1)
   expect(clock.pendingTimers).toBe(0)
 })
+
+/** Resolves to the reason of the next one, which ends a process that does not listen; the test run would fail on it. */
+function nextUnhandledRejection(): Promise<unknown> {
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  return new Promise((resolve) => {
+    process.once('unhandledRejection', (reason) => {
+      for (const listener of others) process.on('unhandledRejection', listener)
+      resolve(reason)
+    })
+  })
+}
