@@ -11,6 +11,8 @@ export interface MetricRow {
   readonly labels: readonly string[]
   /** How series with equal labels of two supervisors in one registry become one; `sum` unless given. */
   readonly merge?: 'sum' | 'max' | 'min'
+  /** A judgement about one process: of several processes each keeps its own, with the label `instance`. */
+  readonly isOfProcess?: true
   readonly read: (stats: EngineStats) => Iterable<Series>
 }
 

@@ -1,13 +1,15 @@
 /**
  * The metrics of several processes as one page. What Troupe counts (the table in `metrics.ts`) is
  * summed, or merged as its row says; a partition's gauges come from the one process that owns it.
- * All else is about a process (memory, CPU, its event loop) and gets the label `instance`.
+ * All else is about a process (memory, CPU, its event loop) and gets the label `instance`; so does what
+ * binds an actor: two processes may each be bound by something else, and one without partitions by nothing.
  *
  * A process that ends leaves what it has counted behind, as of its last answer, so that counters
  * do not go back. Its gauges go with it.
  */
 import client from 'prom-client'
 import { instanceMetrics, metricTable } from '../metrics.ts'
+import type { MetricRow } from '../scraped-metric.ts'
 
 /** A metric as `registry.getMetricsAsJSON()` has it. */
 export interface MetricSnapshot {
@@ -29,7 +31,9 @@ interface Noted {
   readonly metrics: readonly MetricSnapshot[]
 }
 
-const ours: ReadonlySet<string> = new Set([...metricTable, ...Object.values(instanceMetrics)].map(({ name }) => name))
+const ours: readonly Pick<MetricRow, 'name' | 'isOfProcess'>[] = [...metricTable, ...Object.values(instanceMetrics)]
+/** What the processes say together. */
+const shared: ReadonlySet<string> = new Set(ours.filter(({ isOfProcess }) => !isOfProcess).map(({ name }) => name))
 
 export class MergedMetrics {
   readonly contentType: string = client.Registry.PROMETHEUS_CONTENT_TYPE
@@ -51,7 +55,7 @@ export class MergedMetrics {
     const last = this.#latest.get(instance)
     if (last === undefined) return
     this.#latest.delete(instance)
-    const counted = last.metrics.filter(({ name, type }) => ours.has(name) && type !== 'gauge')
+    const counted = last.metrics.filter(({ name, type }) => shared.has(name) && type !== 'gauge')
     // prom-client's types leave out `metricName` of histograms, which is there.
     this.#left = merge([this.#left, counted]).getMetricsAsArray() as unknown as readonly MetricSnapshot[]
   }
@@ -59,7 +63,7 @@ export class MergedMetrics {
   /** The page, in Prometheus' text format. */
   metrics(): Promise<string> {
     const labelled = [...this.#latest].map(([instance, { metrics }]) =>
-      metrics.map((metric) => (ours.has(metric.name) ? metric : labelledWith(instance, metric))),
+      metrics.map((metric) => (shared.has(metric.name) ? metric : labelledWith(instance, metric))),
     )
     return merge([...labelled, this.#left]).metrics()
   }

@@ -66,6 +66,26 @@ describe('the merged page', () => {
     expect(page).toContain('troupe_sink_available{sink="kafka"} 0\n')
   })
 
+  // An actor has one constraint. Merged without the label, it would have two here, and no page could be told from a wrong one.
+  test('says of each process what binds its actor', async () => {
+    const merged = new MergedMetrics()
+    for (const [instance, constraint] of [
+      ['1', 'sink'],
+      ['2', 'input'],
+    ] as const) {
+      const process = new FakeProcess()
+      process.stats.actor('enrich').constraint = constraint
+      merged.note(instance, 1, await process.snapshot())
+    }
+    const bound = (await merged.metrics()).match(/^troupe_binding_constraint.* 1$/gm)
+    expect(bound?.toSorted()).toEqual([
+      'troupe_binding_constraint{actor="enrich",constraint="input",instance="2"} 1',
+      'troupe_binding_constraint{actor="enrich",constraint="sink",instance="1"} 1',
+    ])
+    merged.retire('2')
+    expect(await merged.metrics()).not.toContain('instance="2"')
+  })
+
   test('labels what is about a process with its instance, and leaves none of it out', async () => {
     const merged = new MergedMetrics()
     for (const instance of ['1', '2', 'parent']) {
