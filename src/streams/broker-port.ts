@@ -37,8 +37,8 @@ export interface StoredPosition extends TopicPartition {
 
 /** The broker's answer to a commit that the client made of stored positions. */
 export interface CommitReport {
-  /** `position` is what exactly this request committed. */
-  readonly positions: readonly (TopicPartition & { readonly position?: number })[]
+  /** `position` is what exactly this request committed; `metadataLength`, in characters, what `too-large` refused. */
+  readonly positions: readonly (TopicPartition & { readonly position?: number; readonly metadataLength?: number })[]
   /**
    * - `accepted`  all of them stand.
    * - `deferred`  refused because the group is rebalancing; they are committed again by themselves.

@@ -34,8 +34,6 @@ export class Committer {
   #dirty = new Set<CommittedPartition>()
   /** Partitions with a stored position: a commit report names them only. */
   readonly #stored = new Map<string, CommittedPartition>()
-  /** The length of each partition's longest map. */
-  readonly #longestMaps = new Map<string, number>()
   /** Of partitions of which this broker refused a map for its length: what is tried from then on. */
   readonly #learnedLimits = new Map<string, number>()
   #cancelTimer: (() => void) | null = null
@@ -115,19 +113,22 @@ export class Committer {
   forget(partition: CommittedPartition): void {
     this.#dirty.delete(partition)
     if (this.#stored.get(partitionName(partition)) === partition) this.#stored.delete(partitionName(partition))
-    this.#longestMaps.delete(partitionName(partition))
     this.#learnedLimits.delete(partitionName(partition))
   }
 
   /**
    * Their maps are too long for this broker. What the broker would take is not said, and some count
-   * bytes: from now on a map goes only while it is half as long.
+   * bytes: from now on a map goes only while it is half as long as the one refused. A map that was on its way
+   * by then is refused for the same length, and tells nothing new.
    */
-  #learnLimit(refused: readonly TopicPartition[]): void {
+  #learnLimit(refused: CommitReport['positions']): void {
     for (const each of refused) {
       const name = partitionName(each)
-      const before = this.#learnedLimits.get(name) ?? this.#longestMaps.get(name) ?? 0
-      this.#learnedLimits.set(name, Math.floor(before / 2))
+      // Not told: what the client has committed by itself of a partition that it gave back.
+      if (each.metadataLength !== undefined) {
+        const half = Math.floor(each.metadataLength / 2)
+        this.#learnedLimits.set(name, Math.min(half, this.#learnedLimits.get(name) ?? half))
+      }
       const partition = this.#stored.get(name)
       if (partition !== undefined) this.#dirty.add(partition)
     }
@@ -174,7 +175,6 @@ export class Committer {
     const mayStop = !partition.tracker.hasMapAhead && learned === undefined
     const characters = isWritten ? encoded.length : encoded.characters
     partition.setIntakeBlocked(mayStop && isNearLimit(characters, limit))
-    this.#longestMaps.set(name, Math.max(metadata.length, this.#longestMaps.get(name) ?? 0))
     this.#options.stats.mapBytes += Buffer.byteLength(metadata)
     return [{ topic: partition.topic, partition: partition.partition, position: snapshot.position, metadata }]
   }

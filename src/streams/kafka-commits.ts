@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { CommitReport, StoredPosition } from './broker-port.ts'
 import { commitResult } from './kafka-consumer-errors.ts'
 import type { NativeError, NativeTopicPartition } from './kafka-native.ts'
-import { partitionName } from './record.ts'
+import { partitionName, type TopicPartition } from './record.ts'
 
 /** A commit is one batch in the brokers' log: well below its limit of a megabyte, or nothing of it is committed. */
 const MAX_COMMIT_BYTES = 500_000
@@ -169,6 +169,7 @@ export class CommitQueue {
       // An epoch that was forgotten meanwhile is not fenced by what became of its commit: it may be ours again.
       .filter((entry) => result !== 'fenced' || commit === undefined || commit.positions.has(partitionName(entry)))
       .map(({ topic, partition, offset = 0 }) => ({ topic, partition, position: offset }))
+      .map((about) => (result === 'too-large' ? { ...about, ...lengthIn(commit, about) } : about))
     this.#options.onReport({ positions, result, ...reason })
     if (commit !== undefined && result === 'too-large') this.#suspects.unshift(...this.#alone(commit))
     this.#schedule(result === 'accepted' || result === 'too-large' ? 0 : RETRY_MS)
@@ -188,6 +189,11 @@ export class CommitQueue {
     )
     return at < 0 ? undefined : this.#sent.splice(at, 1)[0]
   }
+}
+
+function lengthIn(commit: Commit | undefined, of: TopicPartition): { readonly metadataLength?: number } {
+  const refused = commit?.positions.get(partitionName(of))
+  return refused === undefined ? {} : { metadataLength: refused.metadata.length }
 }
 
 /** Takes from the front what one request may carry, one position at least. */

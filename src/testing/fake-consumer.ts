@@ -319,7 +319,10 @@ export class FakeConsumer implements BrokerConsumer {
     // The client learns from a refusal what its heartbeat would have told it.
     if (result === 'fenced' && memberId !== null) this.#membership.noteExpelled(memberId)
     const report: CommitReport = {
-      positions: positions.map(({ topic, partition, position }) => ({ topic, partition, position })),
+      positions: positions.map(({ topic, partition, position, metadata }) => {
+        const about = { topic, partition, position }
+        return result === 'too-large' ? { ...about, metadataLength: metadata.length } : about
+      }),
       result,
       ...(result === 'accepted' ? {} : { reason: `the fake broker answered: ${result}` }),
     }

@@ -118,6 +118,8 @@ describe.skipIf(!kafkaIsAvailable)('consumer on real Kafka', { concurrent: true 
     const resultOf = (partition: number): string[] =>
       member.commits.filter((r) => r.positions.some((p) => p.partition === partition)).map((r) => r.result)
     expect([resultOf(0), resultOf(1), resultOf(2)]).toEqual([['accepted'], ['too-large', 'accepted'], ['accepted']])
+    const tooLarge = member.commits.find(({ result }) => result === 'too-large')
+    expect(tooLarge?.positions.map(({ metadataLength }) => metadataLength)).toEqual([4096])
     const committed = await probe.committedOffsets(groupId, topic)
     expect(committed.map(({ position }) => position)).toEqual([1, 2, 3])
     // The client writes a NUL behind each metadata.

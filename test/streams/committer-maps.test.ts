@@ -87,9 +87,13 @@ describe('committer', () => {
     positions.reduce((sum, { metadata }) => sum + Buffer.byteLength(metadata), 0)
   const lengths = (): number[] => stored.at(-1)!.positions.map(({ metadata }) => metadata.length)
   const times = (): number[] => stored.map(({ atMs }) => atMs)
+  /** The broker refuses what was stored last of the partition. */
   const refuse = (partition: Partition): void => {
     const { topic, partition: number } = partition
-    committer.noteReport({ result: 'too-large', positions: [{ topic, partition: number }] })
+    const last = stored.at(-1)!.positions.find((position) => position.partition === number)!
+    const { position, metadata } = last
+    const refused = { topic, partition: number, position, metadataLength: metadata.length }
+    committer.noteReport({ result: 'too-large', positions: [refused] })
   }
 
   test('hands over at each interval while maps are small, and says that interval', async () => {
@@ -197,6 +201,25 @@ describe('committer', () => {
       refuse(partition)
       await clock.advance(INTERVAL_MS)
       expect([lengths(), partition.isMapLeftOut]).toEqual([[0], true])
+    })
+
+    // It was stored while the first was on its way: two reports, one limit.
+    test('and another of that length after it: a map half as long still goes', async () => {
+      const [partition] = partitions as [Partition]
+      const sequences = partition.finishAtRandom(9000, random)
+      noteAll()
+      await clock.advance(INTERVAL_MS)
+      const [refused] = lengths() as [number]
+      refuse(partition)
+      refuse(partition)
+      // Finishes from behind until the map is half as long, and little shorter.
+      for (let left = 9000; lengths()[0] === 0 || lengths()[0] === refused; left -= 100) {
+        for (const sequence of sequences.slice(left - 100, left)) partition.tracker.finish(sequence)
+        noteAll()
+        await clock.advance(INTERVAL_MS)
+      }
+      expect(lengths()[0]).toBeLessThanOrEqual(refused / 2)
+      expect(lengths()[0]).toBeGreaterThan(refused / 2 - 20)
     })
 
     test('also where the broker counts bytes: what it takes in the end has a map again', async () => {

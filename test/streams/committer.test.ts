@@ -241,7 +241,8 @@ describe('a map near its limit', () => {
     committer.noteProgress(partition)
     await clock.advance(TICK_MS)
     expect(partition.isIntakeBlocked).toBe(true)
-    report('too-large', [{ topic: 'clicks', partition: 0, position: 0 }])
+    const metadataLength = stored.at(-1)!.metadata.length
+    report('too-large', [{ topic: 'clicks', partition: 0, position: 0, metadataLength }])
     await clock.advance(TICK_MS)
     expect(stored.at(-1)).toEqual({ topic: 'clicks', partition: 0, position: 0, metadata: '' })
     expect(partition.isIntakeBlocked).toBe(false)
@@ -254,7 +255,7 @@ test('a partition whose epoch has ended begins anew: its map is committed again'
   const partition = new Partition()
   partition.start(3, (at) => at === 1)
   committer.storeNow([partition])
-  report('too-large', [{ topic: 'clicks', partition: 0, position: 0 }])
+  report('too-large', [{ topic: 'clicks', partition: 0, position: 0, metadataLength: stored.at(-1)!.metadata.length }])
   await clock.advance(TICK_MS)
   expect(stored.at(-1)?.metadata).toBe('')
   committer.forget(partition)

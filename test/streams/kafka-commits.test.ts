@@ -111,6 +111,8 @@ describe('commits', () => {
       ['accepted', 1],
       ['accepted', 2],
     ])
+    // By this the committer knows what to try next.
+    expect(reports.map((report) => report.positions[0]!.metadataLength)).toEqual([undefined, 4, undefined, undefined])
     pass(60_000)
     expect(sent).toHaveLength(5)
   })

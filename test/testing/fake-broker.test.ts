@@ -223,7 +223,10 @@ describe('committing', () => {
     expect(broker.committed({ topic, partition: 0 })?.metadata).toBe('')
     expect(member.reports).toEqual([
       { positions: [{ topic, partition: 1, position: 1 }], result: 'accepted' },
-      expect.objectContaining({ positions: [{ topic, partition: 0, position: 1 }], result: 'too-large' }),
+      expect.objectContaining({
+        positions: [{ topic, partition: 0, position: 1, metadataLength: 4096 }],
+        result: 'too-large',
+      }),
       { positions: [{ topic, partition: 0, position: 1 }], result: 'accepted' },
     ])
   })
