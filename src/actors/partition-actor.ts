@@ -25,7 +25,7 @@ import type { CompletionMap } from '../streams/completion-map.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { CommittedPartition, Delivery } from '../streams/delivery.ts'
 import type { EncodedEffect } from '../streams/flow.ts'
-import { OffsetTracker } from '../streams/offset-tracker.ts'
+import type { OffsetTracker } from '../streams/offset-tracker.ts'
 import { sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorStats, PartitionStats } from '../streams/stats.ts'
 import { HeldRecords } from './held-records.ts'
@@ -35,6 +35,7 @@ import { keyText } from './key-text.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes.ts'
 import { Outbox } from './outbox.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
+import { PartitionProgress } from './partition-progress.ts'
 import { RetryTimers } from './retry.ts'
 import { Triage, UNTIL_DECIDED } from './triage.ts'
 import { endsRun, type Verdict } from './verdict.ts'
@@ -106,8 +107,8 @@ export class PartitionActor implements CommittedPartition {
   readonly partition: number
   readonly epoch: number
   readonly actor: ResolvedActor
-  readonly tracker: OffsetTracker
   readonly #options: PartitionActorOptions
+  readonly #progress: PartitionProgress
   readonly #lanes: Lanes
   readonly #held: HeldRecords
   readonly #parking = new ParkingLot()
@@ -120,14 +121,7 @@ export class PartitionActor implements CommittedPartition {
   #isMapNearLimit = false
   /** Records at a handler. */
   #atHandler = 0
-  /** Where the log ended when it was last told. */
-  #logEnd = 0
   #onDrained: (() => void) | null = null
-  #finishedCount = 0
-  /** Clock time, while the verdicts of a run are taken. */
-  #settlesAtMs: number | null = null
-  /** Clock time when an attempt last ended or a record was finished, or the actor was idle. */
-  #progressAtMs: number
 
   constructor(options: PartitionActorOptions) {
     this.#options = options
@@ -135,18 +129,21 @@ export class PartitionActor implements CommittedPartition {
     this.topic = options.topic
     this.partition = options.partition
     this.epoch = options.epoch
-    this.tracker = new OffsetTracker(options.start)
+    this.#progress = new PartitionProgress(options)
     this.#lanes = new Lanes(options.actor.order)
     this.#held = new HeldRecords(options.credit)
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking })
     this.#outbox = this.#outboxOf(options)
     this.#triage = this.#triageOf(options)
     this.#retries = new RetryTimers(options.clock)
-    this.#progressAtMs = options.clock.now()
     options.stats.isAssigned = true
     options.stats.epoch = options.epoch
     options.stats.safePosition = options.start.position
     options.stats.committedPosition = options.start.position
+  }
+
+  get tracker(): OffsetTracker {
+    return this.#progress.tracker
   }
 
   get isFenced(): boolean {
@@ -225,8 +222,9 @@ export class PartitionActor implements CommittedPartition {
     return this.#lanes.firstRunsAlone
   }
 
+  /** Clock time when an attempt last ended or a record was finished, or the actor was idle. */
   get progressAtMs(): number {
-    return this.#progressAtMs
+    return this.#progress.atMs
   }
 
   setIntakeBlocked(isBlocked: boolean): void {
@@ -257,7 +255,7 @@ export class PartitionActor implements CommittedPartition {
     if (this.#state !== 'running') return
     const { clock, stats } = this.#options
     const now = clock.now()
-    if (this.#held.count === 0) this.#progressAtMs = now
+    if (this.#held.count === 0) this.#progress.atMs = now
     let hasSkipped = false
     for (const record of records) {
       const size = sizeInBytes(record)
@@ -284,8 +282,7 @@ export class PartitionActor implements CommittedPartition {
    */
   noteEnd(position: number): void {
     if (this.#state !== 'running') return
-    this.#logEnd = position
-    if (this.tracker.isIdle && this.tracker.advanceTo(position)) this.#noteProgress()
+    if (this.#progress.noteEnd(position)) this.#noteProgress()
   }
 
   /** Hands out the next run of a lane, of at most `maxRecords`, and no more once it has `maxBytes`. null: nothing may be handed out. */
@@ -302,8 +299,8 @@ export class PartitionActor implements CommittedPartition {
   settle(run: LaneRun, verdicts: readonly Verdict[], nowMs = this.#options.clock.now()): void {
     if (this.isFenced) return
     this.#atHandler -= run.invocations.length
-    this.#settlesAtMs = nowMs
-    const finishedBefore = this.#finishedCount
+    this.#progress.beginRun(nowMs)
+    const finishedBefore = this.#progress.finishedCount
     const waitingBefore = this.#brake.waitingRecords
     let waitMs: number | null = null
     let handled = 0
@@ -320,17 +317,17 @@ export class PartitionActor implements CommittedPartition {
       }
       handled += 1
     }
-    this.#settlesAtMs = null
-    if (verdicts.length > 0) this.#progressAtMs = nowMs
+    this.#progress.endRun()
+    if (verdicts.length > 0) this.#progress.atMs = nowMs
     for (let at = handled; at < run.invocations.length; at += 1) {
       const invocation = run.invocations[at]!
       if (invocation.stage === 'at-handler') invocation.stage = 'queued'
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
     this.#endRun(run.lane, waitMs)
-    if (this.#finishedCount > finishedBefore) this.#noteProgress()
+    if (this.#progress.finishedCount > finishedBefore) this.#noteProgress()
     // What waits cannot get on: that there is room for others again is told even when nothing was finished.
-    if (this.#finishedCount > finishedBefore || this.#brake.waitingRecords !== waitingBefore) this.#noteLoad()
+    if (this.#progress.finishedCount > finishedBefore || this.#brake.waitingRecords !== waitingBefore) this.#noteLoad()
     else this.reviewWaitingKeys()
     this.#noteDrained()
   }
@@ -469,7 +466,7 @@ export class PartitionActor implements CommittedPartition {
     this.#finish(invocation)
   }
 
-  #outboxOf({ actorStats, clock, delivery, stats }: PartitionActorOptions): Outbox {
+  #outboxOf({ clock, delivery }: PartitionActorOptions): Outbox {
     return new Outbox({
       actor: this.actor,
       clock,
@@ -485,9 +482,7 @@ export class PartitionActor implements CommittedPartition {
         this.#noteDrained()
       },
       onDeadLettered: (invocation, error) => {
-        stats.deadLettered += 1
-        actorStats.deadLetters.add(error.code ?? 'DEAD_LETTER')
-        this.#tellOfDeadLetter(invocation, error)
+        this.#triage.noteDeadLettered(invocation, error)
         this.#finish(invocation)
         this.#noteDrained()
       },
@@ -497,17 +492,6 @@ export class PartitionActor implements CommittedPartition {
         this.#noteDrained()
       },
     })
-  }
-
-  /** The 1st, 10th, 100th, … of each kind: a mistake in a handler must not go by in silence, nor flood the log. */
-  #tellOfDeadLetter(invocation: Invocation, error: WireError): void {
-    const code = error.code ?? 'DEAD_LETTER'
-    const count = this.#options.actorStats.deadLetters.get(code)
-    if (!Number.isInteger(Math.log10(count))) return
-    this.#options.log.warn(
-      { actor: this.actor.name, id: idOf(invocation.record), code, count, error: error.message },
-      `${count} dead-lettered by actor ${this.actor.name} with ${code} so far`,
-    )
   }
 
   #triageOf(options: PartitionActorOptions): Triage {
@@ -547,16 +531,10 @@ export class PartitionActor implements CommittedPartition {
   }
 
   #finish(invocation: Invocation): void {
-    const { actorStats, clock } = this.#options
-    if (this.isFenced || !this.tracker.finish(invocation.sequence)) return
-    if (this.tracker.isIdle && this.#logEnd > 0) this.tracker.advanceTo(this.#logEnd)
-    this.#finishedCount += 1
+    if (this.isFenced || !this.#progress.finish(invocation)) return
     this.#held.remove(invocation)
-    const now = this.#settlesAtMs ?? clock.now()
-    actorStats.latencySeconds.observe((now - invocation.admittedAtMs) / 1000)
-    this.#progressAtMs = now
     // Of a whole run it is told once, when it is settled.
-    if (this.#settlesAtMs !== null) return
+    if (this.#progress.isWithinRun) return
     this.#noteProgress()
     this.#noteLoad()
   }

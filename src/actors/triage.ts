@@ -1,6 +1,6 @@
 /**
  * Decides what becomes of a record whose attempt has failed: another attempt, or what the policies
- * say of a record that failed for good. The partition actor keeps the lanes and does the rest.
+ * say of a record that failed for good; and tells of it. The partition actor keeps the lanes and does the rest.
  */
 import type { Clock } from '../clock.ts'
 import type { ErrorCode, TroupeError, WireError } from '../errors.ts'
@@ -76,6 +76,20 @@ export class Triage {
     const reason = `the dead-letter topic ${actor.deadLetter} refuses it: ${describeWire(error)}`
     if (actor.failedRecords === 'park') this.#park(invocation, null, { ...error, message: reason })
     else onHalt(invocation, reason, 'NO_DEAD_LETTER_TOPIC')
+  }
+
+  /** Its letter is durable. The 1st, 10th, 100th, … of each kind is logged: a mistake in a handler must not go by in silence, nor flood the log. */
+  noteDeadLettered(invocation: Invocation, error: WireError): void {
+    const { actor, actorStats, log, stats } = this.#options
+    const code = error.code ?? 'DEAD_LETTER'
+    stats.deadLettered += 1
+    actorStats.deadLetters.add(code)
+    const count = actorStats.deadLetters.get(code)
+    if (!Number.isInteger(Math.log10(count))) return
+    log.warn(
+      { actor: actor.name, id: idOf(invocation.record), code, count, error: error.message },
+      `${count} dead-lettered by actor ${actor.name} with ${code} so far`,
+    )
   }
 
   deadLetter(invocation: Invocation, error: WireError): void {
