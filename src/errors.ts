@@ -31,7 +31,7 @@ export const errorTable = {
     action: 'Correct the path in the app, or the module; the cause is part of the message.',
   },
   SHARED_NOT_LOADED: {
-    meaning: 'A loader of the shared data threw, or returned no bytes.',
+    meaning: 'A loader of the shared data threw, returned no bytes, or did not settle within a minute.',
     retryable: false,
     action: 'Correct the loader in `shared` of the app; the cause is part of the message.',
   },

@@ -53,7 +53,7 @@ export class HandlerHost {
   static async open(options: HandlerHostOptions): Promise<HandlerHost> {
     const { app } = options
     await verifyHandlerFiles(app.actors)
-    const shared = await loadShared(app.shared)
+    const shared = await loadShared(app.shared, options.clock)
     const manifests: HandlerManifest[] = []
     const dispatchers = new Map<string, Dispatcher>()
     const runners: HandlerRunner[] = []

@@ -44,3 +44,27 @@ test('a setup on main that does not settle ends the start, and is torn down shou
   await clock.settle()
   expect(tornDown).toBe(1)
 })
+
+// A start that is stopped meanwhile waits for it as well.
+test('a loader of shared data that does not settle ends the start', async () => {
+  const clock = new ManualClock()
+  const app = resolveOptions({
+    kafka: { brokers: 'fake:9092', groupId: 'group' },
+    actors: [
+      { name: 'count', handler: defineHandler({ input: topic('clicks', { codec: text }), handle: () => done() }) },
+    ],
+    shared: { geo: () => new Promise<Uint8Array>(() => undefined) },
+  })
+  const opening = HandlerHost.open({
+    app,
+    clock,
+    log: silentLog,
+    stats: new EngineStats(),
+    onFatal: () => undefined,
+  })
+  await expect(settled(clock, opening)).rejects.toMatchObject({
+    code: 'SHARED_NOT_LOADED',
+    message: 'the shared data geo does not load: its loader did not settle within 60000 ms',
+  })
+  expect(clock.pendingTimers).toBe(0)
+})
