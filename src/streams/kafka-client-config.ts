@@ -23,7 +23,8 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
     'fetch.message.max.bytes': options.fetchMaxBytesPerPartition ?? 256 * KILOBYTE,
     'queued.max.messages.kbytes': options.queuedMaxKbytes ?? 16 * KILOBYTE,
     // A response on its way comes on top, one for each broker; the default of 50 MB is what hundreds of partitions fill.
-    'fetch.max.bytes': 16 * KILOBYTE * KILOBYTE,
+    // The client refuses less than `message.max.bytes`, which a user raises for large outputs.
+    'fetch.max.bytes': Math.max(16 * KILOBYTE * KILOBYTE, Number(options.client['message.max.bytes']) || 0),
     'queued.min.messages': 10_000,
     // A partition that filled the prefetch is fetched again after this long; the default of a second stalls.
     'fetch.queue.backoff.ms': 20,
