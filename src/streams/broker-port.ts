@@ -108,7 +108,10 @@ export interface BrokerConsumer {
   resume(partitions: readonly TopicPartition[]): void
   /** True when the client knows that its assignment belongs to others by now. */
   isAssignmentLost(): boolean
-  /** Commits what is stored, leaves the group, ends. Answers a last revoke by itself. Idempotent. */
+  /**
+   * Commits what is stored, leaves the group, ends. Answers a last revoke by itself. Idempotent. Resolves within
+   * 15 s, also when no broker answers: the session time-out then ends the member.
+   */
   disconnect(): Promise<void>
 }
 

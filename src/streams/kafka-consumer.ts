@@ -37,6 +37,8 @@ const LAST_COMMIT_TIMEOUT_MS = 5000
 const ASK_AGAIN_MS = 1000
 /** The client takes some ten milliseconds to leave the group. */
 const CLOSE_TIMEOUT_MS = 10_000
+/** All of that together, some calls' own time included, takes less than the 15 s that the port promises. */
+const DISCONNECT_TIMEOUT_MS = 14_000
 
 const nothingTaken: readonly SourceRecord[] = Object.freeze([])
 
@@ -303,6 +305,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   async #disconnect(): Promise<void> {
+    const deadlineMs = Date.now() + DISCONNECT_TIMEOUT_MS
     // The default reason, an error, would keep whoever called this reachable through its stack: see `#close`.
     this.#leaving.abort('the consumer is disconnected')
     await this.#connecting?.catch(() => undefined)
@@ -316,7 +319,8 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     const isCommitted = await this.#settle(this.#assignment.namesToSettle)
     this.#commits.stop()
     if (isCommitted && (await this.#hasBroker())) {
-      await Promise.race([this.#close(), delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })])
+      const closeMs = Math.min(CLOSE_TIMEOUT_MS, deadlineMs - Date.now())
+      await Promise.race([this.#close(), delay(closeMs, undefined, { ref: false })])
     } else void this.#closeLater()
     this.#assignment.clear()
   }
