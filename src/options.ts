@@ -233,7 +233,7 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   'threads.maxBatchRecords': {
     rule: count('records'),
     default: 1000,
-    doc: 'Most records in a batch.',
+    doc: 'Most records in a batch. A batch has a byte of memory for each, so a large number also limits how many batches may wait at once for what their asynchronous records wait for: to 16,777,216 divided by it, however large concurrency is.',
   },
   'threads.maxBatchBytes': {
     rule: bytes(),
