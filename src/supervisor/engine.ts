@@ -28,6 +28,9 @@ import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } fro
 import { planTopology, verifyTopics, type Topology } from './topology.ts'
 import { UserPauses } from './user-pauses.ts'
 
+/** Loading takes longer only when it waits for something. */
+const LOADING_TIMEOUT_MS = 5_000
+
 export interface EngineParts {
   readonly app: ResolvedApp
   readonly broker: Broker
@@ -138,10 +141,7 @@ export class Engine {
     })
     try {
       const opening = HandlerHost.open({ ...parts, onFatal: noteFatal })
-      // A host that is still loading is closed when it has loaded, which is bounded.
-      undo.push(async () => {
-        await (await opening).close()
-      })
+      undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
       const topology = planTopology(app, host.manifests)
       for (const [name, sink] of Object.entries(app.sinks)) {
@@ -371,6 +371,20 @@ export class Engine {
     if (actor === undefined) throw new TroupeError('INTERNAL', `a commit of ${partitionName(of)}, which no actor reads`)
     this.#parts.stats.partition(actor.name, of.topic, of.partition).committedPosition = position
   }
+}
+
+/**
+ * A host that is still loading can only be closed when it has loaded. Resolves when it is closed, or when it has not
+ * loaded within some seconds: a `setup` that waits for something holds up nobody's stop, and is torn down should it end.
+ */
+function closeSoon(opening: Promise<HandlerHost>, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(LOADING_TIMEOUT_MS, resolve)
+    opening
+      .finally(cancel)
+      .then((host) => host.close())
+      .then(resolve, reject)
+  })
 }
 
 /** `before` is a promise that rejects with START_STOPPED should `signal` be aborted first. */

@@ -108,6 +108,22 @@ test.each(steps)('while it waits for its %s ends it, and closes what was opened'
   expect(closed.toSorted()).toEqual([...opened].toSorted())
 })
 
+test('while a setup hangs ends it after some seconds; what the setup has opened is closed when it has ended', async () => {
+  const { clock, closed, letGo, reached, start } = makeWorld('setup')
+  const stop = new AbortController()
+  const starting = start(stop.signal)
+  const refused = expect(starting).rejects.toMatchObject({ code: 'START_STOPPED' })
+  await reached
+  stop.abort()
+  await clock.advance(10_000)
+  await refused
+  expect(closed).toEqual([])
+  letGo()
+  await clock.settle()
+  expect(closed).toEqual(['setup'])
+  expect(clock.pendingTimers).toBe(0)
+})
+
 // JavaScript does not ask what `close` returns.
 test('a start that fails says why and closes the rest, whatever a sink does when it is closed', async () => {
   const { clock, closed, fake, opened, sink, start } = makeWorld(null)
