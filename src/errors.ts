@@ -101,7 +101,8 @@ export const errorTable = {
     action: 'Choose another with --http-port (0: none), or stop what uses it.',
   },
   START_STOPPED: {
-    meaning: 'The supervisor was stopped before it had started. Everything is closed again; of a setup that hangs, what it opened when it ends.',
+    meaning:
+      'The supervisor was stopped before it had started. Everything is closed again; of a setup that hangs, what it opened when it ends.',
     retryable: true,
     action: 'Nothing: this is what was asked for.',
   },
