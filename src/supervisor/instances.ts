@@ -45,11 +45,19 @@ export interface Instance {
 type Slot = { -readonly [Field in keyof Instance]: Instance[Field] } & {
   /** Whether any process of it has ever joined. */
   hasJoined: boolean
+  /** When a process of it ended without having left its group. */
+  crashedAtMs: number
   cancelRestart: () => void
 }
 
 /** A crash costs the totals at most what was counted since the last look. */
 const LOOK_INTERVAL_MS = 5000
+/**
+ * With the KIP-848 protocol brokers refuse a static member while the one of its crashed process is in the group, which
+ * is until its session has ended: after 45 s by default, 60 s at most unless a broker allows more.
+ */
+const CRASHED_MEMBER_MS = 90_000
+const CRASHED_MEMBER_RETRY_MS = 5000
 
 export class Instances {
   /** Resolves when all have ended, and says how. Never rejects. */
@@ -77,6 +85,7 @@ export class Instances {
       restarts: 0,
       lastEnd: null,
       hasJoined: false,
+      crashedAtMs: Number.NEGATIVE_INFINITY,
       cancelRestart: () => undefined,
     }))
   }
@@ -174,8 +183,7 @@ export class Instances {
       this.#fail(slot, end.error)
       return
     }
-    const isOutage = isTroupeError(end.error) && end.error.code === 'BROKER_UNREACHABLE'
-    const delayMs = isOutage ? this.#restarts.outageDelayMs : this.#restarts.noteFailure(clock.now())
+    const delayMs = this.#restartDelayMs(slot, end.error)
     if (delayMs === null) {
       const message = `instances ended more than ${restart.max} times within ${restart.windowMs} ms; the last: ${what}`
       this.#fail(slot, new TroupeError('RESTARTS_EXHAUSTED', message, { cause: end.error ?? undefined }))
@@ -187,6 +195,17 @@ export class Instances {
       this.#launch(slot)
     })
     log.error({ instance: slot.number, delayMs }, `${what}; it is started again`)
+  }
+
+  /** How long to wait before the next process; null: it happens too often. Waiting for others is nobody's failure. */
+  #restartDelayMs(slot: Slot, error: Error | null): number | null {
+    const nowMs = this.#parts.clock.now()
+    if (error === null) slot.crashedAtMs = nowMs
+    const code = isTroupeError(error) ? error.code : null
+    if (code === 'BROKER_UNREACHABLE') return this.#restarts.outageDelayMs
+    const mayBeItself = nowMs - slot.crashedAtMs < CRASHED_MEMBER_MS
+    if (code === 'FENCED' && mayBeItself) return Math.max(CRASHED_MEMBER_RETRY_MS, this.#restarts.outageDelayMs)
+    return this.#restarts.noteFailure(nowMs)
   }
 
   #fail(slot: Slot, error: Error): void {

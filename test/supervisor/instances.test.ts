@@ -189,6 +189,54 @@ describe('an instance that has ended', () => {
   })
 })
 
+// KIP-848: the static member of a killed process stays in the group until its session has ended.
+describe('an instance whose place in the group is not free', () => {
+  const fenced = { code: 1, error: new TroupeError('FENCED', 'another member has the same groupInstanceId') }
+
+  /** Refuses instance 1 for so long. */
+  async function refuse(world: World, forMs: number): Promise<void> {
+    const endMs = world.clock.now() + forMs
+    while (world.clock.now() < endMs) {
+      await world.clock.advance(1000)
+      if (world.instances.all[0]!.state === 'restarting') continue
+      world.process(1).join()
+      await world.clock.settle()
+      world.process(1).end(fenced)
+    }
+  }
+
+  test('after a crash waits for the session to end, which counts as no failure', async () => {
+    const world = new World()
+    await world.joinAll()
+    world.process(1).end({ signal: 'SIGKILL' })
+    await refuse(world, 60_000)
+    // Not one after the other either: each is a process.
+    expect(world.count(1)).toBeLessThan(20)
+    await world.clock.advance(10_000)
+    world.process(1).join()
+    await world.clock.settle()
+    expect(world.states).toEqual(['running', 'running', 'running'])
+    expect(world.process(2).told).toEqual([])
+  })
+
+  test('beyond any session is a failure: somebody else has that place', async () => {
+    const world = new World()
+    await world.joinAll()
+    world.process(1).end({ signal: 'SIGKILL' })
+    await refuse(world, 200_000)
+    await world.endAll()
+    expect(await world.instances.finished).toMatchObject({ error: { code: 'RESTARTS_EXHAUSTED' } })
+  })
+
+  test('without a crash before is a failure', async () => {
+    const world = new World()
+    await world.joinAll()
+    await refuse(world, 20_000)
+    await world.endAll()
+    expect(await world.instances.finished).toMatchObject({ error: { code: 'RESTARTS_EXHAUSTED' } })
+  })
+})
+
 describe('stopping', () => {
   test('before the start: nothing is started, and all is over', async () => {
     const clock = new ManualClock()
