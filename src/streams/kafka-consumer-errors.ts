@@ -33,6 +33,28 @@ export function commitResult(error: NativeError | null | undefined): CommitRepor
   }
 }
 
+/** No broker answers, or none that could: one is away, or what it did moves to another. */
+export function isOutage(code: number | undefined): boolean {
+  switch (code) {
+    case -195: // transport failure
+    case -193: // host not resolved
+    case -187: // all brokers down
+    case -185: // timed out
+    case -180: // waiting for the coordinator
+    case 5: // leader not available
+    case 6: // not the leader
+    case 7: // request timed out
+    case 8: // broker not available
+    case 13: // connection lost
+    case 14: // coordinator loads
+    case 15: // coordinator not available
+    case 16: // not the coordinator
+      return true
+    default:
+      return false
+  }
+}
+
 /** The trouble behind an error of `consume`; undefined when it passes by itself and something else tells of it. */
 export function consumeTrouble(error: NativeError): BrokerTrouble | undefined {
   const { code, message } = error

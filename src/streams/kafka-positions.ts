@@ -1,7 +1,9 @@
 /** Questions about positions, asked of the brokers. */
 import { TroupeError } from '../errors.ts'
 import type { CommittedPosition, Watermarks } from './broker-port.ts'
-import type { NativeConsumer, NativeTopicPartition } from './kafka-native.ts'
+import { codeOf } from './kafka-connection.ts'
+import { isOutage } from './kafka-consumer-errors.ts'
+import type { NativeConsumer, NativeError, NativeTopicPartition } from './kafka-native.ts'
 import type { TopicPartition } from './record.ts'
 
 /** Metadata from this many bytes on breaks the whole commit request, connection included. */
@@ -19,7 +21,7 @@ export function fetchCommitted(
       // The binding puts an Error in the place of a partition that could not be read.
       const failed = error ?? list.find((entry) => entry instanceof Error)
       if (failed === undefined) resolve((list as readonly NativeTopicPartition[]).map(toCommitted))
-      else reject(unreadable('The committed positions', failed.message))
+      else reject(unreadable('The committed positions', failed))
     })
   })
 }
@@ -36,13 +38,18 @@ export function fetchWatermarks(
   return new Promise((resolve, reject) => {
     client.queryWatermarkOffsets(topic, partition, timeoutMs, (error, offsets) => {
       if (error == null) resolve({ low: offsets.lowOffset, high: offsets.highOffset })
-      else reject(unreadable(`The ends of ${topic}/${partition}`, error.message))
+      else reject(unreadable(`The ends of ${topic}/${partition}`, error))
     })
   })
 }
 
-function unreadable(what: string, why: string): TroupeError {
-  return new TroupeError('BROKER_UNREACHABLE', `${what} could not be read: ${why}`)
+/** An outage is waited for without limit, so what a broker has answered must not pass for one. */
+function unreadable(what: string, why: NativeError | Error): Error {
+  const message = `${what} could not be read: ${why.message}`
+  // Of a single partition the binding gives the text only.
+  if (/authorization failed/i.test(why.message)) return new TroupeError('NOT_AUTHORIZED', message)
+  if (isOutage(codeOf(why))) return new TroupeError('BROKER_UNREACHABLE', message)
+  return new Error(message)
 }
 
 /** Throws for metadata that would not come back, or would break the commit of all partitions. */
