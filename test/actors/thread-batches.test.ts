@@ -82,7 +82,7 @@ test('a record that waits keeps its own bytes, not those of the whole batch', as
       collect()
       if (slab.deref() !== undefined) throw new Error('the slab of the batch is still held')
     },
-    { timeout: 20_000 },
+    { timeout: 30_000 },
   )
   expect(waiting.slice(1)).toEqual([record(1), record(2)])
-}, 30_000)
+})

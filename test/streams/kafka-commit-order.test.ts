@@ -20,7 +20,7 @@ test('an older position whose commit was refused is not sent after a newer one',
   put(100)
   await expect.poll(offsets).toEqual([100])
   put(200)
-  const settled = queue.settle(new Set(['t/0']), 5_000, () => Promise.resolve())
+  const settled = queue.settle(new Set(['t/0']), 60_000, () => Promise.resolve())
   await expect.poll(offsets).toEqual([100, 200])
   queue.noteReport(refusal(REBALANCE_IN_PROGRESS), sent[0] ?? [])
   queue.noteReport(refusal(REBALANCE_IN_PROGRESS), sent[1] ?? [])

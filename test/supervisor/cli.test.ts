@@ -260,7 +260,7 @@ describe('check', () => {
 })
 
 // Each starts Node.js and compiles; a busy machine takes its time.
-describe('the process', { timeout: 30_000 }, () => {
+describe('the process', { timeout: 120_000 }, () => {
   interface Child {
     readonly child: ChildProcess
     readonly said: () => string

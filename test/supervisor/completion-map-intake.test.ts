@@ -13,7 +13,7 @@ import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { Random } from '../../src/testing/random.ts'
 
 // A hundred thousand records take their time on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 180_000 })
 
 const PLACE = { topic: 'clicks', partition: 0 }
 
