@@ -47,7 +47,7 @@ export interface AssignmentOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-/** So long may records come that nobody owns, without an event that says why: a client learns of its lost place within seconds. */
+/** So long may records have no owner without an event that says why: a client learns of its lost place within seconds. */
 const MAX_OWNERLESS_MS = 60_000
 
 /** Of one partition for one epoch: its actor, and where that begins. */
@@ -72,8 +72,8 @@ export class Assignment {
   #wasAssigned = false
   /** Events that came and are not handled yet. */
   #openEvents = 0
-  /** Since when records have come that nobody owns, with no event since; null: none have. */
-  #ownerlessSinceMs: number | null = null
+  /** Records have come that nobody owns, and no event since; null: none have. */
+  #cancelOwnerless: (() => void) | null = null
 
   constructor(options: AssignmentOptions) {
     this.#options = options
@@ -107,6 +107,7 @@ export class Assignment {
     // this does not wait for the events before it.
     if (event.lost) this.fence(event.partitions)
     this.#openEvents += 1
+    this.#forgetOwnerless()
     this.#events = this.#events.then(async () => {
       try {
         await (event.type === 'assign' ? this.#assign(event) : this.#revoke(event))
@@ -114,7 +115,6 @@ export class Assignment {
         this.#options.onFailure(error)
       }
       this.#openEvents -= 1
-      this.#ownerlessSinceMs = null
     })
   }
 
@@ -137,10 +137,15 @@ export class Assignment {
    */
   #noteOwnerless(of: TopicPartition): void {
     if (this.#isStopping || this.#openEvents > 0) return
-    const now = this.#options.clock.now()
-    this.#ownerlessSinceMs ??= now
-    if (now - this.#ownerlessSinceMs < MAX_OWNERLESS_MS) return
-    this.#options.onFailure(new Error(`records of ${partitionName(of)} come and nobody owns it`))
+    // A timer, because it may have been the last record for long.
+    this.#cancelOwnerless ??= this.#options.clock.after(MAX_OWNERLESS_MS, () => {
+      this.#options.onFailure(new Error(`records of ${partitionName(of)} have come and nobody owns it`))
+    })
+  }
+
+  #forgetOwnerless(): void {
+    this.#cancelOwnerless?.()
+    this.#cancelOwnerless = null
   }
 
   /** The log of a partition ends here for now. */
@@ -161,12 +166,14 @@ export class Assignment {
   /** Finishes what is in flight within the drain deadline and stores its positions. Takes nothing new from then on. */
   async drainAll(): Promise<void> {
     this.#isStopping = true
+    this.#forgetOwnerless()
     await this.#drain([...this.#owned.values()])
   }
 
   /** Ends every epoch. */
   fenceAll(): void {
     this.#isStopping = true
+    this.#forgetOwnerless()
     for (const actor of this.#owned.values()) this.#release(actor)
   }
 

@@ -127,6 +127,29 @@ test('a partition without an owner, of which records come all the same, is not s
   await settled(world.clock, engine.stop())
 })
 
+test('a single record of such a partition is not left alone until the next one comes', async () => {
+  const world = new World()
+  const engine = await world.start()
+  await world.append('a')
+  world.events[0]!.onCommit({ result: 'fenced', positions: [{ ...place, position: 1 }] })
+  await world.append('b')
+  await world.clock.advance(80_000)
+  expect(world.seen).toEqual(['a', 'b'])
+  await settled(world.clock, engine.stop())
+  expect(world.clock.pendingTimers).toBe(0)
+})
+
+test('a stop does not wait for it', async () => {
+  const world = new World()
+  const engine = await world.start()
+  await world.append('a')
+  world.events[0]!.onCommit({ result: 'fenced', positions: [{ ...place, position: 1 }] })
+  await world.append('b')
+  await settled(world.clock, engine.stop())
+  expect(world.clock.pendingTimers).toBe(0)
+  expect(await engine.finished).toEqual({ reason: 'stopped' })
+})
+
 describe('records that retention deletes before they were read', () => {
   async function overtake(outOfRange: 'fail' | 'earliest' | 'latest'): Promise<{ world: World; engine: Engine }> {
     const world = new World()
