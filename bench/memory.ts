@@ -27,7 +27,15 @@ export const memory: Benchmark<Its> = {
     log(`filling a topic with ${records.toLocaleString('en')} records`)
     const topic = await broker.fill({ records, partitions, keys, valueBytes: bytes })
     const contenders: readonly Contender[] = [
-      { name: troupe, module: 'memory-troupe.mjs', topic, records, warmUp: 0, settings: { every, order: 'key' } },
+      {
+        name: troupe,
+        module: 'memory-troupe.mjs',
+        topic,
+        records,
+        warmUp: 0,
+        settings: { every, order: 'key' },
+        limitSeconds: 240,
+      },
     ]
     const rounds = await alternate(contenders)
     const marks = Array.from({ length: Math.floor(records / every) }, (_, at) => (at + 1) * every)

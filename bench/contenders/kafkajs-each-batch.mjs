@@ -1,11 +1,8 @@
 // kafkajs, a batch at a time.
-import { Kafka, logLevel } from 'kafkajs'
+import { connectKafkajs, subscribeKafkajs } from './kafkajs.mjs'
 
 export async function run({ brokers, topic, group, meter }) {
-  const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.ERROR })
-  const consumer = kafka.consumer({ groupId: group })
-  await consumer.connect()
-  await consumer.subscribe({ topic, fromBeginning: true })
+  const consumer = await subscribeKafkajs({ kafka: connectKafkajs(brokers), topic, group })
   let sum = 0
   await consumer.run({
     eachBatch: async ({ batch }) => {

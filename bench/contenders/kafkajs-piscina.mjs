@@ -3,7 +3,7 @@ import { isMainThread, setEnvironmentData, getEnvironmentData } from 'node:worke
 import { latePercent, makeHandler, makeShared } from './work.mjs'
 
 export async function run({ brokers, topic, group, settings, meter }) {
-  const { Kafka, logLevel } = await import('kafkajs')
+  const { connectKafkajs, subscribeKafkajs } = await import('./kafkajs.mjs')
   const { Piscina } = await import('piscina')
   const shared = makeShared(settings.keys, meter.shared)
   setEnvironmentData('bench', { work: settings.work, shared })
@@ -14,10 +14,7 @@ export async function run({ brokers, topic, group, settings, meter }) {
     minThreads: settings.threads,
     maxThreads: settings.threads,
   })
-  const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.ERROR })
-  const consumer = kafka.consumer({ groupId: group })
-  await consumer.connect()
-  await consumer.subscribe({ topic, fromBeginning: true })
+  const consumer = await subscribeKafkajs({ kafka: connectKafkajs(brokers), topic, group })
   await consumer.run({
     // A copy: a value is a slice of the whole fetch, and that would be cloned for every task.
     eachBatch: ({ batch }) => Promise.all(batch.messages.map(({ value }) => pool.run(new Uint8Array(value)))),

@@ -1,12 +1,9 @@
 // kafkajs, a batch of each partition at a time, and in it all keys at the same time.
-import { Kafka, logLevel } from 'kafkajs'
+import { connectKafkajs, subscribeKafkajs } from './kafkajs.mjs'
 import { waitByKey } from './waits.mjs'
 
 export async function run({ brokers, topic, group, settings, meter }) {
-  const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.ERROR })
-  const consumer = kafka.consumer({ groupId: group })
-  await consumer.connect()
-  await consumer.subscribe({ topic, fromBeginning: true })
+  const consumer = await subscribeKafkajs({ kafka: connectKafkajs(brokers), topic, group })
   await consumer.run({
     partitionsConsumedConcurrently: settings.partitions,
     eachBatch: ({ batch }) => waitByKey(batch.messages, settings.waitMs, meter),

@@ -21,6 +21,8 @@ export interface Contender {
   readonly settings?: Readonly<Record<string, unknown>>
   /** One of ours: what `--profile` looks at. */
   readonly isProfiled?: boolean
+  /** 60 unless given: then it is killed. */
+  readonly limitSeconds?: number
 }
 
 export interface Measurement {
@@ -47,9 +49,8 @@ interface Answer {
 }
 
 const program = fileURLToPath(new URL('./contender-process.mjs', import.meta.url))
-const timeoutMs = 240_000
 
-/** Runs it once, in a group that nobody has used. Rejects when it fails, ends, or takes longer than four minutes. */
+/** Runs it once, in a group that nobody has used. Rejects when it fails, ends, or takes longer than its limit. */
 export async function runContender(
   contender: Contender,
   kafka: BenchKafka | null,
@@ -64,8 +65,9 @@ export async function runContender(
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-4_000)
   })
+  let exitReason: string | null = null
   const exited = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(`it ended with ${code ?? signal ?? '?'}`))
+    child.once('exit', (code, signal) => resolve(exitReason ?? `it ended with ${code ?? signal ?? '?'}`))
   })
   const answered = new Promise<Answer>((resolve) => {
     child.once('message', (message) => resolve(message as Answer))
@@ -82,7 +84,11 @@ export async function runContender(
     settings: contender.settings ?? {},
     endsByItself: options.profileFolder !== undefined,
   })
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+  const { limitSeconds = 60 } = contender
+  const limit = setTimeout(() => {
+    exitReason = `not through after ${limitSeconds} s: killed`
+    child.kill('SIGKILL')
+  }, limitSeconds * 1000)
   try {
     const answer = await Promise.race([answered, exited.then((error): Answer => ({ type: 'failed', error }))])
     if (answer.measurement === undefined) throw new Error(`${contender.name}: ${answer.error ?? '?'}\n${errors}`.trim())
@@ -90,7 +96,7 @@ export async function runContender(
     if (options.profileFolder !== undefined) await exited
     return answer.measurement
   } finally {
-    clearTimeout(timer)
+    clearTimeout(limit)
     child.kill('SIGKILL')
     await exited
   }

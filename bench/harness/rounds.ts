@@ -21,7 +21,7 @@ export function spreadOf(values: readonly number[]): Spread | null {
 /** What each contender did in each round. */
 export class Rounds {
   readonly #measured: ReadonlyMap<string, readonly (Measurement | null)[]>
-  /** Contenders that failed, with the reason; they have no further rounds. */
+  /** Contenders that failed in some round, with the last reason. */
   readonly failures: ReadonlyMap<string, string>
 
   constructor(
@@ -51,32 +51,51 @@ export class Rounds {
     )
   }
 
+  /** Rounds in which at least one of them was measured. */
+  get count(): number {
+    const rounds = [...this.#measured.values()]
+    return Math.max(0, ...rounds.map((each) => each.findLastIndex((one) => one !== null) + 1))
+  }
+
   /** How many times as many records a second as the other. */
   ratio(name: string, base: string): Spread | null {
     return this.paired([name, base], (own, other) => own.recordsPerSecond / other.recordsPerSecond)
   }
 }
 
-/** A short round is thrown away first: it warms up the broker and the page cache. */
+/** A contender that has failed that often has no further rounds. */
+const maxFailures = 2
+
+/**
+ * A short round is thrown away first: it warms up the broker and the page cache. No further round begins after
+ * `untilMs`, a time as of `Date.now()`.
+ */
 export async function alternate(
   contenders: readonly Contender[],
-  { rounds, kafka, log }: { rounds: number; kafka: BenchKafka | null; log: (line: string) => void },
+  options: { rounds: number; untilMs: number; kafka: BenchKafka | null; log: (line: string) => void },
 ): Promise<Rounds> {
+  const { rounds, untilMs, kafka, log } = options
   const measured = new Map<string, (Measurement | null)[]>(
     contenders.map(({ name }) => [name, new Array<Measurement | null>(rounds).fill(null)]),
   )
   const failures = new Map<string, string>()
+  const failed = new Map<string, number>()
   for (let round = -1; round < rounds; round += 1) {
+    if (round > 0 && Date.now() > untilMs) {
+      log(`the time is up after ${round} rounds`)
+      break
+    }
     const first = (round + 1) % contenders.length
     for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
-      if (failures.has(contender.name)) continue
+      if ((failed.get(contender.name) ?? 0) >= maxFailures) continue
       const label = round < 0 ? 'warm-up' : `round ${round + 1}`
       try {
         const result = await runContender(contender, kafka, { warmUpOnly: round < 0 })
         if (round >= 0) measured.get(contender.name)![round] = result
         log(`${label}: ${contender.name}: ${describe(result)}`)
       } catch (error) {
-        failures.set(contender.name, (error as Error).message)
+        failures.set(contender.name, `${label}: ${(error as Error).message}`)
+        failed.set(contender.name, (failed.get(contender.name) ?? 0) + 1)
         log(`${label}: FAILED: ${(error as Error).message}`)
       }
     }
