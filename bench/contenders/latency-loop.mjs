@@ -14,7 +14,7 @@ export async function run({ brokers, topic, group, settings, meter }) {
   consumer.setDefaultIsTimeoutOnlyForFirstMessage(true)
   await new Promise((resolve, reject) => consumer.connect({}, (error) => (error ? reject(error) : resolve())))
   consumer.subscribe([topic])
-  let stop = null
+  let isSending = false
   let sum = 0
   while (sum < Infinity) {
     const records = await new Promise((resolve, reject) =>
@@ -22,9 +22,10 @@ export async function run({ brokers, topic, group, settings, meter }) {
     )
     for (const { value } of records) {
       sum ^= work(value)
-      const { atMs, number } = readStamp(value)
-      end(atMs, number)
+      end(readStamp(value))
     }
-    if (stop === null && consumer.assignments().length > 0) stop = startGenerator({ brokers, topic, settings })
+    if (isSending || consumer.assignments().length < settings.partitions) continue
+    isSending = true
+    startGenerator({ brokers, topic, settings })
   }
 }

@@ -11,7 +11,10 @@ export async function run({ brokers, topic, group, settings, meter }) {
     open: () => Promise.resolve(),
     prepare: () => Promise.resolve(),
     write(batch) {
-      for (const { output } of batch) end(Number(output.values[0]), Number(output.values[1]))
+      for (const { output } of batch) {
+        const [atMs, sentLateMs, number] = output.values.map(Number)
+        end({ atMs, sentLateMs, number })
+      }
       return Promise.resolve(batch.map(() => null))
     },
     close: () => Promise.resolve(),

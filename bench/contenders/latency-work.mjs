@@ -6,14 +6,15 @@ import { makeWork } from './work.mjs'
 
 const bench = getEnvironmentData('bench')
 const work = makeWork(bench.work)
-const ends = table('ends', { sink: 'ends', columns: { at: 'double', number: 'int', work: 'int' }, key: ['number'] })
+const columns = { at: 'double', late: 'double', number: 'int', work: 'int' }
+const ends = table('ends', { sink: 'ends', columns, key: ['number'] })
 
 export default defineHandler({
   input: topic(bench.topic, { codec: bytes }),
   outputs: [ends],
   handle(value) {
-    const { atMs, number } = readStamp(value)
+    const { atMs, number, sentLateMs } = readStamp(value)
     // What it comes to goes out, or it need not be done.
-    return done([ends.upsert({ at: atMs, number, work: work(value) })])
+    return done([ends.upsert({ at: atMs, late: sentLateMs, number, work: work(value) })])
   },
 })
