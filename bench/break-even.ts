@@ -8,6 +8,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { fileURLToPath } from 'node:url'
 import { Dispatcher } from '../src/actors/dispatcher.ts'
 import type { Executor } from '../src/actors/executor.ts'
 import type { Handler } from '../src/actors/handler.ts'
@@ -24,6 +25,8 @@ import type { Delivery } from '../src/streams/delivery.ts'
 import type { SourceRecord } from '../src/streams/record.ts'
 import { EngineStats } from '../src/streams/stats.ts'
 import { costBetween, sumsOf, type RecordCost } from '../src/supervisor/advice.ts'
+import { writeJson } from './harness/report.ts'
+import { describeSurroundings } from './harness/surroundings.ts'
 
 const ROUNDS = Number(process.argv[2] ?? 7)
 /** Microseconds of work a record. */
@@ -188,6 +191,7 @@ console.log(
 console.log(
   'handler µs | main records/s | threads records/s | ratio | loop delay p99 ms: main, threads | CPU µs: main, threads | crossing µs',
 )
+const figures: object[] = []
 let before: { readonly micros: number; readonly ratio: number } | null = null
 let breakEven: number | null = null
 for (const wanted of COSTS) {
@@ -216,6 +220,7 @@ for (const wanted of COSTS) {
       show(threads.crossingMicros, 11, 1),
     ].join(' | '),
   )
+  figures.push({ handlerMicros: micros, ratio, main, threads })
   if (before !== null && before.ratio < 1 && ratio >= 1) {
     breakEven = before.micros + ((1 - before.ratio) / (ratio - before.ratio)) * (micros - before.micros)
   }
@@ -226,6 +231,9 @@ console.log(
     ? 'no break-even among these'
     : `break-even: a handler of about ${breakEven.toFixed(1)} µs a record (decoding and encoding included)`,
 )
+const results = fileURLToPath(new URL('results', import.meta.url))
+const found = { breakEvenMicros: breakEven, figures }
+writeJson(results, 'break-even', { ...describeSurroundings(), rounds: ROUNDS, threads: THREADS, ...found })
 
 /** Whatever else the machine does only makes a run slower and dearer, so the best run is the truth. */
 function summary(runs: readonly Run[]) {

@@ -5,13 +5,14 @@
  *
  * On a real Kafka that it starts itself, with the engine's committer and client. In each partition a record finishes all
  * the time, in random order, so that every hand-over has all maps: once as long as their share allows, once as the
- * default 20,000 records in flight leave them. Each at the default interval throughout, and as it is: longer where maps
+ * default 100,000 records in flight leave them. Each at the default interval throughout, and as it is: longer where maps
  * are large.
  */
 import { readFileSync, statSync, readdirSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { startKafka } from '../scripts/kafka-cluster.mjs'
 import { systemClock } from '../src/clock.ts'
 import { Committer } from '../src/streams/committer.ts'
@@ -23,6 +24,8 @@ import { EngineStats } from '../src/streams/stats.ts'
 import { KafkaProbe, uniqueName } from '../test/support/kafka-probe.ts'
 import { testOptions } from '../test/integration/kafka-world.ts'
 import { Member, until } from '../test/contract/contract-world.ts'
+import { writeJson } from './harness/report.ts'
+import { describeSurroundings } from './harness/surroundings.ts'
 
 const SECONDS = Number(process.argv[2] ?? 15)
 const PARTITIONS = 100
@@ -63,25 +66,28 @@ class BusyPartition implements CommittedPartition {
   setMapLeftOut(): void {}
 }
 
+const figures: object[] = []
 const cluster = await startKafka()
 const probe = new KafkaProbe(cluster.bootstrapServers)
 try {
   printSurroundings()
   for (const [name, records] of [
     [`full maps (${share} characters each)`, 15 * share - 1500],
-    ['20,000 in flight over all', 400],
+    ['100,000 in flight over all', 2000],
   ] as const) {
     for (const bytesPerSecond of [Infinity, maxMapBytesPerSecond]) {
       console.log(`${name}, ${bytesPerSecond === Infinity ? 'at the default interval' : 'as it is'}`)
-      await measure(records, bytesPerSecond)
+      figures.push({ maps: name, isAdapted: bytesPerSecond !== Infinity, ...(await measure(records, bytesPerSecond)) })
     }
   }
+  const results = fileURLToPath(new URL('results', import.meta.url))
+  writeJson(results, 'commit-bytes', { ...describeSurroundings(), seconds: SECONDS, partitions: PARTITIONS, figures })
 } finally {
   await probe.close()
   await cluster.stop()
 }
 
-async function measure(records: number, mapBytesPerSecond: number): Promise<void> {
+async function measure(records: number, mapBytesPerSecond: number): Promise<object> {
   const [group, topic] = [uniqueName('maps'), uniqueName('maps')]
   await probe.createTopic(topic, PARTITIONS)
   const member = await Member.join(createKafkaBroker(testOptions(cluster.bootstrapServers, group)), [topic])
@@ -123,9 +129,18 @@ async function measure(records: number, mapBytesPerSecond: number): Promise<void
       `(${accepted.length} commits accepted, ${others} not); interval ${Math.round(stats.commitIntervalMs)} ms; ` +
       `this process ${Math.round((spent.user + spent.system) / 10_000 / seconds)} % of a core`,
   )
+  const figure = {
+    mapBytesPerSecond: (stats.mapBytes - before.mapBytes) / seconds,
+    logBytesPerSecond: (offsetLogBytes() - before.logBytes) / seconds,
+    commitsAccepted: accepted.length,
+    commitsNot: others,
+    intervalMs: stats.commitIntervalMs,
+    coreShare: (spent.user + spent.system) / 1e6 / seconds,
+  }
   clearInterval(work)
   committer.end()
   await member.leave()
+  return figure
 }
 
 /** Size of __consumer_offsets on disk; nothing of it is compacted in so short a time. */

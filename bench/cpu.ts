@@ -116,6 +116,7 @@ function tableOf({ work, bare, troupe, loop, piscina }: Plan, rounds: Rounds): T
         2,
       ),
       cell(rounds.ratio(name, loop), 2),
+      cell(rounds.ratio(name, piscina), 2),
       cell(
         rounds.spread(name, ({ notes }) => notes['latePercent']),
         2,
@@ -125,7 +126,14 @@ function tableOf({ work, bare, troupe, loop, piscina }: Plan, rounds: Rounds): T
   }))
   return {
     title: work.name,
-    columns: ['ratio to bound', 'the same by CPU', '× one bare loop', 'out of key order %', ...costColumns],
+    columns: [
+      'ratio to bound',
+      'the same by CPU',
+      '× one bare loop',
+      '× kafkajs + Piscina',
+      'out of key order %',
+      ...costColumns,
+    ],
     rows,
   }
 }

@@ -75,7 +75,7 @@ export class Meter {
       loopDelayP99Ms: hasDelay ? delayMs(this.#delay.percentile(99)) : seconds * 1000,
       loopDelayMaxMs: hasDelay ? delayMs(this.#delay.max) : seconds * 1000,
       peakRssMb: peakRssMb(),
-      notes: { ...this.#notes, ...this.#notesAtEnd() },
+      notes: { ...mainThread(this.#start, end, records), ...this.#notes, ...this.#notesAtEnd() },
     })
   }
 
@@ -83,8 +83,28 @@ export class Meter {
     const { user, system } = process.cpuUsage()
     const brokerUs = this.#brokerPids.length === 0 ? null : this.#brokerPids.reduce((sum, pid) => sum + cpuOf(pid), 0)
     const clockUs = Number(process.hrtime.bigint() / 1000n)
-    return { atMs: performance.now(), clockUs, count: this.#count, cpuUs: user + system, brokerUs }
+    return {
+      atMs: performance.now(),
+      clockUs,
+      count: this.#count,
+      cpuUs: user + system,
+      brokerUs,
+      main: mainThreadNs(),
+    }
   }
+}
+
+/** Nanoseconds that the main thread has run, and that it has waited for a core; null where nobody counts them. */
+function mainThreadNs() {
+  const file = `/proc/self/task/${process.pid}/schedstat`
+  return existsSync(file) ? readFileSync(file, 'utf8').split(' ').map(Number) : null
+}
+
+/** Microseconds a record that the main thread ran, and that it was ready to while others had the cores. */
+function mainThread(start, end, records) {
+  if (start.main === null) return {}
+  const [mainRunsUs, mainWaitsForCoreUs] = [0, 1].map((at) => (end.main[at] - start.main[at]) / 1000 / records)
+  return { mainRunsUs, mainWaitsForCoreUs }
 }
 
 /** Of this program alone: what `resourceUsage` tells begins with the process that it was forked from. */
