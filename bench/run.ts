@@ -1,11 +1,12 @@
 /**
  * Runs a benchmark: `npm run bench -- NAME [--rounds N] [--records N] [--profile] …`; without a name, what there is.
- * Prints a markdown table, and writes the same, round by round, as JSON.
+ * Prints a markdown table, and writes the same, round by round, as JSON. `npm run bench -- chart` draws what is there.
  */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { drawChart } from './chart.ts'
 import { clicks } from './clicks.ts'
 import { cpu } from './cpu.ts'
 import { crossing } from './crossing.ts'
@@ -47,6 +48,12 @@ const log = (line: string): void => {
   console.error(`${((Date.now() - startedAtMs) / 1000).toFixed(0).padStart(4)} s  ${line}`)
 }
 
+if (process.argv[2] === 'chart') {
+  const chart = fileURLToPath(new URL('../docs/benchmarks.svg', import.meta.url))
+  writeFileSync(chart, drawChart(process.argv[3] ?? results))
+  log(`written: ${chart}`)
+  process.exit(0)
+}
 const chosen = benchmarks.find(({ name }) => name === process.argv[2])
 if (chosen === undefined) {
   printList()
@@ -56,8 +63,9 @@ process.exitCode = await runBenchmark(chosen, readFlags(chosen))
 
 function printList(): void {
   console.log(
-    'npm run bench -- NAME [--rounds 5] [--profile] [--only PART,PART] [--results FOLDER] [--SETTING VALUE …]\n',
+    'npm run bench -- NAME [--rounds 5] [--minutes 60] [--profile] [--only PART,PART] [--results FOLDER] [--SETTING VALUE …]\n',
   )
+  console.log('npm run bench -- chart\n  docs/benchmarks.svg, of the results that are there\n')
   for (const { name, question, goal, defaults } of benchmarks) {
     const flags = Object.entries(defaults).map(([flag, value]) => `--${flag} ${value}`)
     console.log(`${name}\n  ${question}\n  goal: ${goal}\n  ${flags.join(' ')}`)
@@ -66,6 +74,8 @@ function printList(): void {
 
 interface Flags {
   readonly rounds: number
+  /** After that many no further round begins. */
+  readonly minutes: number
   readonly isProfile: boolean
   /** Parts of contenders' names; empty: all. */
   readonly only: readonly string[]
@@ -80,6 +90,7 @@ function readFlags({ defaults, rounds = 5 }: Benchmark): Flags {
     options: {
       ...own,
       rounds: { type: 'string', default: String(rounds) },
+      minutes: { type: 'string', default: '60' },
       results: { type: 'string', default: results },
       only: { type: 'string', default: '' },
       profile: { type: 'boolean', default: false },
@@ -88,10 +99,11 @@ function readFlags({ defaults, rounds = 5 }: Benchmark): Flags {
   const settings = Object.entries(defaults).map(([flag, value]) => {
     const given = values[flag as keyof typeof values] as string | undefined
     if (given === undefined || typeof value === 'string') return [flag, given ?? value]
-    return [flag, wholeNumber(flag, given)]
+    return [flag, wholeNumber(flag, given, Math.min(value, 1))]
   })
   return {
     rounds: wholeNumber('rounds', values.rounds),
+    minutes: wholeNumber('minutes', values.minutes),
     isProfile: values.profile,
     only: values.only === '' ? [] : values.only.split(','),
     results: values.results,
@@ -99,9 +111,10 @@ function readFlags({ defaults, rounds = 5 }: Benchmark): Flags {
   }
 }
 
-function wholeNumber(flag: string, text: string): number {
+function wholeNumber(flag: string, text: string, least = 1): number {
   const number = Number(text)
-  if (!Number.isInteger(number) || number < 1) throw new Error(`--${flag} is a whole number from 1, not ${text}`)
+  if (!Number.isInteger(number) || number < least)
+    throw new Error(`--${flag} is a whole number from ${least}, not ${text}`)
   return number
 }
 
@@ -109,6 +122,9 @@ async function runBenchmark(benchmark: Benchmark, flags: Flags): Promise<number>
   const surroundings = describeSurroundings()
   const failures = new Map<string, string>()
   const seen: Record<string, unknown> = {}
+  const untilMs = startedAtMs + flags.minutes * 60_000
+  // Less if the time was up before.
+  let measured = flags.rounds
   let kafka: Promise<BenchKafka> | undefined
   const startKafka = (): Promise<BenchKafka> => (kafka ??= BenchKafka.start(log))
   const run: BenchmarkRun = {
@@ -123,7 +139,8 @@ async function runBenchmark(benchmark: Benchmark, flags: Flags): Promise<number>
       const needsKafka = contenders.some(({ topic }) => topic !== undefined)
       const broker = needsKafka ? await startKafka() : null
       if (flags.isProfile) return await profile(contenders, broker)
-      const rounds = await alternate(contenders, { rounds: flags.rounds, kafka: broker, log })
+      const rounds = await alternate(contenders, { rounds: flags.rounds, untilMs, kafka: broker, log })
+      measured = Math.min(measured, rounds.count)
       for (const { name } of contenders) seen[name] = rounds.of(name)
       for (const [name, error] of rounds.failures) failures.set(name, error)
       return rounds
@@ -137,12 +154,12 @@ async function runBenchmark(benchmark: Benchmark, flags: Flags): Promise<number>
     const settings = Object.entries(flags.settings).map(([name, value]) => `${name} ${value}`)
     console.log(`\n## ${benchmark.name}\n\n${benchmark.question}\nGoal: ${benchmark.goal}\n`)
     for (const table of tables) console.log(`${markdownOf(table)}\n`)
-    console.log(`Median (least–greatest) of ${flags.rounds} rounds. Settings: ${settings.join(', ')}.`)
+    console.log(`Median (least–greatest) of ${measured} rounds. Settings: ${settings.join(', ')}.`)
     console.log(`Node.js ${surroundings.node}, ${[...broker, ...versions].join(', ')};`)
     console.log(`${surroundings.machine}; load at the start ${surroundings.load}.`)
     const { name, question, goal } = benchmark
-    const measured = { settings: flags.settings, rounds: flags.rounds, tables, measurements: seen }
-    const file = writeJson(flags.results, name, { name, question, goal, ...surroundings, broker, ...measured })
+    const figures = { settings: flags.settings, rounds: measured, tables, measurements: seen }
+    const file = writeJson(flags.results, name, { name, question, goal, ...surroundings, broker, ...figures })
     log(`written: ${file}`)
     return failures.size === 0 ? 0 : 1
   } finally {
