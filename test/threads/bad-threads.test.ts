@@ -88,7 +88,7 @@ describe.each([
           .map(({ threadId }) => threadId),
       ).size,
     ).toBe(2)
-  }, 60_000)
+  })
 })
 
 describe('the memory of the process, which Buffers fill outside of the heap', () => {
@@ -109,7 +109,7 @@ describe('the memory of the process, which Buffers fill outside of the heap', ()
     expect(results().every(({ attempt }) => attempt === 1)).toBe(true)
     expect(fatal).toEqual([])
     await until(() => stats.threads.idle === 2)
-  }, 60_000)
+  })
 
   test('a thread that holds on to more and more is replaced between its batches, and no record pays for it', async () => {
     const { send, finished, results, deadLetters, stats, lines } = await start({
@@ -127,7 +127,7 @@ describe('the memory of the process, which Buffers fill outside of the heap', ()
     await finished()
     expect(results().map(({ index, attempt }) => [index, attempt])).toEqual([0, 1, 2, 3, 4, 5].map((at) => [at, 1]))
     expect(deadLetters()).toEqual([])
-  }, 60_000)
+  })
 })
 
 test('of many asynchronous records at work in one thread the one that ends it is found, the others end fine', async () => {
@@ -142,7 +142,7 @@ test('of many asynchronous records at work in one thread the one that ends it is
   ])
   expect(results()).toHaveLength(39)
   expect(results().every(({ attempt }) => attempt === 1)).toBe(true)
-}, 60_000)
+})
 
 test('two records that end their threads, in different lanes of one batch, are both found', async () => {
   const { send, finished, results, deadLetters } = await start()
@@ -157,7 +157,7 @@ test('two records that end their threads, in different lanes of one batch, are b
       .sort(),
   ).toEqual(['11', '4'])
   expect(results()).toHaveLength(28)
-}, 60_000)
+})
 
 test('a thread held by what an ended record left behind is replaced, and what waits behind it is not lost', async () => {
   const { send, finished, results, deadLetters, stats } = await start({
@@ -173,7 +173,7 @@ test('a thread held by what an ended record left behind is replaced, and what wa
   expect(results().map(({ index }) => index)).toEqual([0, 1])
   expect(deadLetters()).toEqual([])
   expect(stats.threadRestarts).toBe(1)
-}, 60_000)
+})
 
 test('a thread that exits while it has nothing to do is replaced', async () => {
   const { send, finished, results, stats } = await start({ threads: { count: 1 } })

@@ -196,7 +196,7 @@ export function resources(): Resources {
  * still listed for a moment (a thread's pipes are closed in a later turn): so the counts have to come down, in time.
  */
 export async function expectNoMoreThan(before: Resources): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 60_000
   const isMore = ({ timers, handles, threads }: Resources) =>
     timers > before.timers || handles > before.handles || (threads ?? 0) > (before.threads ?? 0)
   let now = resources()
@@ -207,7 +207,7 @@ export async function expectNoMoreThan(before: Resources): Promise<void> {
   if (isMore(now)) expect(now, 'left behind').toEqual(before)
 }
 
-export async function until(condition: () => boolean, timeout = 20_000): Promise<void> {
+export async function until(condition: () => boolean, timeout = 120_000): Promise<void> {
   await vi.waitFor(
     () => {
       if (!condition()) throw new Error('the condition does not hold yet')

@@ -138,13 +138,14 @@ describe('a pool whose setup fails does not start', () => {
 // Piscina stops replacing threads after one that failed early; tasks would wait for ever.
 describe('a thread that cannot be replaced is fatal, not a pool that waits for ever', () => {
   test.each([
-    { then: 'exit', words: 'dies-again.js: the thread exited with code 6' },
-    { then: 'throw', words: 'setup of handler enrich failed: the database went away' },
-    { then: 'hang', words: 'did not load and set up their handlers within 1000 ms' },
-  ])('its setup: $then', async ({ then, words }) => {
+    { then: 'exit', startTimeoutMs: 60_000, words: 'dies-again.js: the thread exited with code 6' },
+    { then: 'throw', startTimeoutMs: 60_000, words: 'setup of handler enrich failed: the database went away' },
+    // Long enough for the first start on a busy machine, too.
+    { then: 'hang', startTimeoutMs: 8_000, words: 'did not load and set up their handlers within 8000 ms' },
+  ])('its setup: $then', async ({ startTimeoutMs, then, words }) => {
     const marker = join(directory, `marker-${then}`)
-    const pool = await startPool(fixtureUrl('dies-again.js', { marker, then }), { pool: { startTimeoutMs: 1_000 } })
-    // A second of its own would be taken for a failure of the start.
+    const pool = await startPool(fixtureUrl('dies-again.js', { marker, then }), { pool: { startTimeoutMs } })
+    // Noted by now, it would be taken for a failure of the start.
     expect(existsSync(marker)).toBe(false)
     pool.send(scripts([{ do: 'exit' }, ...Array.from({ length: 50 }, () => ({ do: 'echo' }))]))
     await until(() => pool.fatal.length > 0)

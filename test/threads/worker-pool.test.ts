@@ -343,6 +343,8 @@ describe('handlers on threads', () => {
 })
 
 describe('the end of a pool', () => {
+  /** Nothing here is about the time-out, unless it says so. */
+  const patient = { pool: { teardownTimeoutMs: 60_000 } }
   const careful = (then = '') => {
     const marker = join(directory, `torn-${Math.random().toString(36).slice(2)}`)
     return { marker, url: fixtureUrl('teardown.js', { marker, then }) }
@@ -350,14 +352,14 @@ describe('the end of a pool', () => {
 
   test('each thread tears down what its handlers have set up, and is waited for', async () => {
     const { marker, url } = careful()
-    const { pool } = await start({}, url)
+    const { pool } = await start(patient, url)
     await pool.destroy()
     expect(new Set(readFileSync(marker, 'utf8').trim().split('\n')).size).toBe(2)
   })
 
   test('a teardown that fails is told, and ends nothing else', async () => {
     const { url } = careful('throw')
-    const { pool, lines } = await start({}, url)
+    const { pool, lines } = await start(patient, url)
     await pool.destroy()
     expect(lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
       'stopping: teardown of handler careful failed: the file is busy',
