@@ -40,7 +40,7 @@ describe('the embedded broker', () => {
         partitions.add(partition)
       },
     })
-    await expect.poll(() => [...read.values()].sort().join(''), { timeout: 20_000 }).toBe('ABCDEFGH')
+    await expect.poll(() => [...read.values()].sort().join('')).toBe('ABCDEFGH')
     expect(Math.max(...partitions)).toBeLessThan(EMBEDDED_PARTITIONS)
     await consumer.disconnect()
   })
@@ -79,7 +79,7 @@ describe('the embedded broker', () => {
     if (end === 'exit') owner.stdin.write('exit\n')
     // To the whole group, as a terminal does on Ctrl-C.
     else process.kill(-owner.pid!, end)
-    await expect.poll(() => isListening(bootstrapServers), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isListening(bootstrapServers)).toBe(false)
   })
 
   it('outlives a signal to the group of its owner, who may still have to drain', async () => {
@@ -94,7 +94,7 @@ describe('the embedded broker', () => {
     await new Promise((resolve) => setTimeout(resolve, 500))
     expect(await isListening(bootstrapServers)).toBe(true)
     process.kill(owner.pid!, 'SIGKILL')
-    await expect.poll(() => isListening(bootstrapServers), { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => isListening(bootstrapServers)).toBe(false)
   })
 })
 

@@ -61,7 +61,7 @@ function isAlive(pid: number): boolean {
 }
 
 async function expectGone(server: number, folder: string): Promise<void> {
-  await expect.poll(() => isAlive(server) || existsSync(folder), { timeout: 15_000 }).toBe(false)
+  await expect.poll(() => isAlive(server) || existsSync(folder)).toBe(false)
 }
 
 async function ask(url: string, text: string): Promise<unknown[]> {

@@ -15,8 +15,9 @@ import { startEmbeddedBroker } from 'troupe/embedded'
 
 const [rounds, atOnce] = process.argv.slice(2).map(Number)
 const log = { debug() {}, info() {}, warn: report, error: report }
-/** A thread, a socket or a file that has ended is still listed for a moment. */
-const SETTLE_MS = 5_000
+/** A thread, a socket or a file that has ended is still listed for a moment, which on a busy machine is a long one. */
+const SETTLE_MS = 60_000
+const REST_MS = 1_000
 
 function report(_, message) {
   process.stderr.write(`${message}\n`)
@@ -37,16 +38,37 @@ function count() {
   return { handles, threads: readdirSync('/proc/self/task').length, files: readdirSync('/proc/self/fd').length }
 }
 
-/** What the process holds, when that has come to rest. */
-async function measure() {
+function isMore(now, before) {
+  const names = Object.keys(now.handles)
+  const handles = names.some((name) => now.handles[name] > (before.handles[name] ?? 0))
+  return handles || now.threads > before.threads || now.files > before.files
+}
+
+/** Waits until nothing has changed for a while. */
+async function rested() {
   const deadline = Date.now() + SETTLE_MS
-  let before = ''
   let now = count()
-  while (JSON.stringify(now) !== before && Date.now() < deadline) {
-    before = JSON.stringify(now)
+  for (let sinceMs = Date.now(); Date.now() - sinceMs < REST_MS && Date.now() < deadline; await sleep(50)) {
+    const next = count()
+    if (JSON.stringify(next) !== JSON.stringify(now)) sinceMs = Date.now()
+    now = next
+  }
+  return now
+}
+
+/** What the process holds once that is no more than `before`, or in the end. */
+async function settled(before) {
+  const deadline = Date.now() + SETTLE_MS
+  let now = count()
+  while (isMore(now, before) && Date.now() < deadline) {
     await sleep(50)
     now = count()
   }
+  return now
+}
+
+async function measure(before) {
+  const now = before === undefined ? await rested() : await settled(before)
   for (let round = 0; round < 3; round += 1) {
     globalThis.gc()
     await sleep(0)
@@ -105,9 +127,12 @@ async function cycle(port, groupId) {
   if (end.reason !== 'stopped') throw new Error(`it has ended: ${end.reason}`)
 }
 
+let first
 for (let round = 1; round <= rounds; round += 1) {
   await Promise.all(ports.map((port, index) => cycle(port, `cycle-${round}-${index}`)))
-  process.stdout.write(`${JSON.stringify({ cycles: round * atOnce, ...(await measure()) })}\n`)
+  const held = await measure(first)
+  first ??= held
+  process.stdout.write(`${JSON.stringify({ cycles: round * atOnce, ...held })}\n`)
 }
 await broker.stop()
 process.exit()
