@@ -11,6 +11,7 @@ import type { ResolvedActor } from '../options.ts'
 import type { ActorStats } from '../streams/stats.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { HandlerRunner } from './handler-runner.ts'
+import type { Invocation } from './invocation.ts'
 import { TurnWatch } from './turn-watch.ts'
 import { endsRun, type Verdict } from './verdict.ts'
 
@@ -35,9 +36,14 @@ const SMALL_HANDLER_MS = 0.1
 interface Place {
   readonly runner: HandlerRunner
   readonly stats: ActorStats | undefined
-  readonly isUnordered: boolean
   /** Its handler was seen to return a promise; null: it was not seen at all yet. */
   isAsynchronous: boolean | null
+}
+
+/** A run whose verdicts can be told. */
+interface EndedRun {
+  readonly run: DispatchedRun
+  readonly verdicts: readonly Verdict[]
 }
 
 export class InlineExecutor implements Executor {
@@ -81,24 +87,24 @@ export class InlineExecutor implements Executor {
   execute(batch: readonly DispatchedRun[], settle: Settle): void {
     this.#lookedAtMs = this.#options.clock.now()
     if (this.#lookedAtMs > this.#turnEndsAtMs) this.#turnEndsAtMs = this.#lookedAtMs + this.#options.maxTurnMs
-    const ended: (readonly Verdict[] | null)[] = []
+    const ended: EndedRun[] = []
     let place: Place | undefined
     for (const run of batch) {
       if (this.#isYielding) {
         // The turn was over before this run had begun: it goes back.
-        ended.push(notBegun)
+        ended.push({ run, verdicts: notBegun })
         continue
       }
       const next = this.#placeOf(run.actor.actor)
       if (next !== place) this.#look(place)
       place = next
-      ended.push(this.#run(run, next, settle))
+      const all = this.#run(run, next, settle)
+      if (all !== null) ended.push(all)
     }
     this.#look(place)
-    for (const [index, run] of batch.entries()) {
-      const verdicts = ended[index]
+    for (const { run, verdicts } of ended) {
       if (verdicts === notBegun) settle(run, notBegun, this.#lookedAtMs)
-      else if (verdicts != null) this.#end(run, verdicts, settle, this.#lookedAtMs)
+      else this.#end(run, verdicts, settle, this.#lookedAtMs)
     }
   }
 
@@ -111,7 +117,6 @@ export class InlineExecutor implements Executor {
       place = {
         runner,
         stats: stats.get(actor.name),
-        isUnordered: actor.order === 'unordered',
         isAsynchronous: null,
       }
       this.#places.set(actor.name, place)
@@ -131,18 +136,28 @@ export class InlineExecutor implements Executor {
   }
 
   /**
-   * Runs the records of a run one after the other, up to the first that fails (in `unordered` that ends nothing) or is
-   * asynchronous, or to the end of the turn. Returns the verdicts; null: they are told later.
+   * Runs the records of a run one after the other, up to the first that fails or is asynchronous (of loose ones neither ends
+   * anything), or to the end of the turn. null: the verdicts are told later.
    */
-  #run(run: DispatchedRun, place: Place, settle: Settle): readonly Verdict[] | null {
+  #run(run: DispatchedRun, place: Place, settle: Settle): EndedRun | null {
     this.#inProgress += run.invocations.length
     place.stats?.batchRecords.observe(run.invocations.length)
+    const { isLoose } = run.lane
     const verdicts: Verdict[] = []
+    let apart: Set<Invocation> | null = null
     for (const invocation of run.invocations) {
       const result = place.runner.run(invocation.record, invocation.attempt)
       if (result instanceof Promise) {
-        // What comes after it in the run goes back when it has ended. From now on they are taken one by one.
+        // From now on they are taken one by one.
         place.isAsynchronous = true
+        if (isLoose && run.invocations.length > 1) {
+          apart ??= new Set()
+          apart.add(invocation)
+          this.#await({ actor: run.actor, ...run.actor.setApart(run, invocation) }, place, [], result, settle)
+          if (this.#isYielding) break
+          continue
+        }
+        // What comes after it in its lane goes back when it has ended.
         this.#await(run, place, verdicts, result, settle)
         return null
       }
@@ -150,9 +165,9 @@ export class InlineExecutor implements Executor {
       verdicts.push(result)
       this.#recordsSinceLook += 1
       if (this.#recordsSinceLook >= this.#recordsPerLook) this.#look(place)
-      if (this.#isYielding || (endsRun(result) && !place.isUnordered)) break
+      if (this.#isYielding || (endsRun(result) && !isLoose)) break
     }
-    return verdicts
+    return { run: apart === null ? run : without(run, apart), verdicts }
   }
 
   /** The handler has returned a promise: how long it takes is timed for itself. */
@@ -194,3 +209,7 @@ export class InlineExecutor implements Executor {
 }
 
 const notBegun: readonly Verdict[] = []
+
+function without({ actor, invocations, lane }: DispatchedRun, apart: ReadonlySet<Invocation>): DispatchedRun {
+  return { actor, lane, invocations: invocations.filter((invocation) => !apart.has(invocation)) }
+}

@@ -10,6 +10,7 @@
 import type { WireError } from '../errors.ts'
 import type { EncodedEffect } from '../streams/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import { NO_KEY, type Keyed } from './busy-keys.ts'
 
 export type Stage = 'queued' | 'at-handler' | 'waiting' | 'parked' | 'at-sinks' | 'at-dead-letters' | 'halted'
 
@@ -22,7 +23,8 @@ export interface Failure {
   readonly error: WireError
 }
 
-export interface Invocation {
+/** Its key is hashed when it is admitted: the bytes belong to the handler, which may write over them. */
+export interface Invocation extends Keyed {
   readonly record: SourceRecord
   /** What the offset tracker knows it by. */
   readonly sequence: number
@@ -65,6 +67,8 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     runsAlone: false,
     pendingOutputs: 0,
     outputs: noOutputs,
+    keyPlace: NO_KEY,
+    keyCheck: 0,
     next: null,
     older: null,
     newer: null,

@@ -1,30 +1,39 @@
 /**
  * The order of one partition actor: records wait in lanes, and a lane runs one record at a time.
  * One lane in `partition` order, one per key in `key` order (keys compare by their bytes). In `key`
- * order records without a key have no order among each other, and a lane each; an empty key is a key
- * like any other.
+ * order records without a key have no order among each other; an empty key is a key like any other.
  *
- * In `unordered` all wait in one queue that is always ready. What is taken from it at once is a lane
- * for as long as it is at the handler: a lane a record would cost more than a small handler. A record
- * of it that fails leaves for a lane of its own (`part`), so nothing waits for it.
+ * What has no order needs no lane of its own: it would cost more than a small handler. So records of
+ * `unordered`, and on main the first record of each key that is not busy, are *loose*: they wait
+ * together, and what is taken of them at once is a lane for as long as it is at the handler. One that
+ * fails, or does not end at once, leaves for a lane of its own (`part`), so nothing waits for it.
+ * On threads a record of a key is never loose: a failure ends the run of a thread, and of a run only
+ * the first record's guilt at its death is certain.
  *
- * A lane is in one of three places:
+ * Why a key's records still run one by one, and in order: a key is busy from its first record until
+ * none is left (`BusyKeys`), and only what finds it not busy is loose. So of each key one record at
+ * most is loose, and none of its key is before it. What follows stands in the lane of the key, which
+ * is BEHIND: nothing is taken of it before the loose one leaves, and that is when it is handled
+ * (`advance`). One that fails instead becomes the head of that lane.
+ *
+ * A lane is in one of four places:
  * - READY    in the queue of lanes that may be taken.
  * - TAKEN    some of its first records are at a handler. → READY or WAITING by `give back`.
  * - WAITING  its first record waits for its next attempt, or is parked. → READY by `wake` or `passOver`.
+ * - BEHIND   a record of its key is loose, and comes before it. → READY, or its only record is loose next;
+ *            TAKEN by `part`.
  * A lane without records does not exist: a million distinct keys leave nothing behind.
  *
  * A lane is *blocked* from the first failure of its head until the head leaves it, attempts in
  * between included: what is blocked would otherwise swing with every back-off.
  */
-import type { Order } from '../options.ts'
+import type { Order, RunOn } from '../options.ts'
+import { BusyKeys, NOT_BUSY, NO_KEY, hashKey, type Keyed } from './busy-keys.ts'
 import type { Invocation } from './invocation.ts'
 
-export interface Lane {
-  /** null: no other record can join (unordered, or no key). */
-  readonly key: KeyHash | null
-  /** The lanes whose keys have the same place are a list. */
-  samePlace: Lane | null
+export interface Lane extends Readonly<Keyed> {
+  /** Its records have no order among each other. */
+  readonly isLoose: boolean
   head: Invocation | null
   tail: Invocation | null
   size: number
@@ -33,7 +42,7 @@ export interface Lane {
   isBlocked: boolean
   /** How many records from the head on are at a handler. */
   takenCount: number
-  state: 'ready' | 'taken' | 'waiting'
+  state: 'ready' | 'taken' | 'waiting' | 'behind'
   nextReady: Lane | null
 }
 
@@ -45,21 +54,21 @@ export interface LaneRun {
 
 export class Lanes {
   readonly #order: Order
-  readonly #byKey = new LanesByKey()
-  /** `unordered`: what nobody has taken yet. It is ready while it has records. */
-  readonly #loose = emptyLane()
+  /** Whether the first record of a key is loose. */
+  readonly #mixesKeys: boolean
+  readonly #busy = new BusyKeys<Lane>()
   readonly #waiting = new Set<Lane>()
   readonly #blocked = new Set<Lane>()
   #blockedRecords = 0
   #blockedBytes = 0
   #readyHead: Lane | null = null
   #readyTail: Lane | null = null
-  #readyLanes = 0
   #readyRecords = 0
   #records = 0
 
-  constructor(order: Order) {
+  constructor(order: Order, runOn: RunOn) {
     this.#order = order
+    this.#mixesKeys = runOn === 'main'
   }
 
   /** Records in all lanes: ready, taken and waiting. */
@@ -72,12 +81,8 @@ export class Lanes {
     return this.#readyRecords
   }
 
-  get readyLaneCount(): number {
-    return this.#readyLanes
-  }
-
-  get keyedLaneCount(): number {
-    return this.#byKey.size
+  get busyKeyCount(): number {
+    return this.#busy.size
   }
 
   /** Records in blocked lanes: they go no further before the first of their lane does. */
@@ -96,40 +101,70 @@ export class Lanes {
     return largest
   }
 
-  /** The lane of a key (or of the partition) with most records; null: there is none. Looks at all of them. */
+  /** The lane of a key (or of the partition) with most records; null: there is none, each key has but a loose record. Looks at all of them. */
   get largest(): Lane | null {
     let largest: Lane | null = null
-    for (const lane of this.#byKey.values()) if (largest === null || lane.size > largest.size) largest = lane
+    for (const lane of this.#busy.lanes()) if (largest === null || lane.size > largest.size) largest = lane
     return largest
   }
 
   /** Puts a record at the end of its lane. */
   admit(invocation: Invocation): void {
     this.#records += 1
-    if (this.#order === 'unordered') {
-      append(this.#loose, invocation)
-      if (this.#loose.state === 'ready') this.#readyRecords += 1
-      else this.#makeReady(this.#loose)
+    if (this.#order === 'partition') invocation.keyPlace = WHOLE_PARTITION
+    else if (this.#order === 'key' && invocation.record.key !== null) hashKey(invocation, invocation.record.key)
+    const { keyCheck, keyPlace } = invocation
+    const isLoose = this.#order === 'unordered' || (this.#order === 'key' && this.#mixesKeys)
+    if (keyPlace === NO_KEY) {
+      if (isLoose) this.#admitLoose(invocation)
+      else this.#makeReady(laneOf(invocation))
       return
     }
-    const { key: bytes } = invocation.record
-    const key = this.#order === 'partition' ? theOnly : bytes === null ? null : hashOf(bytes)
-    const existing = key === null ? null : this.#byKey.find(key)
-    if (existing !== null) {
-      append(existing, invocation)
-      if (existing.state === 'ready') this.#readyRecords += 1
-      if (existing.isBlocked) this.#addBlocked(1, invocation.bytes)
+    const slot = this.#busy.find(keyPlace, keyCheck)
+    if (slot !== NOT_BUSY) {
+      this.#join(slot, invocation)
+    } else if (isLoose) {
+      this.#busy.add(keyPlace, keyCheck, null)
+      this.#admitLoose(invocation)
+    } else {
+      const lane = laneOf(invocation)
+      this.#busy.add(keyPlace, keyCheck, lane)
+      this.#makeReady(lane)
+    }
+  }
+
+  /** Puts a record behind the others of its key. */
+  #join(slot: number, invocation: Invocation): void {
+    const lane = this.#busy.laneAt(slot)
+    if (lane === null) {
+      const behind = laneOf(invocation)
+      behind.state = 'behind'
+      this.#busy.setLane(slot, behind)
       return
     }
-    const lane = laneOf(key, invocation)
-    if (key !== null) this.#byKey.add(lane)
-    this.#makeReady(lane)
+    append(lane, invocation)
+    if (lane.state === 'ready') this.#readyRecords += 1
+    if (lane.isBlocked) this.#addBlocked(1, invocation.bytes)
+  }
+
+  /** Loose records that became ready one after the other wait in one place of the queue: before and behind lanes as each of them would. */
+  #admitLoose(invocation: Invocation): void {
+    const last = this.#readyTail
+    if (last?.isLoose === true) {
+      append(last, invocation)
+      this.#readyRecords += 1
+    } else {
+      const lane = looseLane()
+      append(lane, invocation)
+      this.#makeReady(lane)
+    }
   }
 
   /** Puts a record that has left its lane into one of its own: its key has gone on. */
   admitAlone(invocation: Invocation): void {
     this.#records += 1
-    this.#makeReady(laneOf(null, invocation))
+    invocation.keyPlace = NO_KEY
+    this.#makeReady(laneOf(invocation))
   }
 
   /**
@@ -139,30 +174,32 @@ export class Lanes {
   take(maxRecords: number, maxBytes: number = Number.POSITIVE_INFINITY): LaneRun | null {
     const lane = this.#readyHead
     if (lane?.head == null) return null
-    this.#readyHead = lane.nextReady
-    if (this.#readyHead === null) this.#readyTail = null
-    lane.nextReady = null
-    this.#readyLanes -= 1
-    this.#readyRecords -= lane.size
-    lane.state = 'taken'
     const invocations: Invocation[] = []
     let bytes = 0
-    for (let at: Invocation | null = lane.head; at !== null && invocations.length < maxRecords; at = at.next) {
+    let at: Invocation | null = lane.head
+    for (; at !== null && invocations.length < maxRecords; at = at.next) {
       // A suspect runs alone, first or last of a run of one.
       if (at.runsAlone && invocations.length > 0) break
       invocations.push(at)
       bytes += at.bytes
-      if (at.runsAlone || bytes >= maxBytes) break
+      if (at.runsAlone || bytes >= maxBytes) {
+        at = at.next
+        break
+      }
     }
-    if (lane === this.#loose) return { lane: this.#cutLoose(invocations, bytes), invocations }
+    if (lane.isLoose && at !== null) return { lane: this.#cutOff(lane, invocations, bytes), invocations }
+    this.#readyHead = lane.nextReady
+    if (this.#readyHead === null) this.#readyTail = null
+    lane.nextReady = null
+    this.#readyRecords -= lane.size
+    lane.state = 'taken'
     lane.takenCount = invocations.length
     return { lane, invocations }
   }
 
-  /** Makes a lane of what was taken from the queue of `unordered`; the rest stays ready. */
-  #cutLoose(invocations: readonly Invocation[], bytes: number): Lane {
-    const loose = this.#loose
-    const lane = emptyLane()
+  /** Makes a lane of what was taken of loose records; the others keep their place in the queue. */
+  #cutOff(loose: Lane, invocations: readonly Invocation[], bytes: number): Lane {
+    const lane = looseLane()
     lane.head = invocations[0]!
     lane.tail = invocations.at(-1)!
     lane.size = invocations.length
@@ -172,17 +209,23 @@ export class Lanes {
     lane.tail.next = null
     loose.size -= lane.size
     loose.bytes -= bytes
-    if (loose.head === null) loose.tail = null
-    else this.#makeReady(loose)
+    this.#readyRecords -= lane.size
     return lane
   }
 
-  /** Takes the head of a taken lane out into a lane of its own, which is taken as well: what is behind it goes on. */
-  part(lane: Lane): Lane {
-    const head = lane.head!
-    this.advance(lane)
-    this.#records += 1
-    const own = laneOf(null, head)
+  /**
+   * Takes a record out of a taken lane of loose ones, into a lane of its own, which is taken as well: what is behind it in the
+   * old one goes on, what is behind it in its key does not.
+   */
+  part(lane: Lane, invocation: Invocation): Lane {
+    unlink(lane, invocation)
+    lane.takenCount -= 1
+    const slot = this.#slotOf(invocation)
+    const behind = slot === NOT_BUSY ? null : this.#busy.laneAt(slot)
+    const own = behind ?? laneOf(invocation)
+    if (behind !== null) prepend(behind, invocation)
+    else if (slot !== NOT_BUSY) this.#busy.setLane(slot, own)
+    own.state = 'taken'
     own.takenCount = 1
     return own
   }
@@ -204,27 +247,58 @@ export class Lanes {
     lane.bytes -= head.bytes
     lane.takenCount -= 1
     this.#records -= 1
+    if (lane.isLoose) this.#leaveKey(head)
+  }
+
+  /** A loose record is handled: what stands behind it in its key goes on. */
+  #leaveKey(invocation: Invocation): void {
+    const slot = this.#slotOf(invocation)
+    if (slot === NOT_BUSY) return
+    const behind = this.#busy.laneAt(slot)
+    if (behind === null) {
+      this.#busy.delete(slot)
+    } else if (behind.size === 1) {
+      // The one behind it is the first of its key now. Nobody else refers to its lane: it was never taken.
+      this.#busy.setLane(slot, null)
+      this.#admitLoose(behind.head!)
+    } else {
+      this.#makeReady(behind)
+    }
+  }
+
+  #slotOf({ keyCheck, keyPlace }: Keyed): number {
+    return keyPlace === NO_KEY ? NOT_BUSY : this.#busy.find(keyPlace, keyCheck)
   }
 
   /** Ends a run: the lane may be taken again if it has records left. */
   giveBack(lane: Lane): void {
     lane.takenCount = 0
-    if (lane.head === null) {
-      if (lane.key !== null) this.#byKey.delete(lane)
-    } else if (this.#order === 'unordered' && lane.size > 1) this.#putBack(lane)
+    if (lane.head === null) this.#forget(lane)
+    else if (lane.isLoose && lane.size > 1) this.#putBack(lane)
     else this.#makeReady(lane)
+  }
+
+  /** A lane without records: its key is no longer busy. */
+  #forget(lane: Lane): void {
+    const slot = this.#slotOf(lane)
+    if (slot !== NOT_BUSY && this.#busy.laneAt(slot) === lane) this.#busy.delete(slot)
   }
 
   /** They are older than what waits in the queue, so they go first. */
   #putBack(lane: Lane): void {
-    const loose = this.#loose
-    lane.tail!.next = loose.head
-    loose.head = lane.head
-    loose.tail ??= lane.tail
-    loose.size += lane.size
-    loose.bytes += lane.bytes
-    if (loose.state === 'ready') this.#readyRecords += lane.size
-    else this.#makeReady(loose)
+    const first = this.#readyHead
+    this.#readyRecords += lane.size
+    if (first?.isLoose === true) {
+      lane.tail!.next = first.head
+      first.head = lane.head
+      first.size += lane.size
+      first.bytes += lane.bytes
+    } else {
+      lane.state = 'ready'
+      lane.nextReady = first
+      this.#readyHead = lane
+      this.#readyTail ??= lane
+    }
   }
 
   /** Ends a run whose head has failed and waits; `wake` or `passOver` ends the wait. */
@@ -256,12 +330,10 @@ export class Lanes {
     const discarded: Invocation[] = []
     for (let lane = this.#readyHead; lane !== null; lane = lane.nextReady) this.#discardFrom(lane, discarded)
     for (const lane of this.#waiting) this.#discardFrom(lane, discarded)
-    for (const lane of this.#byKey.values()) this.#discardFrom(lane, discarded)
+    for (const lane of this.#busy.lanes()) this.#discardFrom(lane, discarded)
     this.#waiting.clear()
-    this.#loose.state = 'taken'
     this.#readyHead = null
     this.#readyTail = null
-    this.#readyLanes = 0
     this.#readyRecords = 0
     return discarded
   }
@@ -290,10 +362,22 @@ export class Lanes {
       lane.bytes -= at.bytes
       this.#records -= 1
       if (lane.isBlocked) this.#addBlocked(-1, -at.bytes)
+      if (lane.isLoose) this.#discardBehind(at, discarded)
     }
     if (lane.head !== null) return
     if (lane.isBlocked) this.#unblock(lane)
-    if (lane.key !== null) this.#byKey.delete(lane)
+    // The loose record before it may be at a handler still: its key stays busy.
+    if (lane.state === 'behind') this.#busy.setLane(this.#slotOf(lane), null)
+    else this.#forget(lane)
+  }
+
+  /** A loose record is forgotten, and so is what stands behind it in its key. */
+  #discardBehind(invocation: Invocation, discarded: Invocation[]): void {
+    const slot = this.#slotOf(invocation)
+    if (slot === NOT_BUSY) return
+    const behind = this.#busy.laneAt(slot)
+    if (behind !== null) this.#discardFrom(behind, discarded)
+    this.#busy.delete(slot)
   }
 
   #unblock(lane: Lane): void {
@@ -309,7 +393,6 @@ export class Lanes {
 
   #makeReady(lane: Lane): void {
     lane.state = 'ready'
-    this.#readyLanes += 1
     this.#readyRecords += lane.size
     if (this.#readyTail === null) this.#readyHead = lane
     else this.#readyTail.nextReady = lane
@@ -317,88 +400,19 @@ export class Lanes {
   }
 }
 
-/** Two hashes of a key's bytes, of 30 and 32 bits. Keys that share both share a lane, which keeps the order of each. */
-interface KeyHash {
-  readonly place: number
-  readonly check: number
-}
+/** The key of all records, in `partition` order. */
+const WHOLE_PARTITION = 0
 
-/**
- * Keyed lanes by two hashes of their key. A string per record as the key of a Map would cost more than all else that a lane
- * costs, and the bytes themselves belong to the handler, which may write over them.
- */
-class LanesByKey {
-  readonly #byPlace = new Map<number, Lane>()
-  #size = 0
-
-  get size(): number {
-    return this.#size
-  }
-
-  find({ place, check }: KeyHash): Lane | null {
-    for (let lane = this.#byPlace.get(place) ?? null; lane !== null; lane = lane.samePlace) {
-      if (lane.key!.check === check) return lane
-    }
-    return null
-  }
-
-  add(lane: Lane): void {
-    const { place } = lane.key!
-    lane.samePlace = this.#byPlace.get(place) ?? null
-    this.#byPlace.set(place, lane)
-    this.#size += 1
-  }
-
-  delete(lane: Lane): void {
-    const { place } = lane.key!
-    const first = this.#byPlace.get(place)
-    if (first === lane) {
-      if (lane.samePlace === null) this.#byPlace.delete(place)
-      else this.#byPlace.set(place, lane.samePlace)
-      this.#size -= 1
-      return
-    }
-    for (let before = first ?? null; before !== null; before = before.samePlace) {
-      if (before.samePlace !== lane) continue
-      before.samePlace = lane.samePlace
-      this.#size -= 1
-      return
-    }
-  }
-
-  *values(): IterableIterator<Lane> {
-    for (const first of this.#byPlace.values()) {
-      for (let lane: Lane | null = first; lane !== null; lane = lane.samePlace) yield lane
-    }
-  }
-}
-
-const theOnly: KeyHash = { place: 0, check: 0 }
-/** Other ones in each process: nobody can choose keys that all have the same hash. */
-const placeSeed = (Math.random() * 2 ** 31) | 0
-const checkSeed = (Math.random() * 2 ** 31) | 0
-
-/** FNV-1a, and a second of its kind; the first folded to the 30 bits that a Map takes without a box. */
-function hashOf(key: Uint8Array): KeyHash {
-  let place = placeSeed
-  let check = checkSeed
-  for (let at = 0; at < key.length; at += 1) {
-    const byte = key[at]!
-    place = Math.imul(place ^ byte, 0x01000193)
-    check = Math.imul((check ^ byte) + 0x9e3779b9, 0x85ebca6b)
-    check ^= check >>> 13
-  }
-  return { place: (place ^ (place >>> 15)) & 0x3fffffff, check }
-}
-
-function laneOf(key: KeyHash | null, invocation: Invocation): Lane {
+function laneOf(invocation: Invocation): Lane {
+  const { bytes, keyCheck, keyPlace } = invocation
   return {
-    key,
-    samePlace: null,
+    keyPlace,
+    keyCheck,
+    isLoose: false,
     head: invocation,
     tail: invocation,
     size: 1,
-    bytes: invocation.bytes,
+    bytes,
     isBlocked: false,
     takenCount: 0,
     state: 'taken',
@@ -406,10 +420,11 @@ function laneOf(key: KeyHash | null, invocation: Invocation): Lane {
   }
 }
 
-function emptyLane(): Lane {
+function looseLane(): Lane {
   return {
-    key: null,
-    samePlace: null,
+    keyPlace: NO_KEY,
+    keyCheck: 0,
+    isLoose: true,
     head: null,
     tail: null,
     size: 0,
@@ -427,4 +442,23 @@ function append(lane: Lane, invocation: Invocation): void {
   lane.tail = invocation
   lane.size += 1
   lane.bytes += invocation.bytes
+}
+
+function prepend(lane: Lane, invocation: Invocation): void {
+  invocation.next = lane.head
+  lane.head = invocation
+  lane.tail ??= invocation
+  lane.size += 1
+  lane.bytes += invocation.bytes
+}
+
+function unlink(lane: Lane, invocation: Invocation): void {
+  let before: Invocation | null = null
+  for (let at = lane.head; at !== invocation && at !== null; at = at.next) before = at
+  if (before === null) lane.head = invocation.next
+  else before.next = invocation.next
+  if (lane.tail === invocation) lane.tail = before
+  invocation.next = null
+  lane.size -= 1
+  lane.bytes -= invocation.bytes
 }

@@ -38,7 +38,7 @@ import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import { PartitionProgress } from './partition-progress.ts'
 import { RetryTimers } from './retry.ts'
 import { Triage, UNTIL_DECIDED } from './triage.ts'
-import { endsRun, type Verdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
 
 export interface PartitionActorOptions {
   readonly actor: ResolvedActor
@@ -130,7 +130,7 @@ export class PartitionActor implements CommittedPartition {
     this.partition = options.partition
     this.epoch = options.epoch
     this.#progress = new PartitionProgress(options)
-    this.#lanes = new Lanes(options.actor.order)
+    this.#lanes = new Lanes(options.actor.order, options.actor.runOn)
     this.#held = new HeldRecords(options.credit)
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking })
     this.#outbox = this.#outboxOf(options)
@@ -295,6 +295,14 @@ export class PartitionActor implements CommittedPartition {
     return run
   }
 
+  /**
+   * The handler has not finished at once with a record of a run of loose ones: makes a run of it alone, so that the others need
+   * not wait for it. Both are settled for themselves, the old one without it.
+   */
+  setApart({ lane }: LaneRun, invocation: Invocation): LaneRun {
+    return { lane: this.#lanes.part(lane, invocation), invocations: [invocation] }
+  }
+
   /** Takes the verdicts of a run, in the order of its records, at clock time `nowMs`. */
   settle(run: LaneRun, verdicts: readonly Verdict[], nowMs = this.#options.clock.now()): void {
     if (this.isFenced) return
@@ -308,8 +316,8 @@ export class PartitionActor implements CommittedPartition {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun') break
       this.#options.stats.attempts += 1
-      if (run.lane.size > 1 && this.actor.order === 'unordered' && endsRun(verdict)) {
-        this.#settleApart(invocation, this.#lanes.part(run.lane), verdict)
+      if (run.lane.isLoose && verdict.type !== 'done' && verdict.type !== 'skip') {
+        this.#settleApart(invocation, this.#lanes.part(run.lane, invocation), verdict)
       } else {
         waitMs = this.#judge(invocation, run.lane, verdict)
         if (waitMs !== null || isHaltedOn(invocation)) break
@@ -332,7 +340,7 @@ export class PartitionActor implements CommittedPartition {
     this.#noteDrained()
   }
 
-  /** A record without an order that failed: what becomes of it concerns no other. */
+  /** A loose record that failed: what becomes of it concerns no other of its run. */
   #settleApart(invocation: Invocation, own: Lane, verdict: Exclude<Verdict, { type: 'unrun' }>): void {
     const waitMs = this.#judge(invocation, own, verdict)
     if (waitMs === null && !isHaltedOn(invocation)) this.#lanes.advance(own)

@@ -61,7 +61,7 @@ class HeldDelivery implements Delivery {
 export const resolvedActor: ResolvedActor = {
   name: 'enrich',
   handler: new URL('file:///enrich.js'),
-  runOn: 'main',
+  runOn: 'threads',
   order: 'key',
   concurrency: 100,
   retry: { attempts: 3, backoffMs: 100, maxBackoffMs: 1_000, jitter: 0 },

@@ -44,7 +44,7 @@ async function world({
   })
   const dispatcher = new Dispatcher(executor)
   tellWhenReady(executor, dispatcher)
-  const actors = Array.from({ length: partitions }, () => makeActor({ actor: { order } }).actor)
+  const actors = Array.from({ length: partitions }, () => makeActor({ actor: { order, runOn: 'main' } }).actor)
   const give = (partition: number, keys: readonly string[]): void => {
     actors[partition]!.admit(keys.map((key, offset) => ({ ...sourceRecord(offset, key), partition })))
     dispatcher.enlist(actors[partition]!)
@@ -138,6 +138,39 @@ describe('asynchronous handlers', () => {
     expect(actors.map(({ tracker }) => tracker.safePosition)).toEqual(actors.map(() => 10))
   })
 
+  test.each(['key', 'unordered'] as const)(
+    'in %s order a handler that waits for some records only keeps none back but those of their keys',
+    async (order) => {
+      const clock = new ManualClock()
+      const handled: string[] = []
+      const keys = ['a', 'slow', 'b', 'also slow', 'slow', 'c', 'a']
+      const { give, actors, stats } = await world({
+        clock,
+        order,
+        partitions: 2,
+        handle(offset, partition) {
+          if (partition === 1) return done()
+          const key = keys[offset]!
+          const end = (): Outcome => {
+            handled.push(`${offset} ${key}`)
+            return done()
+          }
+          return key.endsWith('slow') ? sleep(clock, offset === 1 ? 20 : 10).then(end) : end()
+        },
+      })
+      // Before it is known whether the handler is asynchronous they go one by one.
+      give(1, ['a'])
+      give(0, keys)
+      expect(stats.actor('enrich').batchRecords.sum).toBeGreaterThan(stats.actor('enrich').batchRecords.count)
+      expect([[...handled], actors[0]!.heldRecords]).toEqual([['0 a', '2 b', '5 c', '6 a'], 3])
+      await clock.advance(10)
+      expect(handled.slice(4)).toEqual(order === 'key' ? ['3 also slow'] : ['3 also slow', '4 slow'])
+      await clock.advance(20)
+      expect([handled.length, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([7, 0, 7])
+      expect(handled.indexOf('1 slow') < handled.indexOf('4 slow')).toBe(order === 'key')
+    },
+  )
+
   test('one that fails holds up its own lane only', async () => {
     const clock = new ManualClock()
     const { give, actors } = await world({
@@ -207,6 +240,24 @@ describe('synchronous handlers', () => {
     })
     give(0, different(8))
     expect([handled, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([[0, 2, 3, 5, 6], 3, 1])
+  })
+
+  test('in key order records of different keys go together; one that fails holds up its key and no other', async () => {
+    const handled: number[] = []
+    const { give, actors, stats } = await world({
+      partitions: 2,
+      handle(offset, partition) {
+        if (partition === 1) return done()
+        if (offset === 2) return retry(1_000)
+        handled.push(offset)
+        return done()
+      },
+    })
+    // Before it is known whether the handler is asynchronous they go one by one.
+    give(1, ['a'])
+    give(0, ['z', 'a', 'b', 'c', 'b', 'd'])
+    expect([handled, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([[0, 1, 3, 5], 2, 2])
+    expect(stats.actor('enrich').batchRecords.count).toBe(2)
   })
 
   test('what a batch holds and what a record takes is counted', async () => {

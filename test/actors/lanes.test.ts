@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { newInvocation, type Invocation } from '../../src/actors/invocation.ts'
-import { Lanes, type LaneRun } from '../../src/actors/lanes.ts'
-import type { Order } from '../../src/options.ts'
+import { Lanes, type Lane, type LaneRun } from '../../src/actors/lanes.ts'
+import type { Order, RunOn } from '../../src/options.ts'
 
 function invocation(offset: number, key: string | Uint8Array | null): Invocation {
   const keyBytes = typeof key === 'string' ? Buffer.from(key) : key
@@ -11,7 +11,11 @@ function invocation(offset: number, key: string | Uint8Array | null): Invocation
 }
 
 function lanesWith(order: Order, ...keys: (string | Uint8Array | null)[]): Lanes {
-  const lanes = new Lanes(order)
+  return lanesOn('threads', order, ...keys)
+}
+
+function lanesOn(runOn: RunOn, order: Order, ...keys: (string | Uint8Array | null)[]): Lanes {
+  const lanes = new Lanes(order, runOn)
   for (const [offset, key] of keys.entries()) lanes.admit(invocation(offset, key))
   return lanes
 }
@@ -79,12 +83,12 @@ describe('key order', () => {
   })
 
   test('a million keys that came and went leave nothing behind', () => {
-    const lanes = new Lanes('key')
+    const lanes = new Lanes('key', 'main')
     for (let offset = 0; offset < 1_000_000; offset += 1) {
       lanes.admit(invocation(offset, String(offset)))
       handleAll(lanes, lanes.take(1))
     }
-    expect([lanes.keyedLaneCount, lanes.recordCount]).toEqual([0, 0])
+    expect([lanes.busyKeyCount, lanes.recordCount]).toEqual([0, 0])
   })
 
   // Case 34: a record that arrives while its key's last record is at a handler.
@@ -100,7 +104,7 @@ describe('key order', () => {
 
 describe('unordered', () => {
   test('what is taken at once leaves the rest to others', () => {
-    const lanes = new Lanes('unordered')
+    const lanes = new Lanes('unordered', 'main')
     for (let offset = 0; offset < 5; offset += 1) lanes.admit(invocation(offset, 'k'))
     const [first, second] = [lanes.take(2)!, lanes.take(2)!]
     expect([offsets(first), offsets(second), lanes.readyRecordCount]).toEqual([[0, 1], [2, 3], 1])
@@ -110,10 +114,10 @@ describe('unordered', () => {
   })
 
   test('a record that fails waits alone', () => {
-    const lanes = new Lanes('unordered')
+    const lanes = new Lanes('unordered', 'main')
     for (let offset = 0; offset < 3; offset += 1) lanes.admit(invocation(offset, 'k'))
     const run = lanes.take(3)!
-    const failed = lanes.part(run.lane)
+    const failed = lanes.part(run.lane, run.invocations[0]!)
     lanes.suspend(failed)
     lanes.advance(run.lane)
     lanes.giveBack(run.lane)
@@ -124,7 +128,7 @@ describe('unordered', () => {
   })
 
   test('a discard forgets the queue and keeps what was taken from it', () => {
-    const lanes = new Lanes('unordered')
+    const lanes = new Lanes('unordered', 'main')
     for (let offset = 0; offset < 4; offset += 1) lanes.admit(invocation(offset, null))
     const run = lanes.take(2)!
     expect(lanes.discardQueued().map(({ record }) => record.offset)).toEqual([2, 3])
@@ -132,6 +136,55 @@ describe('unordered', () => {
     handleAll(lanes, run)
     lanes.admit(invocation(4, null))
     expect([offsets(lanes.take(2)), lanes.recordCount]).toEqual([[4], 1])
+  })
+})
+
+describe('loose records of key order', () => {
+  test('records of different keys go together, one of each key', () => {
+    const lanes = lanesOn('main', 'key', 'a', 'b', 'a', null, 'a')
+    const run = lanes.take(10)
+    expect([offsets(run), lanes.take(10)]).toEqual([[0, 1, 3], null])
+    handleAll(lanes, run)
+    expect(offsets(lanes.take(10))).toEqual([2, 4])
+  })
+
+  test('on threads each key has a run of its own, of all its records', () => {
+    const lanes = lanesWith('key', 'a', 'b', 'a')
+    expect([offsets(lanes.take(10)), offsets(lanes.take(10))]).toEqual([[0, 2], [1]])
+  })
+
+  test('one that fails keeps back what follows of its key, and no other', () => {
+    const lanes = lanesOn('main', 'key', 'a', 'b', 'a', 'b')
+    const run = lanes.take(10)!
+    const failed = lanes.part(run.lane, run.invocations[0]!)
+    lanes.suspend(failed)
+    lanes.advance(run.lane)
+    lanes.giveBack(run.lane)
+    expect([lanes.blockedRecordCount, offsets(lanes.take(10)), lanes.take(10)]).toEqual([2, [3], null])
+    lanes.wake(failed)
+    expect(offsets(lanes.take(10))).toEqual([0, 2])
+  })
+
+  test('one that takes longer keeps back its key, from the middle of its run', () => {
+    const lanes = lanesOn('main', 'key', 'a', 'b', 'c', 'b')
+    const run = lanes.take(10)!
+    const slow = lanes.part(run.lane, run.invocations[1]!)
+    lanes.advance(run.lane)
+    lanes.advance(run.lane)
+    lanes.giveBack(run.lane)
+    lanes.admit(invocation(4, 'b'))
+    lanes.admit(invocation(5, 'c'))
+    expect([offsets(lanes.take(10)), lanes.take(10)]).toEqual([[5], null])
+    lanes.advance(slow)
+    lanes.giveBack(slow)
+    expect(offsets(lanes.take(10))).toEqual([3, 4])
+  })
+
+  test('a lane that was ready before later records is taken before them', () => {
+    const lanes = lanesOn('main', 'key', 'a', 'a', 'a')
+    handleAll(lanes, lanes.take(1))
+    lanes.admit(invocation(3, 'b'))
+    expect([offsets(lanes.take(1)), offsets(lanes.take(1))]).toEqual([[1], [3]])
   })
 })
 
@@ -170,13 +223,13 @@ describe('discard', () => {
     ).toEqual([2, 3])
     expect(lanes.recordCount).toBe(2)
     handleAll(lanes, run)
-    expect([lanes.recordCount, lanes.keyedLaneCount]).toEqual([0, 0])
+    expect([lanes.recordCount, lanes.busyKeyCount]).toEqual([0, 0])
   })
 })
 
 describe('suspects', () => {
   test('a suspect is the only record of its run', () => {
-    const lanes = new Lanes('partition')
+    const lanes = new Lanes('partition', 'main')
     for (let offset = 0; offset < 3; offset += 1) {
       const next = invocation(offset, null)
       next.runsAlone = offset === 1
@@ -191,49 +244,154 @@ describe('suspects', () => {
   })
 })
 
-test('whatever is taken, given back and retried: each record is handed out, and each key in order', () => {
-  const steps = fc.array(
-    fc.record({
-      key: fc.constantFrom('a', 'b', 'c', null),
-      take: fc.nat(3),
-      handled: fc.nat(3),
-      retries: fc.boolean(),
-    }),
-    { minLength: 1, maxLength: 60 },
-  )
+/** What a record in progress may come to. */
+type Fate = 'handled' | 'fails' | 'unrun'
+
+/** Runs in progress, taken and ended as the partition actor does it; notes whatever begins too early. */
+class Play {
+  readonly #lanes: Lanes
+  readonly #order: Order
+  readonly #open = new Map<Invocation, Invocation[]>()
+  readonly #waiting: Lane[] = []
+  readonly runs: LaneRun[] = []
+  readonly handled: number[] = []
+  readonly tooEarly: string[] = []
+
+  constructor(order: Order, runOn: RunOn) {
+    this.#lanes = new Lanes(order, runOn)
+    this.#order = order
+  }
+
+  get left(): number[] {
+    return [
+      this.#lanes.recordCount,
+      this.#lanes.readyRecordCount,
+      this.#lanes.blockedRecordCount,
+      this.#lanes.busyKeyCount,
+    ]
+  }
+
+  admit(offset: number, key: string | null): void {
+    const admitted = invocation(offset, key)
+    const isBefore = (other: Invocation): boolean =>
+      this.#order === 'partition' || (this.#order === 'key' && key !== null && other.record.key?.toString() === key)
+    this.#open.set(admitted, [...this.#open.keys()].filter(isBefore))
+    this.#lanes.admit(admitted)
+  }
+
+  take(maxRecords: number): void {
+    const run = this.#lanes.take(maxRecords)
+    if (run === null) return
+    this.runs.push(run)
+    for (const [at, taken] of run.invocations.entries()) {
+      const mates = run.lane.isLoose ? [] : run.invocations.slice(0, at)
+      const before = this.#open.get(taken)!.filter((other) => this.#open.has(other) && !mates.includes(other))
+      if (before.length > 0) this.tooEarly.push(`${taken.record.offset} before ${before[0]!.record.offset}`)
+    }
+  }
+
+  /** The handler of one record does not finish at once. */
+  setApart(index: number, at: number): void {
+    const run = this.runs[index % this.runs.length]
+    if (run === undefined || !run.lane.isLoose || run.invocations.length < 2) return
+    const slow = run.invocations[at % run.invocations.length]!
+    const others = run.invocations.filter((other) => other !== slow)
+    const own = { lane: this.#lanes.part(run.lane, slow), invocations: [slow] }
+    this.runs.splice(this.runs.indexOf(run), 1, { lane: run.lane, invocations: others }, own)
+  }
+
+  end(index: number, fates: readonly Fate[]): void {
+    const [run] = this.runs.splice(index % Math.max(1, this.runs.length), 1)
+    if (run === undefined) return
+    for (const [at, ended] of run.invocations.entries()) {
+      const fate = fates[at % fates.length]!
+      if (fate === 'unrun') break
+      if (fate === 'fails') {
+        const lane = run.lane.isLoose ? this.#lanes.part(run.lane, ended) : run.lane
+        this.#lanes.suspend(lane)
+        this.#waiting.push(lane)
+        if (run.lane === lane) return
+        continue
+      }
+      this.handled.push(ended.record.offset)
+      this.#open.delete(ended)
+      this.#lanes.advance(run.lane)
+    }
+    this.#lanes.giveBack(run.lane)
+  }
+
+  wake(): void {
+    for (const lane of this.#waiting.splice(0)) this.#lanes.wake(lane)
+  }
+
+  finish(): void {
+    this.wake()
+    while (this.runs.length > 0 || this.#lanes.readyRecordCount > 0) {
+      this.take(2)
+      this.end(0, ['handled'])
+    }
+  }
+
+  discard(): number[] {
+    return this.#lanes.discardQueued().map(({ record }) => record.offset)
+  }
+}
+
+const steps = fc.array(
+  fc.record({
+    key: fc.constantFrom('a', 'b', 'c', 'd', null),
+    take: fc.nat(4),
+    apart: fc.option(fc.nat(4)),
+    ends: fc.option(fc.nat(4)),
+    fates: fc.array(fc.constantFrom<Fate>('handled', 'handled', 'fails', 'unrun'), { minLength: 1, maxLength: 4 }),
+    wakes: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 60 },
+)
+const settings = [
+  steps,
+  fc.constantFrom<Order>('partition', 'key', 'unordered'),
+  fc.constantFrom<RunOn>('main', 'threads'),
+] as const
+
+function follow(play: Play, plan: readonly (typeof steps extends fc.Arbitrary<(infer Step)[]> ? Step : never)[]): void {
+  for (const [offset, { key, take, apart, ends, fates, wakes }] of plan.entries()) {
+    play.admit(offset, key)
+    if (take > 0) play.take(take)
+    if (apart !== null) play.setApart(apart, offset)
+    if (ends !== null) play.end(ends, fates)
+    if (wakes) play.wake()
+  }
+}
+
+const byNumber = (a: number, b: number): number => a - b
+
+test('whatever is taken, set apart, given back and retried: each record is handled once, and none begins before one of its key has ended', () => {
   fc.assert(
-    fc.property(steps, fc.constantFrom<Order>('partition', 'key', 'unordered'), (plan, order) => {
-      const lanes = new Lanes(order)
-      const handled: { key: string | null; offset: number }[] = []
-      const waiting: LaneRun[] = []
-      const runOnce = (take: number, count: number, retries: boolean): void => {
-        const run = lanes.take(Math.max(1, take))
-        if (run === null) return
-        for (const { record } of run.invocations.slice(0, count)) {
-          handled.push({ key: record.key === null ? null : record.key.toString(), offset: record.offset })
-          lanes.advance(run.lane)
-        }
-        if (retries && count < run.invocations.length) {
-          lanes.suspend(run.lane)
-          waiting.push(run)
-        } else {
-          lanes.giveBack(run.lane)
-        }
-      }
-      for (const [offset, step] of plan.entries()) {
-        lanes.admit(invocation(offset, step.key))
-        runOnce(step.take, step.handled, step.retries)
-        if (offset % 5 === 4) for (const run of waiting.splice(0)) lanes.wake(run.lane)
-      }
-      for (const run of waiting.splice(0)) lanes.wake(run.lane)
-      while (lanes.readyRecordCount > 0) runOnce(2, 2, false)
-      expect(handled.map(({ offset }) => offset).sort((a, b) => a - b)).toEqual(plan.map((_, offset) => offset))
-      const ordered = order === 'unordered' ? [] : order === 'partition' ? [undefined] : ['a', 'b', 'c']
-      for (const key of ordered) {
-        const ofKey = handled.filter((one) => key === undefined || one.key === key).map(({ offset }) => offset)
-        expect(ofKey).toEqual([...ofKey].sort((a, b) => a - b))
-      }
-      expect([lanes.recordCount, lanes.keyedLaneCount]).toEqual([0, 0])
+    fc.property(...settings, (plan, order, runOn) => {
+      const play = new Play(order, runOn)
+      follow(play, plan)
+      play.finish()
+      expect(play.tooEarly).toEqual([])
+      expect(play.handled.sort(byNumber)).toEqual(plan.map((_, offset) => offset))
+      expect(play.left).toEqual([0, 0, 0, 0])
     }),
+    { numRuns: 500 },
+  )
+})
+
+test('whenever the queue is discarded: what is at a handler ends, the rest is given up, and nothing is left', () => {
+  fc.assert(
+    fc.property(...settings, (plan, order, runOn) => {
+      const play = new Play(order, runOn)
+      follow(play, plan)
+      const atHandler = play.runs.flatMap(({ invocations }) => invocations.map(({ record }) => record.offset))
+      const known = [...play.handled, ...atHandler, ...play.discard()]
+      expect(known.sort(byNumber)).toEqual(plan.map((_, offset) => offset))
+      play.finish()
+      expect(play.tooEarly).toEqual([])
+      expect(play.left).toEqual([0, 0, 0, 0])
+    }),
+    { numRuns: 500 },
   )
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { doneWithNothing, type Verdict } from '../../src/actors/verdict.ts'
 import { CompletionMap } from '../../src/streams/completion-map.ts'
 import { failure, makeActor, oneOutput, sourceRecord } from './actor-fixture.ts'
 
@@ -146,6 +147,21 @@ describe('failure', () => {
       [2, 1],
     ])
   })
+
+  test.each(['key', 'unordered'] as const)(
+    'in %s order on main, the others of a run are finished although the actor stops on one of them',
+    (order) => {
+      const { actor, credit, stats, take } = makeActor({ actor: { order, runOn: 'main', deadLetter: null } })
+      actor.admit([sourceRecord(0, 'a'), sourceRecord(1, 'b'), sourceRecord(2, 'c'), sourceRecord(3, 'b')])
+      const run = take(3)
+      const letter: Verdict = { type: 'dead-letter', error: { name: 'E', message: 'no use', kind: 'terminal' } }
+      actor.settle(run, [doneWithNothing, letter, doneWithNothing])
+      expect([actor.halt?.offset, actor.tracker.safePosition, actor.heldRecords, credit.recordsInFlight]).toEqual([
+        1, 1, 0, 0,
+      ])
+      expect(stats.partition('enrich', 'clicks', 0).done).toBe(2)
+    },
+  )
 
   test('an unrun record goes again and no attempt is counted', () => {
     const { actor, take } = makeActor()
