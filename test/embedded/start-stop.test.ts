@@ -1,8 +1,6 @@
 /** Supervisors that come and go leave nothing behind. In a process of its own: what this one holds is the test runner's. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { scriptLines } from './script-lines.ts'
 
 interface Held {
   readonly cycles: number
@@ -24,20 +22,7 @@ const HEAP_BYTES_A_CYCLE = 50_000
 test.runIf(process.platform === 'linux')(
   '100 starts and stops leave no handle, thread or open file, and next to no heap',
   async () => {
-    const script = fileURLToPath(new URL('start-stop.mjs', import.meta.url))
-    const args = ['--expose-gc', script, String(ROUNDS), String(AT_ONCE)]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    let complaints = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text))
-    const [code] = (await once(child, 'close')) as [number | null]
-    // What it complains of is no leak: on a busy machine the client does of slow answers.
-    expect(code, complaints).toBe(0)
-    const held = output
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Held)
+    const held = await scriptLines<Held>('start-stop.mjs', ROUNDS, AT_ONCE)
     const [first, last] = [held[0]!, held.at(-1)!]
     expect([first.cycles, last.cycles]).toEqual([20, 100])
     for (const [name, count] of Object.entries(last.handles)) {
@@ -46,7 +31,7 @@ test.runIf(process.platform === 'linux')(
     expect(last.threads, 'threads').toBeLessThanOrEqual(first.threads)
     expect(last.files, 'open files').toBeLessThanOrEqual(first.files)
     const perCycle = (last.heapBytes - first.heapBytes) / (last.cycles - first.cycles)
-    expect(perCycle, output).toBeLessThan(HEAP_BYTES_A_CYCLE)
+    expect(perCycle, JSON.stringify(held)).toBeLessThan(HEAP_BYTES_A_CYCLE)
   },
   300_000,
 )
