@@ -1,19 +1,16 @@
 /** How many handlers that only wait are under way at the same time, when each key has to keep its order? */
 import type { Benchmark } from './harness/benchmark.ts'
 import type { Contender } from './harness/contender.ts'
-import type { DataSet } from './harness/data-set.ts'
+import type { BacklogSettings, DataSet } from './harness/data-set.ts'
 import { cell, costCells, costColumns, failureRemarks } from './harness/report.ts'
+import { troupeIn, waitContenders } from './harness/waiting.ts'
 
-interface Its {
-  readonly [name: string]: number
-  readonly records: number
-  readonly partitions: number
+interface Its extends BacklogSettings {
   readonly keys: number
-  readonly bytes: number
   readonly waitms: number
 }
 
-const troupe = 'Troupe, key order'
+const troupe = troupeIn('key')
 
 export const io: Benchmark<Its> = {
   name: 'io',
@@ -26,43 +23,26 @@ export const io: Benchmark<Its> = {
     const data: DataSet = { records, partitions, keys, valueBytes: bytes }
     log(`filling a topic with ${records.toLocaleString('en')} records`)
     const topic = await broker.fill(data)
-    // All that is there, to the last record of the last key: no part of a run is left out.
-    const whole = { topic, records, warmUp: 0 }
-    // These would take minutes.
-    const part = (share: number) => ({ topic, records: Math.ceil(records * share), warmUp: 0 })
+    const waits = { topic, records, partitions, waitMs }
     const contenders: readonly Contender[] = [
-      { name: troupe, module: 'wait-troupe.mjs', settings: { waitMs, order: 'key' }, isProfiled: true, ...whole },
-      {
-        name: 'kafkajs eachBatch, the keys of a batch at the same time',
-        module: 'wait-kafkajs-batches.mjs',
-        settings: { waitMs, partitions },
-        ...whole,
-      },
+      waitContenders.troupe(waits, 'key'),
+      waitContenders.batches(waits),
       {
         name: 'consume(500) of the native client, their keys at the same time',
         module: 'wait-native-loop.mjs',
         settings: { waitMs },
-        ...part(0.1),
-      },
-      {
-        name: `kafkajs eachMessage, ${partitions} partitions at a time`,
-        module: 'wait-kafkajs-messages.mjs',
-        settings: { waitMs, partitions },
-        ...part(0.01),
-      },
-      {
-        name: `eachMessage of the native client, ${partitions} partitions at a time`,
-        module: 'wait-native-messages.mjs',
-        settings: { waitMs, partitions },
-        ...part(0.001),
-      },
-      {
-        name: 'no Kafka: the same waits, a lane for each key',
-        module: 'wait-bare.mjs',
-        settings: { waitMs, lanes: new Array<number>(keys).fill(records / keys) },
-        records,
+        topic,
+        // The whole would take minutes, here and below.
+        records: Math.ceil(records * 0.1),
         warmUp: 0,
       },
+      waitContenders.messages(waits, 0.01),
+      waitContenders.nativeMessages(waits, 0.001),
+      waitContenders.bare(
+        'no Kafka: the same waits, a lane for each key',
+        waitMs,
+        new Array<number>(keys).fill(records / keys),
+      ),
     ]
     const rounds = await alternate(contenders)
     const rows = contenders.map(({ name }) => ({

@@ -1,14 +1,11 @@
 /** Does memory stay where it is, however many records go through? */
 import type { Benchmark } from './harness/benchmark.ts'
 import type { Contender } from './harness/contender.ts'
+import type { BacklogSettings } from './harness/data-set.ts'
 import { cell, costCells, costColumns, failureRemarks } from './harness/report.ts'
 
-interface Its {
-  readonly [name: string]: number
-  readonly records: number
-  readonly partitions: number
+interface Its extends BacklogSettings {
   readonly keys: number
-  readonly bytes: number
   readonly every: number
 }
 

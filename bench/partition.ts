@@ -1,17 +1,15 @@
 /** Are all partitions at work at the same time, when the records of each have to keep their order? */
 import type { Benchmark } from './harness/benchmark.ts'
 import type { Contender } from './harness/contender.ts'
+import type { BacklogSettings } from './harness/data-set.ts'
 import { cell, costCells, costColumns, failureRemarks } from './harness/report.ts'
+import { troupeIn, waitContenders } from './harness/waiting.ts'
 
-interface Its {
-  readonly [name: string]: number
-  readonly records: number
-  readonly partitions: number
-  readonly bytes: number
+interface Its extends BacklogSettings {
   readonly waitms: number
 }
 
-const troupe = 'Troupe, partition order'
+const troupe = troupeIn('partition')
 const bound = 'no Kafka: the same waits, a lane for each partition'
 
 export const partition: Benchmark<Its> = {
@@ -26,25 +24,13 @@ export const partition: Benchmark<Its> = {
     log(`filling a topic with ${records.toLocaleString('en')} records`)
     // As many in each partition: what is asked is not how uneven they are.
     const topic = await broker.fill({ records, partitions, keys: partitions, valueBytes: bytes, choice: 'in turn' })
-    const whole = { topic, records, warmUp: 0 }
+    const waits = { topic, records, partitions, waitMs }
     const lanes = Array.from({ length: partitions }, (_, at) => Math.ceil((records - at) / partitions))
     const contenders: readonly Contender[] = [
-      { name: troupe, module: 'wait-troupe.mjs', settings: { waitMs, order: 'partition' }, isProfiled: true, ...whole },
-      {
-        name: `kafkajs eachMessage, ${partitions} partitions at a time`,
-        module: 'wait-kafkajs-messages.mjs',
-        settings: { waitMs, partitions },
-        ...whole,
-      },
-      {
-        name: `eachMessage of the native client, ${partitions} partitions at a time`,
-        module: 'wait-native-messages.mjs',
-        settings: { waitMs, partitions },
-        topic,
-        records: Math.ceil(records / 20),
-        warmUp: 0,
-      },
-      { name: bound, module: 'wait-bare.mjs', settings: { waitMs, lanes }, records, warmUp: 0 },
+      waitContenders.troupe(waits, 'partition'),
+      waitContenders.messages(waits, 1),
+      waitContenders.nativeMessages(waits, 0.05),
+      waitContenders.bare(bound, waitMs, lanes),
     ]
     const rounds = await alternate(contenders)
     const nominal = (partitions * 1000) / waitMs

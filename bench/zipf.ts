@@ -1,19 +1,16 @@
 /** Does one hot key hold up the others? */
 import type { Benchmark } from './harness/benchmark.ts'
 import type { Contender } from './harness/contender.ts'
-import { countHottest, type DataSet } from './harness/data-set.ts'
+import { countHottest, type BacklogSettings, type DataSet } from './harness/data-set.ts'
 import { cell, costCells, costColumns, failureRemarks } from './harness/report.ts'
+import { troupeIn, waitContenders } from './harness/waiting.ts'
 
-interface Its {
-  readonly [name: string]: number
-  readonly records: number
-  readonly partitions: number
+interface Its extends BacklogSettings {
   readonly keys: number
-  readonly bytes: number
   readonly waitms: number
 }
 
-const troupe = 'Troupe, key order'
+const troupe = troupeIn('key')
 const bound = 'no Kafka: the waits of the hottest key'
 
 export const zipf: Benchmark<Its> = {
@@ -28,16 +25,11 @@ export const zipf: Benchmark<Its> = {
     const hottest = countHottest(data)
     log(`filling a topic with ${records.toLocaleString('en')} records, of which ${hottest} have the hottest key`)
     const topic = await broker.fill(data)
-    const whole = { topic, records, warmUp: 0 }
+    const waits = { topic, records, partitions, waitMs }
     const contenders: readonly Contender[] = [
-      { name: troupe, module: 'wait-troupe.mjs', settings: { waitMs, order: 'key' }, isProfiled: true, ...whole },
-      {
-        name: 'kafkajs eachBatch, the keys of a batch at the same time',
-        module: 'wait-kafkajs-batches.mjs',
-        settings: { waitMs, partitions },
-        ...whole,
-      },
-      { name: bound, module: 'wait-bare.mjs', settings: { waitMs, lanes: [hottest] }, records: hottest, warmUp: 0 },
+      waitContenders.troupe(waits, 'key'),
+      waitContenders.batches(waits),
+      waitContenders.bare(bound, waitMs, [hottest]),
     ]
     const rounds = await alternate(contenders)
     const nominal = records / ((hottest * waitMs) / 1000)

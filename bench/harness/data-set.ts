@@ -14,6 +14,15 @@ export interface DataSet {
   readonly valueBytes: number
 }
 
+/** Settings of a question about a backlog: what is in its topic. */
+export interface BacklogSettings {
+  readonly [name: string]: number
+  readonly records: number
+  readonly partitions: number
+  /** Of a value. */
+  readonly bytes: number
+}
+
 interface DataRecord {
   readonly key: Buffer
   readonly value: Buffer
