@@ -129,7 +129,8 @@ export class Engine {
 
   /**
    * Resolves when the group was joined. Rejects, with everything closed again, when anything cannot be loaded,
-   * reached or found, and with START_STOPPED when `signal` was aborted before that.
+   * reached or found, and with START_STOPPED when `signal` was aborted before that; handlers that load for longer
+   * than some seconds after that are closed when they have loaded.
    */
   static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
     const { app, broker, log } = parts
