@@ -19,7 +19,7 @@ const RSS_BYTES = 40_000_000
 const HEAP_BYTES = (ROUNDS - WARM_UP) * PAUSES * 1000
 
 test('thousands of pauses with records fetched ahead leave no memory behind, and each record comes once', async () => {
-  const held = await scriptLines<Held>('pause-resume.mjs', ROUNDS, PAUSES, FETCHES)
+  const held = await scriptLines<Held>(new URL('pause-resume.mjs', import.meta.url), ROUNDS, PAUSES, FETCHES)
   expect(held).toHaveLength(ROUNDS)
   const [warm, last] = [held[WARM_UP - 1]!, held.at(-1)!]
   expect(last.rssBytes - warm.rssBytes, JSON.stringify(held)).toBeLessThan(RSS_BYTES)

@@ -1,13 +1,12 @@
-/** Runs a script of this folder in a process of its own, and reads the JSON that it prints. */
+/** Runs a script in a process of its own, and reads the JSON that it prints. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 
 /** Resolves to what it printed, line by line, when it has ended well. */
-export async function scriptLines<Line>(name: string, ...args: readonly number[]): Promise<Line[]> {
-  const script = fileURLToPath(new URL(name, import.meta.url))
-  const child = spawn(process.execPath, ['--expose-gc', script, ...args.map(String)], {
+export async function scriptLines<Line>(script: URL, ...args: readonly number[]): Promise<Line[]> {
+  const child = spawn(process.execPath, ['--expose-gc', fileURLToPath(script), ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

@@ -22,7 +22,7 @@ const HEAP_BYTES_A_CYCLE = 50_000
 test.runIf(process.platform === 'linux')(
   '100 starts and stops leave no handle, thread or open file, and next to no heap',
   async () => {
-    const held = await scriptLines<Held>('start-stop.mjs', ROUNDS, AT_ONCE)
+    const held = await scriptLines<Held>(new URL('start-stop.mjs', import.meta.url), ROUNDS, AT_ONCE)
     const [first, last] = [held[0]!, held.at(-1)!]
     expect([first.cycles, last.cycles]).toEqual([20, 100])
     for (const [name, count] of Object.entries(last.handles)) {
