@@ -6,6 +6,7 @@
 import { expect } from 'vitest'
 import { Random } from '../../src/testing/random.ts'
 import { CopyFlow, causeOf, type CopyFlowOptions, type FlowBalance } from '../integration/copy-flow.ts'
+import type { Killer } from '../integration/killers.ts'
 import { Load, type LoadOptions } from '../integration/load.ts'
 import { MemberProcess } from '../integration/member-process.ts'
 import { headerText, type KafkaProbe } from '../support/kafka-probe.ts'
@@ -22,6 +23,8 @@ export type Protocol = keyof typeof kafkaOptions
 export interface ChaosOptions extends CopyFlowOptions {
   readonly protocol?: Protocol
   readonly load?: LoadOptions
+  /** Of each stretch of so many records one ends or holds its thread: these kinds in turn, anywhere in the stretch. */
+  readonly killers?: { readonly kinds: readonly Killer[]; readonly stretch: number }
   /** Where brokers or the network fail, members may repeat that have had no fault of their own. */
   readonly everybodyMayRepeat?: boolean
 }
@@ -47,7 +50,7 @@ export class ChaosGroup {
     this.#name = name
     this.#options = options
     this.random = new Random(seed).fork(name)
-    this.load = new Load(flow, { isTolerant: true, ...options.load })
+    this.load = new Load(flow, { isTolerant: true, more: (n) => this.#killerAt(n), ...options.load })
     console.log(`${name}: SEED=${seed}`)
   }
 
@@ -94,13 +97,20 @@ export class ChaosGroup {
     await this.load.progress(this.random.integer(100, most), 180_000)
   }
 
-  /** All records have come out and are committed; what that cost. Nothing may be lost or out of order. */
-  async settle(): Promise<Accounts> {
+  /** Puts no more; resolves when all records but the killers have come out, and all are committed. Returns their number. */
+  async finished(): Promise<number> {
     const count = await this.load.end(240_000)
     await expect.poll(() => this.flow.committedTotal(), { timeout: 60_000, interval: 200 }).toBe(count)
+    return count
+  }
+
+  /** The end, and what it cost. Nothing may be lost or out of order. */
+  async settle(): Promise<Accounts> {
+    const count = await this.finished()
     const seconds = (performance.now() - this.#startedAtMs) / 1000
     for (const name of [...this.members.keys()]) await this.stop(name)
-    const balance = await this.flow.balance()
+    const killers = await this.flow.readKillers()
+    const balance = await this.flow.balance((id) => killers.has(id))
     this.#explain(balance, count / seconds)
     expect(balance.lost).toEqual([])
     expect(balance.unexpected).toEqual([])
@@ -133,6 +143,14 @@ export class ChaosGroup {
         `for each at most what was in flight and 200 ms: ${bound})`,
     )
     expect(unexplained).toEqual([])
+  }
+
+  #killerAt(n: number): object {
+    if (this.#options.killers === undefined) return {}
+    const { kinds, stretch } = this.#options.killers
+    const number = Math.floor(n / stretch)
+    const place = this.random.fork(`killer ${number}`).integer(0, stretch - 1)
+    return n % stretch === place ? { kill: kinds[number % kinds.length] } : {}
   }
 
   #take(name: string): MemberProcess {

@@ -31,10 +31,25 @@ export function keyed(count: number, value: (n: number) => object = () => ({}), 
   })
 }
 
+/** A dead letter, and the `topic/partition/offset` of the record it was. */
+export interface DeadLetter {
+  readonly id: string
+  readonly record: ReadRecord
+}
+
 const idOf = (record: ReadRecord): string => `${record.topic}/${record.partition}/${record.offset}`
 
 /** `topic/partition/offset` of the input an output was made from. */
 export const causeOf = (record: ReadRecord): string => (headerText(record, 'troupe-id') ?? '').replace(/\/0$/, '')
+
+/** undefined for those that kill nobody, and for what is no JSON. */
+function killOf({ value }: ReadRecord): string | undefined {
+  try {
+    return (JSON.parse(String(value)) as { kill?: string }).kill
+  } catch {
+    return undefined
+  }
+}
 
 export class CopyFlow {
   readonly group: string
@@ -132,6 +147,19 @@ export class CopyFlow {
   async readInputs(isDead: (id: string) => boolean = () => false): Promise<{ id: string; key: string }[]> {
     const inputs = await this.#probe.readAll(this.input, { timeoutMs: 120_000 })
     return inputs.map((record) => ({ id: idOf(record), key: String(record.key) })).filter(({ id }) => !isDead(id))
+  }
+
+  /** Inputs that end or hold their thread, by id, and how. */
+  async readKillers(): Promise<Map<string, string>> {
+    const inputs = await this.#probe.readAll(this.input, { timeoutMs: 120_000 })
+    const kinds = inputs.map((record) => [idOf(record), killOf(record)] as const)
+    return new Map(kinds.flatMap(([id, kind]) => (kind === undefined ? [] : [[id, kind]])))
+  }
+
+  async readDeadLetters(): Promise<DeadLetter[]> {
+    const from = ['troupe.topic', 'troupe.partition', 'troupe.offset']
+    const letters = await this.#probe.readAll(this.deadLetters)
+    return letters.map((record) => ({ id: from.map((name) => headerText(record, name)).join('/'), record }))
   }
 
   async balance(isDead?: (id: string) => boolean): Promise<FlowBalance> {

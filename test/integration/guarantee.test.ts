@@ -3,6 +3,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { decodeCompletionMap } from '../../src/streams/completion-map.ts'
 import { KafkaProbe, bootstrapServers, headerText, kafkaIsAvailable, type NewRecord } from '../support/real-kafka.ts'
 import { CopyFlow, keyed } from './copy-flow.ts'
+import { expectKillersDead, expectRecovered, killerEnv } from './killers.ts'
 import { MemberProcess } from './member-process.ts'
 
 const probe = new KafkaProbe(bootstrapServers)
@@ -117,22 +118,43 @@ describe.skipIf(!kafkaIsAvailable)('the guarantee, on real Kafka', () => {
     await flow.handled(1_960)
     await expect.poll(() => flow.committedTotal(), { timeout: 20_000 }).toBe(2_001)
     await member.stop()
-    const letters = await probe.readAll(flow.deadLetters)
+    const letters = await flow.readDeadLetters()
     expect(letters).toHaveLength(41)
-    const letter = letters.find((record) => String(record.value) === 'not json')
+    const letter = letters.find(({ record }) => String(record.value) === 'not json')?.record
     expect([
       String(letter?.key),
       letter && headerText(letter, 'trace'),
       letter && headerText(letter, 'troupe.error-code'),
     ]).toEqual(['5', 'abc', 'DECODE_FAILED'])
-    const dead = new Set(
-      letters.map((record) =>
-        ['troupe.topic', 'troupe.partition', 'troupe.offset'].map((name) => headerText(record, name)).join('/'),
-      ),
-    )
+    const dead = new Set(letters.map(({ id }) => id))
     const result = await flow.balance((id) => dead.has(id))
     expect([result.lost, result.duplicates.size, result.unexpected, result.orderViolations]).toEqual([[], 0, [], []])
   })
+
+  // Cases 45 and 46; under load and with members that die: chaos/threads.test.ts.
+  test('records that end or hold their thread are dead-lettered; batch mates, order and the pool are unharmed', async () => {
+    const flow = await makeFlow(4, killerEnv)
+    // Ten keys: the killers have predecessors and successors of their key, and two follow one another.
+    const kinds = new Map([
+      [103, 'exit'],
+      [113, 'error'],
+      [205, 'memory'],
+      [207, 'loop'],
+    ])
+    await flow.put(keyed(400, (n) => ({ kill: kinds.get(n) }), 10))
+    const member = await startMember(flow.env)
+    await flow.handled(396, 120_000)
+    await expect.poll(() => flow.committedTotal(), { timeout: 60_000 }).toBe(400)
+    expect(await expectKillersDead(flow)).toBe(0)
+    await expectRecovered(member)
+    // Each of two attempts has cost a thread.
+    expect(await member.metric('troupe_thread_restarts_total')).toBeGreaterThanOrEqual(2 * kinds.size)
+    expect(await member.stop()).toEqual({ reason: 'stopped', code: 0 })
+    const killers = await flow.readKillers()
+    expect([...killers.values()].sort()).toEqual([...kinds.values()].sort())
+    const result = await flow.balance((id) => killers.has(id))
+    expect([result.lost, result.duplicates.size, result.unexpected, result.orderViolations]).toEqual([[], 0, [], []])
+  }, 300_000)
 
   // Case 13: a zombie that wakes.
   test('a member frozen beyond its session is fenced when it wakes: nothing is lost, order holds, its commits change nothing', async () => {

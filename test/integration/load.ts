@@ -8,6 +8,8 @@ export interface LoadOptions {
   /** Work of each record, in ms. Default 0.2. */
   readonly workMs?: number
   readonly keys?: number
+  /** What else the record with this number says. */
+  readonly more?: (n: number) => object
   /** Brokers may be away: what cannot be put is left out. */
   readonly isTolerant?: boolean
 }
@@ -35,12 +37,13 @@ export class Load {
     await this.#flow.handled((await this.#flow.countHandled()) + count, timeoutMs)
   }
 
-  /** Puts no more, and waits until all has come out. Returns how many went in. */
+  /** Puts no more, and waits until all but the killers has come out. Returns how many went in. */
   async end(timeoutMs = 60_000): Promise<number> {
     this.#isOver = true
     await this.#running
     const count = await this.#flow.countInputs()
-    await this.#flow.handled(count, timeoutMs)
+    const killers = await this.#flow.readKillers()
+    await this.#flow.handled(count - killers.size, timeoutMs)
     return count
   }
 
@@ -51,10 +54,10 @@ export class Load {
   }
 
   async #run(): Promise<void> {
-    const { ahead = 2_000, workMs = 0.2, keys = 97, isTolerant = false } = this.#options
+    const { ahead = 2_000, workMs = 0.2, keys = 97, more = () => ({}), isTolerant = false } = this.#options
     while (!this.#isOver) {
       if (this.#produced - (await this.#flow.countHandled()) < ahead) {
-        const records = keyed(CHUNK, () => ({ workMs }), keys, this.#produced)
+        const records = keyed(CHUNK, (n) => ({ workMs, ...more(n) }), keys, this.#produced)
         this.#produced += CHUNK
         try {
           await this.#flow.put(records)

@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { SupervisorStatus } from '../../src/index.ts'
+import type { Health, SupervisorStatus } from '../../src/index.ts'
 
 const program = fileURLToPath(new URL('./members/member.mjs', import.meta.url))
 
@@ -54,6 +54,10 @@ export class MemberProcess {
 
   async status(): Promise<SupervisorStatus> {
     return (await this.#ask<{ status: SupervisorStatus }>('status')).status
+  }
+
+  async health(): Promise<Health> {
+    return (await this.#ask<{ health: Health }>('health')).health
   }
 
   /** A metric's value, summed over the series whose labels contain these. 0: there is none. */

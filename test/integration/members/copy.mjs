@@ -1,5 +1,5 @@
 // Copies records from one topic to another (and into a table, if TABLE names one). What to do is in the record:
-// `{ n, workMs?, waitMs?, gate?, fail? }`; `gate` waits until the file GATE_FILE exists.
+// `{ n, workMs?, waitMs?, gate?, fail?, kill? }`; `gate` waits until the file GATE_FILE exists, `kill` ends or holds its thread.
 import { existsSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,11 +22,29 @@ async function gateOpens() {
   while (!existsSync(gateFile)) await sleep(20)
 }
 
+const killers = {
+  exit: () => process.exit(3),
+  error() {
+    setTimeout(() => {
+      throw new Error('thrown where nobody catches')
+    }, 1)
+    return new Promise(() => undefined)
+  },
+  memory() {
+    const list = []
+    for (;;) list.push(new Array(10_000).fill(0))
+  },
+  loop() {
+    for (;;);
+  },
+}
+
 export default defineHandler({
   name: 'copy',
   input,
   outputs: copies === undefined ? [output] : [output, copies],
   handle(value, context) {
+    if (value.kill) return killers[value.kill]()
     if (value.waitMs) return sleep(value.waitMs).then(() => copy(value, context))
     if (value.gate) return gateOpens().then(() => copy(value, context))
     return copy(value, context)

@@ -31,6 +31,7 @@ const supervisor = await startSupervisor({
 process.on('SIGTERM', () => void supervisor.stop())
 process.on('message', async (asked) => {
   if (asked === 'status') process.send?.({ type: 'status', status: supervisor.status() })
+  if (asked === 'health') process.send?.({ type: 'health', health: supervisor.health() })
   if (asked === 'metrics') process.send?.({ type: 'metrics', text: await supervisor.registry.metrics() })
 })
 // Whoever started it is gone, and with it whoever would end it.
