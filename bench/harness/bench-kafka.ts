@@ -50,6 +50,8 @@ export class BenchKafka {
       'bootstrap.servers': this.brokers,
       'queue.buffering.max.messages': 1_000_000,
       'compression.type': 'none',
+      // The first request for a new topic may be sent again, and others must not overtake it.
+      'enable.idempotence': true,
       ...linger,
     })
     await done((end) => producer.connect({ timeout: 15_000 }, end))

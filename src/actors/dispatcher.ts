@@ -12,6 +12,8 @@ export class Dispatcher {
   /** Actors that may have something ready. The first in line is served next. */
   #line: PartitionActor[] = []
   readonly #inLine = new Set<PartitionActor>()
+  /** Some records have gone to a handler. */
+  onHandedOut: () => void = () => undefined
   #isPumping = false
   #isAskedAgain = false
 
@@ -25,6 +27,17 @@ export class Dispatcher {
   /** The executor takes nothing more now. */
   get isFull(): boolean {
     return this.#executor.freeSlots === 0
+  }
+
+  /** More records would only wait. */
+  get isSated(): boolean {
+    let records = 0
+    let lanes = 0
+    for (const actor of this.#line) {
+      records += actor.readyRecordCount
+      lanes += actor.readyLaneCount
+    }
+    return this.#executor.hasEnough(records, lanes)
   }
 
   /** Nothing more of this actor may be in progress now. */
@@ -59,6 +72,7 @@ export class Dispatcher {
     } finally {
       this.#isPumping = false
     }
+    this.onHandedOut()
   }
 
   #wasAskedAgain(): boolean {

@@ -23,6 +23,8 @@ export interface Executor {
   readonly maxBatchBytes: number
   /** Most consecutive records of one lane of this actor that may share a batch. */
   maxRunRecords(actor: ResolvedActor): number
+  /** So many ready records, in so many lanes, keep it busy until long after more have come. */
+  hasEnough(records: number, lanes: number): boolean
   /** How many more records of this actor may be in progress now. */
   roomOf(actor: ResolvedActor): number
   /** Runs a batch; calls `settle` once per run, then `onRoom` whenever a slot or room came free. Never throws. */

@@ -78,6 +78,11 @@ export class InlineExecutor implements Executor {
     return this.#placeOf(actor).isAsynchronous === false ? MAX_BATCH_RECORDS : 1
   }
 
+  /** What is small is gone within the turn, and what waits for something leaves room for others. */
+  hasEnough(): boolean {
+    return false
+  }
+
   /** Its only actor's records are what its slots count. */
   roomOf(): number {
     return Number.POSITIVE_INFINITY

@@ -63,6 +63,7 @@ export class Lanes {
   #blockedBytes = 0
   #readyHead: Lane | null = null
   #readyTail: Lane | null = null
+  #readyLanes = 0
   #readyRecords = 0
   #records = 0
 
@@ -79,6 +80,11 @@ export class Lanes {
   /** Records in lanes that may be taken now. */
   get readyRecordCount(): number {
     return this.#readyRecords
+  }
+
+  /** Lanes that may be taken now; loose records are together in one. */
+  get readyLaneCount(): number {
+    return this.#readyLanes
   }
 
   get busyKeyCount(): number {
@@ -191,6 +197,7 @@ export class Lanes {
     this.#readyHead = lane.nextReady
     if (this.#readyHead === null) this.#readyTail = null
     lane.nextReady = null
+    this.#readyLanes -= 1
     this.#readyRecords -= lane.size
     lane.state = 'taken'
     lane.takenCount = invocations.length
@@ -295,6 +302,7 @@ export class Lanes {
       first.bytes += lane.bytes
     } else {
       lane.state = 'ready'
+      this.#readyLanes += 1
       lane.nextReady = first
       this.#readyHead = lane
       this.#readyTail ??= lane
@@ -334,6 +342,7 @@ export class Lanes {
     this.#waiting.clear()
     this.#readyHead = null
     this.#readyTail = null
+    this.#readyLanes = 0
     this.#readyRecords = 0
     return discarded
   }
@@ -393,6 +402,7 @@ export class Lanes {
 
   #makeReady(lane: Lane): void {
     lane.state = 'ready'
+    this.#readyLanes += 1
     this.#readyRecords += lane.size
     if (this.#readyTail === null) this.#readyHead = lane
     else this.#readyTail.nextReady = lane

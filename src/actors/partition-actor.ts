@@ -218,6 +218,12 @@ export class PartitionActor implements CommittedPartition {
     return this.#state === 'running' ? this.#lanes.readyRecordCount : 0
   }
 
+  /** Lanes in which they stand: so many may be at work at once. */
+  get readyLaneCount(): number {
+    if (this.actor.order === 'unordered') return this.readyRecordCount
+    return this.#state === 'running' ? this.#lanes.readyLaneCount : 0
+  }
+
   get firstRunsAlone(): boolean {
     return this.#lanes.firstRunsAlone
   }

@@ -57,6 +57,8 @@ const WATCH = { intervalMs: 500, graceMs: 1_000 }
 const ESTIMATE_WEIGHT = 0.2
 /** Before anything is known of a handler's cost: enough to learn from, too little to hold a thread for long. */
 const FIRST_BATCH_RECORDS = 16
+/** What has to be ready beside what is at the threads, so that they never wait for the source: a poll brings half of it. */
+const LEAST_ENOUGH = 1_000
 /** Most memory of the progress board for batches that only wait. Without a free row no batch goes out. */
 const MAX_WAITING_BOARD_BYTES = 16 * 1024 * 1024
 
@@ -192,6 +194,17 @@ export class WorkerPool implements Executor {
   maxRunRecords({ name, order }: ResolvedActor): number {
     const isSingle = order === 'unordered' || this.#actors.get(name)?.kind === 'asynchronous'
     return isSingle ? 1 : Number.MAX_SAFE_INTEGER
+  }
+
+  /**
+   * Twice what all slots take, in lanes for all of them. Of asynchronous handlers it is not known: what they wait for
+   * sets their pace. And one actor's backlog must not keep out the records of another.
+   */
+  hasEnough(records: number, lanes: number): boolean {
+    const [only, ...others] = this.#actors.values()
+    if (only === undefined || only.kind === 'asynchronous' || others.length > 0) return false
+    const slots = this.#options.threads.count * this.#options.threads.slots
+    return lanes >= 2 * slots && records >= Math.max(LEAST_ENOUGH, 2 * slots * this.maxBatchRecords)
   }
 
   /** Records of a synchronous handler are in progress one at a time, whatever their number. */

@@ -20,6 +20,7 @@ import {
   type Subscription,
 } from 'rxjs'
 import type { Clock } from '../clock.ts'
+import type { Appetite } from './appetite.ts'
 import type { BrokerConsumer } from './broker-port.ts'
 import type { Credit } from './credit.ts'
 import type { SourceRecord, TopicPartition } from './record.ts'
@@ -27,6 +28,7 @@ import type { SourceRecord, TopicPartition } from './record.ts'
 export interface SourceOptions {
   readonly consumer: BrokerConsumer
   readonly credit: Credit
+  readonly appetite: Appetite
   readonly clock: Clock
   /** Records of one partition, in offset order. */
   readonly onRecords: (records: readonly SourceRecord[]) => void
@@ -44,7 +46,7 @@ export type EndOfPartition = TopicPartition & { readonly position: number }
 const MAX_POLL_RECORDS = 500
 /** How long one poll waits for a first record. A disconnect has to wait for it. */
 const POLL_TIMEOUT_MS = 100
-/** Without credit the member still polls this often, to serve callbacks and stay in its group. */
+/** Without credit or appetite the member still polls this often, to serve callbacks and stay in its group. */
 const KEEPALIVE_MS = 100
 
 export class Source {
@@ -93,8 +95,10 @@ export class Source {
   }
 
   async #poll(): Promise<void> {
-    const { clock, consumer, credit, onBatchEnd } = this.#options
-    const room = this.#isTaking ? Math.min(MAX_POLL_RECORDS, credit.availableRecords) : 0
+    const { appetite, clock, consumer, credit, onBatchEnd } = this.#options
+    // Asking for nothing would in the end throw away what the client has fetched; one record more does no harm.
+    const wanted = appetite.isSated ? 1 : MAX_POLL_RECORDS
+    const room = this.#isTaking ? Math.min(wanted, credit.availableRecords) : 0
     const records = await consumer.poll(room, room === 0 ? 0 : POLL_TIMEOUT_MS)
     this.#lastPollAtMs = clock.now()
     if (this.#subscription?.closed === true) return
@@ -116,14 +120,19 @@ export class Source {
     }
   }
 
-  /** Emits when the next poll may begin: at once while there is credit, else when some is free or it is time to poll anyway. */
+  /**
+   * Emits when the next poll may begin: at once while there are credit and appetite, else when some came or it is time to
+   * poll anyway.
+   */
   #credit$(): Observable<unknown> {
-    const { clock, credit } = this.#options
-    if (this.#isTaking && credit.availableRecords > 0) return of(null)
+    const { appetite, clock, credit } = this.#options
+    const hasCredit = credit.availableRecords > 0
+    if (this.#isTaking && hasCredit && !appetite.isSated) return of(null)
     const keepalive = new Subject<void>()
     const cancel = clock.after(KEEPALIVE_MS, () => {
       keepalive.next()
     })
-    return race(credit.freed$, keepalive).pipe(take(1), finalize(cancel))
+    const change = hasCredit ? appetite.hungry$ : credit.freed$
+    return race(change, keepalive).pipe(take(1), finalize(cancel))
   }
 }

@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts'
 import { TroupeError, errorTable, type ErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedActor, ResolvedApp } from '../options.ts'
+import { Appetite } from '../streams/appetite.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
 import type { Committer } from '../streams/committer.ts'
 import { Credit } from '../streams/credit.ts'
@@ -66,9 +67,13 @@ export class Membership {
         this.#fail(error)
       },
     })
+    const { dispatchers } = options
+    const appetite = new Appetite(() => dispatchers.every(({ isSated }) => isSated))
+    for (const dispatcher of dispatchers) dispatcher.onHandedOut = () => appetite.review()
     this.source = new Source({
       consumer,
       credit: this.credit,
+      appetite,
       clock: options.clock,
       onRecords: (records) => {
         this.assignment.admit(records)
@@ -77,7 +82,7 @@ export class Membership {
         this.assignment.noteEnd(end)
       },
       onBatchEnd: () => {
-        for (const dispatcher of options.dispatchers) dispatcher.pump()
+        for (const dispatcher of dispatchers) dispatcher.pump()
       },
       onFailure: (error) => {
         this.#fail(error)

@@ -13,6 +13,7 @@ class HeldExecutor implements Executor {
   maxBatchRecords = 100
   maxBatchBytes: number = Number.POSITIVE_INFINITY
   maxRun: number = Number.MAX_SAFE_INTEGER
+  enough = { records: Number.POSITIVE_INFINITY, lanes: 0 }
   onRoom: () => void = () => undefined
   /** By actor; the others have no limit. */
   readonly rooms = new Map<string, number>()
@@ -21,6 +22,10 @@ class HeldExecutor implements Executor {
 
   maxRunRecords(): number {
     return this.maxRun
+  }
+
+  hasEnough(records: number, lanes: number): boolean {
+    return records >= this.enough.records && lanes >= this.enough.lanes
   }
 
   roomOf({ name }: ResolvedActor): number {
@@ -99,6 +104,23 @@ describe('batches', () => {
     executor.roomOf = () => (executor.batches.length === 0 && actors[0]!.readyRecordCount > 0 ? 0 : 1)
     dispatcher.pump()
     expect(executor.log).toEqual(['b0'])
+  })
+
+  test('it is sated by what is ready, not by what is at a handler, and tells when some has gone there', () => {
+    const { executor, dispatcher, give } = world('a', 'b')
+    executor.enough = { records: 4, lanes: 3 }
+    executor.maxBatchRecords = 1
+    let told = 0
+    dispatcher.onHandedOut = () => (told += 1)
+    give(0, 'xxx')
+    give(1, 'y')
+    // Four records, in two lanes.
+    expect(dispatcher.isSated).toBe(false)
+    give(1, 'z', 1)
+    expect(dispatcher.isSated).toBe(true)
+    dispatcher.pump()
+    // The lane of x is at the handler, so what is behind it is not ready.
+    expect([executor.log, dispatcher.isSated, told]).toEqual([['a0'], false, 1])
   })
 
   test('what is ready is shared out among the free slots', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { BrokerConsumer } from '../../src/streams/broker-port.ts'
+import { Appetite } from '../../src/streams/appetite.ts'
 import { Credit } from '../../src/streams/credit.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
 import { Source } from '../../src/streams/source.ts'
@@ -32,9 +33,12 @@ function makeSource(maxRecords = 10) {
         })
       }),
   } as unknown as BrokerConsumer
+  const handlers = { areSated: false }
+  const appetite = new Appetite(() => handlers.areSated)
   const source: Source = new Source({
     consumer,
     credit,
+    appetite,
     clock,
     onRecords: (records) => {
       seen.push(`${records[0]?.partition ?? '?'}: ${records.map(({ offset }) => offset).join(' ')}`)
@@ -49,7 +53,7 @@ function makeSource(maxRecords = 10) {
     polls.at(-1)?.answer(records)
     await clock.settle()
   }
-  return { source, clock, credit, polls, seen, answer }
+  return { source, clock, credit, appetite, handlers, polls, seen, answer }
 }
 
 test('hands over the records of each partition, in the order they came', async () => {
@@ -79,6 +83,35 @@ test('asks for what there is credit for, and for nothing while there is none, bu
   await clock.settle()
   expect(polls.length).toBe(before + 1)
   expect(polls.at(-1)?.maxRecords).toBe(1)
+})
+
+test('while the handlers have enough it asks for a record now and then, and for all it may as soon as they have not', async () => {
+  const { answer, appetite, clock, handlers, polls } = makeSource(10_000)
+  handlers.areSated = true
+  await answer([record(0, 0)])
+  expect(polls).toHaveLength(1)
+  await clock.advance(100)
+  expect(polls.map(({ maxRecords }) => maxRecords)).toEqual([500, 1])
+  await answer([record(0, 1)])
+  appetite.review()
+  await clock.settle()
+  expect(polls).toHaveLength(2)
+  handlers.areSated = false
+  appetite.review()
+  await clock.settle()
+  expect(polls.map(({ maxRecords }) => maxRecords)).toEqual([500, 1, 500])
+})
+
+// Case 51: no lost wake-up.
+test('an appetite that comes while a record is asked for is met by the next poll', async () => {
+  const { answer, appetite, clock, handlers, polls } = makeSource(10_000)
+  handlers.areSated = true
+  await answer([record(0, 0)])
+  await clock.advance(100)
+  handlers.areSated = false
+  appetite.review()
+  await answer([record(0, 1)])
+  expect(polls.map(({ maxRecords }) => maxRecords)).toEqual([500, 1, 500])
 })
 
 // Case 51: no lost wake-up.

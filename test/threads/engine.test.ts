@@ -105,5 +105,7 @@ test('threads that have more to do than they can are named as what binds, and as
   expect(count()?.cost.crossing?.micros).toBeGreaterThan(0)
   expect(count()?.cost).toMatchObject({ waits: 0 })
   expect(count()?.cost.handlerMicros).toBeGreaterThan(18_000)
+  // More than a thousand ready ones and a poll of 500 would only wait; four batches of 16 are at the threads at most.
+  expect(engine.status().recordsInFlight).toBeLessThan(1_000 + 500 + 64)
   await engine.kill()
 })
