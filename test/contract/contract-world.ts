@@ -66,6 +66,8 @@ export class Member {
   takes = 500
   /** The most records that one poll brought. */
   mostTaken = 0
+  /** Polls that have ended. */
+  polls = 0
   /** Runs before a revoke is answered. */
   onRevoke: (event: RebalanceEvent) => void = () => undefined
   #unanswered: RebalanceEvent[] = []
@@ -98,6 +100,7 @@ export class Member {
       for (const event of this.#unanswered.filter(({ type }) => !this.held.has(type))) this.answer(event)
       const taken = await this.consumer.poll(this.takes, 50)
       this.records.push(...taken)
+      this.polls += 1
       this.mostTaken = Math.max(this.mostTaken, taken.length)
       // A consumer that answers at once without records must not starve the others of this process.
       await new Promise(setImmediate)
@@ -119,6 +122,12 @@ export class Member {
     const done = this.consumer.unassign(event.id, event.partitions)
     if (done) for (const each of event.partitions) this.assigned.delete(partitionName(each))
     return done
+  }
+
+  /** Resolves when a poll has begun and ended that takes what may be taken from now on. */
+  async nextPoll(): Promise<void> {
+    const before = this.polls
+    await until('two polls', () => this.polls >= before + 2)
   }
 
   /** Stores the position after the last record received of each partition. */
@@ -165,7 +174,7 @@ export function numbered(partition: number, count: number, prefix = 'v'): (Outpu
 }
 
 /** Waits until `condition` holds; fails with `what` after `timeoutMs`. */
-export async function until(what: string, condition: () => boolean, timeoutMs = 60_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, timeoutMs = 120_000): Promise<void> {
   const deadline = Date.now() + timeoutMs
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`not so after ${timeoutMs} ms: ${what}`)

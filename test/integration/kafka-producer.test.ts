@@ -110,13 +110,15 @@ describe.skipIf(!kafkaIsAvailable)('producer on real Kafka', { concurrent: true 
     test.onTestFinished(() => own.close())
     const topic = uniqueName('topic')
     await own.createTopic(topic, 1)
-    const producer = await producerOn(test, kafka.bootstrapServers, { deliveryTimeoutMs: 4000 })
-    const write = (text: string): Promise<readonly WriteResult[]> =>
+    // The one gives up soon; the other waits longer than a busy machine takes.
+    const impatient = await producerOn(test, kafka.bootstrapServers, { deliveryTimeoutMs: 4000 })
+    const patient = await producerOn(test, kafka.bootstrapServers, { deliveryTimeoutMs: 60_000 })
+    const write = (text: string, producer = impatient): Promise<readonly WriteResult[]> =>
       producer.write([0, 1, 2].map((i) => ({ topic, key: bytesOf('k'), value: bytesOf(`${text}${i}`) })))
-    expect(codes(await write('before'))).toEqual({ durable: 3 })
+    expect(codes(await write('before', patient))).toEqual({ durable: 3 })
 
     broker!.pause()
-    const writing = write('during')
+    const writing = write('during', patient)
     await sleep(2000)
     broker!.resume()
     expect(codes(await writing)).toEqual({ durable: 3 })
@@ -126,7 +128,7 @@ describe.skipIf(!kafkaIsAvailable)('producer on real Kafka', { concurrent: true 
       await expect(write('gone')).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
     }
     await broker!.start()
-    const deadline = Date.now() + 30_000
+    const deadline = Date.now() + 120_000
     for (;;) {
       try {
         expect(codes(await write('gone'))).toEqual({ durable: 3 })
@@ -141,10 +143,11 @@ describe.skipIf(!kafkaIsAvailable)('producer on real Kafka', { concurrent: true 
 
     // A write that is under way when the producer ends does not keep it.
     await broker!.kill()
-    const last = write('last').catch((error: unknown) => error)
+    const last = write('last', patient).catch((error: unknown) => error)
     const startedAt = Date.now()
-    await producer.disconnect()
+    await patient.disconnect()
     expect(await last).toMatchObject({ code: 'SINK_UNAVAILABLE' })
-    expect(Date.now() - startedAt).toBeLessThan(3000)
+    // Half of what it would be given otherwise.
+    expect(Date.now() - startedAt).toBeLessThan(30_000)
   })
 })
