@@ -38,7 +38,7 @@ export interface Reader {
   stop(): Promise<void>
 }
 
-const SILENCE_MS = 5000
+const SILENCE_MS = 30_000
 
 /** Follows the topics from where they end now. */
 export async function startReader(kafka: Kafka): Promise<Reader> {

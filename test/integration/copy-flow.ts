@@ -117,7 +117,7 @@ export class CopyFlow {
         const known = this.#outputs.get(partition) ?? { position: undefined, records: [] }
         this.#outputs.set(partition, known)
         const at = { topic: this.output, partition }
-        const read = await readPartition(this.#probe.kafka, at, known.position, 'read_committed', Date.now() + 60_000)
+        const read = await readPartition(this.#probe.kafka, at, known.position, 'read_committed', Date.now() + 120_000)
         known.position = read.position
         for (const record of read.records) {
           known.records.push(record)
@@ -128,7 +128,7 @@ export class CopyFlow {
   }
 
   /** Waits until this many different inputs have an output. */
-  async handled(count: number, timeoutMs = 60_000): Promise<void> {
+  async handled(count: number, timeoutMs = 120_000): Promise<void> {
     const deadline = Date.now() + timeoutMs
     for (;;) {
       const known = await this.countHandled()

@@ -1,4 +1,7 @@
 /** The guarantee on real Kafka, with real processes: what went in and what came out, read back by another client. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { decodeCompletionMap } from '../../src/streams/completion-map.ts'
 import { KafkaProbe, bootstrapServers, headerText, kafkaIsAvailable, type NewRecord } from '../support/real-kafka.ts'
@@ -7,7 +10,11 @@ import { expectKillersDead, expectRecovered, killerEnv } from './killers.ts'
 import { MemberProcess } from './member-process.ts'
 
 const probe = new KafkaProbe(bootstrapServers)
-afterAll(() => probe.close())
+const folder = mkdtempSync(join(tmpdir(), 'troupe-gate-'))
+afterAll(async () => {
+  await probe.close()
+  rmSync(folder, { recursive: true })
+})
 
 const makeFlow = (partitions = 4, env: Readonly<Record<string, string>> = {}): Promise<CopyFlow> =>
   CopyFlow.make(probe, 'guarantee', { partitions, env })
@@ -72,15 +79,18 @@ describe.skipIf(!kafkaIsAvailable)('the guarantee, on real Kafka', () => {
 
   // Case 31: the completion map makes a crash cheap behind a stuck record.
   test('one stuck record and thousands finished behind it: after kill -9 the finished ones are not handled again', async () => {
-    const flow = await makeFlow(1, { RUN_ON: 'main' })
-    const stuck = { key: 'stuck', value: JSON.stringify({ n: -1, waitMs: 15_000 }) }
+    const gate = join(folder, 'stuck')
+    const patient = JSON.stringify({ handlerTimeoutMs: 600_000 })
+    const flow = await makeFlow(1, { RUN_ON: 'main', GATE_FILE: gate, ACTOR_OPTIONS: patient })
+    const stuck = { key: 'stuck', value: JSON.stringify({ n: -1, gate: true }) }
     await flow.put([stuck, ...keyed(5_000)])
     const first = await startMember({ ...flow.env, KAFKA_OPTIONS: JSON.stringify({ sessionTimeoutMs: 6_000 }) })
     await flow.handled(5_000)
     // The commit shows all but the stuck one as finished: one interval after the last of them is durable.
-    await expect.poll(() => committedMap(flow), { timeout: 10_000 }).toEqual({ frontier: 5_001, unfinishedCount: 1 })
+    await expect.poll(() => committedMap(flow)).toEqual({ frontier: 5_001, unfinishedCount: 1 })
     const before = flow.outputs.length
     await first.kill()
+    writeFileSync(gate, '')
     await startMember(flow.env)
     await flow.handled(5_001)
     expect(flow.outputs.length - before).toBe(1)
@@ -93,7 +103,7 @@ describe.skipIf(!kafkaIsAvailable)('the guarantee, on real Kafka', () => {
     const first = await startMember(flow.env)
     await flow.handled(300)
     const second = await startMember(flow.env)
-    await expect.poll(async () => (await second.status()).partitions.length, { timeout: 30_000 }).toBe(3)
+    await expect.poll(async () => (await second.status()).partitions.length).toBe(3)
     expect((await first.status()).partitions).toHaveLength(3)
     await flow.handled(3_000)
     await first.stop()
@@ -116,7 +126,7 @@ describe.skipIf(!kafkaIsAvailable)('the guarantee, on real Kafka', () => {
     await flow.put([...keyed(2_000, fail), broken])
     const member = await startMember(flow.env)
     await flow.handled(1_960)
-    await expect.poll(() => flow.committedTotal(), { timeout: 20_000 }).toBe(2_001)
+    await expect.poll(() => flow.committedTotal()).toBe(2_001)
     await member.stop()
     const letters = await flow.readDeadLetters()
     expect(letters).toHaveLength(41)
@@ -168,7 +178,7 @@ describe.skipIf(!kafkaIsAvailable)('the guarantee, on real Kafka', () => {
     await flow.handled(5_000)
     first.wake()
     await flow.handled(6_000)
-    await expect.poll(() => flow.committedTotal(), { timeout: 20_000 }).toBe(6_000)
+    await expect.poll(() => flow.committedTotal()).toBe(6_000)
     const result = await flow.balance()
     expect([result.lost, result.orderViolations]).toEqual([[], []])
   })

@@ -10,26 +10,22 @@ import { kafkaIsAvailable } from '../support/real-kafka.ts'
 describe.skipIf(!kafkaIsAvailable)('npm run kafka', () => {
   const script = fileURLToPath(new URL('../../scripts/kafka.mjs', import.meta.url))
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
-    'leaves nothing behind after %s',
-    { timeout: 60_000 },
-    async (signal) => {
-      const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] })
-      const servers = await new Promise<string>((resolve) => {
-        child.stdout.once('data', (data: Buffer) => resolve(data.toString().trim()))
-      })
-      const [host, port] = servers.split(':')
-      const isUp = async () => (await countKnownBrokers(host!, Number(port))) > 0
-      const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`troupe-kafka-${child.pid}-`))
-      expect(await isUp()).toBe(true)
-      expect(folders()).toHaveLength(1)
+  it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('leaves nothing behind after %s', async (signal) => {
+    const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const servers = await new Promise<string>((resolve) => {
+      child.stdout.once('data', (data: Buffer) => resolve(data.toString().trim()))
+    })
+    const [host, port] = servers.split(':')
+    const isUp = async () => (await countKnownBrokers(host!, Number(port))) > 0
+    const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`troupe-kafka-${child.pid}-`))
+    expect(await isUp()).toBe(true)
+    expect(folders()).toHaveLength(1)
 
-      const ended = once(child, 'exit')
-      child.kill(signal)
-      await ended
-      expect(child.exitCode).toBe(signal === 'SIGKILL' ? null : 0)
-      await expect.poll(folders, { timeout: 5000 }).toEqual([])
-      expect(await isUp()).toBe(false)
-    },
-  )
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    await ended
+    expect(child.exitCode).toBe(signal === 'SIGKILL' ? null : 0)
+    await expect.poll(folders).toEqual([])
+    expect(await isUp()).toBe(false)
+  })
 })

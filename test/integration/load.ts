@@ -33,12 +33,12 @@ export class Load {
   }
 
   /** Waits until this many more inputs have an output. */
-  async progress(count: number, timeoutMs = 60_000): Promise<void> {
+  async progress(count: number, timeoutMs = 120_000): Promise<void> {
     await this.#flow.handled((await this.#flow.countHandled()) + count, timeoutMs)
   }
 
   /** Puts no more, and waits until all but the killers has come out. Returns how many went in. */
-  async end(timeoutMs = 60_000): Promise<number> {
+  async end(timeoutMs = 120_000): Promise<number> {
     this.#isOver = true
     await this.#running
     const count = await this.#flow.countInputs()

@@ -31,9 +31,10 @@ export class MemberProcess {
     createInterface({ input: child.stderr! }).on('line', (line) => {
       this.#noteLine(line)
     })
-    const exited = once(child, 'exit') as Promise<[number | null]>
+    // Not 'exit': its last lines may come after that.
+    const closed = once(child, 'close') as Promise<[number | null]>
     this.ended = this.#message<{ reason: string; error?: string }>('ended').then(async ({ reason, error }) => {
-      const [code] = await exited
+      const [code] = await closed
       return { reason, code, ...(error === undefined ? {} : { error }) }
     })
     // Most are killed, and nobody asks.
@@ -83,9 +84,9 @@ export class MemberProcess {
   /** SIGKILL. */
   async kill(): Promise<void> {
     if (!this.isRunning) return
-    const exited = once(this.#child, 'exit')
+    const closed = once(this.#child, 'close')
     this.#child.kill('SIGKILL')
-    await exited
+    await closed
   }
 
   freeze(): void {
@@ -114,18 +115,18 @@ export class MemberProcess {
 
   #message<Message>(type: string): Promise<Message> {
     return new Promise((resolve, reject) => {
-      const onExit = (code: number | null, signal: string | null): void => {
+      const onClose = (code: number | null, signal: string | null): void => {
         const last = this.log.slice(-5).map(({ msg }) => `\n  ${msg}`)
         reject(new Error(`the member ended (${code ?? signal ?? '?'}) before it said "${type}"${last.join('')}`))
       }
       const onMessage = (message: { type: string }): void => {
         if (message.type !== type) return
-        this.#child.off('exit', onExit)
+        this.#child.off('close', onClose)
         this.#child.off('message', onMessage)
         resolve(message as Message)
       }
       this.#child.on('message', onMessage)
-      this.#child.once('exit', onExit)
+      this.#child.once('close', onClose)
     })
   }
 }

@@ -107,9 +107,7 @@ describe.skipIf(!kafkaIsAvailable)('one broker', () => {
     await produceAll(topic, [{ key: 'last', value: 'last' }])
     const values = async () => (await readAll(topic)).map((each) => each.value?.toString())
     const survivors = records(500, 'new ').slice(-50)
-    await expect
-      .poll(values, { timeout: 20_000, interval: 250 })
-      .toEqual([...survivors.map((each) => each.value), 'last'])
+    await expect.poll(values, { interval: 250 }).toEqual([...survivors.map((each) => each.value), 'last'])
   })
 
   it('reads a hundred thousand records within seconds', async () => {
@@ -177,7 +175,7 @@ describe.skipIf(!kafkaIsAvailable)('a group of the newer protocol', () => {
     consumer.subscribe([topic])
     consumer.consume()
     await expect
-      .poll(() => groupMembers(group), { timeout: 15_000, interval: 200 })
+      .poll(() => groupMembers(group), { interval: 200 })
       .toMatchObject([{ clientId: 'newcomer', assignment: { [topic]: [0, 1, 2] } }])
     await new Promise((resolve) => consumer.disconnect(resolve))
   })
@@ -190,7 +188,7 @@ describe.skipIf(!kafkaIsAvailable)('three brokers', () => {
   beforeAll(async () => {
     cluster = await startKafka({ brokers: 3 })
     probe = new KafkaProbe(cluster.bootstrapServers)
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await probe.close()
@@ -198,7 +196,7 @@ describe.skipIf(!kafkaIsAvailable)('three brokers', () => {
     expect(existsSync(cluster.folder)).toBe(false)
   })
 
-  it('keeps every acknowledged record while one of them is killed and comes back', { timeout: 120_000 }, async () => {
+  it('keeps every acknowledged record while one of them is killed and comes back', async () => {
     const topic = uniqueName('replicated')
     await probe.createTopic(topic, 6)
     await probe.produceAll(topic, records(1000, 'before '))
@@ -225,7 +223,7 @@ describe.skipIf(!kafkaIsAvailable)('a broker with TLS and SCRAM', () => {
   let cluster: KafkaCluster
   beforeAll(async () => {
     cluster = await startKafka({ tls: true, sasl: [{ username: 'alice', password: 'wonderland' }] })
-  }, 120_000)
+  })
   afterAll(() => cluster.stop())
 
   it('lets in who has the password and trusts the right authority, nobody else', async () => {

@@ -83,11 +83,8 @@ describe.skipIf(!kafkaIsAvailable)('a membership that fails', () => {
       stats,
     })
     await expect
-      .poll(
-        async () => (await committedOffsets(name, input.name)).reduce((sum, { position }) => sum + (position ?? 0), 0),
-        {
-          timeout: 30_000,
-        },
+      .poll(async () =>
+        (await committedOffsets(name, input.name)).reduce((sum, { position }) => sum + (position ?? 0), 0),
       )
       .toBe(1_000)
     await engine.stop()

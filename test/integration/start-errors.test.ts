@@ -2,13 +2,14 @@
  * What is wrong from the start ends `troupe run` by itself, in one message that names the cause and what to do. Real
  * brokers and a real PostgreSQL, because what they say about a wrong password or a wrong certificate is the point.
  */
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:net'
+import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CommandProcess, findFreePort, type CommandEnd } from '../support/command-process.ts'
+import { CommandProcess, type CommandEnd } from '../support/command-process.ts'
 import { bootstrapServers, kafkaIsAvailable, startKafka, type KafkaCluster } from '../support/real-kafka.ts'
 import { startPostgres, type RealPostgres } from '../support/real-postgres.ts'
 
@@ -17,11 +18,13 @@ const table = `create table enriched_clicks (
   user_id bigint, session_id bigint, timestamp timestamptz, url text, ip inet, country text,
   primary key (user_id, timestamp))`
 
+/** No port that is found free would stay so while servers start beside it. */
+const nobody = '127.0.0.1:1'
+
 interface World {
   readonly withLogIn: KafkaCluster
   readonly withTls: KafkaCluster
   readonly postgres: RealPostgres
-  readonly freePort: number
   readonly taken: Server
   readonly takenPort: number
   /** Where broken modules are written; `troupe` is found from there. */
@@ -29,21 +32,21 @@ interface World {
 }
 
 async function makeWorld(): Promise<World> {
-  const [withLogIn, withTls, postgres, freePort, takenPort, folder] = await Promise.all([
+  const taken = createServer().listen(0, '0.0.0.0')
+  const [withLogIn, withTls, postgres, folder] = await Promise.all([
     startKafka({ sasl: [{ username: 'alice', password: 'right' }] }),
     startKafka({ tls: true }),
     startPostgres(),
-    findFreePort(),
-    findFreePort(),
     mkdtemp(join(tmpdir(), 'troupe-start-')),
+    once(taken, 'listening'),
   ])
   await postgres.query(table)
   await postgres.query('create database without_table')
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
   await mkdir(join(folder, 'node_modules'))
   await symlink(fileURLToPath(new URL('../..', import.meta.url)), join(folder, 'node_modules/troupe'))
-  const taken = createServer().listen(takenPort, '0.0.0.0')
-  return { withLogIn, withTls, postgres, freePort, taken, takenPort, folder }
+  const takenPort = (taken.address() as AddressInfo).port
+  return { withLogIn, withTls, postgres, taken, takenPort, folder }
 }
 
 /** The message: one line that says what, one that says what to do; nothing else on standard error, nothing left over. */
@@ -56,16 +59,16 @@ function expectOneMessage(end: CommandEnd, start: RegExp): void {
   expect(end.stdout).toBe('')
 }
 
-describe.skipIf(!kafkaIsAvailable)('what is wrong from the start', { timeout: 120_000, concurrent: true }, () => {
+describe.skipIf(!kafkaIsAvailable)('what is wrong from the start', { concurrent: true }, () => {
   let world: World
   beforeAll(async () => {
     world = await makeWorld()
-  }, 180_000)
+  })
   afterAll(async () => {
     world.taken.close()
     await Promise.all([world.withLogIn.stop(), world.withTls.stop(), world.postgres.stop()])
     await rm(world.folder, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   /** `troupe run`, with servers that are right unless said otherwise. */
   async function run(module: string, args: readonly string[], env: Record<string, string> = {}): Promise<CommandEnd> {
@@ -111,7 +114,7 @@ describe.skipIf(!kafkaIsAvailable)('what is wrong from the start', { timeout: 12
     ]
 
     test('nobody listens there', async () => {
-      const brokers = `127.0.0.1:${world.freePort}`
+      const brokers = nobody
       const end = await run(clicksApp, [], { KAFKA_BROKERS: brokers })
       expect(end.code).toBe(1)
       expectOneMessage(end, /^error BROKER_UNREACHABLE: .*Connection refused/)
@@ -176,7 +179,7 @@ describe.skipIf(!kafkaIsAvailable)('what is wrong from the start', { timeout: 12
     }
 
     test.each([
-      ['nobody listens there', (url: URL) => (url.port = String(world.freePort)), /nobody listens there/],
+      ['nobody listens there', (url: URL) => (url.port = '1'), /nobody listens there/],
       ['no such host', (url: URL) => (url.hostname = 'no-such-host.invalid'), /host name is unknown/],
       ['the wrong password', (url: URL) => (url.password = 'hunter2'), /password authentication failed for user/],
       ['no such database', (url: URL) => (url.pathname = '/nowhere'), /database "nowhere" does not exist/],
@@ -266,7 +269,7 @@ describe.skipIf(!kafkaIsAvailable)('what is wrong from the start', { timeout: 12
 
   describe('npm start', () => {
     test.each([
-      ['nobody listens there', () => `127.0.0.1:${world.freePort}`],
+      ['nobody listens there', () => nobody],
       ['a log-in is wanted', () => world.withLogIn.bootstrapServers],
       ['TLS is wanted', () => world.withTls.bootstrapServers],
     ])('%s', async (_, brokers) => {

@@ -42,7 +42,7 @@ export interface ReadOptions {
   readonly partitions?: readonly number[]
   /** Default `read_committed`. */
   readonly isolation?: Isolation
-  /** Default 30 s. */
+  /** Default 120 s. */
   readonly timeoutMs?: number
 }
 
@@ -112,7 +112,7 @@ export class KafkaProbe {
 
   /** Reads from the beginning to the ends as of the call (or `until` a count); sorted by partition and offset. */
   async readAll(topic: string, options: ReadOptions = {}): Promise<ReadRecord[]> {
-    const deadline = Date.now() + (options.timeoutMs ?? 30_000)
+    const deadline = Date.now() + (options.timeoutMs ?? 120_000)
     const partitions = options.partitions ?? (await this.partitionsOf(topic))
     const records = new Map<number, ReadRecord[]>(partitions.map((partition) => [partition, []]))
     const positions = new Map<number, number>()
@@ -223,7 +223,7 @@ async function connected<Client extends { connect(): Promise<void> }>(client: Cl
 
 /** kafkajs does not repeat these requests by itself while a coordinator is loading or moving. */
 async function retrying<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   for (;;) {
     try {
       return await ask()
