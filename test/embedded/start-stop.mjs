@@ -5,6 +5,7 @@
  *
  *   node --expose-gc start-stop.mjs <rounds> <supervisors at once>
  */
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -23,13 +24,20 @@ function report(_, message) {
   process.stderr.write(`${message}\n`)
 }
 
+/** Below the range from which outgoing connections take theirs: each is used again and again. */
 async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(12_000, 32_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 function count() {

@@ -26,6 +26,6 @@ describe.skipIf(!kafkaIsAvailable)('npm run kafka', () => {
     await ended
     expect(child.exitCode).toBe(signal === 'SIGKILL' ? null : 0)
     await expect.poll(folders).toEqual([])
-    expect(await isUp()).toBe(false)
+    await expect.poll(isUp).toBe(false)
   })
 })

@@ -137,7 +137,7 @@ describe.skipIf(!kafkaIsAvailable)('one broker', () => {
     expect(await groupMembers(group)).toEqual([])
 
     const probe = new KafkaProbe(bootstrapServers)
-    const consumer = probe.kafka.consumer({ groupId: group, sessionTimeout: 3000, heartbeatInterval: 500 })
+    const consumer = probe.kafka.consumer({ groupId: group, sessionTimeout: 60_000, heartbeatInterval: 500 })
     await consumer.connect()
     await consumer.subscribe({ topics: [topic] })
     const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve))

@@ -75,7 +75,9 @@ export class KafkaProbe {
       clientId: 'probe',
       // What fails is thrown; kafkajs' log would only repeat it, at length while a broker is down on purpose.
       logLevel: logLevel.NOTHING,
-      retry: { initialRetryTime: 50, retries: 12, maxRetryTime: 2000 },
+      // A busy machine takes its time to answer, and to choose another leader: a minute in all.
+      connectionTimeout: 20_000,
+      retry: { initialRetryTime: 50, retries: 36, maxRetryTime: 2000 },
       ...config,
       brokers: bootstrapServers.split(','),
     })

@@ -23,7 +23,8 @@ const oneKey = (values: object[]) => scripts(values).map((record) => ({ ...recor
 test('behind a parked record nothing of its lane has run; a decision lets it go on in order', async () => {
   const { actorOf, finished, handled, results, send } = await start()
   send(oneKey([{}, { code: 'E_PARK' }, {}]))
-  await until(() => actorOf(0).parked().length === 1)
+  // A line may come after the reply of its batch: they use two ports.
+  await until(() => actorOf(0).parked().length === 1 && handled().length >= 2)
   expect(handled()).toEqual(['scripts/0/0', 'scripts/0/1'])
   actorOf(0).decide('scripts/0/1', 'retry')
   await finished()
@@ -35,7 +36,7 @@ test("failedRecords of the actor reach the thread: what onError does not decide 
     actor: { failedRecords: 'park', retry: { attempts: 1, backoffMs: 0, maxBackoffMs: 0, jitter: 0 } },
   })
   send(oneKey([{ code: 'E_OTHER' }, {}]))
-  await until(() => actorOf(0).parked().length === 1)
+  await until(() => actorOf(0).parked().length === 1 && handled().length >= 1)
   expect(actorOf(0).parked()).toMatchObject([{ error: { code: 'E_OTHER' }, waitingBehind: 1 }])
   expect(handled()).toEqual(['scripts/0/0'])
 })
