@@ -105,9 +105,10 @@ describe.skipIf(!kafkaIsAvailable)('groups, on real Kafka', () => {
     const one = await start(flow, { ...kafka, groupInstanceId: 'one' })
     const other = await start(flow, { ...kafka, groupInstanceId: 'other' })
     await shared([one, 3], [other, 3])
+    // What the joins bring has come.
+    await load.progress(500)
     const owned = await partitionsOf(one)
     const rebalances = await other.metric('troupe_rebalances_total')
-    await load.progress(500)
     expect(await one.stop()).toEqual({ reason: 'stopped', code: 0 })
     const back = await start(flow, { ...kafka, groupInstanceId: 'one' })
     await shared([back, 3])
