@@ -32,6 +32,7 @@ import {
 } from './thread-protocol.ts'
 import type { PoolThread } from './thread-roster.ts'
 import { ThreadSet, type ThreadSetOptions } from './thread-set.ts'
+import { TurnLimit } from './turn-limit.ts'
 import type { Verdict } from './verdict.ts'
 import { WakeEstimate } from './wake-estimate.ts'
 import { Watchdog, type WatchedBatch } from './watchdog.ts'
@@ -51,6 +52,8 @@ export interface WorkerPoolOptions extends Pick<
   readonly watch?: { readonly intervalMs: number; readonly graceMs: number }
 }
 
+/** How long main may take in replies and answer them with batches before others have their turn. */
+const MAX_TURN_MS = 5
 /** How often the watchdog looks, and how much longer than its limit a handler may hold its thread. */
 const WATCH = { intervalMs: 500, graceMs: 1_000 }
 /** Share that the newest batch has in the running estimate of what a record costs. */
@@ -120,6 +123,7 @@ export class WorkerPool implements Executor {
   /** What the latest records have cost, older ones with less weight: the estimate of what one costs, crossing excluded. */
   #recent = { busyMs: 0, records: 0 }
   readonly #wake = new WakeEstimate()
+  readonly #turn: TurnLimit
   #cancelWatch: () => void = () => undefined
 
   private constructor(options: WorkerPoolOptions) {
@@ -131,6 +135,13 @@ export class WorkerPool implements Executor {
       waiting += concurrency
     }
     const rows = Math.min(waiting, Math.floor(MAX_WAITING_BOARD_BYTES / threads.maxBatchRecords))
+    this.#turn = new TurnLimit({
+      clock: options.clock,
+      maxTurnMs: MAX_TURN_MS,
+      onNextTurn: () => {
+        this.onRoom()
+      },
+    })
     this.#board = new ProgressBoard(threads.count * threads.slots + rows, threads.maxBatchRecords)
     this.#watchdog = new Watchdog(Math.max(...handlers.map(({ handlerTimeoutMs }) => handlerTimeoutMs)), graceMs)
     this.#threads = new ThreadSet({
@@ -170,7 +181,7 @@ export class WorkerPool implements Executor {
   }
 
   get freeSlots(): number {
-    if (this.#state !== 'running') return 0
+    if (this.#state !== 'running' || this.#turn.isOver) return 0
     const slots = this.#threads.readyCount * this.#options.threads.slots - this.#slotsTaken
     return Math.max(0, Math.min(slots, this.#board.freeRowCount))
   }
@@ -300,6 +311,9 @@ export class WorkerPool implements Executor {
     }
     const { clock } = this.#options
     const repliedAtMs = clock.now()
+    this.#turn.begin(repliedAtMs)
+    // What becomes ready while the verdicts are taken is handed out at once.
+    this.#turn.end(repliedAtMs)
     const results = unpackReply(reply)
     batch.mainMs += clock.now() - repliedAtMs
     if (batch.hasFoundIdle) this.#wake.note(repliedAtMs - batch.sentAtMs - reply.totalMs)
@@ -314,6 +328,7 @@ export class WorkerPool implements Executor {
     this.#noteBatch(batch, reply.packingMs)
     this.#noteCost(reply.busyMs, records)
     this.#noteThreads()
+    this.#turn.end(clock.now())
     this.onRoom()
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
 import { loadShared } from '../../src/actors/shared-data.ts'
 import {
   expectNoMoreThan,
@@ -137,6 +138,34 @@ describe('records and outcomes cross', () => {
     }
     expect(new Set(results().map(({ threadId }) => threadId)).size).toBe(2)
     expect(stats.actor('enrich').batchRecords.count).toBeGreaterThan(50)
+  })
+
+  // Each reply makes room for a batch: while handlers are quicker than main, one turn of its loop would never end.
+  test('what takes main long to take in is followed by others of its loop, before it hands out more', async () => {
+    let mainMs = 0
+    const clock = { ...systemClock, now: () => systemClock.now() + mainMs }
+    const { delivery, finished, pool, results, send } = await start({ pool: { clock } })
+    const deliver = delivery.deliver.bind(delivery)
+    delivery.deliver = (...output) => {
+      mainMs += 10
+      deliver(...output)
+    }
+    const room = pool.onRoom
+    const freeSlots: number[] = []
+    pool.onRoom = () => {
+      freeSlots.push(pool.freeSlots)
+      room()
+    }
+    send(
+      scripts(
+        Array.from({ length: 200 }, (_, index) => ({ do: 'echo', index })),
+        { key: (index) => `key ${index}` },
+      ),
+    )
+    await finished()
+    expect(results()).toHaveLength(200)
+    // The last reply has freed the last slot, but not for its turn.
+    await expect.poll(() => freeSlots.slice(-2)).toEqual([0, 4])
   })
 
   test('an asynchronous handler that does not settle in time is an attempt that failed, and its signal is aborted', async () => {
