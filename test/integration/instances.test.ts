@@ -267,7 +267,7 @@ describe.skipIf(!kafkaIsAvailable)('troupe run --instances', { timeout: 900_000 
   })
 
   test('they drain and leave when their parent is killed', async () => {
-    const { flow, group } = await start('orphans', 600_000)
+    const { flow, group } = await start('orphans', 300_000)
     await group.shared()
     await group.command.kill()
     await expect.poll(() => group.alive, patience).toEqual([])
