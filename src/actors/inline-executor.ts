@@ -111,6 +111,8 @@ export class InlineExecutor implements Executor {
       if (verdicts === notBegun) settle(run, notBegun, this.#lookedAtMs)
       else this.#end(run, verdicts, settle, this.#lookedAtMs)
     }
+    // What was done with them belongs to the turn: the next batch, which begins at once, would take its end for a new turn.
+    if (ended.length > 0 && this.#options.clock.now() >= this.#turnEndsAtMs) this.#yieldToLoop()
   }
 
   #placeOf(actor: ResolvedActor): Place {

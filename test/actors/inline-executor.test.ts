@@ -19,6 +19,8 @@ interface Settings {
   readonly order?: Order
   readonly concurrency?: number
   readonly partitions?: number
+  /** An actor has taken verdicts, or records. */
+  readonly onLoadChanged?: () => void
 }
 
 /** Partition actors, a dispatcher and the executor. `give` admits records; `keys` says each one's key. */
@@ -28,6 +30,7 @@ async function world({
   order = 'key',
   concurrency = 100,
   partitions = 1,
+  onLoadChanged = () => undefined,
 }: Settings) {
   const stats = new EngineStats()
   const handler = defineHandler({
@@ -44,7 +47,10 @@ async function world({
   })
   const dispatcher = new Dispatcher(executor)
   tellWhenReady(executor, dispatcher)
-  const actors = Array.from({ length: partitions }, () => makeActor({ actor: { order, runOn: 'main' } }).actor)
+  const actors = Array.from(
+    { length: partitions },
+    () => makeActor({ actor: { order, runOn: 'main' }, onLoadChanged }).actor,
+  )
   const give = (partition: number, keys: readonly string[]): void => {
     actors[partition]!.admit(keys.map((key, offset) => ({ ...sourceRecord(offset, key), partition })))
     dispatcher.enlist(actors[partition]!)
@@ -226,6 +232,34 @@ describe('synchronous handlers', () => {
     expect(handled).toBe(64)
     // The turn is 5 ms; within a lane the clock is looked at once in eight records.
     expect(Math.max(...perTurn)).toBeLessThanOrEqual(8)
+  })
+
+  test('what is done with the verdicts is part of the turn', async () => {
+    // A clock that only the telling moves, and never to the very end of a turn.
+    let nowMs = 1
+    const turns: (() => void)[] = []
+    const clock: Clock = { now: () => nowMs, after: (_, callback) => (turns.push(callback), () => undefined) }
+    let handled = 0
+    const { give } = await world({
+      clock,
+      handle() {
+        handled += 1
+        return done()
+      },
+      onLoadChanged() {
+        nowMs += 0.9
+      },
+    })
+    give(0, different(2_000))
+    const perTurn: number[] = [handled]
+    for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
+      const before = handled
+      turn()
+      perTurn.push(handled - before)
+    }
+    expect(handled).toBe(2_000)
+    // In 5 ms the sixth batch of 64 is told.
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(6 * 64)
   })
 
   test('without an order, records that fail hold up no other', async () => {
