@@ -52,13 +52,15 @@ function describeStuckWork(actor: PartitionActor, { nowMs, troubles }: EngineVie
 
 /**
  * The log has more, there is room for it, and nothing comes. Judged over all partitions: while
- * others bring records a single one may have to wait for its turn.
+ * others bring records a single one may have to wait for its turn. And not while records are ready:
+ * threads that have enough are brought no more, and whether they get on is judged by what they have.
  */
 function describeDryIntake(view: EngineView): string[] {
   const { actors, app, bytesInFlight, nowMs, recordsInFlight, stats, troubles } = view
   const hasRoom = recordsInFlight < app.intake.maxRecords && bytesInFlight < app.intake.maxBytes
   const silentMs = Math.min(...actors.map((actor) => nowMs - actor.progressAtMs))
   if (!hasRoom || troubles.length > 0 || silentMs <= MAX_SILENCE_MS) return []
+  if (actors.some(({ readyRecordCount }) => readyRecordCount > 0)) return []
   return actors.flatMap((actor) => {
     const numbers = stats.partition(actor.actor.name, actor.topic, actor.partition)
     const { isPaused, lag, lagSinceMs, logEndAtMs } = numbers

@@ -216,7 +216,10 @@ describe('/healthz', () => {
   })
 
   describe('a log that has more, and nothing comes', () => {
-    async function dry(changes: Partial<EngineView> = {}, before: (made: Made) => void = () => undefined) {
+    async function dry(
+      changes: Partial<EngineView> | ((made: Made) => Partial<EngineView>) = {},
+      before: (made: Made) => void = () => undefined,
+    ) {
       const made = makeActor()
       const numbers = made.stats.partition('enrich', 'clicks', 0)
       before(made)
@@ -224,7 +227,7 @@ describe('/healthz', () => {
         numbers.noteLogEnd(100, made.clock.now())
         await made.clock.advance(5_000)
       }
-      return healthOf(made, changes)
+      return healthOf(made, typeof changes === 'function' ? changes(made) : changes)
     }
 
     test('is noticed', async () => {
@@ -234,6 +237,17 @@ describe('/healthz', () => {
     test('not while a sink is away, or while there is no room', async () => {
       expect(await dry({ troubles: postgresAway })).toEqual([])
       expect(await dry({ recordsInFlight: app.intake.maxRecords })).toEqual([])
+    })
+
+    test('not while others have records ready: threads that have enough to do for minutes are brought no more', async () => {
+      const busy = makeActor({ partition: 1, actor: { handlerTimeoutMs: 600_000 } })
+      busy.actor.admit([sourceRecord(0, 'a'), sourceRecord(1, 'b')])
+      busy.take(1)
+      const others = (made: Made) => ({ actors: [made.actor, busy.actor] })
+      expect(await dry(others)).toEqual([])
+      // What is at a handler alone keeps nobody from reading on.
+      busy.take(1)
+      expect(await dry(others)).toHaveLength(1)
     })
 
     test('not where intake is paused', async () => {
