@@ -41,14 +41,21 @@ export function isOutage(code: number | undefined): boolean {
     case -187: // all brokers down
     case -185: // timed out
     case -180: // waiting for the coordinator
+    case -166: // timed out in the queue
+    case -137: // the broker has left the cluster
     case 5: // leader not available
     case 6: // not the leader
     case 7: // request timed out
     case 8: // broker not available
+    case 9: // replica not available
     case 13: // connection lost
     case 14: // coordinator loads
     case 15: // coordinator not available
     case 16: // not the coordinator
+    case 56: // storage error: another becomes the leader
+    case 74: // asked for an older leader
+    case 75: // asked for a newer leader than this one knows of
+    case 78: // a new leader that has not caught up yet
       return true
     default:
       return false
