@@ -137,6 +137,7 @@ export class SinkQueue<Output> {
     const startedAt = clock.now()
     try {
       const results = await write(batch)
+      requireList(results)
       stats.writeSeconds.observe((clock.now() - startedAt) / 1000)
       this.#noteAvailable()
       return results
@@ -190,6 +191,11 @@ export class SinkQueue<Output> {
       this.#cancelBackoff = this.#options.clock.after(delayMs, resolve)
     })
   }
+}
+
+/** JavaScript does not ask what a sink's `write` returns. */
+function requireList(answer: unknown): void {
+  if (!Array.isArray(answer)) throw new TypeError(`its write answered with ${typeof answer}, not with a list`)
 }
 
 function missingAnswer(sink: string): Error {

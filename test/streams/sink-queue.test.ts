@@ -129,7 +129,19 @@ test('a sink that answers for fewer outputs than it was given has made none of t
   expect(settled[1]?.[1]).toBeInstanceOf(Error)
 })
 
-// Case 7: the write of an ended epoch comes back late.
+// JavaScript does not ask what `write` returns.
+test.each([undefined, null, 5])('a sink that answers with %s has said nothing: outputs wait', async (nonsense) => {
+  const { clock, push, queue, settled, writes, answer } = makeQueue()
+  push('a')
+  await clock.settle()
+  await answer(nonsense as unknown as WriteResult[])
+  expect(queue.trouble?.reason).toMatch(/answer/)
+  await clock.advance(10_000)
+  await answer([null])
+  expect(writes).toEqual([['a'], ['a']])
+  expect(settled).toEqual([['a', null]])
+})
+
 test('an error thrown by whoever waits for an output is a bug of theirs, not an outage: nothing is written again', async () => {
   const { queue, clock, stats, writes, answer } = makeQueue()
   const bug = new Error('a bug')
@@ -151,6 +163,7 @@ test('an error thrown by whoever waits for an output is a bug of theirs, not an 
   expect(await surfaced).toBe(bug)
 })
 
+// Case 7: the write of an ended epoch comes back late.
 test('nothing is settled for an epoch that ended while its output was being written', async () => {
   const { clock, push, settled, answer } = makeQueue()
   const lost = { isFenced: false }
