@@ -71,9 +71,9 @@ export class Assignment {
   /** The first assign event was answered. */
   #wasAssigned = false
   /** Events that came and are not handled yet. */
-  #openEvents = 0
-  /** Records have come that nobody owns, and no event since; null: none have. */
-  #cancelOwnerless: (() => void) | null = null
+  readonly #openEvents = new Set<RebalanceEvent>()
+  /** Partitions of which records have come that nobody owns, with no event of them since; and how to forget that. */
+  readonly #ownerless = new Map<string, () => void>()
 
   constructor(options: AssignmentOptions) {
     this.#options = options
@@ -106,15 +106,15 @@ export class Assignment {
     // Lost partitions belong to somebody else already: nothing of them may be written any more, so
     // this does not wait for the events before it.
     if (event.lost) this.fence(event.partitions)
-    this.#openEvents += 1
-    this.#forgetOwnerless()
+    this.#openEvents.add(event)
+    this.#forgetOwnerless(event.partitions.map(partitionName))
     this.#events = this.#events.then(async () => {
       try {
         await (event.type === 'assign' ? this.#assign(event) : this.#revoke(event))
       } catch (error) {
         this.#options.onFailure(error)
       }
-      this.#openEvents -= 1
+      this.#openEvents.delete(event)
     })
   }
 
@@ -136,16 +136,25 @@ export class Assignment {
    * place, and a rebalance says so. If none comes, nobody would ever read it: the client holds it, and we do not.
    */
   #noteOwnerless(of: TopicPartition): void {
-    if (this.#isStopping || this.#openEvents > 0) return
+    const name = partitionName(of)
+    if (this.#isStopping || this.#ownerless.has(name) || this.#isInOpenEvent(name)) return
     // A timer, because it may have been the last record for long.
-    this.#cancelOwnerless ??= this.#options.clock.after(MAX_OWNERLESS_MS, () => {
-      this.#options.onFailure(new Error(`records of ${partitionName(of)} have come and nobody owns it`))
+    const cancel = this.#options.clock.after(MAX_OWNERLESS_MS, () => {
+      this.#options.onFailure(new Error(`records of ${name} have come and nobody owns it`))
     })
+    this.#ownerless.set(name, cancel)
   }
 
-  #forgetOwnerless(): void {
-    this.#cancelOwnerless?.()
-    this.#cancelOwnerless = null
+  #isInOpenEvent(name: string): boolean {
+    return [...this.#openEvents].some(({ partitions }) => partitions.some((each) => partitionName(each) === name))
+  }
+
+  /** Those for whom nothing changes hear of a rebalance as well, so only an event of the partition says why. */
+  #forgetOwnerless(names: Iterable<string>): void {
+    for (const name of names) {
+      this.#ownerless.get(name)?.()
+      this.#ownerless.delete(name)
+    }
   }
 
   /** The log of a partition ends here for now. */
@@ -166,14 +175,14 @@ export class Assignment {
   /** Finishes what is in flight within the drain deadline and stores its positions. Takes nothing new from then on. */
   async drainAll(): Promise<void> {
     this.#isStopping = true
-    this.#forgetOwnerless()
+    this.#forgetOwnerless(this.#ownerless.keys())
     await this.#drain([...this.#owned.values()])
   }
 
   /** Ends every epoch. */
   fenceAll(): void {
     this.#isStopping = true
-    this.#forgetOwnerless()
+    this.#forgetOwnerless(this.#ownerless.keys())
     for (const actor of this.#owned.values()) this.#release(actor)
   }
 

@@ -139,6 +139,20 @@ test('a single record of such a partition is not left alone until the next one c
   expect(world.clock.pendingTimers).toBe(0)
 })
 
+// In a cooperative group each rebalance is told to all, also to those for whom nothing changes.
+test('nor is it by a rebalance that says nothing of that partition', async () => {
+  const world = new World()
+  const engine = await world.start()
+  await world.append('a')
+  world.events[0]!.onCommit({ result: 'fenced', positions: [{ ...place, position: 1 }] })
+  await world.append('b')
+  world.events[0]!.onRebalance({ id: 1_000, type: 'assign', partitions: [], lost: false })
+  await world.clock.advance(80_000)
+  expect(world.seen).toEqual(['a', 'b'])
+  await settled(world.clock, engine.stop())
+  expect(world.clock.pendingTimers).toBe(0)
+})
+
 test('a stop does not wait for it', async () => {
   const world = new World()
   const engine = await world.start()
