@@ -227,12 +227,12 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   },
   'threads.batchTargetMs': {
     rule: milliseconds(),
-    default: 5,
-    doc: 'How much work the dispatcher puts into a batch.',
+    default: 20,
+    doc: 'How much work the dispatcher puts into a batch while there is more than the threads can do at once. What a batch costs beside the work is the same for any length; the outcomes of its records come together.',
   },
   'threads.maxBatchRecords': {
     rule: count('records'),
-    default: 1000,
+    default: 500,
     doc: 'Most records in a batch. A batch has a byte of memory for each, so a large number also limits how many batches may wait at once for what their asynchronous records wait for: to 16,777,216 divided by it, however large concurrency is.',
   },
   'threads.maxBatchBytes': {
