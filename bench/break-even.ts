@@ -67,6 +67,8 @@ const delivery: Delivery = {
   },
   noteProgress: () => undefined,
   storeNow: () => undefined,
+  isSated: false,
+  onWritten: () => undefined,
   troubles: () => [],
 }
 

@@ -86,6 +86,8 @@ async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number
         deadLetter: () => undefined,
         noteProgress: (of) => void dirty.add(of),
         storeNow: () => undefined,
+        isSated: false,
+        onWritten: () => undefined,
         troubles: () => [],
       },
       credit,

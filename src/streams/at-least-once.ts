@@ -34,6 +34,7 @@ export class AtLeastOnceDelivery implements Delivery {
   readonly #outputs: SinkQueue<OutputRecord>
   readonly #deadLetters: SinkQueue<OutputRecord>
   readonly #sinks = new Map<string, SinkQueue<EncodedRow>>()
+  onWritten: () => void = () => undefined
 
   constructor(options: AtLeastOnceOptions) {
     this.#options = options
@@ -82,6 +83,12 @@ export class AtLeastOnceDelivery implements Delivery {
     this.#options.committer.storeNow(partitions)
   }
 
+  get isSated(): boolean {
+    if (this.#outputs.hasEnough || this.#deadLetters.hasEnough) return true
+    for (const queue of this.#sinks.values()) if (queue.hasEnough) return true
+    return false
+  }
+
   troubles(): { sink: string; sinceMs: number; reason: string }[] {
     return [this.#outputs, this.#deadLetters, ...this.#sinks.values()].flatMap((queue) =>
       queue.trouble === null ? [] : [{ sink: queue.name, ...queue.trouble }],
@@ -99,7 +106,10 @@ export class AtLeastOnceDelivery implements Delivery {
     write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteResult[]>,
   ): SinkQueue<Output> {
     const { clock, log, stats } = this.#options
-    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name) })
+    const onWritten = (): void => {
+      this.onWritten()
+    }
+    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name), onWritten })
   }
 }
 

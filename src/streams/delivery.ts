@@ -36,6 +36,10 @@ export interface Delivery {
   noteProgress(partition: CommittedPartition): void
   /** Hands the positions of these partitions to the client at once, for a revoke or a stop. */
   storeNow(partitions: readonly CommittedPartition[]): void
+  /** A destination has so much to write that more outputs would only wait. */
+  readonly isSated: boolean
+  /** Called when some outputs were written. Set by who brings records. */
+  onWritten: () => void
   /** Why outputs wait, by sink. Empty: nothing does. */
   troubles(): readonly { readonly sink: string; readonly sinceMs: number; readonly reason: string }[]
 }

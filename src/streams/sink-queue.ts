@@ -33,7 +33,13 @@ export interface SinkQueueOptions<Output> {
   readonly clock: Clock
   readonly log: Log
   readonly stats: SinkStats
+  /** A batch is through: there is room for as many outputs. */
+  readonly onWritten?: () => void
 }
+
+/** Outputs that wait behind the batch under way: so many batches, and so many at least. */
+const ENOUGH_BATCHES = 2
+const LEAST_ENOUGH = 2_000
 
 const FIRST_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 5_000
@@ -62,6 +68,11 @@ export class SinkQueue<Output> {
     return { sinceMs: this.#unavailableSince, reason: this.#lastTrouble ?? 'unavailable' }
   }
 
+  /** What waits keeps the destination busy until long after more could have come. */
+  get hasEnough(): boolean {
+    return this.#waiting.length - this.#taken >= Math.max(LEAST_ENOUGH, ENOUGH_BATCHES * this.#options.maxBatch)
+  }
+
   push(output: QueuedOutput<Output>): void {
     this.#waiting.push(output)
     this.#options.stats.queued += 1
@@ -88,6 +99,7 @@ export class SinkQueue<Output> {
       if (batch.length === 0) break
       await this.#writeBatch(batch)
       stats.queued -= batch.length
+      this.#options.onWritten?.()
     }
     this.#isWriting = false
   }

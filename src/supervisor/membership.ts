@@ -67,9 +67,14 @@ export class Membership {
         this.#fail(error)
       },
     })
-    const { dispatchers } = options
-    const appetite = new Appetite(() => dispatchers.every(({ isSated }) => isSated))
+    const { delivery, dispatchers } = options
+    // What one actor has too much of must not keep out the records of another.
+    const isOnlyActor = app.actors.length === 1
+    const appetite = new Appetite(
+      () => dispatchers.every(({ isSated }) => isSated) || (isOnlyActor && delivery.isSated),
+    )
     for (const dispatcher of dispatchers) dispatcher.onHandedOut = () => appetite.review()
+    delivery.onWritten = () => appetite.review()
     this.source = new Source({
       consumer,
       credit: this.credit,

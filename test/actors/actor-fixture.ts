@@ -49,6 +49,9 @@ class HeldDelivery implements Delivery {
     // Positions are read from the tracker.
   }
 
+  readonly isSated = false
+  onWritten = (): void => undefined
+
   troubles(): [] {
     return []
   }

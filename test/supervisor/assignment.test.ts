@@ -159,6 +159,8 @@ class World {
       storeNow: (partitions) => {
         committer.storeNow(partitions)
       },
+      isSated: false,
+      onWritten: () => undefined,
       troubles: () => [],
     }
   }

@@ -58,6 +58,9 @@ class CollectingDelivery implements Delivery {
     // As above.
   }
 
+  readonly isSated = false
+  onWritten = (): void => undefined
+
   troubles(): [] {
     return []
   }
