@@ -32,7 +32,7 @@ export const cpu: Benchmark<{
   name: 'cpu',
   question: 'Keyed CPU work on two threads, a backlog: how much of two cores becomes work, and is the event loop free?',
   goal: '≥ 0.90 of 2 cores ÷ (work + raw client + broker); at 0.7 ms ahead of kafkajs + one Piscina task a record; loop delay p99 ≤ 20 ms',
-  // `seconds`: about as long is each measured. Long against filling up with records, which is over within a second.
+  // `seconds`: about as long is each measured.
   defaults: { work: 'all', seconds: 4, partitions: 12, keys: 1_000, bytes: 100 },
   async run({ settings, kafka, alternate, log }) {
     const perUs = await calibrate()

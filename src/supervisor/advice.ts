@@ -41,10 +41,10 @@ export interface Advice {
 }
 
 /**
- * About what a crossing costs, in microseconds, with some room: for actors of a process in which nothing crosses, so that
- * nothing can be measured. `bench/break-even.ts` finds the break-even of a machine.
+ * The cost of a record, in microseconds, from which on two threads did more than main on a machine of two cores
+ * (`bench/break-even.ts`): for actors of a process in which nothing crosses, so that nothing can be measured.
  */
-export const BREAK_EVEN_MICROS = 5
+export const BREAK_EVEN_MICROS = 6
 /** Closer than this the two are alike, and nobody should move a handler to and fro. */
 const ALIKE = 1.25
 const MOSTLY = 0.5
