@@ -18,7 +18,7 @@ export function describeSurroundings(): Surroundings {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor'
   const gib = Math.round(totalmem() / 2 ** 30)
   return {
-    machine: `${availableParallelism()} cores of ${model}, ${gib} GiB, ${type()} ${release()}`,
+    machine: `${availableParallelism()} cores of ${model}, ${gib} GiB, ${type()} ${release().split('-')[0]}`,
     load: Math.round(loadavg()[0]! * 10) / 10,
     node: process.version,
     versions: Object.fromEntries(packages.map((name) => [name, versionOf(name)])),
