@@ -94,7 +94,8 @@ export class StartWatch {
     const failure = classifyStartLog(event)
     if (failure === undefined) return
     if (failure.isCertain) this.#certain += 1
-    this.#last.set(failure.code, failure)
+    // What it says in short may follow what it has said in full.
+    if (failure.isCertain || this.#last.get(failure.code)?.isCertain !== true) this.#last.set(failure.code, failure)
     if (failure.broker !== undefined) this.#failedBrokers.add(failure.broker)
   }
 

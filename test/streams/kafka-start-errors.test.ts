@@ -79,6 +79,8 @@ describe('when waiting is of no use', () => {
     expect(error.code).toBe('BROKER_AUTHENTICATION')
     expect(error.message).toMatch(/k:9092 refused the log-in: .*invalid credentials.*sasl\.password/)
     expect(watchAfter(lines.wrongCa, lines.noTlsBriefly).error(1000).code).toBe('BROKER_TLS')
+    // The client says it in full once, and then in short.
+    expect(watchAfter(lines.noTls, lines.noTlsBriefly).error(1000).message).toMatch(/PLAINTEXT broker listener/)
     expect(watchAfter().error(15_000).message).toBe('No Kafka broker answered within 15 s: 127.0.0.1:1, 127.0.0.1:2.')
   })
 })
