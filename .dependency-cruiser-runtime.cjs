@@ -7,9 +7,9 @@ module.exports = {
       name: 'threads-and-index-stay-light',
       comment: 'Load it with await import() where it is used.',
       severity: 'error',
-      from: { path: '^dist/(index|testing|actors/worker-thread)[.]js$' },
+      from: { path: '^dist/(index|testing|actors/threads/worker-thread)[.]js$' },
       to: {
-        path: '^dist/(supervisor/|streams/kafka-native[.]js$)|node_modules/(@confluentinc/kafka-javascript|pg|prom-client|fastify)/',
+        path: '^dist/(supervisor/|streams/kafka/native[.]js$)|node_modules/(@confluentinc/kafka-javascript|pg|prom-client|fastify)/',
         reachable: true,
       },
     },

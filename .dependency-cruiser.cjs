@@ -3,12 +3,12 @@
 
 /** These packages stand behind one file each, or a folder: replacing one is a change in one place. */
 const adapters = {
-  '@confluentinc/kafka-javascript': '^src/(streams/kafka-native[.]ts$|embedded/)',
-  pg: '^src/(streams/postgres-|embedded/)',
-  'prom-client': '^src/(metrics|scraped-metric)[.]ts$|^src/supervisor/',
-  fastify: '^src/supervisor/',
-  commander: '^src/supervisor/',
-  piscina: '^src/actors/',
+  '@confluentinc/kafka-javascript': '^src/(streams/kafka/native[.]ts$|embedded/)',
+  pg: '^src/(streams/postgres/|embedded/)',
+  'prom-client': '^src/(metrics|supervisor)/',
+  fastify: '^src/supervisor/http/',
+  commander: '^src/supervisor/cli/',
+  piscina: '^src/actors/threads/',
 }
 
 module.exports = {

@@ -9,22 +9,22 @@
 import { availableParallelism } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
-import { Dispatcher } from '../src/actors/dispatcher.ts'
-import type { Executor } from '../src/actors/executor.ts'
-import type { Handler } from '../src/actors/handler.ts'
-import { HandlerRunner } from '../src/actors/handler-runner.ts'
-import { InlineExecutor } from '../src/actors/inline-executor.ts'
+import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
+import type { Executor } from '../src/actors/executors/executor.ts'
+import type { Handler } from '../src/actors/handlers/handler.ts'
+import { HandlerRunner } from '../src/actors/handlers/handler-runner.ts'
+import { InlineExecutor } from '../src/actors/executors/inline-executor.ts'
 import { PartitionActor } from '../src/actors/partition-actor.ts'
-import { WorkerPool } from '../src/actors/worker-pool.ts'
+import { WorkerPool } from '../src/actors/threads/worker-pool.ts'
 import { systemClock } from '../src/clock.ts'
 import { silentLog } from '../src/log.ts'
-import type { ResolvedActor, RunOn } from '../src/options.ts'
-import { resolveOptions } from '../src/resolve-options.ts'
+import type { ResolvedActor, RunOn } from '../src/options/options.ts'
+import { resolveOptions } from '../src/options/resolve.ts'
 import { Credit } from '../src/streams/credit.ts'
-import type { Delivery } from '../src/streams/delivery.ts'
+import type { Delivery } from '../src/streams/delivery/delivery.ts'
 import type { SourceRecord } from '../src/streams/record.ts'
-import { EngineStats } from '../src/streams/stats.ts'
-import { costBetween, sumsOf, type RecordCost } from '../src/supervisor/advice.ts'
+import { EngineStats } from '../src/metrics/stats.ts'
+import { costBetween, sumsOf, type RecordCost } from '../src/supervisor/status/advice.ts'
 import { writeJson } from './harness/report.ts'
 import { describeSurroundings } from './harness/surroundings.ts'
 
@@ -84,7 +84,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
         throw error
       },
       // Threads load what is built.
-      entry: new URL('../dist/actors/worker-thread.js', import.meta.url),
+      entry: new URL('../dist/actors/threads/worker-thread.js', import.meta.url),
     })
     return Object.assign(pool, { end: () => pool.destroy() })
   }

@@ -4,8 +4,8 @@
  * The engine starts and finishes up to 250,000 records a second in one process, 4,000 ns each, and
  * encodes one map for each partition at every commit, five times a second.
  */
-import { decodeCompletionMap, encodeCompletionMap } from '../src/streams/completion-map.ts'
-import { OffsetTracker } from '../src/streams/offset-tracker.ts'
+import { decodeCompletionMap, encodeCompletionMap } from '../src/streams/positions/completion-map.ts'
+import { OffsetTracker } from '../src/streams/positions/offset-tracker.ts'
 import type { Benchmark } from './harness/benchmark.ts'
 import { cell, type Cell, type Table } from './harness/report.ts'
 import { spreadOf } from './harness/rounds.ts'

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { errorTable } from '../src/errors.ts'
-import { describeMetrics } from '../src/metrics.ts'
-import { describeOptionTable } from '../src/option-docs.ts'
+import { describeMetrics } from '../src/metrics/metrics.ts'
+import { describeOptionTable } from '../src/options/docs.ts'
 
 const errors = Object.entries(errorTable).map(
   ([code, { meaning, retryable, action }]) => `| \`${code}\` | ${meaning} | ${retryable ? 'yes' : 'no'} | ${action} |`,
@@ -15,7 +15,7 @@ export const documents: readonly { readonly path: string; readonly text: string 
     text: [
       '# Options',
       '',
-      'Printed from the table in `src/options.ts`. Flags go over the environment, which goes over the app.',
+      'Printed from the table in `src/options/options.ts`. Flags go over the environment, which goes over the app.',
       '',
       '## The app',
       '',
@@ -31,7 +31,14 @@ export const documents: readonly { readonly path: string; readonly text: string 
   },
   {
     path: 'docs/metrics.md',
-    text: ['# Metrics', '', 'Printed from the table in `src/metrics.ts`.', '', describeMetrics().trim(), ''].join('\n'),
+    text: [
+      '# Metrics',
+      '',
+      'Printed from the table in `src/metrics/metrics.ts`.',
+      '',
+      describeMetrics().trim(),
+      '',
+    ].join('\n'),
   },
   {
     path: 'docs/errors.md',

@@ -93,7 +93,7 @@ async function build() {
   const { ok, tail } = await run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], options)
   if (!ok) throw new SetUpError(`The build failed:\n\n${tail}`)
   removeOrphans()
-  const cli = join(root, 'dist/supervisor/cli.js')
+  const cli = join(root, 'dist/supervisor/cli/cli.js')
   if (existsSync(cli)) chmodSync(cli, 0o755)
   mkdirSync(cacheDir, { recursive: true })
   writeFileSync(buildStamp, state)

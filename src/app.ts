@@ -2,10 +2,10 @@
  * What an app is: the object a module exports for `troupe run`, or hands to `startSupervisor`.
  * Everything that has a default may be left out; `options.ts` has the defaults and the rules.
  */
-import type { Handler } from './actors/handler.ts'
-import type { SharedLoader } from './actors/shared-data.ts'
-import type { ResolvedActor, ResolvedApp } from './options.ts'
-import type { Sink } from './streams/sink.ts'
+import type { Handler } from './actors/handlers/handler.ts'
+import type { SharedLoader } from './actors/handlers/shared-data.ts'
+import type { ResolvedActor, ResolvedApp } from './options/options.ts'
+import type { Sink } from './streams/delivery/sink.ts'
 
 export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' | 'retry' | 'deadLetter'>> {
   /**

@@ -8,7 +8,7 @@ import type { App, AppDefinition } from './app.ts'
 import { TroupeError } from './errors.ts'
 import type { StartOptions, Supervisor } from './supervisor/supervisor.ts'
 
-export { compose, deadLetter, defineHandler, done, retry, skip } from './actors/handler.ts'
+export { compose, deadLetter, defineHandler, done, retry, skip } from './actors/handlers/handler.ts'
 export type {
   DeadLetterOutcome,
   DoneOutcome,
@@ -23,20 +23,20 @@ export type {
   SetupContext,
   SkipOutcome,
   Step,
-} from './actors/handler.ts'
+} from './actors/handlers/handler.ts'
 export type { Decision, ParkedRecord } from './actors/parking-lot.ts'
-export type { SharedLoader } from './actors/shared-data.ts'
+export type { SharedLoader } from './actors/handlers/shared-data.ts'
 export { defineApp } from './app.ts'
 export type { ActorDefinition, App, AppDefinition } from './app.ts'
 export { isTroupeError, RetryableError, TerminalError, TroupeError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
 export type { Log } from './log.ts'
-export type { Order, ResolvedActor, ResolvedApp, RunOn } from './options.ts'
-export type { OptionSources } from './resolve-options.ts'
+export type { Order, ResolvedActor, ResolvedApp, RunOn } from './options/options.ts'
+export type { OptionSources } from './options/resolve.ts'
 export type { WriteResult } from './streams/broker-port.ts'
-export { bytes, json, text } from './streams/codec.ts'
-export type { Codec } from './streams/codec.ts'
-export { table, topic } from './streams/flow.ts'
+export { bytes, json, text } from './streams/flows/codec.ts'
+export type { Codec } from './streams/flows/codec.ts'
+export { table, topic } from './streams/flows/flow.ts'
 export type {
   ColumnValue,
   Destination,
@@ -49,7 +49,7 @@ export type {
   TableOptions,
   Topic,
   TopicOptions,
-} from './streams/flow.ts'
+} from './streams/flows/flow.ts'
 export type { RecordHeader, SourceRecord } from './streams/record.ts'
 export type {
   ColumnDefinition,
@@ -59,8 +59,8 @@ export type {
   SinkDestination,
   SinkLog,
   SinkWrite,
-} from './streams/sink.ts'
-export type { Health, Readiness } from './supervisor/health.ts'
+} from './streams/delivery/sink.ts'
+export type { Health, Readiness } from './supervisor/status/health.ts'
 export type { StartOptions, Supervisor, SupervisorEnd, SupervisorStatus } from './supervisor/supervisor.ts'
 
 /**

@@ -2,12 +2,12 @@
  * The test kit, `troupe/testing`: a handler without a broker, a broker without Kafka, a clock
  * without waiting.
  */
-export { FakeBroker, type ClientOptions, type FakeBrokerOptions, type NewRecord } from './testing/fake-broker.ts'
-export { FakeClient, type CrashStep } from './testing/fake-client.ts'
-export type { Latency } from './testing/fake-connection.ts'
-export type { FakeBrokerEvent } from './testing/fake-events.ts'
-export type { FakeFaults } from './testing/fake-faults.ts'
-export type { FakeGroup } from './testing/fake-group.ts'
+export { FakeBroker, type ClientOptions, type FakeBrokerOptions, type NewRecord } from './testing/broker/fake-broker.ts'
+export { FakeClient, type CrashStep } from './testing/broker/fake-client.ts'
+export type { Latency } from './testing/broker/fake-connection.ts'
+export type { FakeBrokerEvent } from './testing/broker/fake-events.ts'
+export type { FakeFaults } from './testing/broker/fake-faults.ts'
+export type { FakeGroup } from './testing/broker/fake-group.ts'
 export type { FakeLog, FakeLogOptions } from './testing/fake-log.ts'
 export { FakeDatabase, FakeSink, type FakeRow, type FakeSinkOptions, type FakeWrite } from './testing/fake-sink.ts'
 export { createHarness, type Harness, type HarnessOptions, type SendOptions } from './testing/harness.ts'

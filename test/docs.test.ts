@@ -22,7 +22,7 @@ describe('README.md', () => {
   test('says the guarantee in the words of the offset tracker', () => {
     const invariant = 'A position is committed only when every record below it is finished'
     expect(read('README.md')).toContain(invariant)
-    expect(read('src/streams/offset-tracker.ts')).toContain(invariant)
+    expect(read('src/streams/positions/offset-tracker.ts')).toContain(invariant)
   })
 })
 

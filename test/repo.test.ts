@@ -95,7 +95,7 @@ describe('files', () => {
 describe('the native Kafka client', () => {
   test('is named in code by one file, and by the embedded broker', () => {
     const naming = sources.filter((file) => /['"`]@confluentinc\//.test(read(file)))
-    const allowed = /^src\/(streams\/kafka-native\.ts|embedded\/.+)$/
+    const allowed = /^src\/(streams\/kafka\/native\.ts|embedded\/.+)$/
     expect(naming).not.toEqual([])
     expect(naming.filter((file) => !allowed.test(file))).toEqual([])
   })

@@ -2,10 +2,10 @@
 import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { WorkerPool } from '../../dist/actors/worker-pool.js'
+import { WorkerPool } from '../../dist/actors/threads/worker-pool.js'
 import { systemClock } from '../../dist/clock.js'
 import { silentLog } from '../../dist/log.js'
-import { EngineStats } from '../../dist/streams/stats.js'
+import { EngineStats } from '../../dist/metrics/stats.js'
 
 const batchRecords = 1_000
 

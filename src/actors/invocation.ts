@@ -8,7 +8,7 @@
  * `halted` is the record that its actor stopped on.
  */
 import type { WireError } from '../errors.ts'
-import type { EncodedEffect } from '../streams/flow.ts'
+import type { EncodedEffect } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { NO_KEY, type Keyed } from './busy-keys.ts'
 

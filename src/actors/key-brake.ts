@@ -4,7 +4,7 @@
  * It is let go at half of that, so that it does not flap around the limit.
  */
 import type { Log } from '../log.ts'
-import type { PartitionStats } from '../streams/stats.ts'
+import type { PartitionStats } from '../metrics/stats.ts'
 import { keyText } from './key-text.ts'
 import type { Lanes } from './lanes.ts'
 import type { ParkingLot } from './parking-lot.ts'

@@ -27,7 +27,7 @@
  * A lane is *blocked* from the first failure of its head until the head leaves it, attempts in
  * between included: what is blocked would otherwise swing with every back-off.
  */
-import type { Order, RunOn } from '../options.ts'
+import type { Order, RunOn } from '../options/options.ts'
 import { BusyKeys, NOT_BUSY, NO_KEY, hashKey, type Keyed } from './busy-keys.ts'
 import type { Invocation } from './invocation.ts'
 

@@ -5,11 +5,11 @@
  */
 import type { Clock } from '../clock.ts'
 import { toWireError, type WireError } from '../errors.ts'
-import type { ResolvedActor } from '../options.ts'
-import { deadLetterRecord } from '../streams/dead-letter.ts'
-import type { Delivery } from '../streams/delivery.ts'
-import type { EncodedEffect } from '../streams/flow.ts'
-import type { OutputOwner } from '../streams/sink-queue.ts'
+import type { ResolvedActor } from '../options/options.ts'
+import { deadLetterRecord } from '../streams/delivery/dead-letter.ts'
+import type { Delivery } from '../streams/delivery/delivery.ts'
+import type { EncodedEffect } from '../streams/flows/flow.ts'
+import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
 import { idOf, noOutputs, type Invocation } from './invocation.ts'
 
 export interface OutboxOptions {

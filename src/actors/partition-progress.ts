@@ -3,8 +3,8 @@
  * stand, and when something last went on. What they hold and where they wait is no matter of this.
  */
 import type { Clock } from '../clock.ts'
-import { OffsetTracker, type TrackerStart } from '../streams/offset-tracker.ts'
-import type { ActorStats } from '../streams/stats.ts'
+import { OffsetTracker, type TrackerStart } from '../streams/positions/offset-tracker.ts'
+import type { ActorStats } from '../metrics/stats.ts'
 import type { Invocation } from './invocation.ts'
 
 export interface PartitionProgressOptions {

@@ -4,7 +4,7 @@
  * channel: however the parent ends, the channel closes and this process is gone.
  */
 import { isTroupeError, type ErrorCode } from '../errors.ts'
-import { loadNativeKafka, type NativeKafka } from '../streams/kafka-native.ts'
+import { loadNativeKafka, type NativeKafka } from '../streams/kafka/native.ts'
 
 export type BrokerReply =
   | { readonly type: 'ready'; readonly bootstrapServers: string }

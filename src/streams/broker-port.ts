@@ -1,5 +1,5 @@
 /**
- * All that Troupe asks of Kafka: one consumer in a group, one producer. `kafka-broker.ts` is the
+ * All that Troupe asks of Kafka: one consumer in a group, one producer. `kafka/broker.ts` is the
  * real one, `troupe/testing` has a fake; one contract suite runs against both.
  *
  * Nothing here decides anything: partitions are taken and given back only by `assign` and

@@ -10,19 +10,19 @@
  * Fencing first would make every clean hand-over a replay; unassigning first would let the next
  * owner begin below what is still being finished here.
  */
-import type { Dispatcher } from '../actors/dispatcher.ts'
+import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import { PartitionActor, type PartitionActorOptions } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { ResolvedActor } from '../options.ts'
+import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, CommittedPosition, RebalanceEvent } from '../streams/broker-port.ts'
-import type { Committer } from '../streams/committer.ts'
-import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/completion-map.ts'
+import type { Committer } from '../streams/delivery/committer.ts'
+import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { Credit } from '../streams/credit.ts'
-import type { Delivery } from '../streams/delivery.ts'
+import type { Delivery } from '../streams/delivery/delivery.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
-import type { EngineStats } from '../streams/stats.ts'
+import type { EngineStats } from '../metrics/stats.ts'
 import { Intake } from './intake.ts'
 import type { UserPauses } from './user-pauses.ts'
 

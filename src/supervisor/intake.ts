@@ -11,7 +11,7 @@ import type { Log } from '../log.ts'
 import type { BrokerConsumer } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import { partitionName } from '../streams/record.ts'
-import type { EngineStats } from '../streams/stats.ts'
+import type { EngineStats } from '../metrics/stats.ts'
 import type { UserPauses } from './user-pauses.ts'
 
 export interface IntakeOptions {

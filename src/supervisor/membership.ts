@@ -2,19 +2,19 @@
  * One consumer's life in its group: connect, subscribe, poll, own partitions, leave. A failure ends
  * it; the supervisor decides whether another one begins.
  */
-import type { Dispatcher } from '../actors/dispatcher.ts'
+import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError, errorTable, type ErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { ResolvedActor, ResolvedApp } from '../options.ts'
+import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import { Appetite } from '../streams/appetite.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
-import type { Committer } from '../streams/committer.ts'
+import type { Committer } from '../streams/delivery/committer.ts'
 import { Credit } from '../streams/credit.ts'
-import type { Delivery } from '../streams/delivery.ts'
+import type { Delivery } from '../streams/delivery/delivery.ts'
 import { Source } from '../streams/source.ts'
-import type { EngineStats } from '../streams/stats.ts'
+import type { EngineStats } from '../metrics/stats.ts'
 import { Assignment } from './assignment.ts'
 import type { UserPauses } from './user-pauses.ts'
 

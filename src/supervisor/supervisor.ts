@@ -10,14 +10,14 @@ import type { App, AppDefinition } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { ResolvedApp } from '../options.ts'
-import { resolveOptions, type OptionSources } from '../resolve-options.ts'
+import type { ResolvedApp } from '../options/options.ts'
+import { resolveOptions, type OptionSources } from '../options/resolve.ts'
 import type { Broker } from '../streams/broker-port.ts'
-import { EngineStats } from '../streams/stats.ts'
+import { EngineStats } from '../metrics/stats.ts'
 import { Engine, type EngineEnd } from './engine.ts'
-import type { Health, Readiness } from './health.ts'
-import { loopBusyShare, watchLoopDelay } from './loop-delay.ts'
-import type { EngineStatus } from './status.ts'
+import type { Health, Readiness } from './status/health.ts'
+import { loopBusyShare, watchLoopDelay } from './status/loop-delay.ts'
+import type { EngineStatus } from './status/status.ts'
 
 export interface StartOptions {
   /** Aborting it is `stop()`; before the start has ended it makes that reject with START_STOPPED. */
@@ -74,10 +74,10 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
     )
   }
   const options = resolveOptions(app, start.sources)
-  const { createLog } = await import('./log.ts')
-  const { startHttpServer } = await import('./http-server.ts')
+  const { createLog } = await import('./cli/log.ts')
+  const { startHttpServer } = await import('./http/http-server.ts')
   const { default: client } = await import('prom-client')
-  const { registerMetrics } = await import('../metrics.ts')
+  const { registerMetrics } = await import('../metrics/metrics.ts')
   const log = start.log ?? createLog({ level: options.log.level })
   const registry = start.registry ?? new client.Registry()
   const stats = new EngineStats()
@@ -131,7 +131,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
 
 /** The native client is loaded here and nowhere else, so that nothing that a worker thread imports reaches it. */
 async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log): Promise<Broker> {
-  const { createKafkaBroker } = await import('../streams/kafka-broker.ts')
+  const { createKafkaBroker } = await import('../streams/kafka/broker.ts')
   return createKafkaBroker({
     brokers: kafka.brokers,
     groupId: kafka.groupId,

@@ -1,9 +1,9 @@
 /** What an app reads and writes, checked before the first record: every problem is named at once. */
-import type { HandlerManifest } from '../actors/thread-protocol.ts'
+import type { HandlerManifest } from '../actors/threads/thread-protocol.ts'
 import { TroupeError } from '../errors.ts'
-import type { ResolvedActor, ResolvedApp } from '../options.ts'
+import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import type { BrokerProducer } from '../streams/broker-port.ts'
-import type { SinkDestination } from '../streams/sink.ts'
+import type { SinkDestination } from '../streams/delivery/sink.ts'
 
 export interface Topology {
   /** The actor of each input topic. */

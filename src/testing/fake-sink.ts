@@ -5,8 +5,8 @@
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { WriteResult } from '../streams/broker-port.ts'
-import type { EncodedRow, Sink, SinkDestination, SinkWrite } from '../streams/sink.ts'
-import { drawLatencyMs, type Latency } from './fake-connection.ts'
+import type { EncodedRow, Sink, SinkDestination, SinkWrite } from '../streams/delivery/sink.ts'
+import { drawLatencyMs, type Latency } from './broker/fake-connection.ts'
 import { Random } from './random.ts'
 
 /** One row as a write brought it: column name → text form, or null. */

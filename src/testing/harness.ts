@@ -5,14 +5,14 @@
  * production. Outputs are encoded too: one that cannot be, or that goes to a destination the
  * handler does not declare, fails in the test rather than in the dead-letter topic.
  */
-import type { Handler, HandlerContext, Outcome } from '../actors/handler.ts'
-import { deadLetter, isOutcome } from '../actors/handler.ts'
-import { HandlerRunner } from '../actors/handler-runner.ts'
-import { loadShared, type SharedLoader } from '../actors/shared-data.ts'
+import type { Handler, HandlerContext, Outcome } from '../actors/handlers/handler.ts'
+import { deadLetter, isOutcome } from '../actors/handlers/handler.ts'
+import { HandlerRunner } from '../actors/handlers/handler-runner.ts'
+import { loadShared, type SharedLoader } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
 import { fromWireError, describeError, type WireError } from '../errors.ts'
 import { silentLog, type Log } from '../log.ts'
-import { EffectEncoder, type RecordOptions } from '../streams/flow.ts'
+import { EffectEncoder, type RecordOptions } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 
 export interface HarnessOptions {

@@ -1,17 +1,17 @@
 /** A partition actor with everything around it held by hand: clock, sinks, commits. */
 import type { KeyBudget } from '../../src/actors/key-brake.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
-import type { Verdict } from '../../src/actors/verdict.ts'
+import type { Verdict } from '../../src/actors/handlers/verdict.ts'
 import type { LaneRun } from '../../src/actors/lanes.ts'
 import { silentLog } from '../../src/log.ts'
-import type { ResolvedActor } from '../../src/options.ts'
+import type { ResolvedActor } from '../../src/options/options.ts'
 import type { WriteResult } from '../../src/streams/broker-port.ts'
-import type { CompletionMap } from '../../src/streams/completion-map.ts'
+import type { CompletionMap } from '../../src/streams/positions/completion-map.ts'
 import { Credit } from '../../src/streams/credit.ts'
-import type { Delivery } from '../../src/streams/delivery.ts'
-import type { EncodedEffect } from '../../src/streams/flow.ts'
+import type { Delivery } from '../../src/streams/delivery/delivery.ts'
+import type { EncodedEffect } from '../../src/streams/flows/flow.ts'
 import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
-import { EngineStats } from '../../src/streams/stats.ts'
+import { EngineStats } from '../../src/metrics/stats.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 
 export interface HeldOutput {

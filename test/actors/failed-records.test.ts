@@ -1,7 +1,7 @@
 /** What becomes of a record that failed for good: by the actor's option, by the handler's word, by an operator. */
 import { describe, expect, test } from 'vitest'
-import type { ResolvedActor } from '../../src/options.ts'
-import type { Verdict } from '../../src/actors/verdict.ts'
+import type { ResolvedActor } from '../../src/options/options.ts'
+import type { Verdict } from '../../src/actors/handlers/verdict.ts'
 import { failure, makeActor, oneOutput, sourceRecord } from './actor-fixture.ts'
 
 const once: Partial<ResolvedActor> = { retry: { attempts: 1, backoffMs: 0, maxBackoffMs: 0, jitter: 0 } }

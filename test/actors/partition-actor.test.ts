@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { doneWithNothing, type Verdict } from '../../src/actors/verdict.ts'
-import { CompletionMap } from '../../src/streams/completion-map.ts'
+import { doneWithNothing, type Verdict } from '../../src/actors/handlers/verdict.ts'
+import { CompletionMap } from '../../src/streams/positions/completion-map.ts'
 import { failure, makeActor, oneOutput, sourceRecord } from './actor-fixture.ts'
 
 const text = (bytes: Uint8Array | null | undefined): string | null =>

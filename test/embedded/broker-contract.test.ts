@@ -2,7 +2,7 @@
 import { describeBrokerContract } from '../contract/broker-contract.ts'
 import type { BrokerWorld } from '../contract/contract-world.ts'
 import { EMBEDDED_PARTITIONS, startEmbeddedBroker } from '../../src/embedded/embedded-broker.ts'
-import { createKafkaBroker } from '../../src/streams/kafka-broker.ts'
+import { createKafkaBroker } from '../../src/streams/kafka/broker.ts'
 import { realWorld } from '../integration/kafka-world.ts'
 import { KafkaProbe } from '../support/kafka-probe.ts'
 

@@ -8,7 +8,7 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { startEmbeddedBroker } from 'troupe/embedded'
-import { createKafkaBroker } from '../../dist/streams/kafka-broker.js'
+import { createKafkaBroker } from '../../dist/streams/kafka/broker.js'
 
 const [rounds, pauses, fetches] = process.argv.slice(2).map(Number)
 // As many as the broker gives a topic.

@@ -7,8 +7,8 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded/embedded.ts'
 import { isTroupeError } from '../../src/errors.ts'
-import { postgresSink, type PostgresSinkOptions } from '../../src/streams/postgres-sink.ts'
-import type { Sink, SinkDestination, SinkWrite } from '../../src/streams/sink.ts'
+import { postgresSink, type PostgresSinkOptions } from '../../src/streams/postgres/sink.ts'
+import type { Sink, SinkDestination, SinkWrite } from '../../src/streams/delivery/sink.ts'
 
 const clicks: SinkDestination = {
   sink: 'postgres',

@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { InstancesStatus, InstanceStatus, ParkedInInstance } from '../../src/supervisor/merged-answers.ts'
+import type {
+  InstancesStatus,
+  InstanceStatus,
+  ParkedInInstance,
+} from '../../src/supervisor/instances/merged-answers.ts'
 import { CommandProcess, findFreePort } from '../support/command-process.ts'
 import { KafkaProbe, bootstrapServers, groupMembers, kafkaIsAvailable, uniqueName } from '../support/real-kafka.ts'
 import { CopyFlow, keyed } from './copy-flow.ts'

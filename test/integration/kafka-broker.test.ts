@@ -1,7 +1,7 @@
 /** The broker port on real Kafka: the contract, once for each group protocol. */
 import { describe } from 'vitest'
-import { createKafkaBroker } from '../../src/streams/kafka-broker.ts'
-import type { KafkaBrokerOptions } from '../../src/streams/kafka-broker-options.ts'
+import { createKafkaBroker } from '../../src/streams/kafka/broker.ts'
+import type { KafkaBrokerOptions } from '../../src/streams/kafka/broker-options.ts'
 import { describeBrokerContract } from '../contract/broker-contract.ts'
 import { bootstrapServers, kafkaIsAvailable } from '../support/real-kafka.ts'
 import { realWorld } from './kafka-world.ts'

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { defineHandler, done, topic } from '../../src/index.ts'
 import { silentLog } from '../../src/log.ts'
-import { resolveOptions } from '../../src/resolve-options.ts'
+import { resolveOptions } from '../../src/options/resolve.ts'
 import type { Broker, BrokerConsumer } from '../../src/streams/broker-port.ts'
-import { createKafkaBroker } from '../../src/streams/kafka-broker.ts'
-import { EngineStats } from '../../src/streams/stats.ts'
+import { createKafkaBroker } from '../../src/streams/kafka/broker.ts'
+import { EngineStats } from '../../src/metrics/stats.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
 import {
   bootstrapServers,

@@ -1,10 +1,10 @@
 /** The processes of a world: started, stopped, killed, and replaced when they end unasked, as an orchestrator does. */
-import type { FakeBroker } from '../../src/testing/fake-broker.ts'
-import type { FakeClient } from '../../src/testing/fake-client.ts'
+import type { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
+import type { FakeClient } from '../../src/testing/broker/fake-client.ts'
 import { FakeSink, type FakeDatabase } from '../../src/testing/fake-sink.ts'
 import type { ManualClock } from '../../src/testing/manual-clock.ts'
 import type { Random } from '../../src/testing/random.ts'
-import type { Sink } from '../../src/streams/sink.ts'
+import type { Sink } from '../../src/streams/delivery/sink.ts'
 import type { EngineUnderTest, RunningMember } from './engine-under-test.ts'
 import type { Journal, OutputName } from './journal.ts'
 import { simulatedHandler } from './simulated-handler.ts'

@@ -1,9 +1,9 @@
 /** Plays a world to its end: the timetable, then everything heals, then all records have to be finished, then all members stop. */
-import { decodeCompletionMap } from '../../src/streams/completion-map.ts'
+import { decodeCompletionMap } from '../../src/streams/positions/completion-map.ts'
 import type { RebalanceEvent } from '../../src/streams/broker-port.ts'
 import type { OutputRecord, RecordHeader } from '../../src/streams/record.ts'
-import { FakeBroker } from '../../src/testing/fake-broker.ts'
-import type { FakeBrokerEvent } from '../../src/testing/fake-events.ts'
+import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
+import type { FakeBrokerEvent } from '../../src/testing/broker/fake-events.ts'
 import { FakeDatabase } from '../../src/testing/fake-sink.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { Random } from '../../src/testing/random.ts'

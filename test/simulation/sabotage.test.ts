@@ -7,7 +7,11 @@
  */
 import { afterEach, expect, test, vi } from 'vitest'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
-import { decodeCompletionMap, encodeCompletionMap, type CompletionSnapshot } from '../../src/streams/completion-map.ts'
+import {
+  decodeCompletionMap,
+  encodeCompletionMap,
+  type CompletionSnapshot,
+} from '../../src/streams/positions/completion-map.ts'
 import { partitionName, type TopicPartition } from '../../src/streams/record.ts'
 import type { Broker, BrokerConsumer, BrokerProducer, StoredPosition } from '../../src/streams/broker-port.ts'
 import { troupe, type EngineUnderTest } from './engine-under-test.ts'

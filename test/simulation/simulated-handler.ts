@@ -1,8 +1,16 @@
 /** The handler of every simulated actor: does what the record's plan says and notes when it begins and ends. */
-import { deadLetter, defineHandler, done, retry, skip, type Handler, type Outcome } from '../../src/actors/handler.ts'
+import {
+  deadLetter,
+  defineHandler,
+  done,
+  retry,
+  skip,
+  type Handler,
+  type Outcome,
+} from '../../src/actors/handlers/handler.ts'
 import { sleep, type Clock } from '../../src/clock.ts'
 import { TerminalError } from '../../src/errors.ts'
-import { table, topic, type Effect } from '../../src/streams/flow.ts'
+import { table, topic, type Effect } from '../../src/streams/flows/flow.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
 import type { HandlerResult, Journal, Origin } from './journal.ts'
 import type { Plan } from './world.ts'

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { defineHandler, done } from '../../src/actors/handler.ts'
-import { resolveOptions } from '../../src/resolve-options.ts'
-import { text } from '../../src/streams/codec.ts'
-import { topic } from '../../src/streams/flow.ts'
+import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
+import { resolveOptions } from '../../src/options/resolve.ts'
+import { text } from '../../src/streams/flows/codec.ts'
+import { topic } from '../../src/streams/flows/flow.ts'
 import { RestartPolicy } from '../../src/supervisor/restart-policy.ts'
 
 const handler = defineHandler({ input: topic('clicks', { codec: text }), handle: () => done() })

@@ -1,15 +1,15 @@
 /** A destination that is slower than the handlers: what waits for it is bounded, and only the actor that writes there waits. */
 import { expect, test } from 'vitest'
-import { defineHandler, done } from '../../src/actors/handler.ts'
+import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
 import { silentLog } from '../../src/log.ts'
-import { resolveOptions } from '../../src/resolve-options.ts'
+import { resolveOptions } from '../../src/options/resolve.ts'
 import type { WriteResult } from '../../src/streams/broker-port.ts'
-import { text } from '../../src/streams/codec.ts'
-import { table, topic } from '../../src/streams/flow.ts'
-import type { Sink, SinkWrite } from '../../src/streams/sink.ts'
-import { EngineStats } from '../../src/streams/stats.ts'
+import { text } from '../../src/streams/flows/codec.ts'
+import { table, topic } from '../../src/streams/flows/flow.ts'
+import type { Sink, SinkWrite } from '../../src/streams/delivery/sink.ts'
+import { EngineStats } from '../../src/metrics/stats.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
-import { FakeBroker } from '../../src/testing/fake-broker.ts'
+import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 
 const backlog = 10_000

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const cli = `${root}dist/supervisor/cli.js`
+const cli = `${root}dist/supervisor/cli/cli.js`
 
 export interface CommandEnd {
   readonly code: number | null

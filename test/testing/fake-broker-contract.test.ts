@@ -1,6 +1,6 @@
 /** The broker port as the fake broker keeps it: the suite that real Kafka passes too, in real time. */
 import { systemClock } from '../../src/clock.ts'
-import { FakeBroker } from '../../src/testing/fake-broker.ts'
+import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { describeBrokerContract } from '../contract/broker-contract.ts'
 import type { BrokerWorld } from '../contract/contract-world.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { WriteResult } from '../../src/streams/broker-port.ts'
-import type { EncodedRow, SinkWrite } from '../../src/streams/sink.ts'
+import type { EncodedRow, SinkWrite } from '../../src/streams/delivery/sink.ts'
 import { FakeDatabase, FakeSink } from '../../src/testing/fake-sink.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 

@@ -1,8 +1,8 @@
 import { expect, expectTypeOf, test } from 'vitest'
-import { deadLetter, defineHandler, done, retry, skip, type HandlerContext } from '../../src/actors/handler.ts'
+import { deadLetter, defineHandler, done, retry, skip, type HandlerContext } from '../../src/actors/handlers/handler.ts'
 import { RetryableError } from '../../src/errors.ts'
-import { json, text } from '../../src/streams/codec.ts'
-import { table, topic } from '../../src/streams/flow.ts'
+import { json, text } from '../../src/streams/flows/codec.ts'
+import { table, topic } from '../../src/streams/flows/flow.ts'
 import { createHarness, type Harness } from '../../src/testing/harness.ts'
 
 interface Click {

@@ -6,10 +6,10 @@ import { afterAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { describeError } from '../../src/errors.ts'
 import { silentLog } from '../../src/log.ts'
-import { resolveOptions } from '../../src/resolve-options.ts'
-import { EngineStats } from '../../src/streams/stats.ts'
+import { resolveOptions } from '../../src/options/resolve.ts'
+import { EngineStats } from '../../src/metrics/stats.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
-import { FakeBroker } from '../../src/testing/fake-broker.ts'
+import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { fixtureUrl } from './pool-fixture.ts'
 
 const SOON = { interval: 20 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { WorkerPool } from '../../src/actors/worker-pool.ts'
+import { WorkerPool } from '../../src/actors/threads/worker-pool.ts'
 import { describeError, isTroupeError } from '../../src/errors.ts'
 import {
   expectNoMoreThan,

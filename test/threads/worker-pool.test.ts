@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import { loadShared } from '../../src/actors/shared-data.ts'
+import { loadShared } from '../../src/actors/handlers/shared-data.ts'
 import {
   expectNoMoreThan,
   fixtureUrl,

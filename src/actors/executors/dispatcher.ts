@@ -1,0 +1,152 @@
+/**
+ * Takes what is ready from all partition actors, round-robin, whenever there is a free slot:
+ * natural batching. While idle a record goes alone and at once; while busy, what has piled up goes
+ * in one crossing. One dispatcher per executor.
+ */
+import type { DispatchedRun, Executor, Settle } from './executor.ts'
+import type { ResolvedActor } from '../../options/options.ts'
+import type { PartitionActor } from '../partition-actor.ts'
+
+export class Dispatcher {
+  readonly #executor: Executor
+  /** Actors that may have something ready. The first in line is served next. */
+  #line: PartitionActor[] = []
+  readonly #inLine = new Set<PartitionActor>()
+  /** Some records have gone to a handler. */
+  onHandedOut: () => void = () => undefined
+  #isPumping = false
+  #isAskedAgain = false
+
+  constructor(executor: Executor) {
+    this.#executor = executor
+    executor.onRoom = () => {
+      this.pump()
+    }
+  }
+
+  /** The executor takes nothing more now. */
+  get isFull(): boolean {
+    return this.#executor.freeSlots === 0
+  }
+
+  /** More records would only wait. */
+  get isSated(): boolean {
+    let records = 0
+    let lanes = 0
+    for (const actor of this.#line) {
+      records += actor.readyRecordCount
+      lanes += actor.readyLaneCount
+    }
+    return this.#executor.hasEnough(records, lanes)
+  }
+
+  /** Nothing more of this actor may be in progress now. */
+  isAtLimitOf(actor: ResolvedActor): boolean {
+    return this.#executor.roomOf(actor) <= 0
+  }
+
+  /** Some records of this actor became ready. */
+  enlist(actor: PartitionActor): void {
+    if (this.#inLine.has(actor) || actor.readyRecordCount === 0) return
+    this.#inLine.add(actor)
+    this.#line.push(actor)
+  }
+
+  /** Hands out batches while there are free slots and ready records. */
+  pump(): void {
+    // An inline handler settles within `execute`, which makes the next record of its lane ready and
+    // asks for a pump again: from in here that would recurse once per record.
+    if (this.#isPumping) {
+      this.#isAskedAgain = true
+      return
+    }
+    this.#isPumping = true
+    try {
+      do {
+        while (this.#executor.freeSlots > 0) {
+          const batch = this.#takeBatch()
+          if (batch.length === 0) break
+          this.#executor.execute(batch, settle)
+        }
+      } while (this.#wasAskedAgain())
+    } finally {
+      this.#isPumping = false
+    }
+    this.onHandedOut()
+  }
+
+  #wasAskedAgain(): boolean {
+    const wasAsked = this.#isAskedAgain
+    this.#isAskedAgain = false
+    return wasAsked
+  }
+
+  #takeBatch(): DispatchedRun[] {
+    const batch: DispatchedRun[] = []
+    const maxRecords = this.#batchSize()
+    const { maxBatchBytes } = this.#executor
+    let records = 0
+    let bytes = 0
+    /** How many actors in a row had nothing to give for want of room: after all of them the batch is what it is. */
+    let withoutRoom = 0
+    const limited = new Map<string, number>()
+    while (withoutRoom < this.#line.length && records < maxRecords && bytes < maxBatchBytes) {
+      const actor = this.#line[0]!
+      const { name } = actor.actor
+      let room = this.#executor.roomOf(actor.actor)
+      if (room !== Number.POSITIVE_INFINITY) {
+        room -= limited.get(name) ?? 0
+        if (room <= 0) {
+          const before = this.#line.length
+          this.#nextInLine()
+          // One that has nothing ready any more has left the line: the others have not all been asked.
+          if (this.#line.length === before) withoutRoom += 1
+          continue
+        }
+      }
+      withoutRoom = 0
+      // A suspect goes alone: as the only record of its batch it can be told from its mates.
+      if (actor.firstRunsAlone && batch.length > 0) break
+      const isAlone = actor.firstRunsAlone
+      const maxRunRecords = Math.min(maxRecords - records, room, this.#executor.maxRunRecords(actor.actor))
+      const run = actor.takeRun(maxRunRecords, maxBatchBytes - bytes)
+      if (run === null) {
+        this.#leaveLine()
+        continue
+      }
+      batch.push({ actor, lane: run.lane, invocations: run.invocations })
+      records += run.invocations.length
+      if (room !== Number.POSITIVE_INFINITY) limited.set(name, (limited.get(name) ?? 0) + run.invocations.length)
+      for (const invocation of run.invocations) bytes += invocation.bytes
+      this.#nextInLine()
+      if (isAlone) break
+    }
+    return batch
+  }
+
+  /**
+   * What is ready is shared out among the free slots, so that a burst does not end up at one thread
+   * while the others are idle.
+   */
+  #batchSize(): number {
+    const { freeSlots, maxBatchRecords } = this.#executor
+    let ready = 0
+    for (const actor of this.#line) ready += actor.readyRecordCount
+    return Math.max(1, Math.min(maxBatchRecords, Math.ceil(ready / freeSlots)))
+  }
+
+  #nextInLine(): void {
+    const actor = this.#line.shift()!
+    if (actor.readyRecordCount > 0) this.#line.push(actor)
+    else this.#inLine.delete(actor)
+  }
+
+  #leaveLine(): void {
+    const actor = this.#line.shift()
+    if (actor !== undefined) this.#inLine.delete(actor)
+  }
+}
+
+const settle: Settle = (run, verdicts, nowMs) => {
+  run.actor.settle(run, verdicts, nowMs)
+}

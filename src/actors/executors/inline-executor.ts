@@ -1,0 +1,222 @@
+/**
+ * Runs handlers on main: the twin of the worker pool, for I/O and for tests. An asynchronous
+ * handler leaves its record in progress and the next lane begins, up to `concurrency` records. A
+ * synchronous one holds the event loop, so after a few milliseconds the loop gets its turn.
+ *
+ * On main nothing can be isolated: a handler that never returns stops the process, one that exits
+ * ends it.
+ */
+import type { Clock } from '../../clock.ts'
+import type { ResolvedActor } from '../../options/options.ts'
+import type { ActorStats } from '../../metrics/stats.ts'
+import type { DispatchedRun, Executor, Settle } from './executor.ts'
+import type { HandlerRunner } from '../handlers/handler-runner.ts'
+import type { Invocation } from '../invocation.ts'
+import { TurnWatch } from './turn-watch.ts'
+import { endsRun, type Verdict } from '../handlers/verdict.ts'
+
+export interface InlineExecutorOptions {
+  /** The runner of an actor, by its name. */
+  readonly runners: ReadonlyMap<string, HandlerRunner>
+  readonly stats: ReadonlyMap<string, ActorStats>
+  readonly clock: Clock
+  /** Records that may be in progress at once. */
+  readonly concurrency: number
+  /** How long synchronous handlers may hold the event loop. */
+  readonly maxTurnMs: number
+}
+
+const MAX_BATCH_RECORDS = 64
+/** A look at the clock costs as much as a small handler, so it is taken once in so many records. */
+const RECORDS_PER_LOOK = 8
+/** Of a handler that takes longer each record is worth a look. */
+const SMALL_HANDLER_MS = 0.1
+
+/** What an actor's runs need, found once. */
+interface Place {
+  readonly runner: HandlerRunner
+  readonly stats: ActorStats | undefined
+  /** Its handler was seen to return a promise; null: it was not seen at all yet. */
+  isAsynchronous: boolean | null
+}
+
+/** A run whose verdicts can be told. */
+interface EndedRun {
+  readonly run: DispatchedRun
+  readonly verdicts: readonly Verdict[]
+}
+
+export class InlineExecutor implements Executor {
+  readonly maxBatchBytes: number = Number.MAX_SAFE_INTEGER
+  onRoom: () => void = () => undefined
+  readonly #options: InlineExecutorOptions
+  readonly #places = new Map<string, Place>()
+  readonly #turns: TurnWatch
+  #inProgress = 0
+  #turnEndsAtMs = 0
+  #isYielding = false
+  /** What the clock said at the last look, and the synchronous records since. */
+  #lookedAtMs = 0
+  #recordsSinceLook = 0
+  #recordsPerLook = 1
+
+  constructor(options: InlineExecutorOptions) {
+    this.#options = options
+    this.#turns = new TurnWatch(options.clock)
+  }
+
+  get freeSlots(): number {
+    return !this.#isYielding && this.#inProgress < this.#options.concurrency ? 1 : 0
+  }
+
+  get maxBatchRecords(): number {
+    return Math.min(MAX_BATCH_RECORDS, this.#options.concurrency - this.#inProgress)
+  }
+
+  /** One by one while the handler may be asynchronous: its outputs should not wait for the next record of the lane. */
+  maxRunRecords(actor: ResolvedActor): number {
+    return this.#placeOf(actor).isAsynchronous === false ? MAX_BATCH_RECORDS : 1
+  }
+
+  /** What is small is gone within the turn, and what waits for something leaves room for others. */
+  hasEnough(): boolean {
+    return false
+  }
+
+  /** Its only actor's records are what its slots count. */
+  roomOf(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
+  /** First all handlers run, then all verdicts are told: what is timed is the handlers. */
+  execute(batch: readonly DispatchedRun[], settle: Settle): void {
+    this.#lookedAtMs = this.#options.clock.now()
+    if (this.#lookedAtMs > this.#turnEndsAtMs) this.#turnEndsAtMs = this.#lookedAtMs + this.#options.maxTurnMs
+    const ended: EndedRun[] = []
+    let place: Place | undefined
+    for (const run of batch) {
+      if (this.#isYielding) {
+        // The turn was over before this run had begun: it goes back.
+        ended.push({ run, verdicts: notBegun })
+        continue
+      }
+      const next = this.#placeOf(run.actor.actor)
+      if (next !== place) this.#look(place)
+      place = next
+      const all = this.#run(run, next, settle)
+      if (all !== null) ended.push(all)
+    }
+    this.#look(place)
+    for (const { run, verdicts } of ended) {
+      if (verdicts === notBegun) settle(run, notBegun, this.#lookedAtMs)
+      else this.#end(run, verdicts, settle, this.#lookedAtMs)
+    }
+    // What was done with them belongs to the turn: the next batch, which begins at once, would take its end for a new turn.
+    if (ended.length > 0 && this.#options.clock.now() >= this.#turnEndsAtMs) this.#yieldToLoop()
+  }
+
+  #placeOf(actor: ResolvedActor): Place {
+    let place = this.#places.get(actor.name)
+    if (place === undefined) {
+      const { runners, stats } = this.#options
+      const runner = runners.get(actor.name)
+      if (runner === undefined) throw new Error(`no handler is loaded for actor ${actor.name}`)
+      place = {
+        runner,
+        stats: stats.get(actor.name),
+        isAsynchronous: null,
+      }
+      this.#places.set(actor.name, place)
+    }
+    return place
+  }
+
+  /** Lets the event loop have its turn before anything else begins. */
+  #yieldToLoop(): void {
+    if (this.#isYielding) return
+    this.#isYielding = true
+    this.#options.clock.after(0, () => {
+      this.#isYielding = false
+      this.#turnEndsAtMs = 0
+      this.onRoom()
+    })
+  }
+
+  /**
+   * Runs the records of a run one after the other, up to the first that fails or is asynchronous (of loose ones neither ends
+   * anything), or to the end of the turn. null: the verdicts are told later.
+   */
+  #run(run: DispatchedRun, place: Place, settle: Settle): EndedRun | null {
+    this.#inProgress += run.invocations.length
+    place.stats?.batchRecords.observe(run.invocations.length)
+    const { isLoose } = run.lane
+    const verdicts: Verdict[] = []
+    let apart: Set<Invocation> | null = null
+    for (const invocation of run.invocations) {
+      const result = place.runner.run(invocation.record, invocation.attempt)
+      if (result instanceof Promise) {
+        // From now on they are taken one by one.
+        place.isAsynchronous = true
+        if (isLoose && run.invocations.length > 1) {
+          apart ??= new Set()
+          apart.add(invocation)
+          this.#await({ actor: run.actor, ...run.actor.setApart(run, invocation) }, place, [], result, settle)
+          if (this.#isYielding) break
+          continue
+        }
+        // What comes after it in its lane goes back when it has ended.
+        this.#await(run, place, verdicts, result, settle)
+        return null
+      }
+      place.isAsynchronous ??= false
+      verdicts.push(result)
+      this.#recordsSinceLook += 1
+      if (this.#recordsSinceLook >= this.#recordsPerLook) this.#look(place)
+      if (this.#isYielding || (endsRun(result) && !isLoose)) break
+    }
+    return { run: apart === null ? run : without(run, apart), verdicts }
+  }
+
+  /** The handler has returned a promise: how long it takes is timed for itself. */
+  #await(run: DispatchedRun, place: Place, before: readonly Verdict[], result: Promise<Verdict>, settle: Settle): void {
+    const { clock } = this.#options
+    const startedAtMs = this.#lookedAtMs
+    const records = this.#recordsSinceLook + 1
+    this.#look(place)
+    const heldMs = (this.#lookedAtMs - startedAtMs) / records
+    const hasWaited = this.#turns.begin()
+    void result.then((verdict) => {
+      const nowMs = clock.now()
+      place.stats?.cost.notePromise(heldMs, hasWaited())
+      place.stats?.handlerSeconds.observe((nowMs - startedAtMs) / 1000)
+      this.#end(run, [...before, verdict], settle, nowMs)
+      this.onRoom()
+    })
+  }
+
+  /** Notes what the records since the last look took, each of them alike, and whether the turn is over. */
+  #look(place: Place | undefined): void {
+    const records = this.#recordsSinceLook
+    if (records === 0 && place === undefined) return
+    const nowMs = this.#options.clock.now()
+    if (records > 0) {
+      const eachMs = (nowMs - this.#lookedAtMs) / records
+      place?.stats?.handlerSeconds.observe(eachMs / 1000, records)
+      this.#recordsPerLook = eachMs > SMALL_HANDLER_MS ? 1 : RECORDS_PER_LOOK
+      this.#recordsSinceLook = 0
+    }
+    this.#lookedAtMs = nowMs
+    if (nowMs >= this.#turnEndsAtMs) this.#yieldToLoop()
+  }
+
+  #end(run: DispatchedRun, verdicts: readonly Verdict[], settle: Settle, nowMs: number): void {
+    this.#inProgress -= run.invocations.length
+    settle(run, verdicts, nowMs)
+  }
+}
+
+const notBegun: readonly Verdict[] = []
+
+function without({ actor, invocations, lane }: DispatchedRun, apart: ReadonlySet<Invocation>): DispatchedRun {
+  return { actor, lane, invocations: invocations.filter((invocation) => !apart.has(invocation)) }
+}

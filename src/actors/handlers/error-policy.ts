@@ -1,0 +1,46 @@
+/**
+ * A handler's own word on an error, asked where the handler ran. A callback that throws, or says
+ * something that is no decision, must not hold its record: then the default rules decide.
+ */
+import { inspect } from 'node:util'
+import { describeError } from '../../errors.ts'
+import type { ErrorDecision, HandlerContext, OnError } from './handler.ts'
+
+const known: ReadonlySet<unknown> = new Set<ErrorDecision>(['retry', 'dead-letter', 'park', 'skip', 'stop', 'escalate'])
+
+export class ErrorPolicy {
+  readonly #onError: OnError<unknown> | undefined
+  readonly #handler: string
+  #hasWarned = false
+
+  constructor(onError: OnError<unknown> | undefined, handler: string) {
+    this.#onError = onError
+    this.#handler = handler
+  }
+
+  /** undefined: it has nothing to say. */
+  decide(error: unknown, context: HandlerContext<unknown>): ErrorDecision | undefined {
+    if (this.#onError === undefined) return undefined
+    let said: unknown
+    try {
+      said = this.#onError(error, context)
+    } catch (cause) {
+      this.#warn(context, `threw: ${describeError(cause)}`)
+      return undefined
+    }
+    if (said === undefined || known.has(said)) return said as ErrorDecision | undefined
+    // An asynchronous callback comes too late to decide anything; its rejection must not end the process.
+    if (said instanceof Promise) said.catch(() => undefined)
+    this.#warn(context, `returned ${said instanceof Promise ? 'a promise' : inspect(said, { depth: 0 })}`)
+    return undefined
+  }
+
+  /** Once aloud: a population of failing records would fill the log. */
+  #warn({ id, log }: HandlerContext<unknown>, what: string): void {
+    log[this.#hasWarned ? 'debug' : 'warn'](
+      { id },
+      `onError of handler ${this.#handler} ${what}; the default rules decide`,
+    )
+    this.#hasWarned = true
+  }
+}

@@ -1,0 +1,56 @@
+/** Loads a handler module, in a thread or on main; TypeScript too, where `tsx` is installed. */
+import { TroupeError } from '../../errors.ts'
+import type { ResolvedActor } from '../../options/options.ts'
+import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
+import { isHandler, type Handler } from './handler.ts'
+import type { HandlerManifest } from '../threads/thread-protocol.ts'
+
+/** The module's default export. Rejects with HANDLER_NOT_LOADED that names the module and the cause. */
+export async function loadHandler(url: string): Promise<Handler> {
+  const source = await findSource(url)
+  if (source === null) throw new TroupeError('HANDLER_NOT_LOADED', `handler module ${readableUrl(url)} does not exist`)
+  await registerTypeScript(source, 'HANDLER_NOT_LOADED')
+  let module: unknown
+  try {
+    module = await import(source)
+  } catch (error) {
+    throw new TroupeError(
+      'HANDLER_NOT_LOADED',
+      `handler module ${readableUrl(url)} does not load: ${importFailure(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  const handler: unknown = Reflect.get(module as object, 'default')
+  if (!isHandler(handler)) {
+    throw new TroupeError(
+      'HANDLER_NOT_LOADED',
+      `handler module ${readableUrl(url)} exports no handler as default; it needs \`export default defineHandler({…})\``,
+    )
+  }
+  return handler
+}
+
+/**
+ * Rejects with HANDLER_NOT_LOADED naming the first handler module that is not there: before any
+ * thread is started, since threads that end while others still begin are a risk of their own.
+ */
+export async function verifyHandlerFiles(actors: readonly Pick<ResolvedActor, 'name' | 'handler'>[]): Promise<void> {
+  for (const { name, handler } of actors) {
+    if (!(handler instanceof URL) || (await findSource(handler.href)) !== null) continue
+    const message = `the handler module of actor ${name}, ${readableUrl(handler.href)}, does not exist`
+    throw new TroupeError('HANDLER_NOT_LOADED', message)
+  }
+}
+
+/** What others have to know of a handler without evaluating it. */
+export function manifestOf(actor: string, handler: Handler): HandlerManifest {
+  const outputs = handler.outputs ?? []
+  return {
+    actor,
+    input: handler.input.name,
+    outputTopics: outputs.flatMap((output) => (output.kind === 'topic' ? [output.name] : [])),
+    destinations: outputs.flatMap((output) => (output.kind === 'table' ? [output.destination] : [])),
+  }
+}

@@ -1,0 +1,47 @@
+/** What became of one attempt, decided where the handler ran. Plain data: it crosses threads. */
+import type { WireError } from '../../errors.ts'
+import type { EncodedEffect } from '../../streams/flows/flow.ts'
+import type { FailedRecords } from './handler.ts'
+
+export type Verdict =
+  /** Handled; these outputs have to become durable. */
+  | { readonly type: 'done'; readonly effects: readonly EncodedEffect[] }
+  | { readonly type: 'skip' }
+  /** Another attempt is asked for, after its own delay where it names one. */
+  | { readonly type: 'retry'; readonly afterMs: number | undefined; readonly error: WireError | undefined }
+  /** An ordinary failure: another attempt while there are some left. */
+  | { readonly type: 'failed'; readonly error: WireError }
+  | FinalFailure
+  /** Never ran, or its reply was lost through no fault of its own: goes again, and no attempt is counted. */
+  | { readonly type: 'unrun' }
+
+/** No attempt will change this: by the handler's word, by its `onError`, or by the actor's `failedRecords`. */
+export interface FinalFailure {
+  readonly type: 'dead-letter' | 'park' | 'stop' | 'escalate' | 'skip-failed'
+  readonly error: WireError
+}
+
+export const skipVerdict: Verdict = { type: 'skip' }
+export const doneWithNothing: Verdict = { type: 'done', effects: [] }
+
+export function finalFailure(policy: FailedRecords, error: WireError): FinalFailure {
+  return { type: policy === 'skip' ? 'skip-failed' : policy, error }
+}
+
+/** After these the lane waits or ends, so what comes after it in its run goes back unrun. */
+export function endsRun(verdict: Verdict): boolean {
+  switch (verdict.type) {
+    case 'retry':
+    case 'failed':
+    case 'unrun':
+    case 'park':
+    case 'stop':
+    case 'escalate':
+      return true
+    case 'done':
+    case 'skip':
+    case 'dead-letter':
+    case 'skip-failed':
+      return false
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Runs batches on a thread. A batch is answered when all its records have begun: with the outcomes
+ * that are there. What waits for something by then is told later, at the end of the turn of the
+ * event loop in which it settles, together with whatever else settled in that turn. So a slow record
+ * holds neither its batch mates nor the slot.
+ */
+import { performance, type EventLoopUtilization } from 'node:perf_hooks'
+import { TroupeError } from '../../errors.ts'
+import { BatchGate } from './batch-gate.ts'
+import type { HandlerRunner } from '../handlers/handler-runner.ts'
+import { BatchNotes, type SharedBoard } from './progress-board.ts'
+import { runLane } from './thread-lane.ts'
+import {
+  packOutcomes,
+  packReply,
+  unpackBatch,
+  type BatchMessage,
+  type LateVerdicts,
+  type OutcomesNotice,
+  type PackedRecord,
+  type PackedRun,
+  type PackedVerdicts,
+  type ReplyMessage,
+} from './thread-protocol.ts'
+
+/** A handler as a batch finds it. */
+export interface OpenHandler {
+  readonly runner: HandlerRunner
+  /** Records that it may have in progress at once. */
+  readonly concurrency: number
+}
+
+export interface ThreadBatchesOptions {
+  readonly board: SharedBoard
+  /** The handlers by their actors' names. */
+  readonly handlers: ReadonlyMap<string, OpenHandler>
+  readonly send: (notice: OutcomesNotice) => void
+}
+
+const unrun: PackedVerdicts = { verdicts: [], elapsedMs: 0, promise: null }
+
+export class ThreadBatches {
+  readonly #options: ThreadBatchesOptions
+  readonly #gate = new BatchGate()
+  /** Records whose promise is not settled, by actor. */
+  readonly #waiting = new Map<string, number>()
+  /** Actors of which a record was still waiting when its batch was answered. */
+  readonly #slow = new Set<string>()
+  #late: LateVerdicts[] = []
+  /** undefined before the first batch: loading and setup are no record's cost. */
+  #told: EventLoopUtilization | undefined
+
+  constructor(options: ThreadBatchesOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when every record has begun. Rejects only for what is no handler's fault. */
+  async run(message: BatchMessage): Promise<ReplyMessage> {
+    const room = this.#gate.enter(message.isAlone)
+    if (room !== undefined) await room
+    this.#told ??= performance.eventLoopUtilization()
+    const takenAt = performance.now()
+    const runs = unpackBatch(message)
+    const unpackedMs = performance.now() - takenAt
+    // What waits must not hold on to the message, which has the bytes of all records.
+    const { number, row } = message
+    const results: (PackedVerdicts | null)[] = []
+    let pending = 0
+    let hasReplied = false
+    const begin = (actor: string, result: Promise<PackedVerdicts>): void => {
+      const run = results.push(null) - 1
+      pending += 1
+      this.#addWaiting(actor, 1)
+      void result.then((verdicts) => {
+        pending -= 1
+        this.#addWaiting(actor, -1)
+        if (!hasReplied) {
+          results[run] = verdicts
+          return
+        }
+        this.#tell({ batch: number, run, ...verdicts })
+        if (pending === 0) this.#leave()
+      })
+    }
+    this.#begin(row, runs, results, begin)
+    // Many promises are settled already, or will be without a wait: those need no message of their own.
+    if (pending > 0) await endOfTurn()
+    hasReplied = true
+    if (pending === 0) this.#leave()
+    else for (const [run, { actor }] of runs.entries()) if (results[run] === null) this.#slow.add(actor)
+    const hasOutcome = pending < results.length
+    const busyMs = hasOutcome ? this.#takeBusyMs() : 0
+    const handledAt = performance.now()
+    const reply = packReply(results, busyMs, message.slab.byteLength)
+    const endedAt = performance.now()
+    return { ...reply, packingMs: unpackedMs + endedAt - handledAt, totalMs: endedAt - takenAt }
+  }
+
+  #begin(
+    row: number,
+    runs: readonly PackedRun[],
+    results: (PackedVerdicts | null)[],
+    begin: (actor: string, result: Promise<PackedVerdicts>) => void,
+  ): void {
+    const notes = new BatchNotes(this.#options.board, row)
+    let first = 0
+    let startedAt = performance.now()
+    for (const { actor, records } of runs) {
+      const handler = this.#options.handlers.get(actor)
+      if (handler === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${actor}`)
+      // Main keeps to the limit for handlers that it has seen to return promises; others may begin to.
+      const isFull = (this.#waiting.get(actor) ?? 0) >= handler.concurrency
+      const own = this.#slow.has(actor) && !isFull ? records.map(withOwnBytes) : records
+      const result = isFull ? unrun : runLane(handler.runner, own, first, notes, startedAt)
+      if (result instanceof Promise) {
+        begin(actor, result)
+        startedAt = performance.now()
+      } else {
+        results.push(result)
+        startedAt += result.elapsedMs
+      }
+      first += records.length
+    }
+  }
+
+  /**
+   * Lets the next batch in when the reply, and the outcomes that were told before this, have left: it may keep the thread
+   * for long, or end it.
+   */
+  #leave(): void {
+    setImmediate(() => this.#gate.leave())
+  }
+
+  #addWaiting(actor: string, records: number): void {
+    this.#waiting.set(actor, (this.#waiting.get(actor) ?? 0) + records)
+  }
+
+  #tell(late: LateVerdicts): void {
+    if (this.#late.push(late) > 1) return
+    setImmediate(() => {
+      const all = this.#late
+      this.#late = []
+      this.#options.send(packOutcomes(all, this.#takeBusyMs()))
+    })
+  }
+
+  /** How long the thread has worked since this was asked last, idle time excluded. */
+  #takeBusyMs(): number {
+    const now = performance.eventLoopUtilization()
+    const { active } = performance.eventLoopUtilization(now, this.#told)
+    this.#told = now
+    return active
+  }
+}
+
+/**
+ * What the handler is given of a record are views into the slab of its batch, and one that it waits with would keep the
+ * bytes of all of them, whose room main has given to others already. It cannot be told apart before the handler has it,
+ * so once one of an actor's records waits each of them gets a copy.
+ */
+function withOwnBytes({ record, attempt }: PackedRecord): PackedRecord {
+  const { key, value, headers } = record
+  return {
+    attempt,
+    record: {
+      ...record,
+      key: copyOf(key),
+      value: copyOf(value),
+      headers: headers.map(([name, bytes]) => [name, copyOf(bytes)]),
+    },
+  }
+}
+
+function copyOf(bytes: Uint8Array | null): Buffer | null {
+  return bytes === null ? null : Buffer.from(bytes)
+}
+
+function endOfTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}

@@ -1,0 +1,43 @@
+/** Runs the records of one lane in order, up to the first that fails or waits: the rest goes back unrun. */
+import { systemClock } from '../../clock.ts'
+import type { HandlerRunner } from '../handlers/handler-runner.ts'
+import type { BatchNotes } from './progress-board.ts'
+import { TurnWatch } from '../executors/turn-watch.ts'
+import type { PackedRecord, PackedVerdicts } from './thread-protocol.ts'
+import { endsRun, type Verdict } from '../handlers/verdict.ts'
+
+const turns = new TurnWatch(systemClock)
+
+/**
+ * A promise only when the handler is asynchronous: then the run ends with that record, so that its
+ * outputs need not wait for those of the next. `first` is the index in the batch of the first of
+ * these records; `startedAt` is what `performance` says now, which the caller knows from the lane
+ * before.
+ */
+export function runLane(
+  runner: HandlerRunner,
+  records: readonly PackedRecord[],
+  first: number,
+  notes: BatchNotes,
+  startedAt: number,
+): PackedVerdicts | Promise<PackedVerdicts> {
+  const verdicts: Verdict[] = []
+  for (let index = 0; index < records.length; index += 1) {
+    const { record, attempt } = records[index]!
+    notes.beginRecord(first + index)
+    const result = runner.run(record, attempt)
+    if (result instanceof Promise) {
+      const heldMs = (performance.now() - startedAt) / (index + 1)
+      const hasWaited = turns.begin()
+      return result.then((verdict) => {
+        notes.endRecord(first + index)
+        const promise = { heldMs, hasWaited: hasWaited() }
+        return { verdicts: [...verdicts, verdict], elapsedMs: performance.now() - startedAt, promise }
+      })
+    }
+    notes.endRecord(first + index)
+    verdicts.push(result)
+    if (endsRun(result)) break
+  }
+  return { verdicts, elapsedMs: performance.now() - startedAt, promise: null }
+}

@@ -1,0 +1,123 @@
+/**
+ * The thread's side: loads the handlers once, then runs one batch per task. Nothing in here, or in
+ * what it imports, may reach the native Kafka client: it cannot load beside main.
+ */
+import { getHeapStatistics } from 'node:v8'
+import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { systemClock } from '../../clock.ts'
+import { toWireError, type WireError } from '../../errors.ts'
+import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
+import { HandlerRunner } from '../handlers/handler-runner.ts'
+import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
+import { threadLog } from './thread-log.ts'
+import type {
+  BatchMessage,
+  FailedReply,
+  HandlerManifest,
+  HandlerModule,
+  OutcomesNotice,
+  ReplyMessage,
+  ThreadNotice,
+  ThreadSetup,
+} from './thread-protocol.ts'
+
+if (isMainThread) throw new Error('worker-thread.js runs in a worker thread only')
+
+const setup = workerData as ThreadSetup
+const handlers = new Map<string, OpenHandler>()
+const batches = new ThreadBatches({ board: setup.board, handlers, send: sendOutcomes })
+
+const isLoaded = load()
+// Main is told by a notice; a rejection that nobody awaits yet would end the thread, and its
+// replacement, and so on.
+isLoaded.catch(() => undefined)
+
+/** One task of the pool. Never rejects: what rejects it is the end of its thread, and main relies on that. */
+export default async function runBatch(message: BatchMessage): Promise<object> {
+  try {
+    await isLoaded
+    return transferred(await batches.run(message))
+  } catch (error) {
+    return { type: 'failed', error: toWireError(error) } satisfies FailedReply
+  }
+}
+
+/** The last task of a thread: tears down what its handlers have set up. Resolves with what failed. */
+export async function tearDown(): Promise<WireError[]> {
+  const failures: WireError[] = []
+  for (const [actor, { runner }] of handlers) {
+    handlers.delete(actor)
+    try {
+      await runner.close()
+    } catch (error) {
+      failures.push(toWireError(error))
+    }
+  }
+  return failures
+}
+
+async function load(): Promise<void> {
+  let needsTeardown = false
+  try {
+    const manifests: HandlerManifest[] = []
+    for (const module of setup.handlers) {
+      notify({ type: 'loading', threadId, url: module.url })
+      const handler = await loadHandler(module.url)
+      handlers.set(module.actor, { runner: await openRunner(module, handler), concurrency: module.concurrency })
+      needsTeardown ||= handler.teardown !== undefined
+      manifests.push(manifestOf(module.actor, handler))
+    }
+    notify({ type: 'ready', threadId, manifests, needsTeardown })
+    if (setup.memoryReportMs !== null) {
+      tellMemory()
+      setInterval(tellMemory, setup.memoryReportMs).unref()
+    }
+  } catch (error) {
+    notify({ type: 'failed', threadId, error: toWireError(error), needsTeardown })
+    throw error
+  }
+}
+
+function openRunner(
+  { actor, handlerTimeoutMs, idHeader, failedRecords }: HandlerModule,
+  handler: Awaited<ReturnType<typeof loadHandler>>,
+): Promise<HandlerRunner> {
+  const name = handler.name ?? actor
+  const log = threadLog(name, threadId, notify)
+  return HandlerRunner.open({
+    handler,
+    name,
+    handlerTimeoutMs,
+    idHeader,
+    failedRecords,
+    log,
+    clock: systemClock,
+    shared: setup.shared,
+  })
+}
+
+function notify(notice: Exclude<ThreadNotice, OutcomesNotice>): void {
+  parentPort?.postMessage(notice)
+}
+
+function tellMemory(): void {
+  const { total_heap_size, external_memory } = getHeapStatistics()
+  notify({ type: 'memory', threadId, bytes: total_heap_size + external_memory })
+}
+
+function sendOutcomes(notice: OutcomesNotice): void {
+  parentPort?.postMessage(notice, [notice.numbers.buffer, notice.slab.buffer])
+}
+
+/** Marks the reply's buffers for transfer, in the pool's way. */
+function transferred(reply: ReplyMessage): object {
+  return move({
+    get [transferableSymbol]() {
+      return [reply.numbers.buffer, reply.slab.buffer]
+    },
+    get [valueSymbol]() {
+      return reply
+    },
+  })
+}

@@ -1,0 +1,484 @@
+/**
+ * The metrics: one table of name, type, help, labels and where the number comes from. Nothing is
+ * counted here; a scrape reads the engine's plain numbers (`streams/stats.ts`).
+ *
+ * Labels are topic, partition, actor, sink, outcome, … and never a key or an offset, so the number
+ * of series is bounded by what the app declares and the partitions it has owned.
+ */
+import type { Metric, Registry } from 'prom-client'
+import { ScrapedMetric, type MetricRow, type Series } from './scraped-metric.ts'
+import {
+  constraintNames,
+  type ActorStats,
+  type EngineStats,
+  type Histogram,
+  type PartitionStats,
+  type SinkStats,
+} from './stats.ts'
+
+const partitionLabels = ['actor', 'topic', 'partition'] as const
+
+export const metricTable = [
+  // --- records
+  {
+    name: 'troupe_records_received_total',
+    type: 'counter',
+    help: 'Records read from Kafka.',
+    labels: partitionLabels,
+    read: perPartition((stats) => stats.received),
+  },
+  {
+    name: 'troupe_received_bytes_total',
+    type: 'counter',
+    help: 'Bytes of the keys, values and headers read from Kafka.',
+    labels: partitionLabels,
+    read: perPartition((stats) => stats.receivedBytes),
+  },
+  {
+    name: 'troupe_records_processed_total',
+    type: 'counter',
+    help: 'Finished records by outcome: done, skipped, dead_lettered, or already_finished (before a restart).',
+    labels: [...partitionLabels, 'outcome'],
+    read: readOutcomes,
+  },
+  {
+    name: 'troupe_record_attempts_total',
+    type: 'counter',
+    help: 'Tries of the handler, the first of each record included.',
+    labels: partitionLabels,
+    read: perPartition((stats) => stats.attempts),
+  },
+  {
+    name: 'troupe_record_retries_total',
+    type: 'counter',
+    help: 'Tries that ended in another try of the same record.',
+    labels: partitionLabels,
+    read: perPartition((stats) => stats.retries),
+  },
+  {
+    name: 'troupe_attempt_failures_total',
+    type: 'counter',
+    help: 'Failed tries by error code.',
+    labels: ['actor', 'code'],
+    read: (stats) => tallies(stats, (actor) => actor.failures.entries()),
+  },
+  {
+    name: 'troupe_dead_letters_total',
+    type: 'counter',
+    help: 'Records that went to a dead-letter topic, by error code.',
+    labels: ['actor', 'code'],
+    read: (stats) => tallies(stats, (actor) => actor.deadLetters.entries()),
+  },
+  {
+    name: 'troupe_handler_duration_seconds',
+    type: 'histogram',
+    help: 'Time in the handler, a record and try. In a batch: the mean of the batch.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.handlerSeconds),
+  },
+  {
+    name: 'troupe_record_latency_seconds',
+    type: 'histogram',
+    help: 'Time from a record being read to all its outputs being durable, retries included.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.latencySeconds),
+  },
+  {
+    name: 'troupe_records_in_flight',
+    type: 'gauge',
+    help: 'Records read and not finished.',
+    labels: partitionLabels,
+    read: perAssigned((stats) => stats.inFlight),
+  },
+  {
+    name: 'troupe_bytes_in_flight',
+    type: 'gauge',
+    help: 'Bytes of the records read and not finished.',
+    labels: partitionLabels,
+    read: perAssigned((stats) => stats.bytesInFlight),
+  },
+  {
+    name: 'troupe_parked_records',
+    type: 'gauge',
+    help: 'Records that failed for good and wait for an operator.',
+    labels: partitionLabels,
+    read: perAssigned((stats) => stats.parked),
+  },
+  {
+    name: 'troupe_waiting_records',
+    type: 'gauge',
+    help: 'Records of keys whose first record has failed and waits, for its retry or parked. /status names the largest key.',
+    labels: partitionLabels,
+    read: perAssigned((stats) => stats.waitingRecords),
+  },
+  {
+    name: 'troupe_intake_stopped_by_waiting_keys',
+    type: 'gauge',
+    help: '1 while such keys hold so much of a partition that it takes in nothing new.',
+    labels: partitionLabels,
+    read: perAssigned((stats) => Number(stats.isStoppedByKeys)),
+  },
+  // --- positions
+  {
+    name: 'troupe_consumer_lag_records',
+    type: 'gauge',
+    help: 'Records of the log after the safe position.',
+    labels: ['topic', 'partition'],
+    merge: 'max',
+    read: perOwnedTopicPartition((stats) => stats.lag),
+  },
+  {
+    name: 'troupe_safe_position',
+    type: 'gauge',
+    help: 'Highest position with nothing unfinished below it.',
+    labels: ['topic', 'partition'],
+    merge: 'max',
+    read: perOwnedTopicPartition((stats) => stats.safePosition),
+  },
+  {
+    name: 'troupe_committed_position',
+    type: 'gauge',
+    help: 'The position the broker accepted last.',
+    labels: ['topic', 'partition'],
+    merge: 'max',
+    read: perOwnedTopicPartition((stats) => stats.committedPosition),
+  },
+  {
+    name: 'troupe_commits_total',
+    type: 'counter',
+    help: "The broker's answers to commits: accepted, deferred, fenced, too_large, failed.",
+    labels: ['result'],
+    read: (stats) => Object.entries(stats.commits).map(([result, count]) => [[result.replace('-', '_')], count]),
+  },
+  {
+    name: 'troupe_commit_interval_seconds',
+    type: 'gauge',
+    help: 'Longest time that a finished record waits for its commit: commitIntervalMs, and more while completion maps are large.',
+    labels: [],
+    merge: 'max',
+    read: (stats) => single(stats.commitIntervalMs / 1000),
+  },
+  {
+    name: 'troupe_completion_map_bytes_total',
+    type: 'counter',
+    help: 'Bytes of completion maps handed over for commits.',
+    labels: [],
+    read: (stats) => single(stats.mapBytes),
+  },
+  {
+    name: 'troupe_completion_map_left_out',
+    type: 'gauge',
+    help: '1 while the position is committed without its completion map, because that is too long: after a crash what is finished beyond it is handled again.',
+    labels: ['topic', 'partition'],
+    merge: 'max',
+    read: perOwnedTopicPartition((stats) => Number(stats.isMapLeftOut)),
+  },
+  {
+    name: 'troupe_out_of_range_total',
+    type: 'counter',
+    help: 'Times that a committed position was not in the log any more.',
+    labels: ['topic', 'partition'],
+    read: perTopicPartition((stats) => stats.outOfRange),
+  },
+  {
+    name: 'troupe_foreign_metadata_total',
+    type: 'counter',
+    help: 'Times that the metadata of a commit was not a readable completion map.',
+    labels: ['topic', 'partition'],
+    read: perTopicPartition((stats) => stats.foreignMetadata),
+  },
+  // --- the group
+  {
+    name: 'troupe_rebalances_total',
+    type: 'counter',
+    help: 'Rebalance events: assign, revoke, lost (others own the partitions already).',
+    labels: ['type'],
+    read: (stats) => byName(stats.rebalances),
+  },
+  {
+    name: 'troupe_partitions_assigned',
+    type: 'gauge',
+    help: 'Partitions owned now.',
+    labels: ['actor', 'topic'],
+    read: (stats) => countPartitions(stats, (partition) => partition.isAssigned),
+  },
+  {
+    name: 'troupe_partitions_paused',
+    type: 'gauge',
+    help: 'Partitions owned now whose intake is stopped.',
+    labels: ['actor', 'topic'],
+    read: (stats) => countPartitions(stats, (partition) => partition.isAssigned && partition.isPaused),
+  },
+  {
+    name: 'troupe_pauses_total',
+    type: 'counter',
+    help: 'Times that the intake of a partition was stopped.',
+    labels: ['topic', 'partition'],
+    read: perTopicPartition((stats) => stats.pauses),
+  },
+  {
+    name: 'troupe_epoch',
+    type: 'gauge',
+    help: 'Grows with each assignment.',
+    labels: [],
+    merge: 'max',
+    read: (stats) => single(stats.epoch),
+  },
+  {
+    name: 'troupe_drain_duration_seconds',
+    type: 'histogram',
+    help: 'Time that work in flight took to finish on a revoke or stop.',
+    labels: [],
+    read: (stats) => single(stats.drainSeconds),
+  },
+  {
+    name: 'troupe_drain_timeouts_total',
+    type: 'counter',
+    help: 'Drains that were cut off at drainTimeoutMs.',
+    labels: [],
+    read: (stats) => single(stats.drainTimeouts),
+  },
+  // --- threads
+  {
+    name: 'troupe_batch_records',
+    type: 'histogram',
+    help: 'Records that went to a thread together.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.batchRecords),
+  },
+  {
+    name: 'troupe_binding_constraint',
+    type: 'gauge',
+    help: 'What keeps an actor from doing more, over the last seconds: 1 at one constraint (input, threads, main, sink, key_skew, hot_partition, limit, retries, stopped), 0 at the others. /status says which sink, key or limit. Of several processes (`instances`) each says its own, with the label instance.',
+    labels: ['actor', 'constraint'],
+    merge: 'max',
+    isOfProcess: true,
+    read: readConstraints,
+  },
+  {
+    name: 'troupe_threads',
+    type: 'gauge',
+    help: 'Worker threads by state: starting, idle, busy.',
+    labels: ['state'],
+    read: (stats) => byName(stats.threads),
+  },
+  {
+    name: 'troupe_thread_restarts_total',
+    type: 'counter',
+    help: 'Worker threads that ended and were replaced.',
+    labels: [],
+    read: (stats) => single(stats.threadRestarts),
+  },
+  {
+    name: 'troupe_thread_recycles_total',
+    type: 'counter',
+    help: 'Worker threads that were to be replaced because the process had more memory than threads.maxRssMb.',
+    labels: [],
+    read: (stats) => single(stats.threadRecycles),
+  },
+  // --- sinks
+  {
+    name: 'troupe_sink_writes_total',
+    type: 'counter',
+    help: 'Batches given to a sink: durable, or unavailable (the batch is written again).',
+    labels: ['sink', 'result'],
+    read: (stats) => sinkResults(stats, ({ written, unavailable }) => ({ durable: written, unavailable })),
+  },
+  {
+    name: 'troupe_sink_outputs_total',
+    type: 'counter',
+    help: 'Outputs by what became of them: durable, refused, or purged (their epoch ended before).',
+    labels: ['sink', 'result'],
+    read: (stats) => sinkResults(stats, ({ durable, refused, purged }) => ({ durable, refused, purged })),
+  },
+  {
+    name: 'troupe_sink_write_duration_seconds',
+    type: 'histogram',
+    help: 'Time that one write of one batch took.',
+    labels: ['sink'],
+    read: perSink((stats) => stats.writeSeconds),
+  },
+  {
+    name: 'troupe_sink_batch_outputs',
+    type: 'histogram',
+    help: 'Outputs written together.',
+    labels: ['sink'],
+    read: perSink((stats) => stats.batchOutputs),
+  },
+  {
+    name: 'troupe_sink_queue_outputs',
+    type: 'gauge',
+    help: 'Outputs that wait for a sink or are being written.',
+    labels: ['sink'],
+    read: perSink((stats) => stats.queued),
+  },
+  {
+    name: 'troupe_sink_available',
+    type: 'gauge',
+    help: '1 while the sink answers, 0 while the engine waits for it.',
+    labels: ['sink'],
+    merge: 'min',
+    read: perSink((stats) => Number(stats.isAvailable)),
+  },
+  // --- the process
+  {
+    name: 'troupe_restarts_total',
+    type: 'counter',
+    help: 'Restarts of the whole consumer after an unexpected failure.',
+    labels: [],
+    read: (stats) => single(stats.restarts),
+  },
+  {
+    name: 'troupe_trouble_total',
+    type: 'counter',
+    help: "Conditions worth an operator's attention, by error code.",
+    labels: ['code'],
+    read: (stats) => [...stats.trouble.entries()].map(([code, count]) => [[code], count]),
+  },
+  {
+    name: 'troupe_event_loop_delay_seconds',
+    type: 'histogram',
+    help: 'How late timers fire on the main thread.',
+    labels: [],
+    read: (stats) => single(stats.loopDelaySeconds),
+  },
+] as const satisfies readonly MetricRow[]
+
+/** What the parent of several processes shows of them (`supervisor/instances.ts`). */
+export const instanceMetrics = {
+  instances: {
+    name: 'troupe_instances',
+    type: 'gauge',
+    help: 'Processes of `instances` by state: starting, running, restarting, ended.',
+    labels: ['state'],
+  },
+  restarts: {
+    name: 'troupe_instance_restarts_total',
+    type: 'counter',
+    help: 'Processes of `instances` that ended and were started again.',
+    labels: [],
+  },
+} as const satisfies Record<string, Omit<MetricRow, 'read'>>
+
+/** The supervisors whose numbers a registry shows. */
+const attached = new WeakMap<Registry, Set<EngineStats>>()
+
+/**
+ * Shows these numbers on this registry, until the returned function is called. Two supervisors may
+ * share a registry (their equal series become one: counts add up), and a supervisor that is
+ * started again leaves nothing behind.
+ */
+export function registerMetrics(registry: Registry, stats: EngineStats): () => void {
+  const sources = attached.get(registry) ?? new Set()
+  attached.set(registry, sources)
+  sources.add(stats)
+  for (const row of metricTable) {
+    if (registry.getSingleMetric(row.name) === undefined) {
+      registry.registerMetric(new ScrapedMetric(row, sources) as unknown as Metric)
+    }
+  }
+  return () => {
+    if (!sources.delete(stats) || sources.size > 0) return
+    for (const row of metricTable) registry.removeSingleMetric(row.name)
+  }
+}
+
+/** The table of metrics in Markdown, for the docs. */
+export function describeMetrics(): string {
+  const table: readonly Omit<MetricRow, 'read'>[] = [...metricTable, ...Object.values(instanceMetrics)]
+  const rows = table.map(({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.join(', ')} | ${help} |`)
+  return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows, ''].join('\n')
+}
+
+// --- ways to read a row's series
+
+function single(value: number | Histogram): readonly Series[] {
+  return [[[], value]]
+}
+
+function byName(counts: Readonly<Record<string, number>>): readonly Series[] {
+  return Object.entries(counts).map(([name, count]) => [[name], count])
+}
+
+function perPartition(read: (stats: PartitionStats) => number): MetricRow['read'] {
+  return (stats) => [...stats.partitions()].map((partition) => [labelsOf(partition), read(partition)])
+}
+
+function perAssigned(read: (stats: PartitionStats) => number): MetricRow['read'] {
+  return (stats) =>
+    [...stats.partitions()]
+      .filter(({ isAssigned }) => isAssigned)
+      .map((partition) => [labelsOf(partition), read(partition)])
+}
+
+function perTopicPartition(read: (stats: PartitionStats) => number): MetricRow['read'] {
+  return (stats) =>
+    [...stats.partitions()].map((partition) => [[partition.topic, String(partition.partition)], read(partition)])
+}
+
+/** Unknown numbers (null) and partitions that others own are left out rather than shown as 0. */
+function perOwnedTopicPartition(read: (stats: PartitionStats) => number | null): MetricRow['read'] {
+  return (stats) =>
+    [...stats.partitions()].flatMap((partition): Series[] => {
+      const value = partition.isAssigned ? read(partition) : null
+      return value === null ? [] : [[[partition.topic, String(partition.partition)], value]]
+    })
+}
+
+function perActor(read: (stats: ActorStats) => Histogram): MetricRow['read'] {
+  return (stats) => [...stats.actors()].map((actor) => [[actor.name], read(actor)])
+}
+
+function perSink(read: (stats: SinkStats) => number | Histogram): MetricRow['read'] {
+  return (stats) => [...stats.sinks()].map((sink) => [[sink.name], read(sink)])
+}
+
+function labelsOf(partition: PartitionStats): readonly string[] {
+  return [partition.actor, partition.topic, String(partition.partition)]
+}
+
+function readOutcomes(stats: EngineStats): readonly Series[] {
+  return [...stats.partitions()].flatMap((partition): Series[] => {
+    const labels = labelsOf(partition)
+    return [
+      [[...labels, 'done'], partition.done],
+      [[...labels, 'skipped'], partition.skipped],
+      [[...labels, 'dead_lettered'], partition.deadLettered],
+      [[...labels, 'already_finished'], partition.alreadyFinished],
+    ]
+  })
+}
+
+function readConstraints(stats: EngineStats): readonly Series[] {
+  return [...stats.actors()].flatMap(({ constraint, name }) =>
+    constraint === null
+      ? []
+      : constraintNames.map((one): Series => [[name, one.replace('-', '_')], Number(one === constraint)]),
+  )
+}
+
+function tallies(stats: EngineStats, entriesOf: (actor: ActorStats) => Iterable<[string, number]>): readonly Series[] {
+  return [...stats.actors()].flatMap((actor) =>
+    [...entriesOf(actor)].map(([code, count]): Series => [[actor.name, code], count]),
+  )
+}
+
+function sinkResults(
+  stats: EngineStats,
+  resultsOf: (sink: SinkStats) => Readonly<Record<string, number>>,
+): readonly Series[] {
+  return [...stats.sinks()].flatMap((sink) =>
+    Object.entries(resultsOf(sink)).map(([result, count]): Series => [[sink.name, result], count]),
+  )
+}
+
+function countPartitions(stats: EngineStats, isCounted: (partition: PartitionStats) => boolean): readonly Series[] {
+  const counts = new Map<string, { labels: readonly string[]; count: number }>()
+  for (const partition of stats.partitions()) {
+    const key = `${partition.actor}/${partition.topic}`
+    const entry = counts.get(key) ?? { labels: [partition.actor, partition.topic], count: 0 }
+    counts.set(key, entry)
+    if (isCounted(partition)) entry.count += 1
+  }
+  return [...counts.values()].map(({ labels, count }) => [labels, count])
+}

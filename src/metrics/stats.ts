@@ -1,0 +1,329 @@
+/**
+ * What the engine counts, as plain numbers: adding to one costs nothing on the way of a record.
+ * `metrics.ts` reads them when somebody scrapes, /status and the live view read them too.
+ *
+ * One `EngineStats` per supervisor, for its whole life: restarts of the consumer and partitions
+ * that come and go keep their counters, so that a counter never goes back.
+ */
+import type { CommitReport } from '../streams/broker-port.ts'
+
+/** Counts observations in buckets. Not cumulative, in whatever unit the bounds are in. */
+export class Histogram {
+  /** Upper bounds, inclusive, ascending. */
+  readonly bounds: readonly number[]
+  /** One more than bounds: the last counts what is above all of them. */
+  readonly counts: number[]
+  sum = 0
+  count = 0
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds
+    this.counts = new Array<number>(bounds.length + 1).fill(0)
+  }
+
+  /** Notes `times` observations of `value` each: a batch of 100 that took 50 ms is `observe(0.0005, 100)`. */
+  observe(value: number, times = 1): void {
+    let at = 0
+    while (at < this.bounds.length && value > (this.bounds[at] as number)) at += 1
+    this.counts[at] = (this.counts[at] as number) + times
+    this.count += times
+    this.sum += value * times
+  }
+
+  /** An estimate of the quantile `q` (0..1), linear within its bucket; null while nothing was observed. */
+  quantile(q: number): number | null {
+    if (this.count === 0) return null
+    const rank = q * this.count
+    let below = 0
+    for (let at = 0; at < this.bounds.length; at += 1) {
+      const inside = this.counts[at] as number
+      if (inside > 0 && below + inside >= rank) {
+        const lower = at === 0 ? 0 : (this.bounds[at - 1] as number)
+        return lower + ((this.bounds[at] as number) - lower) * ((rank - below) / inside)
+      }
+      below += inside
+    }
+    return this.bounds.at(-1) ?? null
+  }
+}
+
+/** Counters by a name that is known only when it happens (an error code). For rare events. */
+export class Tally {
+  readonly #counts = new Map<string, number>()
+
+  add(name: string, times = 1): void {
+    this.#counts.set(name, this.get(name) + times)
+  }
+
+  get(name: string): number {
+    return this.#counts.get(name) ?? 0
+  }
+
+  entries(): IterableIterator<[string, number]> {
+    return this.#counts.entries()
+  }
+}
+
+/** Seconds. Handlers range from some microseconds (a lookup) to a minute (a call to a slow service). */
+const handlerBounds: readonly number[] = [
+  10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+  30, 60,
+]
+/** Seconds. From the poll that brought a record to its last output being durable, retries included. */
+const latencyBounds: readonly number[] = [
+  1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+]
+/** Seconds. One write of one batch to a sink. */
+const writeBounds: readonly number[] = [1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+/** Seconds. The revoke path has drainTimeoutMs, 30 s unless set. */
+const drainBounds: readonly number[] = [10e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60]
+/** Seconds. How much later than due a timer of the main thread fired. */
+const loopDelayBounds: readonly number[] = [1e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 5]
+/** Records or outputs in one batch. */
+const batchBounds: readonly number[] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000]
+
+/** One (actor, topic, partition), whoever owns it by now. */
+export class PartitionStats {
+  readonly actor: string
+  readonly topic: string
+  readonly partition: number
+
+  // --- counters: they only grow
+  received = 0
+  receivedBytes = 0
+  /** Finished records, by what became of them. */
+  done = 0
+  skipped = 0
+  deadLettered = 0
+  /** Found finished in the completion map, so not handled again. */
+  alreadyFinished = 0
+  /** Tries of the handler, the first included. */
+  attempts = 0
+  /** Tries that ended in another try (failures, `retry()`, lost threads). */
+  retries = 0
+  /** Times that intake was stopped for this partition. */
+  pauses = 0
+  /** Times that the committed position was not in the log. */
+  outOfRange = 0
+  /** Times that the commit's metadata was not a readable completion map. */
+  foreignMetadata = 0
+
+  // --- gauges: exported while `isAssigned` only
+  isAssigned = false
+  isPaused = false
+  epoch = 0
+  /** Received, not finished. */
+  inFlight = 0
+  bytesInFlight = 0
+  /** Records that wait for an operator's word. */
+  parked = 0
+  /** Records of keys whose first record has failed and waits, for its retry or parked. */
+  waitingRecords = 0
+  /** Such keys hold so much that intake has stopped. */
+  isStoppedByKeys = false
+  /** The position is committed without its completion map, which is too long. */
+  isMapLeftOut = false
+  /** Highest position with nothing unfinished below; null: nothing received yet. */
+  safePosition: number | null = null
+  /** As the broker accepted it; null: nothing committed. */
+  committedPosition: number | null = null
+  /** The position after the log's last record, as last asked for; null: not known. */
+  logEnd: number | null = null
+  /** Clock time of that. */
+  logEndAtMs: number | null = null
+  /** Clock time since when every look at the log's end has found a lag; null: the last one found none. */
+  lagSinceMs: number | null = null
+
+  constructor(actor: string, topic: string, partition: number) {
+    this.actor = actor
+    this.topic = topic
+    this.partition = partition
+  }
+
+  /** The partition is not ours any more: its gauges end, its counters stay. */
+  release(): void {
+    this.isAssigned = false
+    this.isPaused = false
+    this.inFlight = 0
+    this.bytesInFlight = 0
+    this.parked = 0
+    this.waitingRecords = 0
+    this.isStoppedByKeys = false
+    this.isMapLeftOut = false
+    this.safePosition = null
+    this.committedPosition = null
+    this.logEnd = null
+    this.logEndAtMs = null
+    this.lagSinceMs = null
+  }
+
+  /** Takes note of where the log ends. */
+  noteLogEnd(position: number, nowMs: number): void {
+    this.logEnd = position
+    this.logEndAtMs = nowMs
+    if (this.lag === null || this.lag === 0) this.lagSinceMs = null
+    else this.lagSinceMs ??= nowMs
+  }
+
+  /** Records of the log after the safe position; null: not known. The log's end is asked for every few seconds only. */
+  get lag(): number | null {
+    const { logEnd, safePosition } = this
+    return logEnd === null || safePosition === null ? null : Math.max(0, logEnd - safePosition)
+  }
+}
+
+/**
+ * What the records of one actor cost beside `handlerSeconds`, as sums that only grow: two looks at them make a rate.
+ * Taken per batch, or of one record in so many, so that a record itself pays for no look at the clock.
+ */
+export class CostStats {
+  /** Attempts whose handler returned a promise. */
+  promises = 0
+  /** Milliseconds until those handlers had returned it: what they hold their thread for at least. */
+  heldMs = 0
+  /** Of those, the ones that were looked at further, */
+  looked = 0
+  /** and whose promise was still open when the event loop had turned: they wait for something. */
+  waited = 0
+  /** Records that crossed to a thread and back, */
+  crossed = 0
+  /** the milliseconds that main spent on it (pack, post, unpack), */
+  mainMs = 0
+  /** those that the threads spent on it (unpack, pack), */
+  threadMs = 0
+  /** and those that the two took to wake each other up. */
+  wakeMs = 0
+
+  /** Some records went to a handler and came back with a promise; `hasWaited` is null where nobody has looked. */
+  notePromise(heldMs: number, hasWaited: boolean | null): void {
+    this.promises += 1
+    this.heldMs += heldMs
+    if (hasWaited === null) return
+    this.looked += 1
+    if (hasWaited) this.waited += 1
+  }
+}
+
+/** What can keep an actor from doing more. `supervisor/constraint.ts` finds it. */
+export const constraintNames = [
+  'input',
+  'threads',
+  'main',
+  'sink',
+  'key-skew',
+  'hot-partition',
+  'limit',
+  'retries',
+  'stopped',
+] as const
+export type ConstraintName = (typeof constraintNames)[number]
+
+/** One actor, over all its partitions. */
+export class ActorStats {
+  readonly name: string
+  /** What keeps it from doing more, over the last seconds; null: nobody has looked yet. */
+  constraint: ConstraintName | null = null
+  readonly cost: CostStats = new CostStats()
+  /** Seconds in the handler, per record. */
+  readonly handlerSeconds: Histogram = new Histogram(handlerBounds)
+  /** Seconds from received to finished, per record. */
+  readonly latencySeconds: Histogram = new Histogram(latencyBounds)
+  /** Records per batch that went to a thread (or to the inline runner). */
+  readonly batchRecords: Histogram = new Histogram(batchBounds)
+  /** Failed tries by error code (HANDLER_FAILED, HANDLER_TIMEOUT, THREAD_DIED, DECODE_FAILED, …). */
+  readonly failures: Tally = new Tally()
+  /** Records that were dead-lettered, by error code (`DEAD_LETTER` for a handler's own `deadLetter()`). */
+  readonly deadLetters: Tally = new Tally()
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/** One sink (`kafka`, `dead-letters`, `postgres`, …). */
+export class SinkStats {
+  readonly name: string
+  /** Batches by how they ended: durable (also with refused outputs in them), or to be written again. */
+  written = 0
+  unavailable = 0
+  /** Outputs by what became of them. */
+  durable = 0
+  refused = 0
+  /** Outputs dropped because their epoch ended before they were written. */
+  purged = 0
+  readonly writeSeconds: Histogram = new Histogram(writeBounds)
+  readonly batchOutputs: Histogram = new Histogram(batchBounds)
+  /** Outputs that wait or are being written. */
+  queued = 0
+  isAvailable = true
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/** All that one supervisor counts. `actor`, `partition` and `sink` make on first use: look up once, keep the object. */
+export class EngineStats {
+  readonly #actors = new Map<string, ActorStats>()
+  readonly #partitions = new Map<string, PartitionStats>()
+  readonly #sinks = new Map<string, SinkStats>()
+
+  readonly commits: Record<CommitReport['result'], number> = {
+    accepted: 0,
+    deferred: 0,
+    fenced: 0,
+    'too-large': 0,
+    failed: 0,
+  }
+  /** Bytes of completion maps handed over for commits. */
+  mapBytes = 0
+  /** Longest time that a finished record waits for its commit now; longer than configured while maps are large. */
+  commitIntervalMs = 0
+  readonly rebalances: Record<'assign' | 'revoke' | 'lost', number> = { assign: 0, revoke: 0, lost: 0 }
+  readonly drainSeconds: Histogram = new Histogram(drainBounds)
+  drainTimeouts = 0
+  /** Grows with each assignment. */
+  epoch = 0
+  /** Worker threads now, by what they do. */
+  readonly threads: Record<'starting' | 'idle' | 'busy', number> = { starting: 0, idle: 0, busy: 0 }
+  threadRestarts = 0
+  /** Of those the ones that were replaced because the process had too much memory. */
+  threadRecycles = 0
+  /** Restarts of the whole consumer after an unexpected failure. */
+  restarts = 0
+  /** How late timers fire on the main thread: what blocks it delays everything. */
+  readonly loopDelaySeconds: Histogram = new Histogram(loopDelayBounds)
+  /** Conditions worth an operator's attention, by error code. */
+  readonly trouble: Tally = new Tally()
+
+  actor(name: string): ActorStats {
+    let stats = this.#actors.get(name)
+    if (stats === undefined) this.#actors.set(name, (stats = new ActorStats(name)))
+    return stats
+  }
+
+  partition(actor: string, topic: string, partition: number): PartitionStats {
+    const key = `${actor}/${topic}/${partition}`
+    let stats = this.#partitions.get(key)
+    if (stats === undefined) this.#partitions.set(key, (stats = new PartitionStats(actor, topic, partition)))
+    return stats
+  }
+
+  sink(name: string): SinkStats {
+    let stats = this.#sinks.get(name)
+    if (stats === undefined) this.#sinks.set(name, (stats = new SinkStats(name)))
+    return stats
+  }
+
+  actors(): Iterable<ActorStats> {
+    return this.#actors.values()
+  }
+
+  partitions(): Iterable<PartitionStats> {
+    return this.#partitions.values()
+  }
+
+  sinks(): Iterable<SinkStats> {
+    return this.#sinks.values()
+  }
+}

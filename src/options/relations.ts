@@ -1,0 +1,64 @@
+/** What has to hold between options: one row each, read by `options/resolve.ts`. */
+import type { ResolvedActor, ResolvedApp } from './options.ts'
+
+export interface Relation<Shape> {
+  readonly paths: readonly string[]
+  readonly rule: string
+  readonly why: string
+  /** `given`: the paths that somebody set, as against defaults. */
+  readonly holds: (shape: Shape, given: ReadonlySet<string>) => boolean
+}
+
+export const appRelations: readonly Relation<ResolvedApp>[] = [
+  {
+    paths: ['drainTimeoutMs', 'kafka.maxPollIntervalMs'],
+    rule: 'drainTimeoutMs has to be less than kafka.maxPollIntervalMs',
+    why: 'a drain must end before the member counts as gone',
+    holds: (app) => app.drainTimeoutMs < app.kafka.maxPollIntervalMs,
+  },
+  {
+    paths: ['kafka.sessionTimeoutMs', 'kafka.maxPollIntervalMs'],
+    rule: 'kafka.sessionTimeoutMs must not be more than kafka.maxPollIntervalMs',
+    why: 'the client refuses it',
+    holds: (app) => app.kafka.sessionTimeoutMs <= app.kafka.maxPollIntervalMs,
+  },
+  {
+    paths: ['kafka.sessionTimeoutMs', 'kafka.groupProtocol'],
+    rule: 'kafka.sessionTimeoutMs must not be set with kafka.groupProtocol consumer',
+    why: 'there the brokers decide it: group.consumer.session.timeout.ms',
+    holds: (app, given) => app.kafka.groupProtocol === 'classic' || !given.has('kafka.sessionTimeoutMs'),
+  },
+  {
+    paths: ['kafka.assignmentStrategy', 'kafka.groupProtocol'],
+    rule: 'kafka.assignmentStrategy must not be set with kafka.groupProtocol consumer',
+    why: 'there the brokers assign the partitions',
+    holds: (app, given) => app.kafka.groupProtocol === 'classic' || !given.has('kafka.assignmentStrategy'),
+  },
+  {
+    paths: ['intake.maxPartitionRecords', 'intake.maxRecords'],
+    rule: 'intake.maxPartitionRecords must not be more than intake.maxRecords',
+    why: 'one partition would use up what is there for all',
+    holds: (app) => app.intake.maxPartitionRecords <= app.intake.maxRecords,
+  },
+  {
+    paths: ['intake.maxPartitionBytes', 'intake.maxBytes'],
+    rule: 'intake.maxPartitionBytes must not be more than intake.maxBytes',
+    why: 'one partition would use up what is there for all',
+    holds: (app) => app.intake.maxPartitionBytes <= app.intake.maxBytes,
+  },
+]
+
+export const actorRelations: readonly Relation<ResolvedActor>[] = [
+  {
+    paths: ['retry.backoffMs', 'retry.maxBackoffMs'],
+    rule: 'retry.backoffMs must not be more than retry.maxBackoffMs',
+    why: 'the first wait is the shortest',
+    holds: (actor) => actor.retry.backoffMs <= actor.retry.maxBackoffMs,
+  },
+  {
+    paths: ['handler', 'runOn'],
+    rule: 'handler has to be a module, such as new URL("./enrich.js", import.meta.url), when runOn is threads',
+    why: 'a function cannot cross to a thread',
+    holds: (actor) => actor.runOn === 'main' || actor.handler instanceof URL,
+  },
+]

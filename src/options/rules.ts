@@ -1,0 +1,168 @@
+/** What an option may be: a schema, and the words that complete "'5s' is not …". */
+import { z } from 'zod'
+import { isHandler, type Handler } from '../actors/handlers/handler.ts'
+import type { SharedLoader } from '../actors/handlers/shared-data.ts'
+import type { Sink } from '../streams/delivery/sink.ts'
+
+export interface Rule<Value> {
+  readonly text: string
+  /** The same for one entry, where the value is an object of named things. */
+  readonly entryText?: string
+  /** What there is to choose from, where that is all. */
+  readonly choices?: readonly string[]
+  /** Stands for the value in `--help`. */
+  readonly placeholder: string
+  /** Takes values of the app's file and the text of a flag or of the environment. */
+  readonly schema: z.ZodType<Value>
+}
+
+/** Timers and the client's own settings end at a day. */
+const DAY_MS = 24 * 60 * 60 * 1000
+
+interface Range {
+  readonly min?: number
+  readonly max?: number
+}
+
+export function milliseconds({ min = 1, max = DAY_MS }: Range = {}): Rule<number> {
+  return whole('<ms>', 'a whole number of milliseconds', { min, max })
+}
+
+export function bytes({ min = 1 }: Range = {}): Rule<number> {
+  return whole('<bytes>', 'a whole number of bytes', { min })
+}
+
+export function count(what: string, range: Range = { min: 1 }): Rule<number> {
+  return whole('<n>', `a whole number of ${what}`, range)
+}
+
+export function port(): Rule<number | null> {
+  const rule = nullable(whole('<port>', 'a port', { min: 0, max: 65_535 }))
+  return { ...rule, schema: rule.schema.transform((value) => (value === 0 ? null : value)) }
+}
+
+export function fraction(): Rule<number> {
+  return {
+    text: 'a number from 0 to 1',
+    placeholder: '<0..1>',
+    schema: z.preprocess(
+      (value) => (typeof value === 'string' && /^(\d+|\d*\.\d+)$/.test(value) ? Number(value) : value),
+      z.number().min(0).max(1),
+    ),
+  }
+}
+
+export function oneOf<const Choice extends string>(...choices: readonly Choice[]): Rule<Choice> {
+  return { text: `one of ${choices.join(', ')}`, choices, placeholder: '<choice>', schema: z.enum(choices) }
+}
+
+export function yesOrNo(): Rule<boolean> {
+  return {
+    text: 'true or false',
+    choices: ['true', 'false'],
+    placeholder: '<choice>',
+    schema: z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean()),
+  }
+}
+
+export function name(what: string): Rule<string> {
+  // A name turns up in logs, labels and headers: no control characters, no blanks at the ends.
+  return { text: what, placeholder: '<name>', schema: z.string().regex(/^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$/u) }
+}
+
+export function topicName(): Rule<string> {
+  return {
+    text: "a topic's name (letters, digits, '.', '_', '-'; at most 249)",
+    placeholder: '<topic>',
+    schema: z.string().regex(/^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/),
+  }
+}
+
+/** `host:port`, also `[::1]:9092`. */
+const brokerAddress = /^(\[[0-9a-fA-F:.]+\]|[^\s,:/[\]]+):(\d{1,5})$/
+
+export function brokerList(): Rule<readonly string[]> {
+  const address = z.string().refine((text) => {
+    const match = brokerAddress.exec(text)
+    return match !== null && Number(match[2]) >= 1 && Number(match[2]) <= 65_535
+  })
+  return {
+    text: 'a list of host:port',
+    placeholder: '<host:port,…>',
+    schema: z.preprocess(
+      (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
+      z.array(address).min(1),
+    ),
+  }
+}
+
+export function clientSettings(): Rule<Readonly<Record<string, unknown>>> {
+  const value = z.union([z.string(), z.number(), z.boolean(), z.custom<object>((given) => typeof given === 'function')])
+  return {
+    text: 'an object of client keys and their values',
+    entryText: 'a text, a number, a boolean or a function',
+    placeholder: '<key=value>',
+    schema: plainObject.pipe(z.record(z.string(), value)),
+  }
+}
+
+export function sinkMap(): Rule<Readonly<Record<string, Sink>>> {
+  return {
+    text: 'an object of sinks',
+    entryText: 'a sink (an object with open, prepare, write, close and maxBatch)',
+    placeholder: '<sinks>',
+    schema: plainObject.pipe(z.record(z.string(), z.custom<Sink>(isSink))),
+  }
+}
+
+export function loaderMap(): Rule<Readonly<Record<string, SharedLoader>>> {
+  const loader = z.custom<SharedLoader>((value) => typeof value === 'function')
+  return {
+    text: 'an object of functions',
+    entryText: 'a function that returns a Buffer',
+    placeholder: '<functions>',
+    schema: plainObject.pipe(z.record(z.string(), loader)),
+  }
+}
+
+export function handlerOrModule(): Rule<URL | string | Handler> {
+  return {
+    text: 'a handler (defineHandler) or the file: URL or path of a module that exports one',
+    placeholder: '<url>',
+    schema: z.custom<URL | string | Handler>((value) => {
+      if (typeof value === 'string') return value !== ''
+      return isHandler(value) || (value instanceof URL && (value.protocol === 'file:' || value.protocol === 'data:'))
+    }),
+  }
+}
+
+/** The same, or null for "none". */
+export function nullable<Value>(rule: Rule<Value>): Rule<Value | null> {
+  return { ...rule, text: `${rule.text}, or null`, schema: rule.schema.nullable() }
+}
+
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
+}
+
+const plainObject = z.custom<Readonly<Record<string, unknown>>>(isPlainObject)
+
+function whole(placeholder: string, what: string, { min = 0, max }: Range): Rule<number> {
+  const schema = max === undefined ? z.int().min(min) : z.int().min(min).max(max)
+  return {
+    text: max === undefined ? `${what}, ${min} or more` : `${what} from ${min} to ${max}`,
+    placeholder,
+    // Text comes from flags and the environment, and from files that read the latter themselves.
+    schema: z.preprocess((value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value), schema),
+  }
+}
+
+function isSink(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return (
+    ['open', 'prepare', 'write', 'close'].every((method) => typeof Reflect.get(value, method) === 'function') &&
+    typeof Reflect.get(value, 'maxBatch') === 'number'
+  )
+}

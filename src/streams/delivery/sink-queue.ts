@@ -1,0 +1,215 @@
+/**
+ * The order of one destination: outputs wait here and are written in natural batches, one batch at
+ * a time. While the destination is unavailable the queue waits without limit and writes again from
+ * the first output on; that costs no record an attempt. Its length is bounded by the intake: a
+ * record holds its credit until its outputs are durable.
+ *
+ * - IDLE     nothing to write.
+ * - WRITING  one batch is under way.
+ * - WAITING  the destination is unavailable; the batch is kept. → WRITING after the back-off.
+ */
+import type { Clock } from '../../clock.ts'
+import { describeError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { WriteResult } from '../broker-port.ts'
+import type { SinkWrite } from './sink.ts'
+import type { SinkStats } from '../../metrics/stats.ts'
+
+/** Who waits for an output. Once its epoch has ended, nothing of it is written any more. */
+export interface OutputOwner {
+  readonly isFenced: boolean
+}
+
+export interface QueuedOutput<Output> extends SinkWrite<Output> {
+  readonly owner: OutputOwner
+  /** Called once: null when durable, an Error when refused for good. Never after the owner's epoch ended. */
+  readonly settle: (result: WriteResult) => void
+}
+
+export interface SinkQueueOptions<Output> {
+  readonly name: string
+  readonly maxBatch: number
+  readonly write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteResult[]>
+  readonly clock: Clock
+  readonly log: Log
+  readonly stats: SinkStats
+  /** A batch is through: there is room for as many outputs. */
+  readonly onWritten?: () => void
+}
+
+/** Outputs that wait behind the batch under way: so many batches, and so many at least. */
+const ENOUGH_BATCHES = 2
+const LEAST_ENOUGH = 2_000
+
+const FIRST_BACKOFF_MS = 100
+const MAX_BACKOFF_MS = 5_000
+
+export class SinkQueue<Output> {
+  readonly name: string
+  readonly #options: SinkQueueOptions<Output>
+  #waiting: QueuedOutput<Output>[] = []
+  /** Index of the first output of #waiting that was not taken yet. */
+  #taken = 0
+  #isWriting = false
+  #isClosed = false
+  #unavailableSince: number | null = null
+  #lastTrouble: string | null = null
+  #cancelBackoff: (() => void) | null = null
+  #resumeBackoff: (() => void) | null = null
+
+  constructor(options: SinkQueueOptions<Output>) {
+    this.name = options.name
+    this.#options = options
+  }
+
+  /** Why and since when (clock time) nothing can be written; null while it can. */
+  get trouble(): { readonly sinceMs: number; readonly reason: string } | null {
+    if (this.#unavailableSince === null) return null
+    return { sinceMs: this.#unavailableSince, reason: this.#lastTrouble ?? 'unavailable' }
+  }
+
+  /** What waits keeps the destination busy until long after more could have come. */
+  get hasEnough(): boolean {
+    return this.#waiting.length - this.#taken >= Math.max(LEAST_ENOUGH, ENOUGH_BATCHES * this.#options.maxBatch)
+  }
+
+  push(output: QueuedOutput<Output>): void {
+    this.#waiting.push(output)
+    this.#options.stats.queued += 1
+    if (!this.#isWriting && !this.#isClosed) {
+      this.#isWriting = true
+      // One turn later, so that a batch that is being handed out right now is written as one.
+      this.#options.clock.after(0, () => {
+        void this.#writeAll()
+      })
+    }
+  }
+
+  /** Writes nothing more. What waits stays unsettled; its records are handled again by the next owner. */
+  close(): void {
+    this.#isClosed = true
+    this.#cancelBackoff?.()
+    this.#resumeBackoff?.()
+  }
+
+  async #writeAll(): Promise<void> {
+    const { stats } = this.#options
+    while (!this.#isClosed) {
+      const batch = this.#takeBatch()
+      if (batch.length === 0) break
+      await this.#writeBatch(batch)
+      stats.queued -= batch.length
+      this.#options.onWritten?.()
+    }
+    this.#isWriting = false
+  }
+
+  #takeBatch(): QueuedOutput<Output>[] {
+    const { maxBatch, stats } = this.#options
+    const batch: QueuedOutput<Output>[] = []
+    while (this.#taken < this.#waiting.length && batch.length < maxBatch) {
+      const output = this.#waiting[this.#taken] as QueuedOutput<Output>
+      this.#taken += 1
+      if (output.owner.isFenced) {
+        stats.purged += 1
+        stats.queued -= 1
+      } else {
+        batch.push(output)
+      }
+    }
+    // Dropping the taken ones at each batch would copy the rest each time; at the half it is paid for.
+    if (this.#taken * 2 >= this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#taken)
+      this.#taken = 0
+    }
+    return batch
+  }
+
+  async #writeBatch(first: QueuedOutput<Output>[]): Promise<void> {
+    const { stats } = this.#options
+    let batch = first
+    for (let attempt = 1; !this.#isClosed; attempt += 1) {
+      // A partition can be lost while the destination is away: its outputs belong to the next owner now.
+      const current = batch.filter((output) => !output.owner.isFenced)
+      stats.purged += batch.length - current.length
+      batch = current
+      if (batch.length === 0) return
+      const results = await this.#tryToWrite(batch)
+      if (results !== null) {
+        this.#settle(batch, results)
+        return
+      }
+      await this.#backOff(Math.min(FIRST_BACKOFF_MS * 2 ** (attempt - 1), MAX_BACKOFF_MS))
+    }
+  }
+
+  /** Null: the destination is unavailable. Only the write itself may say so; what is durable must not be written again. */
+  async #tryToWrite(batch: readonly QueuedOutput<Output>[]): Promise<readonly WriteResult[] | null> {
+    const { clock, stats, write } = this.#options
+    const startedAt = clock.now()
+    try {
+      const results = await write(batch)
+      requireList(results)
+      stats.writeSeconds.observe((clock.now() - startedAt) / 1000)
+      this.#noteAvailable()
+      return results
+    } catch (error) {
+      stats.unavailable += 1
+      this.#noteUnavailable(error)
+      return null
+    }
+  }
+
+  #settle(batch: readonly QueuedOutput<Output>[], results: readonly WriteResult[]): void {
+    const { stats } = this.#options
+    stats.written += 1
+    stats.batchOutputs.observe(batch.length)
+    for (const [index, output] of batch.entries()) {
+      // A sink that answers for fewer outputs than it was given has said nothing of the others.
+      const result = index < results.length ? (results[index] ?? null) : missingAnswer(this.name)
+      if (result === null) stats.durable += 1
+      else stats.refused += 1
+      if (!output.owner.isFenced) output.settle(result)
+    }
+  }
+
+  #noteAvailable(): void {
+    if (this.#unavailableSince === null) return
+    const awayMs = Math.round(this.#options.clock.now() - this.#unavailableSince)
+    this.#unavailableSince = null
+    this.#options.stats.isAvailable = true
+    this.#options.log.info({ sink: this.name, awayMs }, `sink ${this.name} writes again`)
+  }
+
+  #noteUnavailable(error: unknown): void {
+    const reason = describeError(error)
+    if (this.#unavailableSince === null) {
+      this.#unavailableSince = this.#options.clock.now()
+      this.#options.stats.isAvailable = false
+    }
+    if (reason !== this.#lastTrouble || this.#options.stats.unavailable % 20 === 1) {
+      this.#options.log.warn(
+        { sink: this.name, reason },
+        `sink ${this.name} is unavailable; records wait, nothing is lost: ${reason}`,
+      )
+    }
+    this.#lastTrouble = reason
+  }
+
+  #backOff(delayMs: number): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#resumeBackoff = resolve
+      this.#cancelBackoff = this.#options.clock.after(delayMs, resolve)
+    })
+  }
+}
+
+/** JavaScript does not ask what a sink's `write` returns. */
+function requireList(answer: unknown): void {
+  if (!Array.isArray(answer)) throw new TypeError(`its write answered with ${typeof answer}, not with a list`)
+}
+
+function missingAnswer(sink: string): Error {
+  return new Error(`sink ${sink} gave no answer for this output`)
+}

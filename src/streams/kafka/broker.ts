@@ -1,0 +1,15 @@
+/** The broker port on the native Kafka client. */
+import type { Broker, BrokerConsumer, BrokerProducer } from '../broker-port.ts'
+import { KafkaBrokerConsumer } from './consumer/consumer.ts'
+import type { KafkaBrokerOptions } from './broker-options.ts'
+import { loadNativeKafka } from './native.ts'
+import { KafkaBrokerProducer } from './producer/producer.ts'
+
+/** Throws NATIVE_CLIENT_NOT_LOADED or NOT_MAIN_THREAD. Connects nothing yet. */
+export function createKafkaBroker(options: KafkaBrokerOptions): Broker {
+  const native = loadNativeKafka()
+  return {
+    consumer: (): BrokerConsumer => new KafkaBrokerConsumer(native, options),
+    producer: (name: string): BrokerProducer => new KafkaBrokerProducer(native, options, name),
+  }
+}

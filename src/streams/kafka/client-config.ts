@@ -1,0 +1,88 @@
+/** The native client's configuration, from our options: what the engine relies on stands here and nowhere else. */
+import type { KafkaBrokerOptions } from './broker-options.ts'
+
+type ClientConfig = Record<string, unknown>
+
+const KILOBYTE = 1024
+
+function common(options: KafkaBrokerOptions, name: string): ClientConfig {
+  // The client takes a key without a value for an error, and says nothing about it.
+  const given = Object.entries(options.client).filter(([, value]) => value !== undefined && value !== null)
+  return {
+    ...Object.fromEntries(given),
+    'bootstrap.servers': options.brokers.join(','),
+    'client.id': `${options.clientId ?? options.groupId}-${name}`,
+  }
+}
+
+/** Configuration of the one consumer. Callbacks are added by who answers them. */
+export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
+  const classic = options.groupProtocol === 'classic'
+  return {
+    // A misjudged prefetch shows as memory or as a saw-tooth, so these may be set by the user.
+    'fetch.message.max.bytes': options.fetchMaxBytesPerPartition ?? 256 * KILOBYTE,
+    'queued.max.messages.kbytes': options.queuedMaxKbytes ?? 16 * KILOBYTE,
+    // A response on its way comes on top, one for each broker; the default of 50 MB is what hundreds of partitions fill.
+    // The client refuses less than `message.max.bytes`, which a user raises for large outputs.
+    'fetch.max.bytes': Math.max(16 * KILOBYTE * KILOBYTE, Number(options.client['message.max.bytes']) || 0),
+    'queued.min.messages': 10_000,
+    // A partition that filled the prefetch is fetched again after this long; the default of a second stalls.
+    'fetch.queue.backoff.ms': 20,
+    ...common(options, 'consumer'),
+    'group.id': options.groupId,
+    ...(options.groupInstanceId === undefined ? {} : { 'group.instance.id': options.groupInstanceId }),
+    'group.protocol': options.groupProtocol,
+    // With KIP-848 these three belong to the brokers, and setting them is an error.
+    ...(classic
+      ? {
+          'partition.assignment.strategy': options.assignmentStrategy ?? 'cooperative-sticky',
+          ...(options.sessionTimeoutMs === undefined ? {} : { 'session.timeout.ms': options.sessionTimeoutMs }),
+          // A cooperative hand-over takes two heartbeats: more frequent than the client's default of 3 s.
+          'heartbeat.interval.ms':
+            options.heartbeatIntervalMs ?? Math.min(1000, Math.floor((options.sessionTimeoutMs ?? 45_000) / 3)),
+        }
+      : {}),
+    'max.poll.interval.ms': options.maxPollIntervalMs,
+    // CommitQueue commits. The client does so too, without its timer: what is stored when partitions are given back.
+    'enable.auto.commit': true,
+    'enable.auto.offset.store': false,
+    'auto.commit.interval.ms': 0,
+    // Starts are set one by one. A position outside the log has to be seen, never silently replaced.
+    'auto.offset.reset': 'error',
+    'enable.partition.eof': true,
+    'isolation.level': options.isolationLevel ?? 'read_committed',
+    'allow.auto.create.topics': false,
+  }
+}
+
+/** Configuration of a producer whose records have to be durable, and in order. */
+export function producerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
+  return {
+    'linger.ms': 5,
+    'retry.backoff.ms': 50,
+    'reconnect.backoff.max.ms': 1000,
+    ...common(options, name),
+    'enable.idempotence': true,
+    // A refused batch stops the client before the next batch of that partition can pass it.
+    'enable.gapless.guarantee': true,
+    // No time-out may drop the first record of a key and let the second pass: waiting is bounded by `write` itself.
+    'message.timeout.ms': 0,
+    partitioner: 'murmur2_random',
+    dr_cb: true,
+  }
+}
+
+/** Configuration of the client that sends the rest of a refused batch again: one record to a batch, one batch at a time. */
+export function singleRecordProducerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
+  return {
+    ...producerConfig(options, name),
+    'enable.gapless.guarantee': false,
+    // An idempotent client starts a new epoch after each refusal, which costs a round trip or more; with one
+    // batch in flight order holds without.
+    'enable.idempotence': false,
+    acks: 'all',
+    'max.in.flight.requests.per.connection': 1,
+    'batch.num.messages': 1,
+    'linger.ms': 0,
+  }
+}

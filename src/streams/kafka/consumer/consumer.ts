@@ -1,0 +1,363 @@
+/** The consumer of the broker port on the native client: its life, its events, and who does the rest. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { TroupeError } from '../../../errors.ts'
+import type {
+  BrokerConsumer,
+  BrokerConsumerEvents,
+  BrokerTrouble,
+  CommittedPosition,
+  StartPosition,
+  StoredPosition,
+  Watermarks,
+} from '../../broker-port.ts'
+import { ClientPartitions } from './client-partitions.ts'
+import type { KafkaBrokerOptions } from '../broker-options.ts'
+import { consumerConfig } from '../client-config.ts'
+import { CommitQueue } from './commits.ts'
+import { codeOf, configurationError, connectClient, countPartitions, messageOf } from '../connection.ts'
+import { consumeTrouble, fatalTrouble, isExpelledLog } from './consumer-errors.ts'
+import { RecordPolls } from './record-polls.ts'
+import { checkMetadata, fetchCommitted, fetchWatermarks } from './position-queries.ts'
+import type { NativeConsumer, NativeError, NativeKafka, NativeTopicPartition } from '../native.ts'
+import { PositionsOutOfLog } from './positions-out-of-log.ts'
+import { ClientLog, Debounce, troubleOf } from '../trouble.ts'
+import type { SourceRecord, TopicPartition } from '../../record.ts'
+import { partitionName } from '../../record.ts'
+
+const ASSIGN_PARTITIONS = -175
+const REVOKE_PARTITIONS = -174
+const NO_OFFSET = -168
+const POSITION_OUT_OF_RANGE = -140
+
+const REQUEST_TIMEOUT_MS = 15_000
+const CONNECT_TIMEOUT_MS = 15_000
+/** A revoke, or the end, waits at most this long for the last commit. */
+const LAST_COMMIT_TIMEOUT_MS = 5000
+/** While brokers are away, whether they are back is asked this often. */
+const ASK_AGAIN_MS = 1000
+/** The client takes some ten milliseconds to leave the group. */
+const CLOSE_TIMEOUT_MS = 10_000
+/** All of that together, some calls' own time included, takes less than the 15 s that the port promises. */
+const DISCONNECT_TIMEOUT_MS = 14_000
+
+const nothingTaken: readonly SourceRecord[] = Object.freeze([])
+
+export class KafkaBrokerConsumer implements BrokerConsumer {
+  readonly #options: KafkaBrokerOptions
+  readonly #config: Readonly<Record<string, unknown>>
+  readonly #client: NativeConsumer
+  readonly #partitions: ClientPartitions
+  readonly #commits: CommitQueue
+  readonly #polls: RecordPolls
+  readonly #positions: PositionsOutOfLog
+  readonly #debounce = new Debounce()
+  #state: 'new' | 'connecting' | 'connected' | 'disconnecting' | 'ended' = 'new'
+  #events: BrokerConsumerEvents | undefined
+  #connecting: Promise<void> | undefined
+  readonly #leaving = new AbortController()
+  #ending: Promise<void> | undefined
+  /** The client says that the group has given us up; it tells of a revoke only when that was not asked for before. */
+  #isExpelled = false
+  #isPolling = false
+
+  constructor(native: NativeKafka, options: KafkaBrokerOptions) {
+    this.#options = options
+    this.#config = consumerConfig(options)
+    this.#client = this.#makeClient(native)
+    this.#commits = new CommitQueue({
+      intervalMs: options.commitIntervalMs,
+      commit: (positions) => this.#client.commit(positions),
+      onReport: (report) => this.#events?.onCommit(report),
+    })
+    this.#partitions = new ClientPartitions({
+      client: this.#client,
+      settle: (names) => this.#settle(names),
+      onForgotten: (names) => this.#commits.forget(names),
+      onProblem: (message) => this.#tellTrouble({ severity: 'warning', code: 'INTERNAL', message }),
+    })
+    this.#positions = new PositionsOutOfLog({
+      client: this.#client,
+      watermarks: (partition) => this.watermarks(partition),
+      startOf: (name) => this.#partitions.startOf(name),
+      onOutOfRange: (partition, message) =>
+        this.#tellTrouble({ severity: 'fatal', code: 'OFFSET_OUT_OF_RANGE', message, partition }),
+    })
+    this.#polls = new RecordPolls({
+      client: this.#client,
+      partitions: this.#partitions,
+      onTaken: (records) => {
+        this.#positions.noteRecords(records)
+        this.#positions.look(() => this.#partitions.running)
+      },
+      onEnd: (at) => {
+        this.#positions.noteActive(at)
+        this.#events?.onEndOfPartition(at)
+      },
+      onError: (error) => this.#noteConsumeError(error),
+    })
+  }
+
+  #makeClient(native: NativeKafka): NativeConsumer {
+    let client: NativeConsumer
+    try {
+      client = new native.KafkaConsumer({
+        ...this.#config,
+        rebalance_cb: (error: NativeError, list: readonly NativeTopicPartition[]) => this.#noteRebalance(error, list),
+        offset_commit_cb: (error: NativeError | null | undefined, list: readonly NativeTopicPartition[]) =>
+          this.#noteCommit(error, list),
+        queue_non_empty_cb: () => this.#polls.noteQueue(),
+      })
+    } catch (error) {
+      throw configurationError(error, this.#config)
+    }
+    const log = new ClientLog(this.#options.log, 'consumer')
+    client.on('event.log', (event) => {
+      if (this.#state === 'connecting') return
+      log.note(event)
+      if (isExpelledLog(event)) this.#noteExpelled()
+      const trouble = fatalTrouble(event)
+      if (trouble !== undefined) this.#tellTrouble(trouble)
+    })
+    client.on('event.error', (error) => {
+      if (this.#state === 'connected') this.#tellTrouble(troubleOf(error))
+    })
+    client.on('error', (error) => {
+      this.#tellTrouble({ severity: 'warning', code: 'BROKER_AUTHENTICATION', message: error.message })
+    })
+    return client
+  }
+
+  connect(): Promise<void> {
+    this.#connecting ??= this.#connect()
+    return this.#connecting
+  }
+
+  async #connect(): Promise<void> {
+    this.#state = 'connecting'
+    const timeoutMs = this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
+    try {
+      await connectClient(this.#client, this.#config, this.#options.brokers, timeoutMs, this.#leaving.signal)
+      this.#state = 'connected'
+    } catch (error) {
+      this.#state = 'ended'
+      throw error
+    }
+  }
+
+  partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return countPartitions(this.#client, topics, REQUEST_TIMEOUT_MS)
+  }
+
+  subscribe(topics: readonly string[], events: BrokerConsumerEvents): void {
+    this.#events = events
+    this.#client.subscribe(topics)
+  }
+
+  // --- taking records
+
+  async poll(maxRecords: number, timeoutMs: number): Promise<readonly SourceRecord[]> {
+    if (this.#isPolling) throw new TroupeError('INTERNAL', 'poll was called while a poll was outstanding')
+    if (this.#state !== 'connected') return nothingTaken
+    this.#isPolling = true
+    try {
+      return maxRecords > 0 ? await this.#polls.take(maxRecords, timeoutMs) : await this.#polls.takeNothing(timeoutMs)
+    } finally {
+      this.#isPolling = false
+    }
+  }
+
+  #noteConsumeError(error: NativeError): void {
+    if (error.code === POSITION_OUT_OF_RANGE) void this.#positions.check(this.#partitions.partitions)
+    const trouble = consumeTrouble(error)
+    if (trouble !== undefined) this.#tellTrouble(trouble)
+  }
+
+  // --- assignment
+
+  #noteRebalance(error: NativeError, list: readonly NativeTopicPartition[]): void {
+    const type = error.code === ASSIGN_PARTITIONS ? 'assign' : 'revoke'
+    if (this.#state !== 'connected') return this.#declineWhileEnding(type, list)
+    if (error.code !== ASSIGN_PARTITIONS && error.code !== REVOKE_PARTITIONS) {
+      this.#options.log('warn', { code: error.code }, `rebalance failed: ${error.message}`)
+    }
+    const lost = type === 'revoke' && this.isAssignmentLost()
+    if (type === 'assign') this.#isExpelled = false
+    const event = this.#partitions.open(type, list, lost)
+    if (type === 'revoke') this.#polls.dropHeld(event.partitions)
+    this.#events?.onRebalance(event)
+    this.#polls.wake()
+  }
+
+  /** While the client disconnects it waits for the answer to its last revoke. */
+  #declineWhileEnding(type: 'assign' | 'revoke', list: readonly NativeTopicPartition[]): void {
+    try {
+      this.#partitions.decline(type, list)
+    } catch (error) {
+      this.#options.log('debug', {}, `${type} while disconnecting: ${messageOf(error)}`)
+    }
+  }
+
+  assign(eventId: number, starts: readonly StartPosition[]): boolean {
+    if (this.#state !== 'connected' || !this.#partitions.assign(eventId, starts)) return false
+    this.#polls.dropHeld(starts)
+    for (const start of starts) this.#positions.noteActive(start)
+    return true
+  }
+
+  unassign(eventId: number, _partitions: readonly TopicPartition[]): boolean {
+    return this.#state === 'connected' && this.#partitions.unassign(eventId)
+  }
+
+  /** The client did not poll for too long and has left the group. What was stored must not be committed any more. */
+  #noteExpelled(): void {
+    this.#isExpelled = true
+    this.#commits.forget(this.#partitions.names)
+  }
+
+  isAssignmentLost(): boolean {
+    // After disconnecting the client's call would end the process.
+    return this.#state === 'connected' && (this.#isExpelled || this.#client.assignmentLost())
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    if (this.#state === 'connected') this.#partitions.pause(partitions)
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    if (this.#state === 'connected') this.#partitions.resume(partitions)
+  }
+
+  // --- positions
+
+  storePositions(positions: readonly StoredPosition[]): readonly TopicPartition[] {
+    if (this.#state !== 'connected' || this.isAssignmentLost()) return positions
+    const ours: StoredPosition[] = []
+    const refused: TopicPartition[] = []
+    for (const each of positions) {
+      checkMetadata(each.metadata)
+      if (this.#partitions.has(partitionName(each))) ours.push(each)
+      else refused.push({ topic: each.topic, partition: each.partition })
+    }
+    if (ours.length === 0) return refused
+    // While an assignment is being made, the client does not know the partition yet.
+    if (this.#partitions.afterChange(() => this.#storeLate(ours))) return refused
+    return this.#store(ours) ? refused : positions
+  }
+
+  /** Some of these partitions, or all, may have been lost since. */
+  #storeLate(positions: readonly StoredPosition[]): void {
+    if (this.isAssignmentLost()) return
+    const ours = positions.filter((position) => this.#partitions.has(partitionName(position)))
+    if (ours.length > 0) this.#store(ours)
+  }
+
+  /** What the client has stored it commits by itself when partitions are given back, should our last commit have failed. */
+  #store(positions: readonly StoredPosition[]): boolean {
+    try {
+      this.#client.offsetsStore(
+        positions.map(({ topic, partition, position, metadata }) => ({ topic, partition, offset: position, metadata })),
+      )
+    } catch (error) {
+      this.#options.log('debug', { code: codeOf(error) }, `the client refused to store positions: ${messageOf(error)}`)
+      return false
+    }
+    this.#commits.put(positions)
+    return true
+  }
+
+  /** Commits what is stored of these partitions; false when no broker answered in time. */
+  #settle(names: ReadonlySet<string>): Promise<boolean> {
+    return this.#commits.settle(names, LAST_COMMIT_TIMEOUT_MS, () => this.#polls.serve())
+  }
+
+  #noteCommit(error: NativeError | null | undefined, list: readonly NativeTopicPartition[]): void {
+    if (error?.code === NO_OFFSET) return
+    // Assigned partitions that are not part of this commit appear without an offset.
+    const positions = list.filter((entry) => entry.offset !== undefined)
+    if (positions.length > 0) this.#commits.noteReport(error, positions)
+  }
+
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
+    this.#requireConnected()
+    return await fetchCommitted(this.#client, partitions, REQUEST_TIMEOUT_MS)
+  }
+
+  async watermarks(partition: TopicPartition): Promise<Watermarks> {
+    this.#requireConnected()
+    return await fetchWatermarks(this.#client, partition, REQUEST_TIMEOUT_MS)
+  }
+
+  #requireConnected(): void {
+    if (this.#state !== 'connected') throw new TroupeError('BROKER_UNREACHABLE', 'The consumer is not connected.')
+  }
+
+  #tellTrouble(trouble: BrokerTrouble): void {
+    const about = trouble.partition === undefined ? '' : partitionName(trouble.partition)
+    const heldBack = this.#debounce.admit(`${trouble.code} ${about}`, Date.now())
+    if (heldBack !== undefined) this.#events?.onTrouble(trouble)
+  }
+
+  // --- the end
+
+  disconnect(): Promise<void> {
+    this.#ending ??= this.#disconnect()
+    return this.#ending
+  }
+
+  async #disconnect(): Promise<void> {
+    const deadlineMs = Date.now() + DISCONNECT_TIMEOUT_MS
+    // The default reason, an error, would keep whoever called this reachable through its stack: see `#close`.
+    this.#leaving.abort('the consumer is disconnected')
+    await this.#connecting?.catch(() => undefined)
+    if (this.#state !== 'connected') {
+      this.#state = 'ended'
+      return
+    }
+    this.#state = 'disconnecting'
+    await this.#polls.stop()
+    if (this.#isExpelled) this.#commits.forget(this.#partitions.names)
+    const isCommitted = await this.#settle(this.#partitions.namesToSettle)
+    this.#commits.stop()
+    if (isCommitted && (await this.#hasBroker())) {
+      const closeMs = Math.min(CLOSE_TIMEOUT_MS, deadlineMs - Date.now())
+      await Promise.race([this.#close(), delay(closeMs, undefined, { ref: false })])
+    } else void this.#closeLater()
+    this.#partitions.clear()
+  }
+
+  async #close(): Promise<void> {
+    this.#partitions.answerOpen()
+    await new Promise<void>((resolve) => {
+      this.#client.disconnect(resolve)
+    })
+    this.#state = 'ended'
+    // The binding keeps its callbacks, and all that they reach, for as long as the process lives.
+    this.#events = undefined
+  }
+
+  /**
+   * Leaves the group once brokers are back. The client's `disconnect` waits for the answer to each commit, for ever,
+   * and while it waits the process cannot exit either; without it, it can. If the process goes on instead,
+   * the member would stay in the group as long as it may go without polling.
+   */
+  async #closeLater(): Promise<void> {
+    this.#options.log(
+      'warn',
+      {},
+      'no broker answers: the last positions may not be committed, and the group notices after the session time-out',
+    )
+    do {
+      await delay(ASK_AGAIN_MS, undefined, { ref: false })
+      await this.#polls.serve()
+    } while (!this.#commits.isIdle || !(await this.#hasBroker()))
+    await this.#close()
+  }
+
+  #hasBroker(): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#client.getMetadata({ timeout: ASK_AGAIN_MS, allTopics: false }, (error) => {
+        resolve(error == null)
+      })
+    })
+  }
+}

@@ -1,0 +1,61 @@
+/** Questions about positions, asked of the brokers. */
+import { TroupeError } from '../../../errors.ts'
+import type { CommittedPosition, Watermarks } from '../../broker-port.ts'
+import { codeOf } from '../connection.ts'
+import { isOutage } from './consumer-errors.ts'
+import type { NativeConsumer, NativeError, NativeTopicPartition } from '../native.ts'
+import type { TopicPartition } from '../../record.ts'
+
+/** Metadata from this many bytes on breaks the whole commit request, connection included. */
+const MAX_METADATA_BYTES = 32_766
+
+export function fetchCommitted(
+  client: NativeConsumer,
+  partitions: readonly TopicPartition[],
+  timeoutMs: number,
+): Promise<readonly CommittedPosition[]> {
+  if (partitions.length === 0) return Promise.resolve([])
+  const asked = partitions.map(({ topic, partition }) => ({ topic, partition }))
+  return new Promise((resolve, reject) => {
+    client.committed(asked, timeoutMs, (error, list) => {
+      // The binding puts an Error in the place of a partition that could not be read.
+      const failed = error ?? list.find((entry) => entry instanceof Error)
+      if (failed === undefined) resolve((list as readonly NativeTopicPartition[]).map(toCommitted))
+      else reject(unreadable('The committed positions', failed))
+    })
+  })
+}
+
+function toCommitted({ topic, partition, offset, metadata }: NativeTopicPartition): CommittedPosition {
+  return { topic, partition, position: offset === undefined || offset < 0 ? null : offset, metadata: metadata ?? '' }
+}
+
+export function fetchWatermarks(
+  client: NativeConsumer,
+  { topic, partition }: TopicPartition,
+  timeoutMs: number,
+): Promise<Watermarks> {
+  return new Promise((resolve, reject) => {
+    client.queryWatermarkOffsets(topic, partition, timeoutMs, (error, offsets) => {
+      if (error == null) resolve({ low: offsets.lowOffset, high: offsets.highOffset })
+      else reject(unreadable(`The ends of ${topic}/${partition}`, error))
+    })
+  })
+}
+
+/** An outage is waited for without limit, so what a broker has answered must not pass for one. */
+function unreadable(what: string, why: NativeError | Error): Error {
+  const message = `${what} could not be read: ${why.message}`
+  // Of a single partition the binding gives the text only.
+  if (/authorization failed/i.test(why.message)) return new TroupeError('NOT_AUTHORIZED', message)
+  if (isOutage(codeOf(why))) return new TroupeError('BROKER_UNREACHABLE', message)
+  return new Error(message)
+}
+
+/** Throws for metadata that would not come back, or would break the commit of all partitions. */
+export function checkMetadata(metadata: string): void {
+  const isTooLong = metadata.length * 3 > MAX_METADATA_BYTES && Buffer.byteLength(metadata) > MAX_METADATA_BYTES
+  if (isTooLong || metadata.includes('\0')) {
+    throw new TroupeError('INTERNAL', `commit metadata of ${metadata.length} characters cannot be committed`)
+  }
+}

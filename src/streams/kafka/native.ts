@@ -1,0 +1,169 @@
+/**
+ * The only file that reaches the native Kafka client: what we use of it, typed, and loading it with
+ * an error that says what to do. The package's own types lack half of these calls.
+ *
+ * The native client works on the main thread only; in a worker thread it refuses to load, or ends
+ * the process.
+ */
+import { createRequire } from 'node:module'
+import { isMainThread } from 'node:worker_threads'
+import { TroupeError, describeError } from '../../errors.ts'
+
+/** An error of the client. `code` is librdkafka's: negative for local ones, Kafka's own from the broker. */
+export interface NativeError {
+  readonly message: string
+  readonly code: number
+}
+
+export interface NativeTopicPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly offset?: number
+  readonly metadata?: string
+}
+
+/** One consumed record as the binding builds it. `headers` is missing when there are none. */
+export interface NativeRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers?: readonly Readonly<Record<string, Buffer>>[]
+}
+
+/** A client's log line: `fac` is librdkafka's facility (FAIL, SSL, …), `severity` is syslog's (3 = error). */
+export interface NativeLogEvent {
+  readonly severity: number
+  readonly fac: string
+  readonly message: string
+}
+
+export interface NativeMetadata {
+  readonly topics: readonly { readonly name: string; readonly partitions: readonly unknown[] }[]
+}
+
+export interface NativeWatermarks {
+  readonly lowOffset: number
+  readonly highOffset: number
+}
+
+type Done<Value> = (error: NativeError | null | undefined, value: Value) => void
+
+interface NativeClient {
+  connect(options: { timeout: number; allTopics: boolean }, done: Done<NativeMetadata>): void
+  disconnect(done: () => void): void
+  getMetadata(options: { timeout: number; allTopics: boolean }, done: Done<NativeMetadata>): void
+  isConnected(): boolean
+  on(event: 'event.error', listener: (error: NativeError) => void): void
+  on(event: 'event.log', listener: (event: NativeLogEvent) => void): void
+  on(event: 'error', listener: (error: Error) => void): void
+}
+
+export type NativeConsumeDone = (
+  error: NativeError | null,
+  records: readonly NativeRecord[],
+  ends: readonly NativeTopicPartition[],
+) => void
+
+/** The binding's own object behind a consumer: one crossing for records and ends of partitions, no event per record. */
+export interface NativeConsumerHandle {
+  consume(timeoutMs: number, count: number, waitForFirstOnly: boolean, done: NativeConsumeDone): void
+}
+
+export interface NativeConsumer extends NativeClient {
+  getClient(): NativeConsumerHandle
+  subscribe(topics: readonly string[]): void
+  assign(partitions: readonly NativeTopicPartition[]): void
+  unassign(): void
+  incrementalAssign(partitions: readonly NativeTopicPartition[]): void
+  incrementalUnassign(partitions: readonly NativeTopicPartition[]): void
+  /** Ends the process when called after `disconnect`. */
+  assignmentLost(): boolean
+  rebalanceProtocol(): string
+  /** Ends the process when an entry lacks its partition. */
+  offsetsStore(positions: readonly NativeTopicPartition[]): void
+  /** Asynchronous; the outcome comes by `offset_commit_cb` only. */
+  commit(positions: readonly NativeTopicPartition[]): unknown
+  committed(
+    partitions: readonly NativeTopicPartition[],
+    timeoutMs: number,
+    done: Done<readonly (NativeTopicPartition | Error)[]>,
+  ): void
+  queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Done<NativeWatermarks>): void
+  position(partitions: readonly NativeTopicPartition[]): readonly (NativeTopicPartition | Error)[]
+  pause(partitions: readonly NativeTopicPartition[]): void
+  resume(partitions: readonly NativeTopicPartition[]): void
+}
+
+export interface NativeDeliveryReport {
+  readonly topic: string
+  readonly partition: number
+  readonly key: Buffer | null
+  readonly opaque?: number
+}
+
+export interface NativeProducer extends NativeClient {
+  on(event: 'event.error', listener: (error: NativeError) => void): void
+  on(event: 'event.log', listener: (event: NativeLogEvent) => void): void
+  on(event: 'error', listener: (error: Error) => void): void
+  on(event: 'delivery-report', listener: (error: NativeError | null, report: NativeDeliveryReport) => void): void
+  /** Throws a NativeError at once for a full queue, a partition that does not exist, a record beyond message.max.bytes. */
+  produce(
+    topic: string,
+    partition: number | null,
+    value: Uint8Array | null,
+    key: Uint8Array | null,
+    timestamp: number | null,
+    opaque: number | undefined,
+    headers: readonly Readonly<Record<string, Uint8Array>>[] | undefined,
+  ): void
+  flush(timeoutMs: number, done: (error: NativeError | null | undefined) => void): void
+  poll(): void
+  /** The client's own disconnect, without the flush that `disconnect` puts before it. */
+  _disconnect(done: () => void): void
+}
+
+/**
+ * Both take a topic configuration as well, which must not be given: an empty one replaces all that belongs
+ * to topics in the first (the partitioner, `auto.offset.reset`, …) by the client's defaults.
+ */
+export interface NativeKafka {
+  readonly KafkaConsumer: new (config: Readonly<Record<string, unknown>>) => NativeConsumer
+  readonly Producer: new (config: Readonly<Record<string, unknown>>) => NativeProducer
+}
+
+/** Loads the native client. Throws NATIVE_CLIENT_NOT_LOADED, with the command for this platform, or NOT_MAIN_THREAD. */
+export function loadNativeKafka(): NativeKafka {
+  if (!isMainThread) {
+    throw new TroupeError('NOT_MAIN_THREAD', 'The native Kafka client loads on the main thread only.')
+  }
+  try {
+    // Required, not imported: a failure has to become one clear error, and nothing loads before it is needed.
+    return createRequire(import.meta.url)('@confluentinc/kafka-javascript') as NativeKafka
+  } catch (error) {
+    throw new TroupeError(
+      'NATIVE_CLIENT_NOT_LOADED',
+      `The native Kafka client did not load on ${process.platform}-${process.arch}, Node.js ${process.version} ` +
+        `(${describeError(error).split('\n')[0] ?? ''}). Build it with:\n${buildCommand(process.platform)}`,
+      { cause: error },
+    )
+  }
+}
+
+/** What builds the native client on `platform`, to be pasted into a shell. */
+function buildCommand(platform: NodeJS.Platform): string {
+  const rebuild = 'CKJS_LINKING=dynamic npm rebuild @confluentinc/kafka-javascript'
+  switch (platform) {
+    case 'darwin':
+      return `  brew install openssl zstd lz4 curl && ${rebuild}`
+    case 'win32':
+      return `  npm rebuild @confluentinc/kafka-javascript   # Windows is untested; WSL works`
+    default:
+      return (
+        `  sudo apt-get install -y build-essential python3 libssl-dev zlib1g-dev libzstd-dev liblz4-dev ` +
+        `libcurl4-openssl-dev libsasl2-dev && \\\n  ${rebuild}`
+      )
+  }
+}

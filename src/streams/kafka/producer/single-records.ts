@@ -1,0 +1,72 @@
+/** Sending records one to a batch, after the broker refused a batch of several, and saying why a record is refused. */
+import { TroupeError } from '../../../errors.ts'
+import type { Deadline, ProducerClient, SendFailure } from './producer-client.ts'
+import { isAboutRecords, unavailable } from './producer-client.ts'
+import type { OutputRecord } from '../../record.ts'
+
+const NOT_AUTHORIZED = 29
+const UNKNOWN_TOPIC = 3
+const UNKNOWN_TOPIC_LOCAL = -188
+const TOO_LARGE = 10
+
+/** At most this many records are with the client before their outcome is looked at. */
+const MAX_RUN = 1024
+
+/**
+ * Sends `records[i]` for each i of `indices`, in order, by a client that puts one record into a batch.
+ * Resolves with those that the broker refused; the others are durable. Rejects with SINK_UNAVAILABLE.
+ *
+ * Uncompressed, what is too large for a topic tells of everything at least as long, which then need not be sent:
+ * 20,000 records that are all too large cost one round trip and not 20,000. Hence runs start
+ * at one record, double while nothing is refused, and fall back to one.
+ */
+export async function sendSingly(
+  client: ProducerClient,
+  records: readonly OutputRecord[],
+  indices: readonly number[],
+  deadline: Deadline,
+  compressed: boolean,
+): Promise<ReadonlyMap<number, SendFailure>> {
+  const refused = new Map<number, SendFailure>()
+  const tooLarge = new Map<string, { readonly bytes: number; readonly failure: SendFailure }>()
+  let next = 0
+  let runLength = 1
+  while (next < indices.length) {
+    const run: number[] = []
+    for (; next < indices.length && run.length < runLength; next += 1) {
+      const index = indices[next]!
+      const limit = compressed ? undefined : tooLarge.get(records[index]!.topic)
+      if (limit !== undefined && sizeOf(records[index]!) >= limit.bytes) refused.set(index, limit.failure)
+      else run.push(index)
+    }
+    const failures = await client.send(records, run, deadline)
+    for (const [index, failure] of failures) {
+      if (!isAboutRecords(failure)) throw unavailable(`the client failed while it sent again: ${failure.message}`)
+      refused.set(index, failure)
+      if (failure.code === TOO_LARGE) {
+        const { topic } = records[index]!
+        const bytes = Math.min(sizeOf(records[index]!), tooLarge.get(topic)?.bytes ?? Infinity)
+        tooLarge.set(topic, { bytes, failure })
+      }
+    }
+    runLength = failures.size > 0 ? 1 : Math.min(runLength * 2, MAX_RUN)
+  }
+  return refused
+}
+
+/** The error of a record that will never be taken. */
+export function refusal(failure: SendFailure, record: OutputRecord): TroupeError {
+  const text = `Kafka refused a record of ${sizeOf(record)} bytes for ${record.topic}: ${failure.message}`
+  if (failure.code === NOT_AUTHORIZED) return new TroupeError('NOT_AUTHORIZED', text)
+  if (failure.code === UNKNOWN_TOPIC || failure.code === UNKNOWN_TOPIC_LOCAL) {
+    return new TroupeError('TOPIC_MISSING', text)
+  }
+  return new TroupeError('SINK_REFUSED', text)
+}
+
+/** Bytes of a record's own, without what the protocol adds. */
+function sizeOf(record: OutputRecord): number {
+  let bytes = (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0)
+  for (const [name, value] of record.headers ?? []) bytes += Buffer.byteLength(name) + (value?.byteLength ?? 0)
+  return bytes
+}

@@ -1,0 +1,207 @@
+/** The commands: what they read, print and end with. `cli.ts` is the process around it. */
+import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { verifyHandlerFiles } from '../../actors/handlers/handler-module.ts'
+import type { App } from '../../app.ts'
+import { isTroupeError } from '../../errors.ts'
+import { describeOptions, listFlags, maskOptions } from '../../options/docs.ts'
+import { envName, flagName } from '../../options/names.ts'
+import { loadAppWithOptions } from './app-module.ts'
+import type { InstancesRun, RunningInstances } from '../instances/instance-parent.ts'
+import { createLog } from './log.ts'
+import { addParkedCommands } from './parked-commands.ts'
+import { processRegistry } from '../http/process-registry.ts'
+import { onStopSignal } from './signals.ts'
+import type { StartOptions, Supervisor, SupervisorEnd } from '../supervisor.ts'
+
+/** What a command touches of its process. */
+export interface CommandContext {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: (text: string) => void
+  readonly stderr: (text: string) => void
+  readonly startSupervisor: (app: App, options: StartOptions) => Promise<Pick<Supervisor, 'finished' | 'stop'>>
+  readonly startInstances: (run: InstancesRun) => Promise<RunningInstances>
+}
+
+const exitCodes = { done: 0, failed: 1, usage: 2 } as const
+
+const examples = `
+Examples:
+  troupe run clicks.ts
+  troupe run clicks.ts --kafka-brokers kafka-1:9092,kafka-2:9092 --http-port 9100
+  troupe run clicks.ts --instances 4
+  troupe run clicks.ts --actor enrich.order=partition --actor '*.retry.attempts=3'
+  TROUPE_KAFKA_CLIENT_SASL_PASSWORD=… troupe run clicks.ts
+  troupe check clicks.ts
+  troupe parked --url http://localhost:9464
+  troupe decide user_clicks/3/1741 retry
+
+Each option of the app is a flag and a variable: http.port is --http-port and TROUPE_HTTP_PORT.
+Flags go over the environment, which goes over the file.
+
+The first SIGTERM or SIGINT finishes what is in flight, commits and leaves the group; a second one
+ends the process at once. Exit code 0: stopped; 1: failed; 2: wrong options.`
+
+/** Runs one command line (without `node` and the script). Resolves to the exit code; never rejects. */
+export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<number> {
+  const program = createProgram(context)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCodes.done
+  } catch (error) {
+    // Help and version end here, too; commander has printed what there is to print.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    context.stderr(errorText(error, wantsDebug(args, context)))
+    return isTroupeError(error) && error.code === 'OPTIONS_INVALID' ? exitCodes.usage : exitCodes.failed
+  }
+}
+
+function createProgram(context: CommandContext): Command {
+  const program = new Command('troupe')
+    .description('Handles Kafka records in order, on all cores, and commits only what is finished.')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .addHelpText('after', examples)
+    .configureOutput({ writeOut: context.stdout, writeErr: context.stderr })
+    .exitOverride()
+  addAppOptions(program.command('run <module>'))
+    .description('run the app that a module exports as default, until it is stopped')
+    .action(async (module: string, flags: Record<string, unknown>) => {
+      await run(module, flagsByPath(flags), context)
+    })
+  addAppOptions(program.command('check <module>'))
+    .description('check the app and print the options in force, without connecting to anything')
+    .action(async (module: string, flags: Record<string, unknown>) => {
+      await check(module, flagsByPath(flags), context)
+    })
+  addParkedCommands(program, context.stdout)
+  return program
+}
+
+async function run(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
+  const stop = new AbortController()
+  const say = (line: string): void => context.stderr(`${line}\n`)
+  let endInstances = (): void => undefined
+  const removeListeners = onStopSignal(
+    (signal) => {
+      say(`${signal}: finishing what is in flight; once more to end at once`)
+      stop.abort()
+    },
+    say,
+    () => {
+      endInstances()
+    },
+  )
+  try {
+    const { app, sources, options } = await loadAppWithOptions(path, flags, context.env)
+    const log = createLog({ level: options.log.level })
+    log.info({ options: maskOptions(options) }, 'options in force')
+    let finished: Promise<SupervisorEnd>
+    if (options.instances > 1) {
+      const instances = await context.startInstances({ module: path, flags, options, log, signal: stop.signal })
+      endInstances = () => {
+        instances.kill()
+      }
+      finished = instances.finished
+    } else {
+      const registry = await processRegistry()
+      finished = (await context.startSupervisor(app, { sources, log, registry, signal: stop.signal })).finished
+    }
+    const end = await finished
+    if (end.reason === 'failed') throw end.error
+  } catch (error) {
+    // Stopped while it started is stopped, too.
+    if (!isTroupeError(error) || error.code !== 'START_STOPPED') throw error
+  } finally {
+    removeListeners()
+  }
+}
+
+async function check(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
+  const { options } = await loadAppWithOptions(path, flags, context.env)
+  await verifyHandlerFiles(options.actors)
+  context.stdout(`${describeOptions(options)}\n`)
+}
+
+// --- flags
+
+const headings: Readonly<Record<string, string>> = {
+  kafka: 'Kafka:',
+  actors: 'Actors:',
+  threads: 'Worker threads:',
+  intake: 'Limits of what is in flight:',
+  '': 'Processes, commits and shutdown:',
+  restart: 'Restarts after failures:',
+  http: 'HTTP (/metrics, /healthz, /readyz, /status):',
+  log: 'Log:',
+}
+
+const CLIENT_FLAG = `${flagName('kafka.client')} <key=value>`
+const ACTOR_FLAG = '--actor <name.option=value>'
+
+function addAppOptions(command: Command): Command {
+  const flags = listFlags()
+  for (const [group, heading] of Object.entries(headings)) {
+    for (const { flags: flag, doc } of flags.filter((row) => row.group === group)) {
+      command.addOption(new Option(flag, doc).helpGroup(heading))
+    }
+    if (group === 'kafka') {
+      const doc =
+        'Any other key of the native client, such as security.protocol=ssl. Repeatable. Passwords belong in the environment: TROUPE_KAFKA_CLIENT_SASL_PASSWORD.'
+      command.addOption(new Option(CLIENT_FLAG, doc).argParser(collectPairs).helpGroup(heading))
+    }
+    if (group === 'actors') {
+      const doc = 'An option of one actor, or of all with the name *. Repeatable.'
+      command.addOption(new Option(ACTOR_FLAG, doc).argParser(collectPairs).helpGroup(heading))
+    }
+  }
+  return command
+}
+
+function collectPairs(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('It has to be name=value.')
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+}
+
+/** Flags as commander names them (`httpPort`) → paths of options (`http.port`). */
+function flagsByPath(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const byPath: Record<string, unknown> = {}
+  for (const { path, flags: flag } of listFlags()) {
+    const value = flags[new Option(flag).attributeName()]
+    if (value !== undefined) byPath[path] = value
+  }
+  addPairs(byPath, 'kafka.client', flags['kafkaClient'])
+  addPairs(byPath, 'actors', flags['actor'])
+  return byPath
+}
+
+function addPairs(byPath: Record<string, unknown>, prefix: string, pairs: unknown): void {
+  for (const [name, value] of Object.entries(pairs ?? {})) byPath[`${prefix}.${name}`] = value
+}
+
+// --- what is printed
+
+/** Read from the words themselves: an error may come before there are options. */
+function wantsDebug(args: readonly string[], { env }: CommandContext): boolean {
+  const flag = flagName('log.level')
+  const chosen = args.findLast((arg, at) => arg.startsWith(`${flag}=`) || args[at - 1] === flag)
+  return (chosen ?? env[envName('log.level')])?.endsWith('debug') ?? false
+}
+
+/** One line that says what and where, one that says what to do. The stack only where it helps: bugs, and on demand. */
+function errorText(error: unknown, isDebug: boolean): string {
+  if (!isTroupeError(error)) return `error: a bug in Troupe: ${inspect(error)}\n`
+  const stack = isDebug || error.code === 'INTERNAL' ? `${inspect(error)}\n` : ''
+  // An embedding service sees the message alone, so some messages end with what to do.
+  const message = error.message.replace(error.action, '').trimEnd()
+  return `error ${error.code}: ${message}\nwhat to do: ${error.action}\n${stack}`
+}
+
+function readVersion(): string {
+  // The same two folders up from src/supervisor and from dist/supervisor.
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
+}

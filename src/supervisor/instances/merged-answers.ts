@@ -1,0 +1,125 @@
+/** What several processes say together, on the HTTP port of their parent. Each answer names the instance it is of. */
+import type { Decision, ParkedRecord } from '../../actors/parking-lot.ts'
+import { TroupeError, describeError, isTroupeError } from '../../errors.ts'
+import type { Health, Readiness } from '../status/health.ts'
+import type { Answers, Question } from './instance-protocol.ts'
+import type { Instance, InstanceState, Instances } from './instances.ts'
+import type { EngineStatus } from '../status/status.ts'
+
+type Group = Pick<Instances, 'all' | 'isStopping'>
+
+export interface InstanceStatus {
+  readonly instance: number
+  readonly state: InstanceState
+  readonly pid: number | null
+  readonly restarts: number
+  readonly lastEnd: string | null
+  /** Null unless it runs and answers. */
+  readonly status: EngineStatus | null
+}
+
+export interface InstancesStatus {
+  readonly state: 'running' | 'stopping'
+  readonly instances: readonly InstanceStatus[]
+}
+
+export interface ParkedInInstance extends ParkedRecord {
+  readonly instance: number
+}
+
+/**
+ * Healthy when all that run are. One that is being started again is in good hands: whoever acts on
+ * this would only end the others too.
+ */
+export async function mergeHealth(group: Group): Promise<Health> {
+  const answers = await Promise.all(
+    group.all.map(async (instance): Promise<Health> => {
+      const answer = await answerOf(instance, 'health')
+      if (answer === null) return { healthy: true, reasons: [`it is ${instance.state}`] }
+      return answer instanceof Error ? { healthy: false, reasons: [answer.message] } : answer
+    }),
+  )
+  return { healthy: answers.every(({ healthy }) => healthy), reasons: namedReasons(answers) }
+}
+
+/** Ready when all are. */
+export async function mergeReadiness(group: Group): Promise<Readiness> {
+  const answers = await Promise.all(
+    group.all.map(async (instance): Promise<Readiness> => {
+      const answer = await answerOf(instance, 'readiness')
+      if (answer === null) return { ready: false, reasons: [`it is ${instance.state}`] }
+      return answer instanceof Error ? { ready: false, reasons: [answer.message] } : answer
+    }),
+  )
+  return { ready: !group.isStopping && answers.every(({ ready }) => ready), reasons: namedReasons(answers) }
+}
+
+export async function mergeStatus(group: Group): Promise<InstancesStatus> {
+  const instances = await Promise.all(
+    group.all.map(async (instance): Promise<InstanceStatus> => {
+      const answer = await answerOf(instance, 'status')
+      const { lastEnd, number, process, restarts, state } = instance
+      const status = answer instanceof Error ? null : answer
+      return { instance: number, state, pid: process?.pid ?? null, restarts, lastEnd, status }
+    }),
+  )
+  return { state: group.isStopping ? 'stopping' : 'running', instances }
+}
+
+/** Rejects with PROCESS_UNREACHABLE when one does not answer: a list without its records would be wrong. */
+export async function mergeParked(group: Group): Promise<readonly ParkedInInstance[]> {
+  const lists = await Promise.all(
+    group.all.map(async (instance) => {
+      const answer = await answerOf(instance, 'parked')
+      if (answer instanceof Error) throw unreachable(instance.number, answer)
+      return (answer ?? []).map((record) => ({ instance: instance.number, ...record }))
+    }),
+  )
+  return lists.flat()
+}
+
+/** Asks all: the one that has the record does it. Rejects with NOT_PARKED, NO_DEAD_LETTER_TOPIC or PROCESS_UNREACHABLE. */
+export async function decideInGroup(group: Group, id: string, decision: Decision): Promise<void> {
+  const refusals = await Promise.all(
+    group.all.map(async ({ number, process, state }): Promise<TroupeError | null> => {
+      if (process === null || state !== 'running') return notParked(id, group)
+      try {
+        await process.decide(id, decision)
+        return null
+      } catch (error) {
+        const isRefusal = isTroupeError(error) && error.code !== 'PROCESS_UNREACHABLE'
+        return isRefusal ? error : unreachable(number, error)
+      }
+    }),
+  )
+  if (refusals.includes(null)) return
+  // What says more than "not here" goes first: it may be the word of the one that has the record.
+  const refusal = refusals.find((error) => error?.code !== 'NOT_PARKED')
+  throw refusal ?? notParked(id, group)
+}
+
+/** Null: it does not run, or not any more. An error: it does not answer. */
+async function answerOf<Name extends Question>(
+  instance: Instance,
+  question: Name,
+): Promise<Answers[Name] | Error | null> {
+  const { process, state } = instance
+  if (process === null || state !== 'running') return null
+  try {
+    return await process.ask(question)
+  } catch (error) {
+    return instance.process === process ? new Error(`it ${describeError(error)}`) : null
+  }
+}
+
+function namedReasons(answers: readonly { readonly reasons: readonly string[] }[]): string[] {
+  return answers.flatMap(({ reasons }, index) => reasons.map((reason) => `instance ${index + 1}: ${reason}`))
+}
+
+function notParked(id: string, { all }: Group): TroupeError {
+  return new TroupeError('NOT_PARKED', `record ${id} is not parked in any of ${all.length} instances`)
+}
+
+function unreachable(instance: number, cause: unknown): TroupeError {
+  return new TroupeError('PROCESS_UNREACHABLE', `instance ${instance} does not answer`, { cause })
+}

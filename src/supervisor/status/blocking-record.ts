@@ -1,0 +1,86 @@
+/** Which record the safe position of a partition waits for, since when, at which attempt and why. Found on demand. */
+import type { Invocation } from '../../actors/invocation.ts'
+import type { PartitionActor } from '../../actors/partition-actor.ts'
+import type { WireError } from '../../errors.ts'
+
+export interface BlockingRecord {
+  /** `topic/partition/offset`. */
+  readonly id: string
+  readonly offset: number
+  /** `dropped`: not started before the actor stopped or drained, and left to the next owner. */
+  readonly stage: Invocation['stage'] | 'dropped'
+  readonly attempt: number
+  /** How long ago it was read; for `halted`: how long ago the actor stopped. null: it was dropped. */
+  readonly forMs: number | null
+  /** For people: what it waits for. */
+  readonly why: string
+}
+
+export interface SinkTrouble {
+  readonly sink: string
+  readonly sinceMs: number
+  readonly reason: string
+}
+
+/** null: nothing is unfinished. */
+export function findBlockingRecord(
+  actor: PartitionActor,
+  nowMs: number,
+  troubles: readonly SinkTrouble[],
+): BlockingRecord | null {
+  const oldest = actor.tracker.oldestUnfinished
+  if (oldest === null) return null
+  const { offset } = oldest
+  const id = `${actor.topic}/${actor.partition}/${offset}`
+  const { halt, oldestHeld } = actor
+  if (halt?.offset === offset) {
+    return { id, offset, stage: 'halted', attempt: halt.attempt, forMs: nowMs - halt.sinceMs, why: halt.reason }
+  }
+  if (oldestHeld?.sequence !== oldest.sequence) {
+    const why = 'the actor goes no further; the next owner of the partition reads the record again'
+    return { id, offset, stage: 'dropped', attempt: 1, forMs: null, why }
+  }
+  const { admittedAtMs, attempt, stage } = oldestHeld
+  const forMs = nowMs - admittedAtMs
+  return { id, offset, stage, attempt, forMs, why: whyOf(oldestHeld, actor, nowMs, troubles) }
+}
+
+function whyOf(held: Invocation, actor: PartitionActor, nowMs: number, troubles: readonly SinkTrouble[]): string {
+  switch (held.stage) {
+    case 'queued':
+      return `it waits for its turn at the handler${lastError(held)}`
+    case 'at-handler':
+      return `it is at the handler${lastError(held)}`
+    case 'waiting': {
+      const seconds = (Math.max(0, held.nextAttemptAtMs - nowMs) / 1000).toFixed(1)
+      return `attempt ${held.attempt} begins in ${seconds} s${lastError(held)}`
+    }
+    case 'parked':
+      return `it is parked until an operator decides${lastError(held)}`
+    case 'at-sinks':
+      return whySinks(sinksOf(held), troubles)
+    case 'at-dead-letters':
+      return whySinks(['dead-letters'], troubles)
+    case 'halted':
+      return actor.halt?.reason ?? 'the actor stopped on it'
+  }
+}
+
+function sinksOf({ outputs }: Invocation): readonly string[] {
+  return [...new Set(outputs.map((effect) => (effect.type === 'record' ? 'kafka' : effect.sink)))]
+}
+
+/** Which output of several is late is not known; a sink that is away is the likely one. */
+function whySinks(sinks: readonly string[], troubles: readonly SinkTrouble[]): string {
+  const away = troubles.filter(({ sink }) => sinks.includes(sink))
+  if (away.length === 0) return `its outputs are being written to ${sinks.join(' and ')}`
+  return away.map(({ reason, sink }) => `sink ${sink} is unavailable: ${reason}`).join('; ')
+}
+
+function lastError({ attempt, failure }: Invocation): string {
+  return failure === null ? '' : `; ${attempt > 1 ? 'the last attempt' : 'it'} failed: ${describe(failure.error)}`
+}
+
+function describe(error: WireError): string {
+  return error.code === undefined ? error.message : `${error.code}: ${error.message}`
+}

@@ -1,0 +1,77 @@
+/**
+ * Health is about this process, not about its brokers: a restart would not bring those back. Not
+ * healthy is what a restart, or an operator, has to end: a dead poll loop, an actor that stopped on
+ * a record, work that goes nowhere.
+ *
+ * Stalled is not idle: idle has nothing to do. Nor is it what waits for something that is known: a
+ * sink that is away (/readyz says so), the next attempt of a record, an operator's word on a parked
+ * one, the user who has paused the partition.
+ */
+import type { PartitionActor } from '../../actors/partition-actor.ts'
+import type { EngineView } from './status.ts'
+
+export interface Health {
+  readonly healthy: boolean
+  readonly reasons: readonly string[]
+}
+
+export interface Readiness {
+  readonly ready: boolean
+  readonly reasons: readonly string[]
+}
+
+/** The loop polls at least ten times a second; this long without one means that it is dead or the event loop is held. */
+const MAX_POLL_AGE_MS = 60_000
+/** This long without an attempt that ends or a record that comes, on top of what one attempt may take. */
+const MAX_SILENCE_MS = 60_000
+/** The log's end is asked for every few seconds; an older one says nothing of the brokers now. */
+const MAX_LOG_END_AGE_MS = 30_000
+
+export function describeHealth(view: EngineView): Health {
+  const reasons: string[] = []
+  if (view.state === 'ended') reasons.push('the supervisor has ended')
+  if (view.state === 'running' && !view.isRestarting) {
+    const ageMs = view.lastPollAtMs === null ? 0 : view.nowMs - view.lastPollAtMs
+    if (ageMs > MAX_POLL_AGE_MS) reasons.push(`the poll loop has not come round for ${seconds(ageMs)}`)
+    else reasons.push(...view.actors.flatMap((actor) => describeStuckWork(actor, view)), ...describeDryIntake(view))
+  }
+  for (const { halt, partition, topic } of view.actors) {
+    if (halt !== null) reasons.push(`${topic}/${partition} has stopped on record ${halt.id}: ${halt.reason}`)
+  }
+  return { healthy: reasons.length === 0, reasons }
+}
+
+/** Records in flight, and no attempt ends: neither a retry, nor a sink that is away, nor a parked record explains it. */
+function describeStuckWork(actor: PartitionActor, { nowMs, troubles }: EngineView): string[] {
+  const silentMs = nowMs - actor.progressAtMs
+  const canGoOn = actor.hasWorkAtHandler || (actor.hasWorkAtSinks && troubles.length === 0)
+  if (actor.halt !== null || !canGoOn || silentMs <= MAX_SILENCE_MS + actor.actor.handlerTimeoutMs) return []
+  const at = `${actor.topic}/${actor.partition}`
+  return [`${at} has ${actor.heldRecords} records in flight and finished none for ${seconds(silentMs)}`]
+}
+
+/**
+ * The log has more, there is room for it, and nothing comes. Judged over all partitions: while
+ * others bring records a single one may have to wait for its turn. And not while records are ready:
+ * threads that have enough are brought no more, and whether they get on is judged by what they have.
+ */
+function describeDryIntake(view: EngineView): string[] {
+  const { actors, app, bytesInFlight, nowMs, recordsInFlight, stats, troubles } = view
+  const hasRoom = recordsInFlight < app.intake.maxRecords && bytesInFlight < app.intake.maxBytes
+  const silentMs = Math.min(...actors.map((actor) => nowMs - actor.progressAtMs))
+  if (!hasRoom || troubles.length > 0 || silentMs <= MAX_SILENCE_MS) return []
+  if (actors.some(({ readyRecordCount }) => readyRecordCount > 0)) return []
+  return actors.flatMap((actor) => {
+    const numbers = stats.partition(actor.actor.name, actor.topic, actor.partition)
+    const { isPaused, lag, lagSinceMs, logEndAtMs } = numbers
+    if (isPaused || actor.heldRecords > 0 || lag === null || lag === 0) return []
+    const isSeenNow = logEndAtMs !== null && nowMs - logEndAtMs <= MAX_LOG_END_AGE_MS
+    const isSeenForLong = lagSinceMs !== null && nowMs - lagSinceMs > MAX_SILENCE_MS
+    if (!isSeenNow || !isSeenForLong) return []
+    return [`${actor.topic}/${actor.partition} has a lag of ${lag} and nothing was read for ${seconds(silentMs)}`]
+  })
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`
+}

@@ -1,0 +1,111 @@
+/**
+ * What one actor is at, at one moment: plain numbers, so that what they mean (`constraint.ts`) can be told and tested
+ * without an engine. Taken now and then over all that it owns, never for a record.
+ */
+import type { Dispatcher } from '../../actors/executors/dispatcher.ts'
+import type { ActorLoad, IntakeStop, LargestLane, PartitionActor } from '../../actors/partition-actor.ts'
+import type { HandlerManifest } from '../../actors/threads/thread-protocol.ts'
+import type { ResolvedActor } from '../../options/options.ts'
+import type { EngineStats } from '../../metrics/stats.ts'
+import type { SinkTrouble } from './blocking-record.ts'
+
+export interface PartitionLoad extends ActorLoad {
+  readonly topic: string
+  readonly partition: number
+  /** Records of the log after the safe position; null: not known. */
+  readonly lag: number | null
+  /** Why it takes in nothing. `limit`: it holds as much as it may. */
+  readonly stops: readonly (IntakeStop | 'user' | 'limit')[]
+  /** Looked for only where most of what it holds stands behind others of its lane. */
+  readonly largestLane: LargestLane | null
+}
+
+export interface SinkLoad {
+  readonly name: string
+  /** Outputs that wait or are being written. */
+  readonly queued: number
+  /** Why it is unavailable; null: it is not. */
+  readonly trouble: string | null
+}
+
+export interface ActorSample {
+  readonly atMs: number
+  readonly partitions: readonly PartitionLoad[]
+  /** Its executor takes nothing more. */
+  readonly isFull: boolean
+  /** As many of its records are in progress as its `concurrency` allows. */
+  readonly isAtConcurrency: boolean
+  /** Read and not finished, over all actors. */
+  readonly recordsInFlight: number
+  readonly bytesInFlight: number
+  /** Those that it writes to. */
+  readonly sinks: readonly SinkLoad[]
+  /** Share of the time since the sample before that the main thread was busy. */
+  readonly loopBusy: number
+}
+
+/** What the samples of one moment are taken from. */
+export interface LoadView {
+  readonly nowMs: number
+  readonly actors: readonly PartitionActor[]
+  readonly intakeStopsOf: (actor: PartitionActor) => PartitionLoad['stops']
+  readonly recordsInFlight: number
+  readonly bytesInFlight: number
+  readonly troubles: readonly SinkTrouble[]
+  readonly loopBusy: number
+  readonly stats: EngineStats
+}
+
+export function sampleActor(
+  actor: ResolvedActor,
+  sinks: readonly string[],
+  dispatcher: Dispatcher,
+  view: LoadView,
+): ActorSample {
+  const { bytesInFlight, loopBusy, nowMs, recordsInFlight, stats, troubles } = view
+  const partitions = view.actors
+    .filter((owner) => owner.actor.name === actor.name)
+    .map((owner) => samplePartition(owner, view))
+  const atHandlers = partitions.reduce((sum, { atHandler }) => sum + atHandler, 0)
+  return {
+    atMs: nowMs,
+    partitions,
+    isFull: dispatcher.isFull,
+    // On main all that are at a handler are in progress; a thread gets more at once of those that do not wait.
+    isAtConcurrency: dispatcher.isAtLimitOf(actor) || (actor.runOn === 'main' && atHandlers >= actor.concurrency),
+    recordsInFlight,
+    bytesInFlight,
+    sinks: sinks.map((name) => ({
+      name,
+      queued: stats.sink(name).queued,
+      trouble: troubles.find(({ sink }) => sink === name)?.reason ?? null,
+    })),
+    loopBusy,
+  }
+}
+
+function samplePartition(owner: PartitionActor, { intakeStopsOf, stats }: LoadView): PartitionLoad {
+  const { topic, partition, load } = owner
+  return {
+    ...load,
+    topic,
+    partition,
+    lag: stats.partition(owner.actor.name, topic, partition).lag,
+    stops: intakeStopsOf(owner),
+    largestLane: behindOthers(load) * 2 >= load.held && load.held > 0 ? owner.largestLane : null,
+  }
+}
+
+/** Records that wait for others of their lane, which have not failed. */
+export function behindOthers({ atHandler, atSinks, held, ready, waiting }: ActorLoad): number {
+  return Math.max(0, held - ready - atHandler - atSinks - waiting)
+}
+
+/** The sinks that an actor writes to, by the names that metrics and /status give them. */
+export function sinksOf(actor: ResolvedActor, manifest: HandlerManifest | undefined): readonly string[] {
+  const sinks = new Set<string>()
+  if (manifest !== undefined && manifest.outputTopics.length > 0) sinks.add('kafka')
+  for (const { sink } of manifest?.destinations ?? []) sinks.add(sink)
+  if (actor.deadLetter !== null) sinks.add('dead-letters')
+  return [...sinks]
+}

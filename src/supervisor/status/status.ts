@@ -1,0 +1,129 @@
+/** What /status says: for each actor what a record costs and what keeps it from doing more, for each partition how far it is and what holds it back. */
+import type { WaitingKeys } from '../../actors/key-brake.ts'
+import type { IntakeStop, PartitionActor } from '../../actors/partition-actor.ts'
+import type { ResolvedApp } from '../../options/options.ts'
+import type { EngineStats } from '../../metrics/stats.ts'
+import type { ActorStatus } from './load-watch.ts'
+import { findBlockingRecord, type BlockingRecord, type SinkTrouble } from './blocking-record.ts'
+
+export interface EngineView {
+  readonly app: ResolvedApp
+  readonly nowMs: number
+  readonly startedAtMs: number
+  readonly state: 'starting' | 'running' | 'stopping' | 'ended'
+  readonly isRestarting: boolean
+  /** Clock time of the last poll that came back; null before the first membership. */
+  readonly lastPollAtMs: number | null
+  readonly recordsInFlight: number
+  readonly bytesInFlight: number
+  readonly actors: readonly PartitionActor[]
+  readonly troubles: readonly SinkTrouble[]
+  readonly isStoppedByUser: (actor: PartitionActor) => boolean
+  readonly stats: EngineStats
+}
+
+export interface PartitionStatus {
+  readonly actor: string
+  readonly topic: string
+  readonly partition: number
+  readonly epoch: number
+  readonly safePosition: number | null
+  readonly committedPosition: number | null
+  readonly lag: number | null
+  readonly inFlight: number
+  readonly isPaused: boolean
+  /** Why it takes in nothing; empty: it does. `limit`: it holds as much as it may. */
+  readonly intakeStoppedBy: readonly (IntakeStop | 'user' | 'limit')[]
+  /** The record that the safe position waits for; null: nothing is in flight. */
+  readonly waitsFor: BlockingRecord | null
+  /** Records of keys whose first record has failed and waits, for its retry or parked; null: there are none. */
+  readonly waitingKeys: WaitingKeys | null
+  /** Why the partition goes no further by itself; null: it does. */
+  readonly halted: { readonly record: string; readonly reason: string; readonly forMs: number } | null
+}
+
+export interface EngineStatus {
+  readonly state: EngineView['state'] | 'restarting'
+  readonly group: string
+  readonly uptimeMs: number
+  readonly recordsInFlight: number
+  readonly bytesInFlight: number
+  readonly totals: {
+    readonly received: number
+    readonly done: number
+    readonly skipped: number
+    readonly deadLettered: number
+    readonly retries: number
+  }
+  readonly sinks: readonly {
+    readonly name: string
+    readonly queued: number
+    readonly isAvailable: boolean
+    readonly trouble: string | null
+  }[]
+  readonly threads: EngineStats['threads']
+  readonly actors: readonly ActorStatus[]
+  readonly partitions: readonly PartitionStatus[]
+}
+
+export function describeStatus(view: EngineView, actors: readonly ActorStatus[]): EngineStatus {
+  const { stats } = view
+  const totals = { received: 0, done: 0, skipped: 0, deadLettered: 0, retries: 0 }
+  for (const partition of stats.partitions()) {
+    totals.received += partition.received
+    totals.done += partition.done
+    totals.skipped += partition.skipped
+    totals.deadLettered += partition.deadLettered
+    totals.retries += partition.retries
+  }
+  return {
+    state: view.isRestarting ? 'restarting' : view.state,
+    group: view.app.kafka.groupId,
+    uptimeMs: Math.round(view.nowMs - view.startedAtMs),
+    recordsInFlight: view.recordsInFlight,
+    bytesInFlight: view.bytesInFlight,
+    totals,
+    sinks: [...stats.sinks()].map(({ name, queued, isAvailable }) => ({
+      name,
+      queued,
+      isAvailable,
+      trouble: view.troubles.find((trouble) => trouble.sink === name)?.reason ?? null,
+    })),
+    threads: { ...stats.threads },
+    actors,
+    partitions: view.actors.map((actor) => describePartition(actor, view)),
+  }
+}
+
+function describePartition(actor: PartitionActor, view: EngineView): PartitionStatus {
+  const { nowMs, stats, troubles } = view
+  const numbers = stats.partition(actor.actor.name, actor.topic, actor.partition)
+  const { waitingKeys } = actor
+  return {
+    actor: actor.actor.name,
+    topic: actor.topic,
+    partition: actor.partition,
+    epoch: actor.epoch,
+    safePosition: actor.tracker.safePosition,
+    committedPosition: numbers.committedPosition,
+    lag: numbers.lag,
+    inFlight: actor.heldRecords,
+    isPaused: numbers.isPaused,
+    intakeStoppedBy: intakeStopsOf(actor, view),
+    waitsFor: findBlockingRecord(actor, nowMs, troubles),
+    waitingKeys: waitingKeys.records === 0 ? null : waitingKeys,
+    halted:
+      actor.halt === null
+        ? null
+        : { record: actor.halt.id, reason: actor.halt.reason, forMs: Math.round(nowMs - actor.halt.sinceMs) },
+  }
+}
+
+export function intakeStopsOf(
+  actor: PartitionActor,
+  { isStoppedByUser, stats }: Pick<EngineView, 'isStoppedByUser' | 'stats'>,
+): PartitionStatus['intakeStoppedBy'] {
+  const { isPaused } = stats.partition(actor.actor.name, actor.topic, actor.partition)
+  const stops = isStoppedByUser(actor) ? [...actor.intakeStops, 'user' as const] : actor.intakeStops
+  return stops.length === 0 && isPaused ? ['limit'] : stops
+}

@@ -1,0 +1,227 @@
+/**
+ * Kafka in memory, on whatever clock it is given: topics, a consumer group, and the faults that
+ * systems lose records by. All chance comes from a seed. With a ManualClock everything that happens
+ * is the same each time the same seed is used.
+ *
+ * `broker.client(name)` is one process at it; the fake is itself a Broker, for tests with one process.
+ */
+import type { Broker, BrokerConsumer, BrokerProducer, StoredPosition } from '../../streams/broker-port.ts'
+import type { Clock } from '../../clock.ts'
+import { bytes as rawBytes } from '../../streams/flows/codec.ts'
+import { EffectEncoder, topic as nameTopic, type Key, type RecordOptions } from '../../streams/flows/flow.ts'
+import type { SourceRecord, TopicPartition } from '../../streams/record.ts'
+import { FakeClient } from './fake-client.ts'
+import { FakeCluster } from './fake-cluster.ts'
+import type { Latency } from './fake-connection.ts'
+import type { FakeBrokerEvent } from './fake-events.ts'
+import type { FakeFaults } from './fake-faults.ts'
+import { FakeGroup } from './fake-group.ts'
+import { FakeLog, type FakeLogOptions } from '../fake-log.ts'
+import { Random } from '../random.ts'
+
+export interface FakeBrokerOptions {
+  readonly clock: Clock
+  /** Where all chance comes from. Default 1. */
+  readonly seed?: number
+  /** One way between a client and the brokers. Default 0.5 to 2 ms. */
+  readonly latencyMs?: Latency
+  /** What one poll takes when there is something to hand over. Default 0 to 1 ms. */
+  readonly pollLatencyMs?: Latency
+  /** Default `cooperative-sticky`. */
+  readonly strategy?: 'cooperative-sticky' | 'eager'
+  /** How often a client commits what was stored. Default 100. */
+  readonly commitIntervalMs?: number
+  /** The longest until a member learns of a rebalance. Default 100 (Kafka: 3,000). */
+  readonly heartbeatIntervalMs?: number
+  /** How long a process may be silent (frozen, crashed) until its group goes on without it. Default 6,000. */
+  readonly sessionTimeoutMs?: number
+  /** How long an application may not poll, and how long a rebalance waits for members. Default 60,000. */
+  readonly maxPollIntervalMs?: number
+  /** The longest run of one partition before records of another come. Default 100. */
+  readonly maxRunRecords?: number
+  /** As `offset.metadata.max.bytes`: longer commit metadata is refused. Default 4,096. */
+  readonly maxMetadataCharacters?: number
+  /** Sees everything that happens. */
+  readonly observe?: (event: FakeBrokerEvent) => void
+}
+
+export interface ClientOptions {
+  /** Default `group`. */
+  readonly groupId?: string
+  /** As `group.instance.id`: static membership. */
+  readonly instanceId?: string
+}
+
+/** A record as tests write it: text for keys, values and headers is UTF-8. */
+export interface NewRecord extends RecordOptions {
+  readonly value: string | Uint8Array | null
+  readonly key?: Key
+}
+
+export class FakeBroker implements Broker {
+  readonly faults: FakeFaults
+  readonly #cluster: FakeCluster
+  readonly #options: FakeBrokerOptions
+  readonly #groups = new Map<string, FakeGroup>()
+  readonly #clients = new Map<string, FakeClient>()
+
+  constructor(options: FakeBrokerOptions) {
+    this.#options = options
+    this.#cluster = new FakeCluster(
+      {
+        clock: options.clock,
+        latencyMs: options.latencyMs ?? [0.5, 2],
+        pollLatencyMs: options.pollLatencyMs ?? [0, 1],
+        strategy: options.strategy ?? 'cooperative-sticky',
+        commitIntervalMs: options.commitIntervalMs ?? 100,
+        heartbeatIntervalMs: options.heartbeatIntervalMs ?? 100,
+        sessionTimeoutMs: options.sessionTimeoutMs ?? 6_000,
+        maxPollIntervalMs: options.maxPollIntervalMs ?? 60_000,
+        maxRunRecords: options.maxRunRecords ?? 100,
+      },
+      new Random(options.seed ?? 1),
+      options.observe ?? (() => undefined),
+    )
+    this.faults = this.#cluster.faults
+    this.#cluster.onAppended = (log) => {
+      this.#wake((consumer) => consumer.reads(log))
+    }
+  }
+
+  // --- topics
+
+  createTopic(name: string, partitionCount: number, options: FakeLogOptions = {}): void {
+    if (this.#cluster.topics.has(name)) throw new RangeError(`topic ${name} exists already`)
+    const logs = Array.from({ length: partitionCount }, (_, at) => new FakeLog(name, at, options))
+    this.#cluster.topics.set(name, logs)
+    for (const group of this.#groups.values()) group.noteMetadataChange()
+  }
+
+  addPartitions(name: string, partitionCount: number): void {
+    const logs = this.#logs(name)
+    while (logs.length < partitionCount) logs.push(new FakeLog(name, logs.length))
+    for (const group of this.#groups.values()) group.noteMetadataChange()
+  }
+
+  /** Puts a record into a topic. Returns its partition and offset. */
+  append(topic: string, record: NewRecord): { readonly partition: number; readonly offset: number } {
+    const { value, ...options } = record
+    const target = nameTopic<Uint8Array>(topic, { codec: rawBytes, tombstones: true })
+    const effect = target.record(typeof value === 'string' ? Buffer.from(value, 'utf8') : value, options)
+    const encoded = new EffectEncoder([target]).encode(effect)
+    if (encoded.type !== 'record') throw new TypeError('a record was encoded as something else')
+    const log = this.#cluster.append(null, encoded.record)
+    return { partition: log.partition, offset: log.end - 1 }
+  }
+
+  /** Offsets that exist and are never delivered: transaction markers and aborted records. */
+  appendMarkers(of: TopicPartition, count = 1): void {
+    const log = this.log(of)
+    log.appendMarkers(count)
+    this.#cluster.onAppended(log)
+  }
+
+  /** Compaction: records that `keep` refuses leave gaps. */
+  compact(of: TopicPartition, keep: (record: SourceRecord) => boolean): void {
+    this.log(of).compact(keep)
+  }
+
+  /** Retention: what is below `offset` is gone. */
+  deleteBefore(of: TopicPartition, offset: number): void {
+    this.log(of).deleteBefore(offset)
+  }
+
+  /** What stands in a topic, partition by partition. */
+  records(topic: string): readonly SourceRecord[] {
+    return this.#logs(topic).flatMap((log) => log.records)
+  }
+
+  partitions(topic: string): readonly TopicPartition[] {
+    return this.#logs(topic).map(placeOf)
+  }
+
+  log({ topic, partition }: TopicPartition): FakeLog {
+    const log = this.#logs(topic)[partition]
+    if (log === undefined) throw new RangeError(`topic ${topic} has no partition ${partition}`)
+    return log
+  }
+
+  // --- the group
+
+  group(groupId = 'group'): FakeGroup {
+    const { clock, maxMetadataCharacters = 4_096 } = this.#options
+    const { faults, observe, options, random, topics } = this.#cluster
+    let group = this.#groups.get(groupId)
+    if (group === undefined) {
+      group = new FakeGroup({
+        clock,
+        random: random.fork(`group/${groupId}`),
+        strategy: options.strategy,
+        rebalanceTimeoutMs: options.maxPollIntervalMs,
+        maxMetadataCharacters,
+        partitionsOf: (wanted) => [...wanted].flatMap((topic) => topics.get(topic) ?? []).map(placeOf),
+        commitFault: (client, positions) => faults.answerCommit(client, positions),
+        onCommitted: (client, position) => {
+          observe({ type: 'committed', client, position })
+        },
+        onExpelled: (client) => {
+          observe({ type: 'expelled', client })
+        },
+      })
+      this.#groups.set(groupId, group)
+    }
+    return group
+  }
+
+  /** What the group has committed; null: nothing. */
+  committed(of: TopicPartition, groupId?: string): StoredPosition | null {
+    return this.group(groupId).committed(of) ?? null
+  }
+
+  /** Takes a client's member out of its group. Others get its partitions at once; it finds out at its next heartbeat. */
+  expelMember(client: string, groupId?: string): void {
+    const group = this.group(groupId)
+    const process = this.#clients.get(client)
+    if (process !== undefined) group.expelProcess(process)
+  }
+
+  // --- processes
+
+  /** One process; made at the first call with this name. After a crash the name stands for a new process. */
+  client(name: string, options: ClientOptions = {}): FakeClient {
+    let client = this.#clients.get(name)
+    if (client === undefined || client.isCrashed) {
+      client = new FakeClient(name, this.#cluster, this.group(options.groupId), options.instanceId ?? null)
+      this.#clients.set(name, client)
+    }
+    return client
+  }
+
+  crash(client: string): void {
+    this.#clients.get(client)?.crash()
+  }
+
+  consumer(): BrokerConsumer {
+    return this.client('main').consumer()
+  }
+
+  producer(name: string): BrokerProducer {
+    return this.client('main').producer(name)
+  }
+
+  #wake(concerns: (consumer: { reads(of: TopicPartition): boolean }) => boolean): void {
+    for (const client of this.#clients.values()) {
+      for (const consumer of client.consumers) if (concerns(consumer)) consumer.wake()
+    }
+  }
+
+  #logs(topic: string): FakeLog[] {
+    const logs = this.#cluster.topics.get(topic)
+    if (logs === undefined) throw new RangeError(`there is no topic ${topic}`)
+    return logs
+  }
+}
+
+function placeOf({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition }
+}

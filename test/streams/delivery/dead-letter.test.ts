@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import { toWireError } from '../../../src/errors.ts'
+import { deadLetterRecord } from '../../../src/streams/delivery/dead-letter.ts'
+import type { SourceRecord } from '../../../src/streams/record.ts'
+
+const record: SourceRecord = {
+  topic: 'clicks',
+  partition: 3,
+  offset: 2 ** 33,
+  timestamp: Date.UTC(2026, 0, 1),
+  key: Buffer.from([0xff, 0x00]),
+  value: Buffer.from([0x00, 0xfe]),
+  headers: [
+    ['trace', Buffer.from('1')],
+    ['trace', null],
+  ],
+}
+
+const failure = {
+  error: toWireError(Object.assign(new Error('boom', { cause: new TypeError('the cause') }), { code: 'E_BOOM' })),
+  attempts: 5,
+  actor: 'enrich',
+  firstFailedAtMs: Date.UTC(2026, 0, 2),
+  deadLetteredAtMs: Date.UTC(2026, 0, 3),
+}
+
+function texts(headers: SourceRecord['headers'] | undefined): Record<string, string> {
+  return Object.fromEntries((headers ?? []).map(([name, value]) => [name, Buffer.from(value ?? []).toString()]))
+}
+
+// Case 39.
+test('key, value and headers are untouched; the headers after them say where from, why and when', () => {
+  const dead = deadLetterRecord('dlq', record, failure)
+  expect([dead.topic, dead.key, dead.value]).toEqual(['dlq', record.key, record.value])
+  expect(dead.headers?.slice(0, 2)).toEqual(record.headers)
+  expect(texts(dead.headers?.slice(2))).toEqual({
+    'troupe.topic': 'clicks',
+    'troupe.partition': '3',
+    'troupe.offset': '8589934592',
+    'troupe.timestamp': '2026-01-01T00:00:00.000Z',
+    'troupe.actor': 'enrich',
+    'troupe.attempts': '5',
+    'troupe.error-name': 'Error',
+    'troupe.error-code': 'E_BOOM',
+    'troupe.error-message': 'boom: the cause',
+    'troupe.error-stack': failure.error.stack,
+    'troupe.first-failed-at': '2026-01-02T00:00:00.000Z',
+    'troupe.dead-lettered-at': '2026-01-03T00:00:00.000Z',
+  })
+})
+
+test('null stays null, empty stays empty', () => {
+  const none = deadLetterRecord('dlq', { ...record, key: null, value: null }, failure)
+  expect([none.key, none.value]).toEqual([null, null])
+  const empty = deadLetterRecord('dlq', { ...record, key: Buffer.alloc(0), value: Buffer.alloc(0) }, failure)
+  expect([empty.key, empty.value]).toEqual([Buffer.alloc(0), Buffer.alloc(0)])
+})
+
+test('a very long message does not make the record too large for its topic', () => {
+  const error = toWireError(new Error('x'.repeat(5_000_000)))
+  const dead = deadLetterRecord('dlq', { ...record, timestamp: Number.NaN }, { ...failure, error })
+  const size = (dead.headers ?? []).reduce((sum, [, value]) => sum + (value?.byteLength ?? 0), 0)
+  expect(size).toBeLessThan(20_000)
+  expect(texts(dead.headers)['troupe.timestamp']).toBe('NaN')
+})

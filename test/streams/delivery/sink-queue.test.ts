@@ -1,0 +1,198 @@
+import { describe, expect, test } from 'vitest'
+import { TroupeError } from '../../../src/errors.ts'
+import { silentLog } from '../../../src/log.ts'
+import type { WriteResult } from '../../../src/streams/broker-port.ts'
+import { SinkQueue } from '../../../src/streams/delivery/sink-queue.ts'
+import { SinkStats } from '../../../src/metrics/stats.ts'
+import { ManualClock } from '../../../src/testing/manual-clock.ts'
+
+function makeQueue(maxBatch = 100) {
+  const clock = new ManualClock()
+  const stats = new SinkStats('db')
+  const writes: string[][] = []
+  const answers: ((results: readonly WriteResult[] | Error) => void)[] = []
+  const settled: [string, WriteResult][] = []
+  const queue = new SinkQueue<string>({
+    name: 'db',
+    maxBatch,
+    clock,
+    log: silentLog,
+    stats,
+    write: (batch) => {
+      writes.push(batch.map(({ output }) => output))
+      return new Promise((resolve, reject) => {
+        answers.push((results) => {
+          if (results instanceof Error) reject(results)
+          else resolve(results)
+        })
+      })
+    },
+  })
+  const owner = { isFenced: false }
+  const push = (output: string, by: { isFenced: boolean } = owner): void => {
+    queue.push({ id: output, output, owner: by, settle: (result) => settled.push([output, result]) })
+  }
+  const answer = async (results: readonly WriteResult[] | Error): Promise<void> => {
+    answers.shift()?.(results)
+    await clock.settle()
+  }
+  return { queue, clock, stats, writes, settled, push, answer }
+}
+
+const away = new TroupeError('SINK_UNAVAILABLE', 'connection refused')
+
+describe('order and batches', () => {
+  test('what is pushed in one turn is written as one batch, in order; what comes meanwhile as the next', async () => {
+    const { clock, push, writes, answer } = makeQueue()
+    push('a')
+    push('b')
+    await clock.settle()
+    push('c')
+    push('d')
+    await clock.settle()
+    expect(writes).toEqual([['a', 'b']])
+    await answer([null, null])
+    expect(writes).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ])
+  })
+
+  test('a batch holds no more than the sink takes', async () => {
+    const { clock, push, writes, answer } = makeQueue(2)
+    for (const output of ['a', 'b', 'c']) push(output)
+    await clock.settle()
+    await answer([null, null])
+    expect(writes).toEqual([['a', 'b'], ['c']])
+  })
+})
+
+describe('unavailable', () => {
+  test('waits without limit, writes the same batch again before anything else, and settles nothing meanwhile', async () => {
+    const { clock, push, queue, writes, settled, answer } = makeQueue()
+    push('a')
+    await clock.settle()
+    push('b')
+    await answer(away)
+    expect(queue.trouble?.reason).toBe('connection refused')
+    for (let times = 0; times < 50; times += 1) {
+      await clock.advance(5_000)
+      await answer(away)
+    }
+    expect(settled).toEqual([])
+    expect(new Set(writes.map((batch) => batch.join()))).toEqual(new Set(['a']))
+    await clock.advance(5_000)
+    await answer([null])
+    expect(queue.trouble).toBeNull()
+    await answer([null])
+    expect(settled).toEqual([
+      ['a', null],
+      ['b', null],
+    ])
+  })
+
+  test('outputs of an epoch that ended meanwhile are not written again', async () => {
+    const { clock, push, stats, writes, settled, answer } = makeQueue()
+    const lost = { isFenced: false }
+    push('lost', lost)
+    push('kept')
+    await clock.settle()
+    await answer(away)
+    lost.isFenced = true
+    await clock.advance(100)
+    expect(writes.at(-1)).toEqual(['kept'])
+    await answer([null])
+    expect(settled).toEqual([['kept', null]])
+    expect([stats.purged, stats.queued]).toEqual([1, 0])
+  })
+})
+
+test('a refused output is answered alone', async () => {
+  const { clock, push, settled, answer } = makeQueue()
+  const refusal = new Error('not an inet')
+  push('a')
+  push('b')
+  await clock.settle()
+  await answer([refusal, null])
+  expect(settled).toEqual([
+    ['a', refusal],
+    ['b', null],
+  ])
+})
+
+test('a sink that answers for fewer outputs than it was given has made none of the others durable', async () => {
+  const { clock, push, settled, answer } = makeQueue()
+  push('a')
+  push('b')
+  await clock.settle()
+  await answer([null])
+  expect(settled[1]?.[1]).toBeInstanceOf(Error)
+})
+
+// JavaScript does not ask what `write` returns.
+test.each([undefined, null, 5])('a sink that answers with %s has said nothing: outputs wait', async (nonsense) => {
+  const { clock, push, queue, settled, writes, answer } = makeQueue()
+  push('a')
+  await clock.settle()
+  await answer(nonsense as unknown as WriteResult[])
+  expect(queue.trouble?.reason).toMatch(/answer/)
+  await clock.advance(10_000)
+  await answer([null])
+  expect(writes).toEqual([['a'], ['a']])
+  expect(settled).toEqual([['a', null]])
+})
+
+test('an error thrown by whoever waits for an output is a bug of theirs, not an outage: nothing is written again', async () => {
+  const { queue, clock, stats, writes, answer } = makeQueue()
+  const bug = new Error('a bug')
+  const surfaced = nextUnhandledRejection()
+  queue.push({
+    id: 'a',
+    output: 'a',
+    owner: { isFenced: false },
+    settle: () => {
+      throw bug
+    },
+  })
+  await clock.settle()
+  await answer([null])
+  expect(queue.trouble).toBeNull()
+  expect(stats.unavailable).toBe(0)
+  await clock.advance(10_000)
+  expect(writes).toEqual([['a']])
+  expect(await surfaced).toBe(bug)
+})
+
+// Case 7: the write of an ended epoch comes back late.
+test('nothing is settled for an epoch that ended while its output was being written', async () => {
+  const { clock, push, settled, answer } = makeQueue()
+  const lost = { isFenced: false }
+  push('a', lost)
+  await clock.settle()
+  lost.isFenced = true
+  await answer([null])
+  expect(settled).toEqual([])
+})
+
+test('a closed queue ends its wait and writes nothing more', async () => {
+  const { clock, push, queue, writes, answer } = makeQueue()
+  push('a')
+  await clock.settle()
+  await answer(away)
+  queue.close()
+  await clock.advance(60_000)
+  expect(writes).toHaveLength(1)
+  expect(clock.pendingTimers).toBe(0)
+})
+
+/** Resolves to the reason of the next one, which ends a process that does not listen; the test run would fail on it. */
+function nextUnhandledRejection(): Promise<unknown> {
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  return new Promise((resolve) => {
+    process.once('unhandledRejection', (reason) => {
+      for (const listener of others) process.on('unhandledRejection', listener)
+      resolve(reason)
+    })
+  })
+}

@@ -1,0 +1,108 @@
+/** How long a consumer's end may take, with a client and a clock that are driven by hand. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { KafkaBrokerConsumer } from '../../../../src/streams/kafka/consumer/consumer.ts'
+import type { NativeConsumeDone, NativeKafka, NativeTopicPartition } from '../../../../src/streams/kafka/native.ts'
+
+const PROMISED_MS = 15_000
+const ASSIGN = { message: 'assign', code: -175 }
+const place = { topic: 't', partition: 0 }
+
+// Fake timers leave these alone.
+vi.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
+}))
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+/** A consumer with a stored position, whose client takes so long for what a disconnect asks of it. */
+async function makeConsumer(client: {
+  readonly commitMs: number
+  readonly metadataMs: number
+  readonly closeMs: number
+}): Promise<KafkaBrokerConsumer> {
+  let noteRebalance: (error: object, list: readonly NativeTopicPartition[]) => void = () => undefined
+  let noteCommit: (error: null, list: readonly NativeTopicPartition[]) => void = () => undefined
+  let metadataMs = 0
+  class KafkaConsumer {
+    constructor(config: Readonly<Record<string, unknown>>) {
+      noteRebalance = config['rebalance_cb'] as typeof noteRebalance
+      noteCommit = config['offset_commit_cb'] as typeof noteCommit
+    }
+    on(): void {}
+    connect(_options: object, done: (error: null) => void): void {
+      done(null)
+    }
+    getMetadata({ timeout }: { readonly timeout: number }, done: (error: object | null) => void): void {
+      setTimeout(() => done(metadataMs > timeout ? { code: -185 } : null), Math.min(metadataMs, timeout))
+    }
+    subscribe(): void {}
+    rebalanceProtocol(): string {
+      return 'COOPERATIVE'
+    }
+    assignmentLost(): boolean {
+      return false
+    }
+    incrementalAssign(): void {}
+    incrementalUnassign(): void {}
+    position(list: readonly NativeTopicPartition[]): readonly NativeTopicPartition[] {
+      return list
+    }
+    offsetsStore(): void {}
+    commit(list: readonly NativeTopicPartition[]): void {
+      setTimeout(() => noteCommit(null, list), client.commitMs)
+    }
+    disconnect(done: () => void): void {
+      setTimeout(done, client.closeMs)
+    }
+    getClient() {
+      return {
+        consume: (_timeoutMs: number, _count: number, _waits: boolean, done: NativeConsumeDone) =>
+          setTimeout(() => done(null, [], []), 1),
+      }
+    }
+  }
+  const consumer = new KafkaBrokerConsumer({ KafkaConsumer } as unknown as NativeKafka, {
+    brokers: ['fake:9092'],
+    groupId: 'group',
+    groupProtocol: 'classic',
+    client: {},
+    commitIntervalMs: 1_000_000,
+    maxPollIntervalMs: 300_000,
+    log: () => undefined,
+  })
+  await consumer.connect()
+  consumer.subscribe(['t'], {
+    onRebalance: ({ id }) => void consumer.assign(id, [{ ...place, position: 0 }]),
+    onCommit: () => undefined,
+    onTrouble: () => undefined,
+    onEndOfPartition: () => undefined,
+  })
+  noteRebalance(ASSIGN, [place])
+  consumer.storePositions([{ ...place, position: 7, metadata: '' }])
+  metadataMs = client.metadataMs
+  return consumer
+}
+
+test.each([
+  ['an answer to the last commit that just comes in time, then none to anything else', 4900, 900, 60_000],
+  ['no answer to the last commit', 60_000, 60_000, 60_000],
+  ['brokers that go away after the last commit', 4900, 60_000, 60_000],
+  ['a group that never forms', 1, 1, 60_000],
+])('%s: ended within what the port promises', async (_case, commitMs, metadataMs, closeMs) => {
+  const consumer = await makeConsumer({ commitMs, metadataMs, closeMs })
+  let hasEnded = false
+  void consumer.disconnect().then(() => (hasEnded = true))
+  await vi.advanceTimersByTimeAsync(PROMISED_MS)
+  expect(hasEnded).toBe(true)
+})
+
+test('a leave that takes some seconds is waited for', async () => {
+  const consumer = await makeConsumer({ commitMs: 1, metadataMs: 1, closeMs: 9_000 })
+  let hasEnded = false
+  void consumer.disconnect().then(() => (hasEnded = true))
+  await vi.advanceTimersByTimeAsync(8_500)
+  expect(hasEnded).toBe(false)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(hasEnded).toBe(true)
+})

@@ -1,0 +1,207 @@
+/** The producer on a native client that fails on purpose, as the real one was seen to. */
+import { describe, expect, test } from 'vitest'
+import type { WriteResult } from '../../../../src/streams/broker-port.ts'
+import type { NativeDeliveryReport, NativeError, NativeKafka } from '../../../../src/streams/kafka/native.ts'
+import { KafkaBrokerProducer } from '../../../../src/streams/kafka/producer/producer.ts'
+import type { OutputRecord } from '../../../../src/streams/record.ts'
+
+interface Sent {
+  readonly topic: string
+  readonly key: Buffer | null
+  readonly value: string
+  readonly opaque: number | undefined
+}
+
+/** Says what becomes of a record: a code, null for durable, 'kept' for neither, ever. */
+type Fate = (record: Sent, client: FakeClient) => number | null | 'kept'
+
+/** The parts of the native producer that ours uses. Reports cross at most 100 in a turn, as the binding does it. */
+class FakeClient {
+  readonly config: Readonly<Record<string, unknown>>
+  readonly #world: World
+  readonly #listeners: [event: string, listener: (...args: never[]) => void][] = []
+  #queue: Sent[] = []
+  #kept = 0
+  #isFatal = false
+
+  constructor(config: Readonly<Record<string, unknown>>, world: World) {
+    this.config = config
+    this.#world = world
+    world.clients.push(this)
+  }
+
+  on(event: string, listener: (...args: never[]) => void): void {
+    this.#listeners.push([event, listener])
+  }
+  connect(_options: unknown, done: (error: null) => void): void {
+    setImmediate(done, null)
+  }
+  getMetadata(_options: unknown, done: (error: null, metadata: unknown) => void): void {
+    setImmediate(done, null, { topics: [{ name: 't', partitions: [0] }] })
+  }
+  isConnected(): boolean {
+    return true
+  }
+  produce(topic: string, _partition: null, value: Uint8Array, key: Uint8Array, _time: null, opaque?: number): void {
+    if (this.#isFatal) throw Object.assign(new Error('Local: Fatal error'), { code: -150 })
+    this.#queue.push({ topic, key: Buffer.from(key), value: Buffer.from(value).toString(), opaque })
+  }
+  flush(_timeoutMs: number, done: (error: NativeError | null) => void): void {
+    const reports: [NativeError | null, NativeDeliveryReport][] = []
+    for (const record of this.#queue.splice(0)) {
+      const fate = this.#world.fate(record, this)
+      if (fate === null) this.#world.log.push(record.value)
+      if (fate === 'kept') this.#kept += 1
+      else if (fate !== null || this.config['delivery.report.only.error'] === false) {
+        const { topic, key, opaque } = record
+        const report = { topic, key, partition: 0, ...(opaque === undefined ? {} : { opaque }) }
+        reports.push([fate === null ? null : { code: fate, message: `error ${fate}` }, report])
+      }
+    }
+    const crossing = (): void => {
+      for (const [error, report] of reports.splice(0, 100)) this.#emit('delivery-report', error, report)
+      if (reports.length > 0) setImmediate(crossing)
+    }
+    // The client has none left, and none has crossed yet.
+    setImmediate(done, this.#kept > 0 ? { code: -185, message: 'timed out' } : null)
+    if (reports.length > 0) setImmediate(crossing)
+  }
+  /** Stops for good, as at a refused batch. */
+  stop(): void {
+    this.#isFatal = true
+    this.#emit('event.log', { severity: 0, fac: 'FATAL', message: '[thrd:main]: Fatal error: gap-less' })
+  }
+  #emit(event: string, ...args: unknown[]): void {
+    for (const [each, listener] of this.#listeners) if (each === event) listener(...(args as never[]))
+  }
+  poll(): void {
+    // Reports come by themselves here.
+  }
+  _disconnect(done: () => void): void {
+    setImmediate(done)
+  }
+  get sendsSingly(): boolean {
+    return this.config['batch.num.messages'] === 1
+  }
+}
+
+class World {
+  readonly clients: FakeClient[] = []
+  /** Values of durable records, in order. */
+  readonly log: string[] = []
+  fate: Fate = () => null
+  readonly producer: KafkaBrokerProducer
+
+  constructor(deliveryTimeoutMs = 60_000) {
+    const makeClient = (config: Record<string, unknown>): FakeClient => new FakeClient(config, this)
+    const native = {
+      Producer: function (config: Record<string, unknown>) {
+        return makeClient(config)
+      },
+    } as unknown as NativeKafka
+    this.producer = new KafkaBrokerProducer(
+      native,
+      {
+        brokers: ['b:1'],
+        groupId: 'g',
+        groupProtocol: 'classic',
+        client: {},
+        commitIntervalMs: 100,
+        maxPollIntervalMs: 1000,
+        deliveryTimeoutMs,
+        log: () => undefined,
+      },
+      'outputs',
+    )
+  }
+
+  write(count: number, keys = 10): Promise<readonly WriteResult[]> {
+    return this.producer.write(
+      Array.from({ length: count }, (_, i): OutputRecord => ({
+        topic: 't',
+        key: Buffer.from(`k${i % keys}`),
+        value: Buffer.from(`${i}`),
+      })),
+    )
+  }
+}
+
+const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`)
+
+describe('a batch', () => {
+  // Case 57, and the deliberate break "trust flush() alone": flush says ok while most reports are still to come.
+  test.each([50, 20_000])(
+    'of %i records that all fail is known to have failed, though flush says otherwise',
+    async (count) => {
+      const world = new World()
+      world.fate = () => 29
+      // A key each: a failure says nothing of other keys.
+      const results = await world.write(count, count)
+      expect(results.filter((result) => result !== null)).toHaveLength(count)
+      expect(world.log).toEqual([])
+    },
+    // 200 turns of the loop, each with a hundred reports.
+    60_000,
+  )
+
+  test.each([50, 500])('of %i records of which one batch is refused: the rest is written in order', async (count) => {
+    const world = new World()
+    world.fate = ({ value }, client) => {
+      if (client.sendsSingly) return value === '7' ? 87 : null
+      if (Number(value) < 5) return null
+      client.stop()
+      return Number(value) < 20 ? 87 : -150
+    }
+    const results = await world.write(count)
+    expect(results.findIndex((result) => result !== null)).toBe(7)
+    expect(results.filter((result) => result !== null)).toHaveLength(1)
+    expect([...new Set(world.log)]).toEqual(numbers(count).filter((value) => value !== '7'))
+    // With a number for each record nothing is repeated.
+    if (count === 50) expect(world.log).toHaveLength(49)
+  })
+
+  test.each([50, 500])('of %i records of which a client that has stopped keeps some: they go again', async (count) => {
+    const world = new World()
+    world.fate = ({ value }, client) => {
+      if (client !== world.clients[0] && client !== world.clients[1]) return null
+      if (Number(value) < 5) return null
+      client.stop()
+      return Number(value) % 2 === 0 ? 'kept' : -150
+    }
+    expect((await world.write(count)).every((result) => result === null)).toBe(true)
+    expect([...new Set(world.log)].sort()).toEqual(numbers(count).sort())
+  })
+
+  test('that nobody acknowledges is given up, and the next one gets a new client', async () => {
+    const world = new World(2_000)
+    world.fate = () => 'kept'
+    await expect(world.write(3)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+    world.fate = () => null
+    expect(await world.write(3)).toEqual([null, null, null])
+    expect(world.log).toEqual(numbers(3))
+  })
+
+  test('with which every client stops at once is given up, and says why', async () => {
+    const world = new World()
+    world.fate = (_, client) => {
+      client.stop()
+      return -150
+    }
+    await expect(world.write(3)).rejects.toMatchObject({
+      code: 'SINK_UNAVAILABLE',
+      message: expect.stringMatching(/Fatal error: gap-less/) as string,
+    })
+  })
+
+  test('under way when the producer ends does not keep it', async () => {
+    const world = new World(60_000)
+    await world.producer.connect()
+    world.fate = () => 'kept'
+    const writing = world.write(3).catch((error: unknown) => error)
+    const startedAt = Date.now()
+    await world.producer.disconnect()
+    // Half of what it would be given otherwise.
+    expect(Date.now() - startedAt).toBeLessThan(30_000)
+    expect(await writing).toMatchObject({ code: 'SINK_UNAVAILABLE' })
+  })
+})

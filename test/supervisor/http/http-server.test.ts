@@ -1,0 +1,140 @@
+import { request } from 'node:http'
+import { Agent, createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Counter, Registry } from 'prom-client'
+import { afterEach, describe, expect, test } from 'vitest'
+import { isTroupeError, type TroupeError } from '../../../src/errors.ts'
+import { silentLog } from '../../../src/log.ts'
+import { startHttpServer, type HttpServer, type HttpServerOptions } from '../../../src/supervisor/http/http-server.ts'
+
+const open: HttpServer[] = []
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+
+async function start(options: Partial<HttpServerOptions> = {}): Promise<string> {
+  const server = await startHttpServer({
+    port: 0,
+    host: '127.0.0.1',
+    registry: new Registry(),
+    health: () => ({ healthy: true, reasons: [] }),
+    readiness: () => ({ ready: true, reasons: [] }),
+    status: () => ({ state: 'running' }),
+    parked: () => [],
+    decide: () => undefined,
+    log: silentLog,
+    ...options,
+  })
+  open.push(server)
+  return `http://127.0.0.1:${server.port}`
+}
+
+async function refused(options: Partial<HttpServerOptions>): Promise<TroupeError> {
+  const error: unknown = await start(options).then(
+    () => new Error('it listens'),
+    (reason: unknown) => reason,
+  )
+  if (!isTroupeError(error)) throw error
+  return error
+}
+
+describe('GET', () => {
+  test('/metrics is the page of the registry, in its own content type', async () => {
+    const registry = new Registry()
+    new Counter({ name: 'seen_total', help: 'Seen.', registers: [registry] }).inc(3)
+    const answer = await fetch(`${await start({ registry })}/metrics`)
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toBe(registry.contentType)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    expect(await answer.text()).toContain('seen_total 3\n')
+  })
+
+  test('/healthz is 200 while healthy and 503 with the reasons when not', async () => {
+    let health = { healthy: true, reasons: [] as string[] }
+    const url = await start({ health: () => health })
+    expect((await fetch(`${url}/healthz`)).status).toBe(200)
+    health = { healthy: false, reasons: ['the poll loop has not come round for 61 s'] }
+    const answer = await fetch(`${url}/healthz`)
+    expect(answer.status).toBe(503)
+    expect(await answer.json()).toEqual(health)
+  })
+
+  test('/readyz is 200 while ready and 503 with the reasons when not', async () => {
+    let readiness = { ready: false, reasons: ['sink postgres is unavailable'] }
+    const url = await start({ readiness: () => readiness })
+    const answer = await fetch(`${url}/readyz`)
+    expect(answer.status).toBe(503)
+    expect(await answer.json()).toEqual(readiness)
+    readiness = { ready: true, reasons: [] }
+    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    expect((await fetch(`${url}/readyz`, { method: 'HEAD' })).status).toBe(200)
+  })
+
+  test('/status is what the supervisor says', async () => {
+    const answer = await fetch(`${await start()}/status`)
+    expect(await answer.json()).toEqual({ state: 'running' })
+  })
+
+  test('anything else lists what there is', async () => {
+    const url = await start()
+    expect(await (await fetch(url)).json()).toHaveProperty('paths')
+    const answer = await fetch(`${url}/nothing`)
+    expect(answer.status).toBe(404)
+    expect(await answer.json()).toMatchObject({ paths: expect.arrayContaining(['/metrics']) as unknown })
+    expect((await fetch(`${url}/status`, { method: 'POST' })).status).toBe(404)
+  })
+
+  test('a failure is logged and answered without its text', async () => {
+    const logged: unknown[] = []
+    const url = await start({
+      status: () => {
+        throw new Error('hunter2')
+      },
+      log: { ...silentLog, error: (fields, message) => logged.push({ fields, message }) },
+    })
+    const answer = await fetch(`${url}/status`)
+    expect(answer.status).toBe(500)
+    expect(await answer.text()).not.toContain('hunter2')
+    expect(logged).toHaveLength(1)
+  })
+})
+
+describe('start', () => {
+  test('a taken port is named, with the flag that chooses another', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as AddressInfo
+    const error = await refused({ port })
+    expect(error.code).toBe('PORT_IN_USE')
+    expect(error.message).toContain(`port ${port} `)
+    expect(error.message).toContain('--http-port')
+    await new Promise((resolve) => other.close(resolve))
+    await start({ port })
+  })
+
+  test('an address of another machine is an option to correct', async () => {
+    const error = await refused({ host: '203.0.113.1' })
+    expect(error.code).toBe('OPTIONS_INVALID')
+    expect(error.message).toContain('http.host: not an address of this machine')
+  })
+
+  test('the log says where it listens, as an address to open', async () => {
+    const said: string[] = []
+    const log = { ...silentLog, info: (_fields: object, message: string) => said.push(message) }
+    await start({ host: '0.0.0.0', log })
+    expect(said[0]).toMatch(/^http:\/\/localhost:\d+\/metrics$/)
+  })
+})
+
+test('closing does not wait for a scraper that keeps its connection', async () => {
+  const url = await start()
+  const agent = new Agent({ keepAlive: true })
+  await new Promise<void>((resolve, reject) => {
+    request(`${url}/metrics`, { agent }, (answer) => answer.resume().on('end', resolve))
+      .on('error', reject)
+      .end()
+  })
+  // It would keep it for longer than the test may take.
+  await open.pop()?.close()
+  agent.destroy()
+})

@@ -1,0 +1,58 @@
+/** An instance's process without a process: joins, answers and ends when a test says so. */
+import { TroupeError } from '../../../src/errors.ts'
+import type { InstanceEnd, InstanceProcess } from '../../../src/supervisor/instances/instance-process.ts'
+import type { Answers, Question } from '../../../src/supervisor/instances/instance-protocol.ts'
+
+export class FakeInstance implements InstanceProcess {
+  readonly pid: number
+  readonly started: Promise<void>
+  readonly ended: Promise<InstanceEnd>
+  /** What was told to it, in order. */
+  readonly told: string[] = []
+  /** What it answers; without an answer it is silent. */
+  answers: Partial<Answers> = {}
+  /** The record that is parked at it, or what it says to any decision. */
+  parked: string | TroupeError | null = null
+  #join: () => void = () => undefined
+  #end: (end: InstanceEnd) => void = () => undefined
+
+  constructor(pid: number) {
+    this.pid = pid
+    this.started = new Promise((resolve) => {
+      this.#join = resolve
+    })
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+  }
+
+  join(): void {
+    this.#join()
+  }
+
+  end({ code = null, error = null, signal = null }: Partial<InstanceEnd> = {}): void {
+    this.#end({ code, error, signal })
+  }
+
+  ask<Name extends Question>(question: Name): Promise<Answers[Name]> {
+    const answer = this.answers[question]
+    return answer === undefined
+      ? Promise.reject(new TroupeError('PROCESS_UNREACHABLE', 'does not answer within 5000 ms'))
+      : Promise.resolve(answer)
+  }
+
+  decide(record: string, decision: string): Promise<void> {
+    this.told.push(`${decision} ${record}`)
+    if (this.parked instanceof TroupeError) return Promise.reject(this.parked)
+    if (this.parked === record) return Promise.resolve()
+    return Promise.reject(new TroupeError('NOT_PARKED', `record ${record} is not parked in this process`))
+  }
+
+  stop(): void {
+    this.told.push('stop')
+  }
+
+  kill(): void {
+    this.told.push('kill')
+  }
+}

@@ -1,0 +1,210 @@
+/** What binds an actor, from samples of where its records stand. */
+import { describe, expect, test } from 'vitest'
+import { findConstraint, type ConstraintContext } from '../../../src/supervisor/status/constraint.ts'
+import type { ActorSample, PartitionLoad } from '../../../src/supervisor/status/load.ts'
+
+const context: ConstraintContext = {
+  actor: { runOn: 'threads', order: 'key' },
+  threads: 2,
+  intake: { maxRecords: 20_000, maxBytes: 1e9, maxPartitionRecords: 10_000, maxPartitionBytes: 1e8 },
+}
+const onMain: ConstraintContext = { ...context, actor: { ...context.actor, runOn: 'main' } }
+
+/** Nothing held, nothing to take, unless changed. */
+const idle: PartitionLoad = {
+  topic: 'clicks',
+  partition: 0,
+  held: 0,
+  ready: 0,
+  atHandler: 0,
+  atSinks: 0,
+  waiting: 0,
+  parked: 0,
+  lag: 0,
+  stops: [],
+  largestLane: null,
+}
+
+type Changes = Omit<Partial<ActorSample>, 'partitions'> & { partitions?: readonly Partial<PartitionLoad>[] }
+
+function sample({ partitions = [{}], ...changes }: Changes = {}): ActorSample {
+  const loads = partitions.map((load, partition) => ({ ...idle, partition, ...load }))
+  return {
+    atMs: 0,
+    isFull: false,
+    isAtConcurrency: false,
+    recordsInFlight: loads.reduce((sum, { held }) => sum + held, 0),
+    bytesInFlight: 0,
+    sinks: [],
+    loopBusy: 0.5,
+    ...changes,
+    partitions: loads,
+  }
+}
+
+const containing = (text: string): unknown => expect.stringContaining(text)
+const bound = (changes: Changes, of = context) => findConstraint([sample(changes)], of)
+const away = { name: 'postgres', queued: 40, trouble: 'connection refused' }
+const postgres = { name: 'postgres', queued: 18_000, trouble: null }
+const kafka = { name: 'kafka', queued: 20, trouble: null }
+
+describe('input', () => {
+  test('nothing more to take', () => {
+    expect(bound({})).toMatchObject({
+      by: 'input',
+      subject: null,
+      why: containing('nothing more to take'),
+    })
+  })
+
+  test('no partition', () => {
+    expect(bound({ partitions: [] })).toMatchObject({ by: 'input', why: containing('assigned') })
+  })
+
+  test('a broker that gives less than what is wanted', () => {
+    const partitions = [{ held: 40, atHandler: 40, lag: 5_040 }]
+    expect(bound({ partitions })).toMatchObject({ by: 'input', why: containing('5000 records are left') })
+  })
+
+  test('a few outputs on their way are no constraint while nothing more comes', () => {
+    const partitions = [{ held: 10, atSinks: 10, lag: 10 }]
+    expect(bound({ partitions, sinks: [kafka] })).toMatchObject({ by: 'input' })
+  })
+})
+
+describe('what runs the handler', () => {
+  const partitions = [{ held: 9_000, ready: 8_000, atHandler: 1_000, lag: 50_000 }]
+
+  test('threads that are all busy while records are ready', () => {
+    const found = bound({ partitions, isFull: true })
+    expect(found).toMatchObject({
+      by: 'threads',
+      why: containing('8000 records are ready'),
+    })
+  })
+
+  test('threads that hold all that may be read', () => {
+    expect(bound({ partitions: [{ held: 20_000, atHandler: 20_000, lag: 50_000 }], isFull: true })?.by).toBe('threads')
+  })
+
+  test.each([
+    ['main', true],
+    ['threads', false],
+  ] as const)('the concurrency of a handler that waits on %s', (runOn, isFull) => {
+    const found = bound({ partitions, isFull, isAtConcurrency: true }, runOn === 'main' ? onMain : context)
+    expect(found).toMatchObject({ by: 'limit', subject: 'concurrency', why: containing('raise it') })
+  })
+
+  test('main, when its handler holds it', () => {
+    const working = [{ held: 9_000, ready: 9_000, lag: 50_000 }]
+    expect(bound({ partitions: working, isFull: true, loopBusy: 0.99 }, onMain)).toMatchObject({ by: 'main' })
+  })
+
+  test('main, when it does nothing but read and hand over', () => {
+    const reading = [{ held: 50, atHandler: 50, lag: 50_000 }]
+    expect(bound({ partitions: reading, loopBusy: 0.99 })).toMatchObject({ by: 'main' })
+    expect(bound({ partitions: [{ lag: 0 }], loopBusy: 0.99 })).toMatchObject({ by: 'input' })
+  })
+})
+
+describe('a sink', () => {
+  test('that is unavailable, by its name and reason', () => {
+    const partitions = [{ held: 40, atSinks: 40, lag: 40 }]
+    const found = bound({ partitions, sinks: [kafka, away] })
+    expect(found).toMatchObject({ by: 'sink', subject: 'postgres', why: containing('connection refused') })
+  })
+
+  test("of another actor's records is not this one's constraint", () => {
+    expect(bound({ sinks: [away] })).toMatchObject({ by: 'input' })
+  })
+
+  test('whose queue holds most of what may be read', () => {
+    const partitions = [{ held: 20_000, atSinks: 18_000, atHandler: 2_000, lag: 90_000 }]
+    expect(bound({ partitions, sinks: [kafka, postgres] })).toMatchObject({ by: 'sink', subject: 'postgres' })
+  })
+})
+
+describe('order', () => {
+  const one = { held: 5_000, atHandler: 10, ready: 0, lag: 9_000, largestLane: { key: 'user 7', records: 4_900 } }
+
+  test('key skew: few keys hold the work, and the largest is named', () => {
+    const found = bound({ partitions: [one, {}] })
+    expect(found).toMatchObject({ by: 'key-skew', subject: 'user 7' })
+    expect(found?.why).toMatch(/4990 records wait for others of their key, 4900 of them of key user 7 \(clicks\/0\)/)
+  })
+
+  test('key skew, when what waits has filled the intake', () => {
+    expect(bound({ partitions: [{ ...one, held: 20_000 }] })).toMatchObject({ by: 'key-skew', subject: 'user 7' })
+    expect(bound({ partitions: [{ ...one, stops: ['limit'] }, {}] })).toMatchObject({ by: 'key-skew' })
+  })
+
+  test('a hot partition, where order is by partition', () => {
+    const partition = { ...context, actor: { ...context.actor, order: 'partition' as const } }
+    const found = bound({ partitions: [{ held: 2, atHandler: 1 }, one, {}] }, partition)
+    expect(found).toMatchObject({ by: 'hot-partition', subject: 'clicks/1' })
+  })
+})
+
+describe('a limit of the user', () => {
+  test.each([
+    ['maxRecords', { recordsInFlight: 20_000 }, {}],
+    ['maxBytes', { recordsInFlight: 5_000, bytesInFlight: 1e9 }, {}],
+    ['maxPartitionRecords', { recordsInFlight: 5_000 }, { stops: ['limit'] as const }],
+    ['maxPartitionBytes', { recordsInFlight: 20 }, { stops: ['limit'] as const, held: 20, atHandler: 20 }],
+  ])('intake.%s, while threads could take more', (option, changes, load) => {
+    const partitions = [{ held: 5_000, atHandler: 5_000, lag: 90_000, ...load }]
+    expect(bound({ partitions, ...changes })).toMatchObject({ by: 'limit', subject: `intake.${option}` })
+  })
+
+  test('the completion map', () => {
+    const partitions = [{ held: 3, atHandler: 1, lag: 90_000, stops: ['completion-map'] as const }]
+    expect(bound({ partitions })).toMatchObject({ by: 'limit', subject: 'completion map of clicks/0' })
+  })
+
+  test('parked keys', () => {
+    const partitions = [{ held: 500, waiting: 500, parked: 2, lag: 900 }]
+    expect(bound({ partitions })).toMatchObject({ by: 'limit', subject: 'parked keys' })
+    const stopped = [{ held: 5_000, waiting: 2_000, parked: 2, lag: 9_000, stops: ['waiting-keys'] as const }]
+    expect(bound({ partitions: stopped })).toMatchObject({ by: 'limit', subject: 'parked keys' })
+  })
+})
+
+describe('waiting', () => {
+  test('retries, whether they have stopped the intake or are all there is', () => {
+    expect(bound({ partitions: [{ held: 30, waiting: 30, lag: 30 }] })).toMatchObject({ by: 'retries' })
+    const full = [{ held: 20_000, waiting: 15_000, atSinks: 5_000, lag: 90_000 }]
+    expect(bound({ partitions: full })).toMatchObject({ by: 'retries' })
+  })
+
+  test('partitions that stopped or were paused, when there is nothing else', () => {
+    const halted = { stops: ['halted'] as const, lag: 70 }
+    expect(bound({ partitions: [halted] })).toMatchObject({ by: 'stopped', subject: 'clicks/0' })
+    expect(bound({ partitions: [{}, halted] })).toMatchObject({ by: 'stopped', subject: 'clicks/1' })
+    const paused = { stops: ['user'] as const, lag: 70 }
+    const found = bound({ partitions: [paused, paused, paused, paused] })
+    expect(found).toMatchObject({ by: 'stopped', subject: 'clicks/0, clicks/1, clicks/2 and 1 more' })
+    expect(found?.why).toContain('by hand')
+  })
+})
+
+describe('over time', () => {
+  const busy = sample({ partitions: [{ held: 9, ready: 8, lag: 99 }], isFull: true })
+  const quiet = sample()
+
+  test('it is what most samples say, with the words of the last of them', () => {
+    const busier = sample({ partitions: [{ held: 99, ready: 77, lag: 99 }], isFull: true })
+    const found = findConstraint([quiet, busy, busy, busier, quiet], context)
+    expect(found).toMatchObject({ by: 'threads', share: 0.6, why: containing('77 records') })
+  })
+
+  test('of two that are as frequent it is the later one', () => {
+    expect(findConstraint([busy, quiet], context)?.by).toBe('input')
+    expect(findConstraint([quiet, busy], context)?.by).toBe('threads')
+  })
+
+  test('two keys are two constraints, and without a sample there is none', () => {
+    const hot = (key: string) => sample({ partitions: [{ held: 50, atHandler: 1, largestLane: { key, records: 49 } }] })
+    expect(findConstraint([hot('a'), hot('b'), hot('b')], context)).toMatchObject({ subject: 'b', share: 2 / 3 })
+    expect(findConstraint([], context)).toBeNull()
+  })
+})
