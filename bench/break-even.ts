@@ -21,7 +21,7 @@ import { silentLog } from '../src/log.ts'
 import type { ResolvedActor, RunOn } from '../src/options/options.ts'
 import { resolveOptions } from '../src/options/resolve.ts'
 import { Credit } from '../src/streams/credit.ts'
-import type { Delivery } from '../src/streams/delivery/delivery.ts'
+import type { ActorDelivery } from '../src/streams/delivery/delivery.ts'
 import type { SourceRecord } from '../src/streams/record.ts'
 import { EngineStats } from '../src/metrics/stats.ts'
 import { costBetween, sumsOf, type RecordCost } from '../src/supervisor/status/advice.ts'
@@ -57,19 +57,18 @@ interface Run {
 }
 
 /** Sinks that are durable at once. */
-const delivery: Delivery = {
-  kind: 'at-least-once',
-  deliver: (_owner, _id, effects, settle) => {
-    for (let left = effects.length; left > 0; left -= 1) settle(null)
+const delivery: ActorDelivery = {
+  deliver: (ticket, _id, effects) => {
+    // A turn later, as a sink answers.
+    setImmediate(() => {
+      for (let left = effects.length; left > 0; left -= 1) ticket.settle(null)
+    })
+    return null
   },
   deadLetter: () => {
     throw new Error('no record of this benchmark may fail')
   },
   noteProgress: () => undefined,
-  storeNow: () => undefined,
-  isSated: false,
-  onWritten: () => undefined,
-  troubles: () => [],
 }
 
 async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor & { end(): Promise<void> }> {
@@ -147,16 +146,14 @@ async function run(runOn: RunOn, rounds: number, count: number): Promise<Run> {
 function actorOf(partition: number, dispatcher: Dispatcher, credit: Credit, stats: EngineStats): PartitionActor {
   const made: PartitionActor = new PartitionActor({
     actor,
-    topic: 'in',
     partition,
     epoch: 1,
-    start: { position: 0, map: null },
+    inputs: [{ topic: 'in', start: { position: 0, map: null }, stats: stats.partition(actor.name, 'in', partition) }],
     delivery,
     credit,
     clock: systemClock,
     random: Math.random,
     log: silentLog,
-    stats: stats.partition(actor.name, 'in', partition),
     actorStats: stats.actor(actor.name),
     keyBudget: { maxRecords: 1e9, maxBytes: 1e12 },
     onReady: () => {

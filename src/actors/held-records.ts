@@ -1,5 +1,5 @@
 /**
- * What one partition actor holds: admitted and not finished, oldest first. All of it counts against
+ * What one input of a partition actor holds: admitted and not finished, oldest first. All of it counts against
  * the intake's credit, so credit is taken and given back here and nowhere else in the actor.
  *
  * A list through the invocations themselves: the oldest is the record that the safe position waits
@@ -44,15 +44,6 @@ export class HeldRecords {
   remove(invocation: Invocation): void {
     this.#unlink(invocation)
     this.#credit.retire(1, invocation.bytes)
-  }
-
-  removeAll(invocations: readonly Invocation[]): void {
-    let bytes = 0
-    for (const invocation of invocations) {
-      this.#unlink(invocation)
-      bytes += invocation.bytes
-    }
-    this.#credit.retire(invocations.length, bytes)
   }
 
   clear(): void {

@@ -1,28 +1,24 @@
 /**
  * The partitions this member owns: answers the coordinator's events, makes a partition actor for
- * each assigned partition and ends it when the partition goes.
+ * each assigned partition and gives it up (`hand-over.ts`) when the partition goes.
  *
  * Events are handled one after the other, off the poll loop, which goes on meanwhile: a draining
- * member has to keep polling. The order on revoke is the guarantee:
- *
- *     drain → store positions → unassign (the client commits what is stored) → the epoch ends
- *
- * Fencing first would make every clean hand-over a replay; unassigning first would let the next
- * owner begin below what is still being finished here.
+ * member has to keep polling.
  */
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
-import { PartitionActor, type PartitionActorOptions } from '../actors/partition-actor.ts'
+import type { InputOptions } from '../actors/input-progress.ts'
+import { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, CommittedPosition, RebalanceEvent } from '../streams/broker-port.ts'
-import type { Committer } from '../streams/delivery/committer.ts'
 import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
+import { handOver } from './hand-over.ts'
 import { Intake } from './intake.ts'
 import type { UserPauses } from './user-pauses.ts'
 
@@ -32,7 +28,6 @@ export interface AssignmentOptions {
   readonly actors: ReadonlyMap<string, ResolvedActor>
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
   readonly delivery: Delivery
-  readonly committer: Committer
   readonly credit: Credit
   readonly clock: Clock
   readonly random: () => number
@@ -97,10 +92,6 @@ export class Assignment {
     for (const actor of this.#owned.values()) this.#intake.review(actor)
   }
 
-  isStoppedByUser(actor: PartitionActor): boolean {
-    return this.#intake.isStoppedByUser(actor)
-  }
-
   /** Takes note of an event; it is handled when those before it are. */
   noteRebalance(event: RebalanceEvent): void {
     // Lost partitions belong to somebody else already: nothing of them may be written any more, so
@@ -159,7 +150,7 @@ export class Assignment {
 
   /** The log of a partition ends here for now. */
   noteEnd(at: TopicPartition & { readonly position: number }): void {
-    this.#owned.get(partitionName(at))?.noteEnd(at.position)
+    this.#owned.get(partitionName(at))?.noteEnd(at)
   }
 
   /** Ends the epoch of these partitions now, without waiting for anything. */
@@ -172,11 +163,11 @@ export class Assignment {
     }
   }
 
-  /** Finishes what is in flight within the drain deadline and stores its positions. Takes nothing new from then on. */
-  async drainAll(): Promise<void> {
+  /** Gives up everything; that the partitions are free the group learns when the member leaves. Takes nothing new from then on. */
+  async handOverAll(): Promise<void> {
     this.#isStopping = true
     this.#forgetOwnerless(this.#ownerless.keys())
-    await this.#drain([...this.#owned.values()])
+    await this.#handOver([...this.#owned.values()], () => undefined)
   }
 
   /** Ends every epoch. */
@@ -211,9 +202,7 @@ export class Assignment {
   async #revoke(event: RebalanceEvent): Promise<void> {
     const { consumer, log, stats } = this.#options
     const actors = event.partitions.flatMap((partition) => this.#owned.get(partitionName(partition)) ?? [])
-    if (!event.lost && actors.length > 0) await this.#drain(actors)
-    const isAnswered = consumer.unassign(event.id, event.partitions)
-    for (const actor of actors) this.#release(actor)
+    const isAnswered = await this.#handOver(actors, () => consumer.unassign(event.id, event.partitions))
     this.#noteSize()
     if (!isAnswered) {
       if (!event.lost) this.#noteOvertaken(actors)
@@ -228,42 +217,23 @@ export class Assignment {
     }
   }
 
+  #handOver<Answer>(actors: readonly PartitionActor[], giveBack: () => Answer): Promise<Answer> {
+    const endEpoch = (actor: PartitionActor): void => {
+      this.#release(actor)
+    }
+    return handOver(actors, { giveBack, endEpoch }, this.#options)
+  }
+
   /**
    * Nobody else has owned these partitions since, and the assignment that overtook the revoke asks
    * the broker where to begin while the positions stored here may still be on their way: it would
    * begin below them, repeat what is finished and take the commit back.
    */
   #noteOvertaken(actors: readonly PartitionActor[]): void {
-    for (const actor of actors) {
-      const snapshot = actor.tracker.snapshot()
-      if (snapshot !== null) this.#overtaken.set(partitionName(actor), snapshot)
+    for (const input of actors.flatMap(({ inputs }) => inputs)) {
+      const snapshot = input.tracker.snapshot()
+      if (snapshot !== null) this.#overtaken.set(partitionName(input), snapshot)
     }
-  }
-
-  async #drain(actors: readonly PartitionActor[]): Promise<void> {
-    const { clock, committer, drainTimeoutMs, log, stats } = this.#options
-    const startedAt = clock.now()
-    const isOver = await new Promise<boolean>((resolve) => {
-      const cancel = clock.after(drainTimeoutMs, () => {
-        resolve(false)
-      })
-      void Promise.all(actors.map((actor) => actor.drain())).then(() => {
-        cancel()
-        resolve(true)
-      })
-    })
-    stats.drainSeconds.observe((clock.now() - startedAt) / 1000)
-    if (!isOver) {
-      stats.drainTimeouts += 1
-      const late = actors.filter((actor) => actor.hasWorkInFlight).map(partitionName)
-      const error = new TroupeError(
-        'DRAIN_TIMEOUT',
-        `work in flight did not finish within ${drainTimeoutMs} ms; it will be handled again: ${late.join(', ')}`,
-      )
-      log.warn({ code: error.code, action: error.action }, error.message)
-    }
-    // Unfinished work is simply not part of the snapshot: it is fenced, never committed as done.
-    committer.storeNow(actors)
   }
 
   /** Where the actors of these partitions begin, from what the group's last commit says of them. */
@@ -332,25 +302,20 @@ export class Assignment {
     return null
   }
 
-  #actorFor(
-    actor: ResolvedActor,
-    { topic, partition }: TopicPartition,
-    start: PartitionActorOptions['start'],
-  ): PartitionActor {
+  /** Of one input: an app's actor takes one topic. */
+  #actorFor(actor: ResolvedActor, { topic, partition }: TopicPartition, start: InputOptions['start']): PartitionActor {
     const { clock, credit, delivery, dispatcherOf, log, random, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
-      topic,
       partition,
       epoch: stats.epoch,
-      start,
+      inputs: [{ topic, start, stats: stats.partition(actor.name, topic, partition) }],
       delivery,
       credit,
       clock,
       random,
       log,
-      stats: stats.partition(actor.name, topic, partition),
       actorStats: stats.actor(actor.name),
       keyBudget: this.#intake.keyBudget,
       onReady: () => {
@@ -377,11 +342,11 @@ export class Assignment {
   }
 
   #release(actor: PartitionActor): void {
-    const name = partitionName(actor)
     actor.fence()
-    this.#intake.forget(actor)
-    this.#options.committer.forget(actor)
-    if (this.#owned.get(name) !== actor) return
-    this.#owned.delete(name)
+    for (const input of actor.inputs) {
+      this.#options.delivery.forget(input)
+      const name = partitionName(input)
+      if (this.#owned.get(name) === actor) this.#owned.delete(name)
+    }
   }
 }

@@ -14,9 +14,9 @@ import type { Clock } from '../clock.ts'
 import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options/options.ts'
-import { AtLeastOnceDelivery } from '../streams/delivery/at-least-once.ts'
-import type { Broker, BrokerProducer } from '../streams/broker-port.ts'
-import { Committer } from '../streams/delivery/committer.ts'
+import type { Broker } from '../streams/broker-port.ts'
+import type { Delivery } from '../streams/delivery/delivery.ts'
+import { openDelivery } from '../streams/delivery/open-delivery.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { describeHealth, type Health, type Readiness } from './status/health.ts'
@@ -56,10 +56,7 @@ export class Engine {
   readonly #parts: EngineParts
   readonly #host: HandlerHost
   readonly #topology: Topology
-  readonly #outputs: BrokerProducer
-  readonly #deadLetters: BrokerProducer
-  readonly #committer: Committer
-  readonly #delivery: AtLeastOnceDelivery
+  readonly #delivery: Delivery
   readonly #restarts: RestartPolicy
   readonly #userPauses = new UserPauses()
   readonly #loadWatch: LoadWatch
@@ -71,43 +68,27 @@ export class Engine {
   #resolveFinished: (end: EngineEnd) => void = () => undefined
   readonly #startedAtMs: number
 
-  private constructor(
-    parts: EngineParts,
-    opened: { host: HandlerHost; topology: Topology; outputs: BrokerProducer; deadLetters: BrokerProducer },
-  ) {
+  private constructor(parts: EngineParts, host: HandlerHost) {
     this.#parts = parts
-    this.#host = opened.host
-    this.#topology = opened.topology
-    this.#outputs = opened.outputs
-    this.#deadLetters = opened.deadLetters
+    this.#host = host
+    this.#topology = planTopology(parts.app, host.manifests)
     this.#startedAtMs = parts.clock.now()
     this.#restarts = new RestartPolicy(parts.app.restart)
     this.finished = new Promise((resolve) => {
       this.#resolveFinished = resolve
     })
-    const { app, clock, log, stats } = parts
-    this.#committer = new Committer({
-      // The client commits what is stored on an interval of its own: half and half make the whole.
-      intervalMs: app.commitIntervalMs / 2,
-      clock,
-      log,
-      stats,
+    const { app, clock, stats } = parts
+    this.#delivery = openDelivery({
+      ...parts,
+      sinks: app.sinks,
+      commitIntervalMs: app.commitIntervalMs,
+      assignedCount: () => this.#membership?.assignment.size ?? 1,
       events: {
         onRefused: (partitions) => this.#membership?.assignment.fence(partitions),
+        onCommitted: (partition, position) => {
+          this.#noteCommitted(partition, position)
+        },
       },
-      assignedCount: () => this.#membership?.assignment.size ?? 1,
-      onCommitted: (partition, position) => {
-        this.#noteCommitted(partition, position)
-      },
-    })
-    this.#delivery = new AtLeastOnceDelivery({
-      outputs: opened.outputs,
-      deadLetters: opened.deadLetters,
-      sinks: app.sinks,
-      committer: this.#committer,
-      clock,
-      log,
-      stats,
     })
     this.#loadWatch = new LoadWatch({
       app,
@@ -120,10 +101,7 @@ export class Engine {
           this.#host.manifests.find((manifest) => manifest.actor === actor.name),
         ),
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
-      view: () => {
-        const view = this.#view()
-        return { ...view, intakeStopsOf: (owner) => intakeStopsOf(owner, view) }
-      },
+      view: () => ({ ...this.#view(), intakeStopsOf }),
     })
   }
 
@@ -133,7 +111,7 @@ export class Engine {
    * than some seconds after that are closed when they have loaded.
    */
   static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
-    const { app, broker, log } = parts
+    const { app, log } = parts
     const undo: (() => Promise<void>)[] = []
     const { before, release } = untilAborted(signal)
     let noteFatal: (error: Error) => void = () => undefined
@@ -144,20 +122,16 @@ export class Engine {
       const opening = HandlerHost.open({ ...parts, onFatal: noteFatal })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
-      const topology = planTopology(app, host.manifests)
+      const engine = new Engine(parts, host)
+      const topology = engine.#topology
       for (const [name, sink] of Object.entries(app.sinks)) {
         undo.push(() => sink.close())
         await before(sink.open({ log }))
         await before(sink.prepare(topology.destinations.get(name) ?? []))
       }
-      const outputs = broker.producer('outputs')
-      undo.push(() => outputs.disconnect())
-      await before(outputs.connect())
-      await before(verifyTopics(topology, outputs))
-      const deadLetters = broker.producer('dead-letters')
-      undo.push(() => deadLetters.disconnect())
-      await before(deadLetters.connect())
-      const engine = new Engine(parts, { host, topology, outputs, deadLetters })
+      undo.push(() => engine.#delivery.disconnect())
+      await before(engine.#delivery.connect())
+      await before(verifyTopics(topology, engine.#delivery))
       // From here on it closes everything itself.
       undo.splice(0, Infinity, () => engine.kill())
       // Also what happened before there was an engine to end.
@@ -252,7 +226,6 @@ export class Engine {
       bytesInFlight: this.#membership?.credit.bytesInFlight ?? 0,
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
       troubles: this.#delivery.troubles(),
-      isStoppedByUser: (actor) => this.#membership?.assignment.isStoppedByUser(actor) ?? false,
       stats,
     }
   }
@@ -267,7 +240,6 @@ export class Engine {
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
       dispatchers: this.#host.dispatchers,
       delivery: this.#delivery,
-      committer: this.#committer,
       userPauses: this.#userPauses,
       onFailure: (error) => {
         void this.#restart(error)
@@ -351,8 +323,7 @@ export class Engine {
         `sink ${name}`,
         () => sink.close(),
       ]),
-      ['producer', () => this.#outputs.disconnect()],
-      ['dead-letter producer', () => this.#deadLetters.disconnect()],
+      ['producers', () => this.#delivery.disconnect()],
       ['handlers', () => this.#host.close()],
     ]
     for (const [name, step] of steps) {

@@ -148,7 +148,7 @@ describe('records and outcomes cross', () => {
     const deliver = delivery.deliver.bind(delivery)
     delivery.deliver = (...output) => {
       mainMs += 10
-      deliver(...output)
+      return deliver(...output)
     }
     const room = pool.onRoom
     const freeSlots: number[] = []

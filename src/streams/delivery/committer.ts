@@ -10,7 +10,7 @@ import type { BrokerConsumer, CommitReport, StoredPosition } from '../broker-por
 import { encodeCompletionMap } from '../positions/completion-map.ts'
 import type { CommittedPartition, DeliveryEvents } from './delivery.ts'
 import { isNearLimit, maxCharactersFor, restAfterMs } from '../positions/map-budget.ts'
-import { partitionName, type TopicPartition } from '../record.ts'
+import { partitionName } from '../record.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 
 export interface CommitterOptions {
@@ -21,11 +21,9 @@ export interface CommitterOptions {
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
-  readonly events: Pick<DeliveryEvents, 'onRefused'>
+  readonly events: DeliveryEvents
   /** How many partitions share one commit, and so its budget for maps. */
   readonly assignedCount: () => number
-  /** The broker has accepted this position. */
-  readonly onCommitted: (partition: TopicPartition, position: number) => void
 }
 
 export class Committer {
@@ -86,7 +84,7 @@ export class Committer {
     switch (report.result) {
       case 'accepted':
         for (const { topic, partition, position } of report.positions) {
-          if (position !== undefined) this.#options.onCommitted({ topic, partition }, position)
+          if (position !== undefined) events.onCommitted({ topic, partition }, position)
         }
         break
       case 'deferred':

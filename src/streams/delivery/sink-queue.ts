@@ -20,10 +20,18 @@ export interface OutputOwner {
   readonly isFenced: boolean
 }
 
-export interface QueuedOutput<Output> extends SinkWrite<Output> {
+/** The outputs of one handled record, on their way. */
+export interface Ticket {
   readonly owner: OutputOwner
-  /** Called once: null when durable, an Error when refused for good. Never after the owner's epoch ended. */
-  readonly settle: (result: WriteResult) => void
+  /**
+   * Called once per output, in no particular order among sinks: null when durable, an Error when refused for good.
+   * Never within the call that handed the output over, and never after the owner's epoch ended.
+   */
+  settle(result: WriteResult): void
+}
+
+export interface QueuedOutput<Output> extends SinkWrite<Output> {
+  readonly ticket: Ticket
 }
 
 export interface SinkQueueOptions<Output> {
@@ -110,7 +118,7 @@ export class SinkQueue<Output> {
     while (this.#taken < this.#waiting.length && batch.length < maxBatch) {
       const output = this.#waiting[this.#taken] as QueuedOutput<Output>
       this.#taken += 1
-      if (output.owner.isFenced) {
+      if (output.ticket.owner.isFenced) {
         stats.purged += 1
         stats.queued -= 1
       } else {
@@ -130,7 +138,7 @@ export class SinkQueue<Output> {
     let batch = first
     for (let attempt = 1; !this.#isClosed; attempt += 1) {
       // A partition can be lost while the destination is away: its outputs belong to the next owner now.
-      const current = batch.filter((output) => !output.owner.isFenced)
+      const current = batch.filter((output) => !output.ticket.owner.isFenced)
       stats.purged += batch.length - current.length
       batch = current
       if (batch.length === 0) return
@@ -169,7 +177,7 @@ export class SinkQueue<Output> {
       const result = index < results.length ? (results[index] ?? null) : missingAnswer(this.name)
       if (result === null) stats.durable += 1
       else stats.refused += 1
-      if (!output.owner.isFenced) output.settle(result)
+      if (!output.ticket.owner.isFenced) output.ticket.settle(result)
     }
   }
 

@@ -35,8 +35,8 @@ export function describeHealth(view: EngineView): Health {
     if (ageMs > MAX_POLL_AGE_MS) reasons.push(`the poll loop has not come round for ${seconds(ageMs)}`)
     else reasons.push(...view.actors.flatMap((actor) => describeStuckWork(actor, view)), ...describeDryIntake(view))
   }
-  for (const { halt, partition, topic } of view.actors) {
-    if (halt !== null) reasons.push(`${topic}/${partition} has stopped on record ${halt.id}: ${halt.reason}`)
+  for (const { halt, id } of view.actors) {
+    if (halt !== null) reasons.push(`${id} has stopped on record ${halt.id}: ${halt.reason}`)
   }
   return { healthy: reasons.length === 0, reasons }
 }
@@ -46,8 +46,7 @@ function describeStuckWork(actor: PartitionActor, { nowMs, troubles }: EngineVie
   const silentMs = nowMs - actor.progressAtMs
   const canGoOn = actor.hasWorkAtHandler || (actor.hasWorkAtSinks && troubles.length === 0)
   if (actor.halt !== null || !canGoOn || silentMs <= MAX_SILENCE_MS + actor.actor.handlerTimeoutMs) return []
-  const at = `${actor.topic}/${actor.partition}`
-  return [`${at} has ${actor.heldRecords} records in flight and finished none for ${seconds(silentMs)}`]
+  return [`${actor.id} has ${actor.heldRecords} records in flight and finished none for ${seconds(silentMs)}`]
 }
 
 /**
@@ -56,20 +55,21 @@ function describeStuckWork(actor: PartitionActor, { nowMs, troubles }: EngineVie
  * threads that have enough are brought no more, and whether they get on is judged by what they have.
  */
 function describeDryIntake(view: EngineView): string[] {
-  const { actors, app, bytesInFlight, nowMs, recordsInFlight, stats, troubles } = view
+  const { actors, app, bytesInFlight, nowMs, recordsInFlight, troubles } = view
   const hasRoom = recordsInFlight < app.intake.maxRecords && bytesInFlight < app.intake.maxBytes
   const silentMs = Math.min(...actors.map((actor) => nowMs - actor.progressAtMs))
   if (!hasRoom || troubles.length > 0 || silentMs <= MAX_SILENCE_MS) return []
   if (actors.some(({ readyRecordCount }) => readyRecordCount > 0)) return []
-  return actors.flatMap((actor) => {
-    const numbers = stats.partition(actor.actor.name, actor.topic, actor.partition)
-    const { isPaused, lag, lagSinceMs, logEndAtMs } = numbers
-    if (isPaused || actor.heldRecords > 0 || lag === null || lag === 0) return []
-    const isSeenNow = logEndAtMs !== null && nowMs - logEndAtMs <= MAX_LOG_END_AGE_MS
-    const isSeenForLong = lagSinceMs !== null && nowMs - lagSinceMs > MAX_SILENCE_MS
-    if (!isSeenNow || !isSeenForLong) return []
-    return [`${actor.topic}/${actor.partition} has a lag of ${lag} and nothing was read for ${seconds(silentMs)}`]
-  })
+  return actors
+    .flatMap(({ inputs }) => inputs)
+    .flatMap(({ held, partition, stats, topic }) => {
+      const { isPaused, lag, lagSinceMs, logEndAtMs } = stats
+      if (isPaused || held.count > 0 || lag === null || lag === 0) return []
+      const isSeenNow = logEndAtMs !== null && nowMs - logEndAtMs <= MAX_LOG_END_AGE_MS
+      const isSeenForLong = lagSinceMs !== null && nowMs - lagSinceMs > MAX_SILENCE_MS
+      if (!isSeenNow || !isSeenForLong) return []
+      return [`${topic}/${partition} has a lag of ${lag} and nothing was read for ${seconds(silentMs)}`]
+    })
 }
 
 function seconds(ms: number): string {

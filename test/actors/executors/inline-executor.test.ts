@@ -80,7 +80,7 @@ describe('asynchronous handlers', () => {
     expect(atOnce).toBe(7)
     // 50 records, 7 at a time, 10 ms each.
     await clock.advance(80)
-    expect([most, atOnce, actors[0]!.tracker.safePosition]).toEqual([7, 0, 50])
+    expect([most, atOnce, actors[0]!.inputs[0]!.tracker.safePosition]).toEqual([7, 0, 50])
   })
 
   test('records of a key go one after the other, each as soon as the one before is handled', async () => {
@@ -141,7 +141,7 @@ describe('asynchronous handlers', () => {
     for (let partition = 0; partition < partitions; partition += 1) give(partition, different(10))
     await clock.advance(200)
     expect(mostAtOnce).toBe(24)
-    expect(actors.map(({ tracker }) => tracker.safePosition)).toEqual(actors.map(() => 10))
+    expect(actors.map(({ inputs }) => inputs[0]!.tracker.safePosition)).toEqual(actors.map(() => 10))
   })
 
   test.each(['key', 'unordered'] as const)(
@@ -172,7 +172,7 @@ describe('asynchronous handlers', () => {
       await clock.advance(10)
       expect(handled.slice(4)).toEqual(order === 'key' ? ['3 also slow'] : ['3 also slow', '4 slow'])
       await clock.advance(20)
-      expect([handled.length, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([7, 0, 7])
+      expect([handled.length, actors[0]!.heldRecords, actors[0]!.inputs[0]!.tracker.safePosition]).toEqual([7, 0, 7])
       expect(handled.indexOf('1 slow') < handled.indexOf('4 slow')).toBe(order === 'key')
     },
   )
@@ -201,7 +201,7 @@ describe('synchronous handlers', () => {
       },
     })
     give(0, new Array<string>(100_000).fill('one'))
-    expect(actors[0]!.tracker.safePosition).toBe(100_000)
+    expect(actors[0]!.inputs[0]!.tracker.safePosition).toBe(100_000)
     expect(seen).toEqual(Array.from(seen, (_, index) => index))
   })
 
@@ -273,7 +273,11 @@ describe('synchronous handlers', () => {
       },
     })
     give(0, different(8))
-    expect([handled, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([[0, 2, 3, 5, 6], 3, 1])
+    expect([handled, actors[0]!.heldRecords, actors[0]!.inputs[0]!.tracker.safePosition]).toEqual([
+      [0, 2, 3, 5, 6],
+      3,
+      1,
+    ])
   })
 
   test('in key order records of different keys go together; one that fails holds up its key and no other', async () => {
@@ -290,7 +294,7 @@ describe('synchronous handlers', () => {
     // Before it is known whether the handler is asynchronous they go one by one.
     give(1, ['a'])
     give(0, ['z', 'a', 'b', 'c', 'b', 'd'])
-    expect([handled, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([[0, 1, 3, 5], 2, 2])
+    expect([handled, actors[0]!.heldRecords, actors[0]!.inputs[0]!.tracker.safePosition]).toEqual([[0, 1, 3, 5], 2, 2])
     expect(stats.actor('enrich').batchRecords.count).toBe(2)
   })
 

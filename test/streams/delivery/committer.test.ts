@@ -27,9 +27,9 @@ function makeCommitter(options: { assignedCount?: number } = {}) {
       onRefused: (partitions) => {
         for (const { partition } of partitions) refused.push(`p${partition}`)
       },
+      onCommitted: ({ partition }, position) => void committed.push(`p${partition}@${position}`),
     },
     assignedCount: () => options.assignedCount ?? 1,
-    onCommitted: ({ partition }, position) => committed.push(`p${partition}@${position}`),
   })
   committer.begin({
     storePositions: (positions: readonly StoredPosition[]) => {

@@ -30,7 +30,7 @@ function makeQueue(maxBatch = 100) {
   })
   const owner = { isFenced: false }
   const push = (output: string, by: { isFenced: boolean } = owner): void => {
-    queue.push({ id: output, output, owner: by, settle: (result) => settled.push([output, result]) })
+    queue.push({ id: output, output, ticket: { owner: by, settle: (result) => void settled.push([output, result]) } })
   }
   const answer = async (results: readonly WriteResult[] | Error): Promise<void> => {
     answers.shift()?.(results)
@@ -149,9 +149,11 @@ test('an error thrown by whoever waits for an output is a bug of theirs, not an 
   queue.push({
     id: 'a',
     output: 'a',
-    owner: { isFenced: false },
-    settle: () => {
-      throw bug
+    ticket: {
+      owner: { isFenced: false },
+      settle: () => {
+        throw bug
+      },
     },
   })
   await clock.settle()

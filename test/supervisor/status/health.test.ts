@@ -5,7 +5,7 @@ import { resolveOptions } from '../../../src/options/resolve.ts'
 import { describeHealth } from '../../../src/supervisor/status/health.ts'
 import { findBlockingRecord } from '../../../src/supervisor/status/blocking-record.ts'
 import { describeStatus, type EngineView } from '../../../src/supervisor/status/status.ts'
-import { failure, makeActor, oneOutput, resolvedActor, sourceRecord } from '../../actors/actor-fixture.ts'
+import { inputOf, failure, makeActor, oneOutput, resolvedActor, sourceRecord } from '../../actors/actor-fixture.ts'
 
 const app: ResolvedApp = resolveOptions({
   kafka: { brokers: 'localhost:9092', groupId: 'g' },
@@ -26,7 +26,6 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     bytesInFlight: credit.bytesInFlight,
     actors: [actor],
     troubles: [],
-    isStoppedByUser: () => false,
     stats,
     ...changes,
   }
@@ -39,7 +38,7 @@ const postgresAway = [{ sink: 'postgres', sinceMs: 0, reason: 'connection refuse
 
 describe('the record that the position waits for', () => {
   const holderOf = ({ actor, clock }: Made, troubles: EngineView['troubles'] = []) =>
-    findBlockingRecord(actor, clock.now(), troubles)
+    findBlockingRecord(actor, inputOf(actor), clock.now(), troubles)
 
   test('nobody, while nothing is unfinished', () => {
     expect(holderOf(makeActor())).toBeNull()
@@ -132,7 +131,8 @@ describe('/status', () => {
     const made = makeActor({ keyBudget: { maxRecords: 2, maxBytes: 1e9 } })
     made.actor.admit([sourceRecord(0, 'hot'), sourceRecord(1, 'hot')])
     made.actor.settle(made.take(1), [failure])
-    const [partition] = describeStatus(viewOf(made, { isStoppedByUser: () => true }), []).partitions
+    inputOf(made.actor).isStoppedByUser = true
+    const [partition] = describeStatus(viewOf(made), []).partitions
     expect(partition).toMatchObject({
       intakeStoppedBy: ['waiting-keys', 'user'],
       waitingKeys: { records: 2, parked: 0, largest: { key: 'hot', records: 2 } },
