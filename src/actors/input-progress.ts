@@ -6,7 +6,7 @@
 import type { Log } from '../log.ts'
 import type { PartitionStats } from '../metrics/stats.ts'
 import type { Credit } from '../streams/credit.ts'
-import type { CommittedPartition } from '../streams/delivery/delivery.ts'
+import type { ActorDelivery, CommittedPartition } from '../streams/delivery/delivery.ts'
 import { OffsetTracker, type TrackerStart } from '../streams/positions/offset-tracker.ts'
 import { HeldRecords } from './held-records.ts'
 
@@ -25,7 +25,8 @@ export interface InputProgressOptions extends InputOptions {
   /** The epoch of its actor has ended. */
   readonly isFenced: () => boolean
   /** Its intake has to stop, or may go on. */
-  readonly onIntakeBlocked: () => void
+  readonly onLoadChanged: () => void
+  readonly delivery: ActorDelivery
 }
 
 export class InputProgress implements CommittedPartition {
@@ -71,14 +72,14 @@ export class InputProgress implements CommittedPartition {
   setIntakeBlocked(isBlocked: boolean): void {
     if (isBlocked === this.#isMapNearLimit) return
     this.#isMapNearLimit = isBlocked
-    const { log, onIntakeBlocked } = this.#options
+    const { log, onLoadChanged } = this.#options
     log[isBlocked ? 'warn' : 'info'](
       { topic: this.topic, partition: this.partition },
       isBlocked
         ? 'intake of the partition stops: its completion map is near the limit that the broker takes'
         : 'intake of the partition goes on',
     )
-    onIntakeBlocked()
+    onLoadChanged()
   }
 
   setMapLeftOut(isLeftOut: boolean): void {
@@ -96,6 +97,12 @@ export class InputProgress implements CommittedPartition {
     if (!this.tracker.finish(sequence)) return false
     if (this.#logEnd > 0 && this.tracker.isIdle) this.tracker.advanceTo(this.#logEnd)
     return true
+  }
+
+  /** Some of it has finished: its position goes with one of the next commits. */
+  noteProgress(): void {
+    this.stats.safePosition = this.tracker.safePosition
+    this.#options.delivery.noteProgress(this)
   }
 
   noteLoad(): void {

@@ -27,10 +27,12 @@ import type { ActorDelivery } from '../streams/delivery/delivery.ts'
 import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../streams/flows/flow.ts'
 import { sizeInBytes, type SourceRecord } from '../streams/record.ts'
+import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
 import type { Verdict } from './handlers/verdict.ts'
-import { InputProgress, type InputOptions } from './input-progress.ts'
+import type { InputOptions, InputProgress } from './input-progress.ts'
+import { Inputs } from './inputs.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type KeyBudget, type WaitingKeys } from './key-brake.ts'
 import { keyText } from './key-text.ts'
@@ -72,46 +74,17 @@ export interface PartitionActorOptions {
   readonly onEscalate: (error: TroupeError) => void
 }
 
-/** Why a partition goes no further by itself. */
-export interface Stop {
-  readonly id: string
-  readonly offset: number
-  readonly attempt: number
-  readonly reason: string
-  readonly sinceMs: number
-}
-
-/** Records, by where they stand. What is missing from `held` stands behind others of its lane. */
-export interface ActorLoad {
-  readonly held: number
-  readonly ready: number
-  readonly atHandler: number
-  readonly atSinks: number
-  /** Parked, between two attempts, or behind such a one. */
-  readonly waiting: number
-  readonly parked: number
-}
-
-export interface LargestLane {
-  /** null: the record at its head has none. */
-  readonly key: string | null
-  readonly records: number
-}
-
 type State = 'running' | 'halted' | 'draining' | 'fenced'
 
 /** What keeps a record the first of its lane. */
 type Standing = Retry | Park | Halt
 
-/** Why the intake of a partition is stopped. */
-export type IntakeStop = 'halted' | 'completion-map' | 'waiting-keys'
-
 export class PartitionActor implements OutputOwner {
   readonly partition: number
   readonly epoch: number
   readonly actor: ResolvedActor
-  readonly inputs: readonly InputProgress[]
   readonly #options: PartitionActorOptions
+  readonly #inputs: Inputs
   readonly #progress: ActorProgress
   readonly #lanes: Lanes
   readonly #parking = new ParkingLot()
@@ -120,7 +93,7 @@ export class PartitionActor implements OutputOwner {
   readonly #notes: FailureNotes
   readonly #retries: RetryTimers
   #state: State = 'running'
-  #halt: Stop | null = null
+  #halt: HaltedRecord | null = null
   /** Records at a handler. */
   #atHandler = 0
   #onDrained: (() => void) | null = null
@@ -130,19 +103,11 @@ export class PartitionActor implements OutputOwner {
     this.actor = options.actor
     this.partition = options.partition
     this.epoch = options.epoch
-    this.inputs = options.inputs.map(
-      (input) =>
-        new InputProgress({
-          ...options,
-          ...input,
-          isFenced: () => this.isFenced,
-          onIntakeBlocked: options.onLoadChanged,
-        }),
-    )
+    this.#inputs = new Inputs({ ...options, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.actor.runOn)
     // What waits is counted for the actor as a whole: with the first of its inputs.
-    this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#first })
+    this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
     this.#notes = new FailureNotes(options)
     this.#outbox = new Outbox({
       ...options,
@@ -154,33 +119,26 @@ export class PartitionActor implements OutputOwner {
     this.#retries = new RetryTimers(options.clock)
   }
 
-  get #first(): InputProgress {
-    return this.inputs[0]!
-  }
-
-  #inputOf({ topic }: { readonly topic: string }): InputProgress {
-    if (this.inputs.length === 1) return this.#first
-    const input = this.inputs.find((each) => each.topic === topic)
-    if (input === undefined) throw new TroupeError('INTERNAL', `actor ${this.actor.name} does not read topic ${topic}`)
-    return input
+  get inputs(): readonly InputProgress[] {
+    return this.#inputs.all
   }
 
   /** `topic/partition`, for people: of the first of its inputs. */
   get id(): string {
-    return `${this.#first.topic}/${this.partition}`
+    return `${this.#inputs.first.topic}/${this.partition}`
   }
 
   get isFenced(): boolean {
     return this.#state === 'fenced'
   }
 
-  get halt(): Stop | null {
+  get halt(): HaltedRecord | null {
     return this.#halt
   }
 
   /** Records admitted and not finished. */
   get heldRecords(): number {
-    return this.inputs.reduce((sum, { held }) => sum + held.count, 0)
+    return this.#inputs.heldRecords
   }
 
   /** Why this input must not take in anything new, whatever room there is. Empty: it may. */
@@ -259,7 +217,7 @@ export class PartitionActor implements OutputOwner {
     // A partition that goes no further still gets what the client had already fetched. The next owner
     // reads it again, so it is dropped here.
     if (this.#state !== 'running' || first === undefined) return
-    const input = this.#inputOf(first)
+    const input = this.#inputs.of(first)
     const { held, stats, tracker } = input
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
@@ -279,7 +237,7 @@ export class PartitionActor implements OutputOwner {
     }
     stats.received += records.length
     this.#noteLoad()
-    if (hasSkipped) this.#noteProgress(input)
+    if (hasSkipped) input.noteProgress()
   }
 
   /**
@@ -289,8 +247,8 @@ export class PartitionActor implements OutputOwner {
    */
   noteEnd(of: { readonly topic: string; readonly position: number }): void {
     if (this.#state !== 'running') return
-    const input = this.#inputOf(of)
-    if (input.noteEnd(of.position)) this.#noteProgress(input)
+    const input = this.#inputs.of(of)
+    if (input.noteEnd(of.position)) input.noteProgress()
   }
 
   /** Hands out the next run of a lane, of at most `maxRecords`, and no more once it has `maxBytes`. null: nothing may be handed out. */
@@ -344,7 +302,7 @@ export class PartitionActor implements OutputOwner {
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
     this.#endRun(run.lane, standing)
-    if (this.#progress.finishedCount > finishedBefore) this.#noteAllProgress()
+    if (this.#progress.finishedCount > finishedBefore) this.#inputs.noteProgress()
     // What waits cannot get on: that there is room for others again is told even when nothing was finished.
     if (this.#progress.finishedCount > finishedBefore || this.#brake.waitingRecords !== waitingBefore) this.#noteLoad()
     else this.reviewWaitingKeys()
@@ -393,7 +351,7 @@ export class PartitionActor implements OutputOwner {
     this.#state = 'fenced'
     this.#retries.cancelAll()
     this.#parking.clear()
-    for (const input of this.inputs) input.release()
+    this.#inputs.release()
     this.#onDrained?.()
   }
 
@@ -415,7 +373,7 @@ export class PartitionActor implements OutputOwner {
     if (decision === 'retry') {
       invocation.attempt += 1
       invocation.stage = 'queued'
-      this.#inputOf(invocation.record).stats.retries += 1
+      this.#inputs.of(invocation.record).stats.retries += 1
       if (lane === null) this.#lanes.admitAlone(invocation)
       else this.#lanes.wake(lane)
     } else {
@@ -431,7 +389,7 @@ export class PartitionActor implements OutputOwner {
 
   /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else it failed, and this is what becomes of it. */
   #conclude(invocation: Invocation, verdict: Exclude<Verdict, { type: 'unrun' }>): Ruling | null {
-    this.#inputOf(invocation.record).stats.attempts += 1
+    this.#inputs.of(invocation.record).stats.attempts += 1
     switch (verdict.type) {
       case 'done':
         return this.#deliver(invocation, verdict.effects)
@@ -457,7 +415,7 @@ export class PartitionActor implements OutputOwner {
         invocation.attempt += 1
         invocation.stage = 'waiting'
         invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
-        this.#inputOf(invocation.record).stats.retries += 1
+        this.#inputs.of(invocation.record).stats.retries += 1
         break
       case 'dead-letter':
         this.#outbox.deadLetter(invocation, ruling)
@@ -511,7 +469,7 @@ export class PartitionActor implements OutputOwner {
         this.#finishDone(invocation)
         break
       case 'dead-lettered':
-        this.#inputOf(invocation.record).stats.deadLettered += 1
+        this.#inputs.of(invocation.record).stats.deadLettered += 1
         this.#notes.noteDeadLettered(invocation, settlement.error)
         this.#finish(invocation)
         break
@@ -546,7 +504,7 @@ export class PartitionActor implements OutputOwner {
 
   #haltOn(ruling: Halt, invocation: Invocation, lane: Lane | null): void {
     // One that stands in no lane would be given up by nobody else.
-    if (lane === null) this.#inputOf(invocation.record).held.remove(invocation)
+    if (lane === null) this.#inputs.of(invocation.record).held.remove(invocation)
     invocation.stage = 'halted'
     const { attempt, record } = invocation
     const { reason } = ruling
@@ -562,34 +520,25 @@ export class PartitionActor implements OutputOwner {
   }
 
   #finishDone(invocation: Invocation): void {
-    this.#inputOf(invocation.record).stats.done += 1
+    this.#inputs.of(invocation.record).stats.done += 1
     this.#finish(invocation)
   }
 
   #skip(invocation: Invocation): void {
-    this.#inputOf(invocation.record).stats.skipped += 1
+    this.#inputs.of(invocation.record).stats.skipped += 1
     this.#finish(invocation)
   }
 
   #finish(invocation: Invocation): void {
     if (this.isFenced) return
-    const input = this.#inputOf(invocation.record)
+    const input = this.#inputs.of(invocation.record)
     if (!input.finish(invocation.sequence)) return
     this.#progress.noteFinished(invocation.admittedAtMs)
     input.held.remove(invocation)
     // Of a whole run it is told once, when it is settled.
     if (this.#progress.isWithinRun) return
-    this.#noteProgress(input)
+    input.noteProgress()
     this.#noteLoad()
-  }
-
-  #noteProgress(input: InputProgress): void {
-    input.stats.safePosition = input.tracker.safePosition
-    this.#options.delivery.noteProgress(input)
-  }
-
-  #noteAllProgress(): void {
-    for (const input of this.inputs) this.#noteProgress(input)
   }
 
   /** Drops what was not started, the records that wait or are parked included. */
@@ -600,12 +549,12 @@ export class PartitionActor implements OutputOwner {
 
   #release(discarded: readonly Invocation[]): void {
     if (discarded.length === 0) return
-    for (const invocation of discarded) this.#inputOf(invocation.record).held.remove(invocation)
+    this.#inputs.giveUp(discarded)
     this.#noteLoad()
   }
 
   #noteLoad(): void {
-    for (const input of this.inputs) input.noteLoad()
+    this.#inputs.noteLoad()
     this.#brake.review()
     this.#options.onLoadChanged()
   }

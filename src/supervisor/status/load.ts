@@ -4,7 +4,8 @@
  */
 import type { Dispatcher } from '../../actors/executors/dispatcher.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
-import type { ActorLoad, IntakeStop, LargestLane, PartitionActor } from '../../actors/partition-actor.ts'
+import type { ActorLoad, IntakeStop, LargestLane } from '../../actors/actor-load.ts'
+import type { PartitionActor } from '../../actors/partition-actor.ts'
 import type { HandlerManifest } from '../../actors/threads/thread-protocol.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'

@@ -1,7 +1,8 @@
 /** What /status says: for each actor what a record costs and what keeps it from doing more, for each partition how far it is and what holds it back. */
 import type { WaitingKeys } from '../../actors/key-brake.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
-import type { IntakeStop, PartitionActor } from '../../actors/partition-actor.ts'
+import type { IntakeStop } from '../../actors/actor-load.ts'
+import type { PartitionActor } from '../../actors/partition-actor.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
