@@ -12,12 +12,12 @@ import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedActor } from '../options/options.ts'
-import type { BrokerConsumer, CommittedPosition, RebalanceEvent } from '../streams/broker-port.ts'
-import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
+import type { BrokerConsumer, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
+import { Beginnings, type Beginning } from './beginnings.ts'
 import { handOver } from './hand-over.ts'
 import { Intake } from './intake.ts'
 import type { UserPauses } from './user-pauses.ts'
@@ -45,23 +45,12 @@ export interface AssignmentOptions {
 /** So long may records have no owner without an event that says why: a client learns of its lost place within seconds. */
 const MAX_OWNERLESS_MS = 60_000
 
-/** Of one partition for one epoch: its actor, and where that begins. */
-interface Beginning {
-  readonly actor: ResolvedActor
-  readonly at: TopicPartition
-  /** null: nothing is committed, or it cannot be taken at its word; `from` decides. */
-  readonly position: number | null
-  readonly map: CompletionMap | null
-  readonly from: 'earliest' | 'latest'
-}
-
 export class Assignment {
   readonly #options: AssignmentOptions
   readonly #owned = new Map<string, PartitionActor>()
   readonly #intake: Intake
+  readonly #beginnings: Beginnings
   #events: Promise<void> = Promise.resolve()
-  /** What an overtaken revoke had stored, until the assignment that overtook it is taken. */
-  readonly #overtaken = new Map<string, CompletionSnapshot>()
   #isStopping = false
   /** The first assign event was answered. */
   #wasAssigned = false
@@ -72,6 +61,7 @@ export class Assignment {
 
   constructor(options: AssignmentOptions) {
     this.#options = options
+    this.#beginnings = new Beginnings(options)
     this.#intake = new Intake({ ...options, partitionCount: () => this.#owned.size })
   }
 
@@ -179,7 +169,7 @@ export class Assignment {
 
   async #assign(event: RebalanceEvent): Promise<void> {
     const { consumer, log, stats } = this.#options
-    const known = this.#isStopping ? [] : await this.#beginningsOf(event.partitions)
+    const known = this.#isStopping ? [] : await this.#beginnings.of(event.partitions)
     // A stop may have come while the broker was asked. It drains what there was, and nothing may be added to that.
     const beginnings = this.#isStopping ? [] : known
     const starts = beginnings.map(({ at, from, position }) => ({ ...at, position: position ?? from }))
@@ -187,7 +177,7 @@ export class Assignment {
     if (!consumer.assign(event.id, starts)) return
     // In the turn of the answer: an actor that is owned before could be paused, of which the client knows nothing yet.
     for (const beginning of beginnings) this.#begin(beginning)
-    this.#overtaken.clear()
+    this.#beginnings.forgetOvertaken()
     this.#wasAssigned = true
     this.#noteSize()
     if (event.partitions.length > 0) {
@@ -205,12 +195,12 @@ export class Assignment {
     const isAnswered = await this.#handOver(actors, () => consumer.unassign(event.id, event.partitions))
     this.#noteSize()
     if (!isAnswered) {
-      if (!event.lost) this.#noteOvertaken(actors)
+      if (!event.lost) this.#beginnings.noteOvertaken(actors.flatMap(({ inputs }) => inputs))
       log.info({}, 'a revoke was overtaken by a newer assignment; its answer is dropped')
       return
     }
     // Somebody else may own them now, so what was stored here is not the newest any more.
-    for (const partition of event.partitions) this.#overtaken.delete(partitionName(partition))
+    this.#beginnings.forgetOvertaken(event.partitions)
     if (event.partitions.length > 0) {
       stats.rebalances.revoke += 1
       log.info({ partitions: event.partitions.map(partitionName), lost: event.lost }, 'partitions given back')
@@ -224,33 +214,6 @@ export class Assignment {
     return handOver(actors, { giveBack, endEpoch }, this.#options)
   }
 
-  /**
-   * Nobody else has owned these partitions since, and the assignment that overtook the revoke asks
-   * the broker where to begin while the positions stored here may still be on their way: it would
-   * begin below them, repeat what is finished and take the commit back.
-   */
-  #noteOvertaken(actors: readonly PartitionActor[]): void {
-    for (const input of actors.flatMap(({ inputs }) => inputs)) {
-      const snapshot = input.tracker.snapshot()
-      if (snapshot !== null) this.#overtaken.set(partitionName(input), snapshot)
-    }
-  }
-
-  /** Where the actors of these partitions begin, from what the group's last commit says of them. */
-  async #beginningsOf(partitions: readonly TopicPartition[]): Promise<Beginning[]> {
-    if (partitions.length === 0) return []
-    const { actors, consumer } = this.#options
-    const committed = await consumer.committed(partitions)
-    return await Promise.all(
-      committed.map(async (each) => {
-        const { topic, partition } = each
-        const actor = actors.get(topic)
-        if (actor === undefined) throw new TroupeError('INTERNAL', `topic ${topic} was assigned and has no actor`)
-        return { actor, at: { topic, partition }, ...(await this.#startOf(each, actor)) }
-      }),
-    )
-  }
-
   /** Makes the actor of a partition, which owns it from now on. */
   #begin({ actor, at, position, map }: Beginning): void {
     const { stats } = this.#options
@@ -258,48 +221,6 @@ export class Assignment {
     this.#releaseAt(at)
     stats.epoch += 1
     this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }))
-  }
-
-  /** Position and map to begin with, by policy where the commit cannot be taken at its word. */
-  async #startOf(committed: CommittedPosition, actor: ResolvedActor): Promise<Omit<Beginning, 'actor' | 'at'>> {
-    const { consumer, log, stats } = this.#options
-    const name = partitionName(committed)
-    const own = this.#overtaken.get(name)
-    if (own !== undefined && own.position >= (committed.position ?? 0)) {
-      return { position: own.position, map: new CompletionMap(own), from: 'earliest' }
-    }
-    if (committed.position === null) return { position: null, map: null, from: actor.startFrom }
-    const { low, high } = await consumer.watermarks(committed)
-    if (committed.position < low || committed.position > high) {
-      stats.partition(actor.name, committed.topic, committed.partition).outOfRange += 1
-      const gap =
-        committed.position < low ? `offsets ${committed.position} to ${low - 1} are gone` : 'the log is shorter'
-      const message = `the committed position ${committed.position} of ${name} is outside its log (${low} to ${high}): ${gap}`
-      if (actor.outOfRange === 'fail') throw new TroupeError('OFFSET_OUT_OF_RANGE', message)
-      log.error({ partition: name, low, high, position: committed.position, policy: actor.outOfRange }, message)
-      return { position: null, map: null, from: actor.outOfRange }
-    }
-    return {
-      position: committed.position,
-      map: this.#mapOf(committed, committed.position, high, actor),
-      from: 'earliest',
-    }
-  }
-
-  #mapOf(committed: CommittedPosition, position: number, end: number, actor: ResolvedActor): CompletionMap | null {
-    const { foreignMetadata, log, stats } = this.#options
-    const decoded = decodeCompletionMap(committed.metadata, { position, end })
-    if (decoded.kind === 'map') return decoded.map
-    if (decoded.kind === 'none') return null
-    stats.partition(actor.name, committed.topic, committed.partition).foreignMetadata += 1
-    const reason = decoded.kind === 'newer' ? `it is of version ${decoded.version}` : decoded.reason
-    const message = `the commit's metadata of ${partitionName(committed)} is no completion map (${decoded.kind}): ${reason}`
-    if (foreignMetadata === 'fail') throw new TroupeError('COMPLETION_MAP_UNREADABLE', message)
-    log.warn(
-      { partition: partitionName(committed), position },
-      `${message}; records beyond the position are handled again`,
-    )
-    return null
   }
 
   /** Of one input: an app's actor takes one topic. */
