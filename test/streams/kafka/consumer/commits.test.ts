@@ -58,6 +58,19 @@ describe('commits', () => {
     expect(offsets()).toEqual([[1], [10]])
   })
 
+  // KAFKA-4051
+  test.fails.each([-3_600_000, 3_600_000])('a wall clock that is set by %i ms holds up no commit', (stepMs) => {
+    queue.put([at(0, 1)])
+    pass(0)
+    answer()
+    vi.setSystemTime(Date.now() + stepMs)
+    queue.put([at(0, 2)])
+    pass(99)
+    expect(offsets()).toEqual([[1]])
+    pass(1)
+    expect(offsets()).toEqual([[1], [2]])
+  })
+
   test('a position that stands is committed again with other metadata', () => {
     for (const metadata of ['a', 'b']) {
       queue.put([at(0, 5, metadata)])

@@ -42,6 +42,13 @@ test('a partition that brings something is not looked at', async () => {
   expect(asked).toHaveLength(1)
 })
 
+test.fails('a wall clock that is set back an hour holds up no look', async () => {
+  const { asked, look } = makeWatch(5, 5)
+  vi.setSystemTime(Date.now() - 3_600_000)
+  await look()
+  expect(asked).toHaveLength(1)
+})
+
 // The client tells of it once, and not at all when other partitions brought records in the same call.
 test('a silent partition is found whose log was made anew, also when its old end had been reached', async () => {
   const { look, told, watch } = makeWatch(100, 3)
