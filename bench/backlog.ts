@@ -9,6 +9,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../src/clock.ts'
 import { startKafka } from '../scripts/kafka-cluster.mjs'
 import { createKafkaBroker } from '../src/streams/kafka/broker.ts'
 import type { OutputRecord } from '../src/streams/record.ts'
@@ -53,6 +54,7 @@ async function fill(): Promise<void> {
     client: {},
     commitIntervalMs: 1000,
     maxPollIntervalMs: 300_000,
+    clock: systemClock,
     log: () => undefined,
   }).producer('fill')
   await producer.connect()

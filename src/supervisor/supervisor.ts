@@ -145,6 +145,7 @@ async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log): Pr
     sessionTimeoutMs: kafka.sessionTimeoutMs,
     maxPollIntervalMs: kafka.maxPollIntervalMs,
     connectTimeoutMs: kafka.connectTimeoutMs,
+    clock: systemClock,
     log: (level, fields, message) => {
       log[level](fields, message)
     },

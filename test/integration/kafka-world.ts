@@ -1,4 +1,5 @@
 /** The surroundings of the broker contract on a real Kafka: a client that is not ours appends and reads. */
+import { systemClock } from '../../src/clock.ts'
 import type { Broker } from '../../src/streams/broker-port.ts'
 import type { KafkaBrokerOptions } from '../../src/streams/kafka/broker-options.ts'
 import type { BrokerWorld } from '../contract/contract-world.ts'
@@ -16,6 +17,7 @@ export function testOptions(bootstrapServers: string, groupId: string): KafkaBro
     sessionTimeoutMs: 30_000,
     heartbeatIntervalMs: 300,
     maxPollIntervalMs: 300_000,
+    clock: systemClock,
     log: () => undefined,
   }
 }

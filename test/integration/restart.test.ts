@@ -72,6 +72,7 @@ describe.skipIf(!kafkaIsAvailable)('a membership that fails', () => {
       sessionTimeoutMs,
       client: {},
       commitIntervalMs: 100,
+      clock: systemClock,
       log: () => undefined,
     })
     const engine = await Engine.start({

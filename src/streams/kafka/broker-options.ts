@@ -1,4 +1,6 @@
 /** What the clients of a broker port are made from. */
+import type { Clock } from '../../clock.ts'
+
 export interface KafkaBrokerOptions {
   /** `host:port` of at least one broker. */
   readonly brokers: readonly string[]
@@ -30,5 +32,6 @@ export interface KafkaBrokerOptions {
   readonly queuedMaxKbytes?: number
   /** Default `read_committed`. */
   readonly isolationLevel?: 'read_committed' | 'read_uncommitted'
+  readonly clock: Clock
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string) => void
 }

@@ -6,7 +6,7 @@
  * more request at each interval, without limit. Here one request is on its way; what is stored
  * meanwhile waits, the newest of each partition.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep, type Clock } from '../../../clock.ts'
 import type { CommitReport, StoredPosition } from '../../broker-port.ts'
 import { commitResult } from './consumer-errors.ts'
 import type { NativeError, NativeTopicPartition } from '../native.ts'
@@ -19,6 +19,7 @@ const RETRY_MS = 200
 const SETTLE_STEP_MS = 5
 
 export interface CommitQueueOptions {
+  readonly clock: Clock
   readonly intervalMs: number
   /** Sends a commit; its outcome comes by `noteReport`. May throw. */
   readonly commit: (positions: readonly NativeTopicPartition[]) => void
@@ -40,8 +41,8 @@ export class CommitQueue {
   /** Some metadata of a commit was too long: these go one by one and at once, to learn which; that one's position then goes alone. */
   #suspects: StoredPosition[] = []
   readonly #sent: Commit[] = []
-  #sentAt = 0
-  #timer: NodeJS.Timeout | undefined
+  #sentAt = Number.NEGATIVE_INFINITY
+  #cancelTimer: (() => void) | undefined
   #isStopped = false
 
   constructor(options: CommitQueueOptions) {
@@ -68,15 +69,16 @@ export class CommitQueue {
    * one connection, so the broker sees them in order.
    */
   async settle(names: ReadonlySet<string>, timeoutMs: number, serve: () => Promise<void>): Promise<boolean> {
-    const deadline = Date.now() + timeoutMs
-    while (Date.now() < deadline && !this.#isStopped) {
+    const { clock } = this.#options
+    const deadline = clock.now() + timeoutMs
+    while (clock.now() < deadline && !this.#isStopped) {
       for (const suspect of this.#takeSuspects(names)) this.#send([suspect])
       const positions = [...this.#waiting].filter(([name]) => names.has(name)).map(([, position]) => position)
       while (positions.length > 0) this.#send(takeBatch(positions))
       await serve()
       if (!this.#concerns(names)) return true
       // A refusal has put its positions back: not at once again.
-      await delay(SETTLE_STEP_MS)
+      await sleep(clock, SETTLE_STEP_MS)
     }
     return false
   }
@@ -101,29 +103,27 @@ export class CommitQueue {
 
   /** Sends nothing any more; what is on its way is still reported. */
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#cancelTimer?.()
     this.#isStopped = true
     this.#waiting.clear()
     this.#suspects = []
   }
 
   #schedule(minimumMs: number): void {
-    if (this.#isStopped || this.#sent.length > 0 || this.#timer !== undefined) return
+    if (this.#isStopped || this.#sent.length > 0 || this.#cancelTimer !== undefined) return
     if (this.#waiting.size === 0 && this.#suspects.length === 0) return
-    const dueMs = this.#suspects.length > 0 ? 0 : this.#sentAt + this.#options.intervalMs - Date.now()
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined
-        const suspect = this.#suspects.shift()
-        this.#send(suspect === undefined ? takeBatch([...this.#waiting.values()]) : [suspect])
-      },
-      Math.max(0, minimumMs, dueMs),
-    )
+    const { clock, intervalMs } = this.#options
+    const dueMs = this.#suspects.length > 0 ? 0 : this.#sentAt + intervalMs - clock.now()
+    this.#cancelTimer = clock.after(Math.max(0, minimumMs, dueMs), () => {
+      this.#cancelTimer = undefined
+      const suspect = this.#suspects.shift()
+      this.#send(suspect === undefined ? takeBatch([...this.#waiting.values()]) : [suspect])
+    })
   }
 
   #send(positions: readonly StoredPosition[]): void {
     if (positions.length === 0) return
-    this.#sentAt = Date.now()
+    this.#sentAt = this.#options.clock.now()
     for (const position of positions) {
       const name = partitionName(position)
       if (this.#waiting.get(name) === position) this.#waiting.delete(name)

@@ -1,5 +1,5 @@
 /** The consumer of the broker port on the native client: its life, its events, and who does the rest. */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleepInBackground } from '../../../clock.ts'
 import { TroupeError } from '../../../errors.ts'
 import type {
   BrokerConsumer,
@@ -65,6 +65,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     this.#config = consumerConfig(options)
     this.#client = this.#makeClient(native)
     this.#commits = new CommitQueue({
+      clock: options.clock,
       intervalMs: options.commitIntervalMs,
       commit: (positions) => this.#client.commit(positions),
       onReport: (report) => this.#events?.onCommit(report),
@@ -77,6 +78,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     })
     this.#positions = new PositionsOutOfLog({
       client: this.#client,
+      clock: options.clock,
       watermarks: (partition) => this.watermarks(partition),
       startOf: (name) => this.#partitions.startOf(name),
       onOutOfRange: (partition, message) =>
@@ -85,6 +87,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     this.#polls = new RecordPolls({
       client: this.#client,
       partitions: this.#partitions,
+      clock: options.clock,
       onTaken: (records) => {
         this.#positions.noteRecords(records)
         this.#positions.look(() => this.#partitions.running)
@@ -110,7 +113,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     } catch (error) {
       throw configurationError(error, this.#config)
     }
-    const log = new ClientLog(this.#options.log, 'consumer')
+    const log = new ClientLog(this.#options.log, 'consumer', this.#options.clock)
     client.on('event.log', (event) => {
       if (this.#state === 'connecting') return
       log.note(event)
@@ -136,7 +139,8 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     this.#state = 'connecting'
     const timeoutMs = this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
     try {
-      await connectClient(this.#client, this.#config, this.#options.brokers, timeoutMs, this.#leaving.signal)
+      const { brokers, clock } = this.#options
+      await connectClient(this.#client, this.#config, brokers, timeoutMs, this.#leaving.signal, clock)
       this.#state = 'connected'
     } catch (error) {
       this.#state = 'ended'
@@ -293,7 +297,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
 
   #tellTrouble(trouble: BrokerTrouble): void {
     const about = trouble.partition === undefined ? '' : partitionName(trouble.partition)
-    const heldBack = this.#debounce.admit(`${trouble.code} ${about}`, Date.now())
+    const heldBack = this.#debounce.admit(`${trouble.code} ${about}`, this.#options.clock.now())
     if (heldBack !== undefined) this.#events?.onTrouble(trouble)
   }
 
@@ -305,7 +309,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   async #disconnect(): Promise<void> {
-    const deadlineMs = Date.now() + DISCONNECT_TIMEOUT_MS
+    const deadlineMs = this.#options.clock.now() + DISCONNECT_TIMEOUT_MS
     // The default reason, an error, would keep whoever called this reachable through its stack: see `#close`.
     this.#leaving.abort('the consumer is disconnected')
     await this.#connecting?.catch(() => undefined)
@@ -319,8 +323,8 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     const isCommitted = await this.#settle(this.#partitions.namesToSettle)
     this.#commits.stop()
     if (isCommitted && (await this.#hasBroker())) {
-      const closeMs = Math.min(CLOSE_TIMEOUT_MS, deadlineMs - Date.now())
-      await Promise.race([this.#close(), delay(closeMs, undefined, { ref: false })])
+      const closeMs = Math.min(CLOSE_TIMEOUT_MS, deadlineMs - this.#options.clock.now())
+      await Promise.race([this.#close(), sleepInBackground(closeMs)])
     } else void this.#closeLater()
     this.#partitions.clear()
   }
@@ -347,7 +351,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       'no broker answers: the last positions may not be committed, and the group notices after the session time-out',
     )
     do {
-      await delay(ASK_AGAIN_MS, undefined, { ref: false })
+      await sleepInBackground(ASK_AGAIN_MS)
       await this.#polls.serve()
     } while (!this.#commits.isIdle || !(await this.#hasBroker()))
     await this.#close()

@@ -1,5 +1,5 @@
 /** One native producer: sends a run of records and tells which of them failed. It knows no retries. */
-import { setImmediate as turn } from 'node:timers/promises'
+import { inBackground, sleep, type Clock } from '../../../clock.ts'
 import { TroupeError } from '../../../errors.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { codeOf, configurationError, connectClient, messageOf } from '../connection.ts'
@@ -34,7 +34,7 @@ const IDLE_POLL_MS = 5000
  */
 export type ReportMode = 'all' | 'failures'
 
-/** Until when a write may wait, in milliseconds since the Unix epoch. Drawn in when the producer is to end. */
+/** Until when a write may wait, in the clock's milliseconds. Drawn in when the producer is to end. */
 export interface Deadline {
   atMs: number
 }
@@ -59,7 +59,8 @@ export interface ProducerClientSettings {
 export class ProducerClient {
   readonly client: NativeProducer
   readonly #mode: ReportMode
-  readonly #idlePoll: NodeJS.Timeout
+  readonly #clock: Clock
+  readonly #endIdlePoll: () => void
   #failures = new Map<number, SendFailure>()
   /** `all` only: what was given to the client and not reported yet. */
   readonly #unreported = new Set<number>()
@@ -71,8 +72,9 @@ export class ProducerClient {
   /** The client's last words, once it has stopped for good. */
   readonly #cause: { readonly text: string }
 
-  private constructor(client: NativeProducer, mode: ReportMode, cause: { readonly text: string }) {
+  private constructor(client: NativeProducer, mode: ReportMode, cause: { readonly text: string }, clock: Clock) {
     this.client = client
+    this.#clock = clock
     this.#mode = mode
     this.#cause = cause
     client.on('delivery-report', (error, report) => {
@@ -88,7 +90,7 @@ export class ProducerClient {
         if (!this.#failedKeys.has(group) || isAboutRecords(failure)) this.#failedKeys.set(group, failure)
       }
     })
-    this.#idlePoll = setInterval(() => client.poll(), IDLE_POLL_MS).unref()
+    this.#endIdlePoll = inBackground(IDLE_POLL_MS, () => client.poll())
   }
 
   /** Makes and connects a client. Rejects with a TroupeError that names the cause. */
@@ -100,7 +102,7 @@ export class ProducerClient {
     timeoutMs,
     signal,
   }: ProducerClientSettings): Promise<ProducerClient> {
-    const log = new ClientLog(options.log, String(config['client.id']))
+    const log = new ClientLog(options.log, String(config['client.id']), options.clock)
     const cause = { text: '' }
     let client: NativeProducer
     try {
@@ -114,9 +116,9 @@ export class ProducerClient {
       if (event.fac === 'FATAL') cause.text = event.message.replace(/^\[thrd:[^\]]*\]:\s*/, '')
     })
     client.on('error', (error) => options.log('warn', {}, error.message))
-    await connectClient(client, config, options.brokers, timeoutMs, signal)
+    await connectClient(client, config, options.brokers, timeoutMs, signal, options.clock)
     connected = true
-    return new ProducerClient(client, reports, cause)
+    return new ProducerClient(client, reports, cause, options.clock)
   }
 
   /**
@@ -190,16 +192,16 @@ export class ProducerClient {
   }
 
   async #makeRoom(deadline: Deadline): Promise<void> {
-    if (Date.now() >= deadline.atMs) throw unavailable('its queue stayed full')
+    if (this.#clock.now() >= deadline.atMs) throw unavailable('its queue stayed full')
     await this.#flushFor(10)
   }
 
   /** Waits until the client holds no record any more; false when it has stopped and keeps some. */
   async #flush(deadline: Deadline): Promise<boolean> {
-    const startedAt = Date.now()
+    const startedAt = this.#clock.now()
     let stoppedAt: number | undefined
     for (;;) {
-      const now = Date.now()
+      const now = this.#clock.now()
       const waitedMs = now - startedAt
       if (now >= deadline.atMs)
         throw unavailable(`records were not acknowledged within ${(waitedMs / 1000).toFixed(0)} s`)
@@ -221,10 +223,10 @@ export class ProducerClient {
    * cross to this thread at most `REPORTS_A_TURN` in a turn of the loop. A turn that brought fewer was the last.
    */
   async #takeReports(): Promise<void> {
-    await turn()
+    await sleep(this.#clock, 0)
     for (;;) {
       const before = this.#reports
-      await turn()
+      await sleep(this.#clock, 0)
       if (this.#reports - before < REPORTS_A_TURN) return
     }
   }
@@ -232,7 +234,7 @@ export class ProducerClient {
   /** Ends the client at once: what it still holds is dropped. */
   end(): Promise<void> {
     this.#ending ??= new Promise((resolve) => {
-      clearInterval(this.#idlePoll)
+      this.#endIdlePoll()
       this.client._disconnect(resolve)
     })
     return this.#ending

@@ -81,13 +81,13 @@ export class KafkaBrokerProducer implements BrokerProducer {
     const present = this.#clients.get(mode)
     if (present !== undefined) return present
     const config = producerConfig(this.#options, this.#name)
-    const client = await this.#open(config, mode, untilAtMost(deadline, CONNECT_TIMEOUT_MS)).catch(asUnavailable)
+    const client = await this.#open(config, mode, this.#untilAtMost(deadline, CONNECT_TIMEOUT_MS)).catch(asUnavailable)
     this.#clients.set(mode, client)
     return client
   }
 
   async partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    const { client } = await this.#usable('all', { atMs: Date.now() + REQUEST_TIMEOUT_MS })
+    const { client } = await this.#usable('all', { atMs: this.#options.clock.now() + REQUEST_TIMEOUT_MS })
     const counts = await countPartitions(client, topics, REQUEST_TIMEOUT_MS)
     for (const topic of counts.keys()) this.#knownTopics.add(topic)
     return counts
@@ -98,7 +98,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
       return Promise.reject(new TroupeError('INTERNAL', 'write was called while a write was outstanding'))
     }
     const timeoutMs = this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS
-    this.#deadline = { atMs: Date.now() + timeoutMs }
+    this.#deadline = { atMs: this.#options.clock.now() + timeoutMs }
     const writing = this.#write(records, this.#deadline)
     this.#writing = writing
     const done = (): void => {
@@ -158,7 +158,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
     deadline: Deadline,
   ): Promise<void> {
     const config = singleRecordProducerConfig(this.#options, this.#name)
-    const client = await this.#open(config, 'all', untilAtMost(deadline, CONNECT_TIMEOUT_MS)).catch(asUnavailable)
+    const client = await this.#open(config, 'all', this.#untilAtMost(deadline, CONNECT_TIMEOUT_MS)).catch(asUnavailable)
     try {
       // Compressed, a longer record may pass where a shorter one did not.
       const compressed = (config['compression.codec'] ?? config['compression.type'] ?? 'none') !== 'none'
@@ -205,21 +205,21 @@ export class KafkaBrokerProducer implements BrokerProducer {
     void ending.then(() => this.#endings.delete(ending))
   }
 
+  #untilAtMost(deadline: Deadline, limitMs: number): number {
+    return Math.max(1, Math.min(limitMs, deadline.atMs - this.#options.clock.now()))
+  }
+
   async disconnect(): Promise<void> {
     // The default reason, an error, would keep whoever called this reachable through its stack.
     this.#leaving.abort('the producer is disconnected')
     // Who ends the producer has waited for its writes as long as it wanted to.
     if (this.#deadline !== undefined)
-      this.#deadline.atMs = Math.min(this.#deadline.atMs, Date.now() + LAST_WRITE_TIMEOUT_MS)
+      this.#deadline.atMs = Math.min(this.#deadline.atMs, this.#options.clock.now() + LAST_WRITE_TIMEOUT_MS)
     await this.#writing?.catch(() => undefined)
     this.#drop('all')
     this.#drop('failures')
     await Promise.all(this.#endings)
   }
-}
-
-function untilAtMost(deadline: Deadline, limitMs: number): number {
-  return Math.max(1, Math.min(limitMs, deadline.atMs - Date.now()))
 }
 
 function asUnavailable(error: unknown): never {

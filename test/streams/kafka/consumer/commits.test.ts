@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import type { CommitReport, StoredPosition } from '../../../../src/streams/broker-port.ts'
 import { CommitQueue } from '../../../../src/streams/kafka/consumer/commits.ts'
 import type { NativeTopicPartition } from '../../../../src/streams/kafka/native.ts'
@@ -20,6 +21,7 @@ describe('commits', () => {
     sent = []
     reports = []
     queue = new CommitQueue({
+      clock: systemClock,
       intervalMs: 100,
       commit: (positions) => void sent.push(positions),
       onReport: (report) => void reports.push(report),
@@ -56,6 +58,19 @@ describe('commits', () => {
     expect(sent).toHaveLength(1)
     pass(100)
     expect(offsets()).toEqual([[1], [10]])
+  })
+
+  // KAFKA-4051
+  test.each([-3_600_000, 3_600_000])('a wall clock that is set by %i ms holds up no commit', (stepMs) => {
+    queue.put([at(0, 1)])
+    pass(0)
+    answer()
+    vi.setSystemTime(Date.now() + stepMs)
+    queue.put([at(0, 2)])
+    pass(99)
+    expect(offsets()).toEqual([[1]])
+    pass(1)
+    expect(offsets()).toEqual([[1], [2]])
   })
 
   test('a position that stands is committed again with other metadata', () => {
@@ -152,6 +167,7 @@ describe('commits', () => {
 
   test('a client that refuses the call is asked again later', () => {
     const broken = new CommitQueue({
+      clock: systemClock,
       intervalMs: 100,
       commit: (positions) => {
         sent.push(positions)

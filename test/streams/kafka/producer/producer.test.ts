@@ -1,5 +1,6 @@
 /** The producer on a native client that fails on purpose, as the real one was seen to. */
 import { describe, expect, test } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import type { WriteResult } from '../../../../src/streams/broker-port.ts'
 import type { NativeDeliveryReport, NativeError, NativeKafka } from '../../../../src/streams/kafka/native.ts'
 import { KafkaBrokerProducer } from '../../../../src/streams/kafka/producer/producer.ts'
@@ -109,6 +110,7 @@ class World {
         commitIntervalMs: 100,
         maxPollIntervalMs: 1000,
         deliveryTimeoutMs,
+        clock: systemClock,
         log: () => undefined,
       },
       'outputs',
