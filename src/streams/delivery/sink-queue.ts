@@ -112,18 +112,21 @@ export class SinkQueue<Output> {
     this.#isWriting = false
   }
 
+  /** Whole records, so that a transaction can hold all outputs of one or none. */
   #takeBatch(): QueuedOutput<Output>[] {
     const { maxBatch, stats } = this.#options
     const batch: QueuedOutput<Output>[] = []
-    while (this.#taken < this.#waiting.length && batch.length < maxBatch) {
-      const output = this.#waiting[this.#taken] as QueuedOutput<Output>
-      this.#taken += 1
-      if (output.ticket.owner.isFenced) {
-        stats.purged += 1
-        stats.queued -= 1
+    while (this.#taken < this.#waiting.length) {
+      const count = this.#outputsOfNextRecord()
+      if (batch.length > 0 && batch.length + count > maxBatch) break
+      const end = this.#taken + count
+      if (this.#waiting[this.#taken]!.ticket.owner.isFenced) {
+        stats.purged += count
+        stats.queued -= count
       } else {
-        batch.push(output)
+        for (let at = this.#taken; at < end; at += 1) batch.push(this.#waiting[at]!)
       }
+      this.#taken = end
     }
     // Dropping the taken ones at each batch would copy the rest each time; at the half it is paid for.
     if (this.#taken * 2 >= this.#waiting.length) {
@@ -131,6 +134,14 @@ export class SinkQueue<Output> {
       this.#taken = 0
     }
     return batch
+  }
+
+  /** They stand together, because a record hands them over in one go. */
+  #outputsOfNextRecord(): number {
+    const first = this.#waiting[this.#taken]!
+    let end = this.#taken + 1
+    while (this.#waiting[end]?.ticket === first.ticket) end += 1
+    return end - this.#taken
   }
 
   async #writeBatch(first: QueuedOutput<Output>[]): Promise<void> {

@@ -107,6 +107,27 @@ describe('unavailable', () => {
   })
 })
 
+describe('the outputs of one record', () => {
+  const pushRecord = ({ queue }: ReturnType<typeof makeQueue>, ...outputs: string[]): void => {
+    const ticket = { owner: { isFenced: false }, settle: () => undefined }
+    for (const output of outputs) queue.push({ id: output, output, ticket })
+  }
+
+  test.each([
+    ['begin the next batch where they do not fit', 3, [['a1', 'a2'], ['b1', 'b2', 'b3'], ['c1']]],
+    ['fill a batch to the last place', 5, [['a1', 'a2', 'b1', 'b2', 'b3'], ['c1']]],
+    ['are more than a batch holds, and are written at once', 1, [['a1', 'a2'], ['b1', 'b2', 'b3'], ['c1']]],
+  ])('are never cut apart: they %s', async (_, maxBatch, expected) => {
+    const made = makeQueue(maxBatch)
+    pushRecord(made, 'a1', 'a2')
+    pushRecord(made, 'b1', 'b2', 'b3')
+    pushRecord(made, 'c1')
+    await made.clock.settle()
+    for (const batch of expected) await made.answer(batch.map(() => null))
+    expect(made.writes).toEqual(expected)
+  })
+})
+
 test('a refused output is answered alone', async () => {
   const { clock, push, settled, answer } = makeQueue()
   const refusal = new Error('not an inet')
