@@ -74,7 +74,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
     )
   }
   const options = resolveOptions(app, start.sources)
-  const { createLog } = await import('./cli/log.ts')
+  const { createLog } = await import('./log.ts')
   const { startHttpServer } = await import('./http/http-server.ts')
   const { default: client } = await import('prom-client')
   const { registerMetrics } = await import('../metrics/metrics.ts')

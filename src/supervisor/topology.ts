@@ -1,5 +1,5 @@
 /** What an app reads and writes, checked before the first record: every problem is named at once. */
-import type { HandlerManifest } from '../actors/threads/thread-protocol.ts'
+import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../errors.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'

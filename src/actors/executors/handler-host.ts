@@ -1,4 +1,5 @@
 /** Loads every actor's handler where it runs, and knows which dispatcher feeds it. */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -10,7 +11,6 @@ import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler
 import { HandlerRunner } from '../handlers/handler-runner.ts'
 import { InlineExecutor } from './inline-executor.ts'
 import { loadShared, type SharedData } from '../handlers/shared-data.ts'
-import type { HandlerManifest } from '../threads/thread-protocol.ts'
 import { START_TIMEOUT_MS } from '../threads/thread-set.ts'
 import { WorkerPool } from '../threads/worker-pool.ts'
 

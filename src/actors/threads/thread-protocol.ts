@@ -7,6 +7,7 @@
  * progress board: the thread notes there which records it is at, so that when it dies the killer is
  * known at once.
  */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { WireError } from '../../errors.ts'
 import type { EncodedEffect } from '../../streams/flows/flow.ts'
 import type { OutputRecord, RecordHeader, SourceRecord } from '../../streams/record.ts'
@@ -35,14 +36,6 @@ export interface HandlerModule {
   readonly handlerTimeoutMs: number
   readonly idHeader: boolean
   readonly failedRecords: FailedRecords
-}
-
-/** What main has to know of a handler that it never evaluates. */
-export interface HandlerManifest {
-  readonly actor: string
-  readonly input: string
-  readonly outputTopics: readonly string[]
-  readonly destinations: readonly SinkDestination[]
 }
 
 export interface BatchMessage extends Pack {

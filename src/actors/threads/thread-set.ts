@@ -7,6 +7,7 @@
  * - it ends a thread that is loading modules as readily as any other, and Node.js then aborts the
  *   whole process now and then (`FATAL ERROR: v8::Module::IsGraphAsync`).
  */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import { Piscina, queueOptionsSymbol } from 'piscina'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, describeError, fromWireError, type WireError } from '../../errors.ts'
@@ -21,7 +22,6 @@ import { fieldsOf } from './thread-log.ts'
 import type {
   BatchMessage,
   FailedReply,
-  HandlerManifest,
   HandlerModule,
   OutcomesNotice,
   ReplyMessage,

@@ -10,6 +10,7 @@
  *              takes nothing, and has said so once. → DESTROYED.
  * - DESTROYED  late replies change nothing.
  */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, fromWireError, toWireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -24,7 +25,6 @@ import {
   unpackOutcomes,
   unpackReply,
   type FailedReply,
-  type HandlerManifest,
   type HandlerModule,
   type OutcomesNotice,
   type PackedVerdicts,

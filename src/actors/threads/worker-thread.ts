@@ -2,6 +2,7 @@
  * The thread's side: loads the handlers once, then runs one batch per task. Nothing in here, or in
  * what it imports, may reach the native Kafka client: it cannot load beside main.
  */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import { getHeapStatistics } from 'node:v8'
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
@@ -14,7 +15,6 @@ import { threadLog } from './thread-log.ts'
 import type {
   BatchMessage,
   FailedReply,
-  HandlerManifest,
   HandlerModule,
   OutcomesNotice,
   ReplyMessage,

@@ -18,7 +18,7 @@ import {
   type ParentMessage,
   type Question,
 } from './instance-protocol.ts'
-import { createLog } from '../cli/log.ts'
+import { createLog } from '../log.ts'
 import type { MetricSnapshot } from './merged-metrics.ts'
 import { processRegistry } from '../http/process-registry.ts'
 import { endProcess, onStopSignal } from '../cli/signals.ts'

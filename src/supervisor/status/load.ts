@@ -2,11 +2,11 @@
  * What one actor is at, at one moment: plain numbers, so that what they mean (`constraint.ts`) can be told and tested
  * without an engine. Taken now and then over all that it owns, never for a record.
  */
+import type { HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
 import type { Dispatcher } from '../../actors/executors/dispatcher.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
 import type { ActorLoad, IntakeStop, LargestLane } from '../../actors/actor-load.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
-import type { HandlerManifest } from '../../actors/threads/thread-protocol.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { SinkTrouble } from './blocking-record.ts'
