@@ -58,7 +58,7 @@ export class Outbox {
 
   deadLetter(invocation: Invocation, topic: string, error: WireError): void {
     const { actor, clock, delivery, onDeadLettered, onLetterRefused, owner } = this.#options
-    const now = clock.now()
+    const now = clock.wallNow()
     const letter = deadLetterRecord(topic, invocation.record, {
       error,
       attempts: invocation.attempt,

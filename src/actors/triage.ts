@@ -129,7 +129,7 @@ export class Triage {
   #park(invocation: Invocation, lane: Lane | null, error: WireError): void {
     const { clock, isRunning, log, parking } = this.#options
     if (!isRunning()) return
-    parking.park({ invocation, lane, error, sinceMs: clock.now() })
+    parking.park({ invocation, lane, error, sinceMs: clock.wallNow() })
     log.warn(
       { id: idOf(invocation.record), attempts: invocation.attempt, error: describeWire(error) },
       'a record failed for good and is parked; its key waits for `troupe decide`',
@@ -137,7 +137,7 @@ export class Triage {
   }
 
   #noteFailure(invocation: Invocation, error: WireError): void {
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.wallNow()
     invocation.failure = { firstAtMs: invocation.failure?.firstAtMs ?? now, atMs: now, error }
   }
 }

@@ -5,7 +5,7 @@
 import { getHeapStatistics } from 'node:v8'
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { systemClock } from '../../clock.ts'
+import { inBackground, systemClock } from '../../clock.ts'
 import { toWireError, type WireError } from '../../errors.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
 import { HandlerRunner } from '../handlers/handler-runner.ts'
@@ -71,7 +71,7 @@ async function load(): Promise<void> {
     notify({ type: 'ready', threadId, manifests, needsTeardown })
     if (setup.memoryReportMs !== null) {
       tellMemory()
-      setInterval(tellMemory, setup.memoryReportMs).unref()
+      inBackground(setup.memoryReportMs, tellMemory)
     }
   } catch (error) {
     notify({ type: 'failed', threadId, error: toWireError(error), needsTeardown })

@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { extname } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { systemClock } from '../../clock.ts'
 import type { Decision } from '../../actors/parking-lot.ts'
 import { TroupeError, fromWireError } from '../../errors.ts'
 import type { Answers, InstanceMessage, InstanceTask, ParentMessage, Question } from './instance-protocol.ts'
@@ -87,11 +88,11 @@ export class ForkedInstance implements InstanceProcess {
     })
     child.once('disconnect', () => {
       // Where the native client cannot disconnect, even process.exit() waits for it, for ever.
-      const timer = setTimeout(() => {
+      const cancelTimer = systemClock.after(EXIT_TIMEOUT_MS, () => {
         this.kill()
-      }, EXIT_TIMEOUT_MS)
+      })
       child.once('close', () => {
-        clearTimeout(timer)
+        cancelTimer()
       })
     })
   }
@@ -111,17 +112,17 @@ export class ForkedInstance implements InstanceProcess {
   #answer(question: (id: number) => ParentMessage): Promise<unknown> {
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const cancelTimer = systemClock.after(ANSWER_TIMEOUT_MS, () => {
         this.#open.delete(id)
         reject(unreachable(`does not answer within ${ANSWER_TIMEOUT_MS} ms`))
-      }, ANSWER_TIMEOUT_MS)
+      })
       this.#open.set(id, {
         resolve: (value) => {
-          clearTimeout(timer)
+          cancelTimer()
           resolve(value)
         },
         reject: (error) => {
-          clearTimeout(timer)
+          cancelTimer()
           reject(error)
         },
       })
