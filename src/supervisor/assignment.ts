@@ -15,6 +15,7 @@ import { PartitionActor, type PartitionActorOptions } from '../actors/partition-
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, CommittedPosition, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Committer } from '../streams/delivery/committer.ts'
@@ -35,6 +36,7 @@ export interface AssignmentOptions {
   readonly committer: Committer
   readonly credit: Credit
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats
@@ -139,7 +141,7 @@ export class Assignment {
     const name = partitionName(of)
     if (this.#isStopping || this.#ownerless.has(name) || this.#isInOpenEvent(name)) return
     // A timer, because it may have been the last record for long.
-    const cancel = this.#options.clock.after(MAX_OWNERLESS_MS, () => {
+    const cancel = this.#options.lookout.after(MAX_OWNERLESS_MS, () => {
       this.#options.onFailure(new Error(`records of ${name} have come and nobody owns it`))
     })
     this.#ownerless.set(name, cancel)

@@ -13,6 +13,7 @@ import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { Lookout } from '../lookout.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import { AtLeastOnceDelivery } from '../streams/delivery/at-least-once.ts'
 import type { Broker, BrokerProducer } from '../streams/broker-port.ts'
@@ -55,6 +56,7 @@ export class Engine {
   readonly finished: Promise<EngineEnd>
   readonly #parts: EngineParts
   readonly #host: HandlerHost
+  readonly #lookout: Lookout
   readonly #topology: Topology
   readonly #outputs: BrokerProducer
   readonly #deadLetters: BrokerProducer
@@ -73,10 +75,17 @@ export class Engine {
 
   private constructor(
     parts: EngineParts,
-    opened: { host: HandlerHost; topology: Topology; outputs: BrokerProducer; deadLetters: BrokerProducer },
+    opened: {
+      lookout: Lookout
+      host: HandlerHost
+      topology: Topology
+      outputs: BrokerProducer
+      deadLetters: BrokerProducer
+    },
   ) {
     this.#parts = parts
     this.#host = opened.host
+    this.#lookout = opened.lookout
     this.#topology = opened.topology
     this.#outputs = opened.outputs
     this.#deadLetters = opened.deadLetters
@@ -134,14 +143,20 @@ export class Engine {
    */
   static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
     const { app, broker, log } = parts
-    const undo: (() => Promise<void>)[] = []
+    const lookout = new Lookout(parts.clock).start()
+    const undo: (() => Promise<void>)[] = [
+      () => {
+        lookout.stop()
+        return Promise.resolve()
+      },
+    ]
     const { before, release } = untilAborted(signal)
     let noteFatal: (error: Error) => void = () => undefined
     const fatal = new Promise<Error>((resolve) => {
       noteFatal = resolve
     })
     try {
-      const opening = HandlerHost.open({ ...parts, onFatal: noteFatal })
+      const opening = HandlerHost.open({ ...parts, lookout, onFatal: noteFatal })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
       const topology = planTopology(app, host.manifests)
@@ -157,7 +172,7 @@ export class Engine {
       const deadLetters = broker.producer('dead-letters')
       undo.push(() => deadLetters.disconnect())
       await before(deadLetters.connect())
-      const engine = new Engine(parts, { host, topology, outputs, deadLetters })
+      const engine = new Engine(parts, { lookout, host, topology, outputs, deadLetters })
       // From here on it closes everything itself.
       undo.splice(0, Infinity, () => engine.kill())
       // Also what happened before there was an engine to end.
@@ -245,6 +260,7 @@ export class Engine {
       app,
       nowMs: clock.now(),
       startedAtMs: this.#startedAtMs,
+      seenSince: (atMs) => this.#lookout.seenSince(atMs),
       state: this.#state,
       isRestarting: this.#isRestarting,
       lastPollAtMs: this.#membership?.source.lastPollAtMs ?? null,
@@ -261,6 +277,7 @@ export class Engine {
     const { app, broker } = this.#parts
     this.#membership = new Membership({
       ...this.#parts,
+      lookout: this.#lookout,
       app,
       consumer: broker.consumer(),
       actors: this.#topology.actorOfTopic,
@@ -362,6 +379,7 @@ export class Engine {
         log.error({ step: name, error: describeError(error) }, `stopping: ${name} failed to close; going on`)
       }
     }
+    this.#lookout.stop()
     this.#state = 'ended'
     log.info({ reason: end.reason }, 'the supervisor has ended')
     this.#resolveFinished(end)

@@ -7,6 +7,7 @@ import type { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError, errorTable, type ErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import { Appetite } from '../streams/appetite.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
@@ -28,6 +29,7 @@ export interface MembershipOptions {
   readonly delivery: Delivery
   readonly committer: Committer
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats

@@ -7,6 +7,7 @@ import { isMainThread, parentPort, threadId, workerData } from 'node:worker_thre
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { inBackground, systemClock } from '../../clock.ts'
 import { toWireError, type WireError } from '../../errors.ts'
+import { Lookout } from '../../lookout.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
 import { HandlerRunner } from '../handlers/handler-runner.ts'
 import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
@@ -26,6 +27,7 @@ if (isMainThread) throw new Error('worker-thread.js runs in a worker thread only
 
 const setup = workerData as ThreadSetup
 const handlers = new Map<string, OpenHandler>()
+const lookout = new Lookout(systemClock).start()
 const batches = new ThreadBatches({ board: setup.board, handlers, send: sendOutcomes })
 
 const isLoaded = load()
@@ -92,7 +94,7 @@ function openRunner(
     idHeader,
     failedRecords,
     log,
-    clock: systemClock,
+    clock: lookout,
     shared: setup.shared,
   })
 }
