@@ -9,6 +9,7 @@
 import { availableParallelism } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
+import { Lookout } from '../src/lookout.ts'
 import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
 import type { Executor } from '../src/actors/executors/executor.ts'
 import type { Handler } from '../src/actors/handlers/handler.ts'
@@ -77,6 +78,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
       threads: app.threads,
       handlers: [{ ...actor, actor: actor.name, url: url.href }],
       clock: systemClock,
+      lookout: new Lookout(systemClock),
       log: silentLog,
       stats,
       onFatal: (error) => {

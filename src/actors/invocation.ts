@@ -16,9 +16,9 @@ export type Stage = 'queued' | 'at-handler' | 'waiting' | 'parked' | 'at-sinks' 
 
 /** What the attempts so far came to. */
 export interface Failure {
-  /** Clock time of the first one. */
+  /** Wall time of the first one. */
   readonly firstAtMs: number
-  /** Clock time of the last one, and its error. */
+  /** Wall time of the last one, and its error. */
   readonly atMs: number
   readonly error: WireError
 }

@@ -59,7 +59,7 @@ export class Outbox {
 
   deadLetter(invocation: Invocation, { error, topic }: DeadLetter): void {
     const { actor, clock, delivery, onSettled, owner } = this.#options
-    const now = clock.now()
+    const now = clock.wallNow()
     const letter = deadLetterRecord(topic, invocation.record, {
       error,
       attempts: invocation.attempt,

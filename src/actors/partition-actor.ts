@@ -491,14 +491,14 @@ export class PartitionActor implements OutputOwner {
   }
 
   #noteFailure(invocation: Invocation, error: WireError): void {
-    const now = this.#options.clock.now()
+    const now = this.#options.clock.wallNow()
     invocation.failure = { firstAtMs: invocation.failure?.firstAtMs ?? now, atMs: now, error }
   }
 
   /** While the actor ends the record just stays unfinished, for the next owner. */
   #park(ruling: Park, invocation: Invocation, lane: Lane | null): void {
     if (this.#state !== 'running') return
-    this.#parking.park({ invocation, lane, error: ruling.error, sinceMs: this.#options.clock.now() })
+    this.#parking.park({ invocation, lane, error: ruling.error, sinceMs: this.#options.clock.wallNow() })
     this.#notes.noteParked(invocation, ruling)
   }
 

@@ -10,6 +10,7 @@ import type { InputOptions } from '../actors/input-progress.ts'
 import { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
@@ -29,6 +30,7 @@ export interface AssignmentOptions {
   readonly delivery: Delivery
   readonly credit: Credit
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats
@@ -119,7 +121,7 @@ export class Assignment {
     const name = partitionName(of)
     if (this.#isStopping || this.#ownerless.has(name) || this.#isInOpenEvent(name)) return
     // A timer, because it may have been the last record for long.
-    const cancel = this.#options.clock.after(MAX_OWNERLESS_MS, () => {
+    const cancel = this.#options.lookout.after(MAX_OWNERLESS_MS, () => {
       this.#options.onFailure(new Error(`records of ${name} have come and nobody owns it`))
     })
     this.#ownerless.set(name, cancel)

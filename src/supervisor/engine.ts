@@ -13,6 +13,7 @@ import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { Lookout } from '../lookout.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import type { Broker } from '../streams/broker-port.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
@@ -55,6 +56,7 @@ export class Engine {
   readonly finished: Promise<EngineEnd>
   readonly #parts: EngineParts
   readonly #host: HandlerHost
+  readonly #lookout: Lookout
   readonly #topology: Topology
   readonly #delivery: Delivery
   readonly #restarts: RestartPolicy
@@ -68,9 +70,10 @@ export class Engine {
   #resolveFinished: (end: EngineEnd) => void = () => undefined
   readonly #startedAtMs: number
 
-  private constructor(parts: EngineParts, host: HandlerHost) {
+  private constructor(parts: EngineParts, host: HandlerHost, lookout: Lookout) {
     this.#parts = parts
     this.#host = host
+    this.#lookout = lookout
     this.#topology = planTopology(parts.app, host.manifests)
     this.#startedAtMs = parts.clock.now()
     this.#restarts = new RestartPolicy(parts.app.restart)
@@ -112,17 +115,23 @@ export class Engine {
    */
   static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
     const { app, log } = parts
-    const undo: (() => Promise<void>)[] = []
+    const lookout = new Lookout(parts.clock).start()
+    const undo: (() => Promise<void>)[] = [
+      () => {
+        lookout.stop()
+        return Promise.resolve()
+      },
+    ]
     const { before, release } = untilAborted(signal)
     let noteFatal: (error: Error) => void = () => undefined
     const fatal = new Promise<Error>((resolve) => {
       noteFatal = resolve
     })
     try {
-      const opening = HandlerHost.open({ ...parts, onFatal: noteFatal })
+      const opening = HandlerHost.open({ ...parts, lookout, onFatal: noteFatal })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
-      const engine = new Engine(parts, host)
+      const engine = new Engine(parts, host, lookout)
       const topology = engine.#topology
       for (const [name, sink] of Object.entries(app.sinks)) {
         undo.push(() => sink.close())
@@ -219,6 +228,7 @@ export class Engine {
       app,
       nowMs: clock.now(),
       startedAtMs: this.#startedAtMs,
+      seenSince: (atMs) => this.#lookout.seenSince(atMs),
       state: this.#state,
       isRestarting: this.#isRestarting,
       lastPollAtMs: this.#membership?.source.lastPollAtMs ?? null,
@@ -234,6 +244,7 @@ export class Engine {
     const { app, broker } = this.#parts
     this.#membership = new Membership({
       ...this.#parts,
+      lookout: this.#lookout,
       app,
       consumer: broker.consumer(),
       actors: this.#topology.actorOfTopic,
@@ -333,6 +344,7 @@ export class Engine {
         log.error({ step: name, error: describeError(error) }, `stopping: ${name} failed to close; going on`)
       }
     }
+    this.#lookout.stop()
     this.#state = 'ended'
     log.info({ reason: end.reason }, 'the supervisor has ended')
     this.#resolveFinished(end)

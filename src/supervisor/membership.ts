@@ -7,6 +7,7 @@ import type { InputProgress } from '../actors/input-progress.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError, errorTable, type ErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import { Appetite } from '../streams/appetite.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
@@ -26,6 +27,7 @@ export interface MembershipOptions {
   readonly dispatchers: readonly Dispatcher[]
   readonly delivery: Delivery
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats

@@ -121,6 +121,19 @@ describe('park', () => {
     ])
   })
 
+  test('a parked record and a dead letter say when by the wall clock as people have it', () => {
+    const { actor, clock, delivery, take } = makeActor(parking)
+    clock.stepWall(-3_600_000)
+    actor.admit([sourceRecord(0)])
+    actor.settle(take(), [failure])
+    expect(actor.parked()[0]?.sinceMs).toBe(clock.wallNow())
+    clock.stepWall(7_200_000)
+    actor.decide('clicks/0/0', 'dead-letter')
+    const headers = new Map(delivery.deadLetters[0]?.record.headers?.map(([name, value]) => [name, String(value)]))
+    expect(headers.get('troupe.first-failed-at')).toBe('2025-12-31T23:00:00.000Z')
+    expect(headers.get('troupe.dead-lettered-at')).toBe('2026-01-01T01:00:00.000Z')
+  })
+
   test('decide retry: one more attempt, then its key goes on in order', () => {
     const { actor, ready, take } = makeActor(parking)
     actor.admit([sourceRecord(0), sourceRecord(1)])

@@ -14,6 +14,7 @@ import type { SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { Assignment } from '../../src/supervisor/assignment.ts'
 import { UserPauses } from '../../src/supervisor/user-pauses.ts'
+import { Lookout } from '../../src/lookout.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { inputOf, oneOutput, resolvedActor, sourceRecord } from '../actors/actor-fixture.ts'
 
@@ -69,6 +70,7 @@ class World {
       delivery: this.#deliveryTo(committer),
       credit: this.credit,
       clock: this.clock,
+      lookout: new Lookout(this.clock),
       random: () => 0,
       log: silentLog,
       stats: this.stats,

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, vi } from 'vitest'
+import { Lookout } from '../../src/lookout.ts'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import { WorkerPool, type WorkerPoolOptions } from '../../src/actors/threads/worker-pool.ts'
@@ -92,6 +93,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
       },
     ],
     clock: systemClock,
+    lookout: new Lookout(systemClock),
     log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
     stats,
     onFatal: (error) => fatal.push(error),

@@ -5,6 +5,7 @@
  * holds neither its batch mates nor the slot.
  */
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
+import { systemClock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
 import { BatchGate } from './batch-gate.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
@@ -59,9 +60,9 @@ export class ThreadBatches {
     const room = this.#gate.enter(message.isAlone)
     if (room !== undefined) await room
     this.#told ??= performance.eventLoopUtilization()
-    const takenAt = performance.now()
+    const takenAt = systemClock.now()
     const runs = unpackBatch(message)
-    const unpackedMs = performance.now() - takenAt
+    const unpackedMs = systemClock.now() - takenAt
     // What waits must not hold on to the message, which has the bytes of all records.
     const { number, row } = message
     const results: (PackedVerdicts | null)[] = []
@@ -90,9 +91,9 @@ export class ThreadBatches {
     else for (const [run, { actor }] of runs.entries()) if (results[run] === null) this.#slow.add(actor)
     const hasOutcome = pending < results.length
     const busyMs = hasOutcome ? this.#takeBusyMs() : 0
-    const handledAt = performance.now()
+    const handledAt = systemClock.now()
     const reply = packReply(results, busyMs, message.slab.byteLength)
-    const endedAt = performance.now()
+    const endedAt = systemClock.now()
     return { ...reply, packingMs: unpackedMs + endedAt - handledAt, totalMs: endedAt - takenAt }
   }
 
@@ -104,7 +105,7 @@ export class ThreadBatches {
   ): void {
     const notes = new BatchNotes(this.#options.board, row)
     let first = 0
-    let startedAt = performance.now()
+    let startedAt = systemClock.now()
     for (const { actor, records } of runs) {
       const handler = this.#options.handlers.get(actor)
       if (handler === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${actor}`)
@@ -114,7 +115,7 @@ export class ThreadBatches {
       const result = isFull ? unrun : runLane(handler.runner, own, first, notes, startedAt)
       if (result instanceof Promise) {
         begin(actor, result)
-        startedAt = performance.now()
+        startedAt = systemClock.now()
       } else {
         results.push(result)
         startedAt += result.elapsedMs
@@ -128,7 +129,7 @@ export class ThreadBatches {
    * for long, or end it.
    */
   #leave(): void {
-    setImmediate(() => this.#gate.leave())
+    systemClock.after(0, () => this.#gate.leave())
   }
 
   #addWaiting(actor: string, records: number): void {
@@ -137,7 +138,7 @@ export class ThreadBatches {
 
   #tell(late: LateVerdicts): void {
     if (this.#late.push(late) > 1) return
-    setImmediate(() => {
+    systemClock.after(0, () => {
       const all = this.#late
       this.#late = []
       this.#options.send(packOutcomes(all, this.#takeBusyMs()))
@@ -177,6 +178,6 @@ function copyOf(bytes: Uint8Array | null): Buffer | null {
 
 function endOfTurn(): Promise<void> {
   return new Promise((resolve) => {
-    setImmediate(resolve)
+    systemClock.after(0, resolve)
   })
 }

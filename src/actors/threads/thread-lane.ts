@@ -11,7 +11,7 @@ const turns = new TurnWatch(systemClock)
 /**
  * A promise only when the handler is asynchronous: then the run ends with that record, so that its
  * outputs need not wait for those of the next. `first` is the index in the batch of the first of
- * these records; `startedAt` is what `performance` says now, which the caller knows from the lane
+ * these records; `startedAt` is what the clock says now, which the caller knows from the lane
  * before.
  */
 export function runLane(
@@ -27,17 +27,17 @@ export function runLane(
     notes.beginRecord(first + index)
     const result = runner.run(record, attempt)
     if (result instanceof Promise) {
-      const heldMs = (performance.now() - startedAt) / (index + 1)
+      const heldMs = (systemClock.now() - startedAt) / (index + 1)
       const hasWaited = turns.begin()
       return result.then((verdict) => {
         notes.endRecord(first + index)
         const promise = { heldMs, hasWaited: hasWaited() }
-        return { verdicts: [...verdicts, verdict], elapsedMs: performance.now() - startedAt, promise }
+        return { verdicts: [...verdicts, verdict], elapsedMs: systemClock.now() - startedAt, promise }
       })
     }
     notes.endRecord(first + index)
     verdicts.push(result)
     if (endsRun(result)) break
   }
-  return { verdicts, elapsedMs: performance.now() - startedAt, promise: null }
+  return { verdicts, elapsedMs: systemClock.now() - startedAt, promise: null }
 }

@@ -9,7 +9,7 @@ import type { Worker } from 'node:worker_threads'
 export interface PoolThread {
   readonly id: number
   readonly worker: Worker
-  /** Clock time when it was first seen. */
+  /** When it was first seen, by the lookout's time. */
   readonly sinceMs: number
   /** URL of the handler module that it has begun to load last; null: none yet. */
   loading: string | null

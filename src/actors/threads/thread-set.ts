@@ -12,6 +12,7 @@ import { Piscina, queueOptionsSymbol } from 'piscina'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, describeError, fromWireError, type WireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { Lookout } from '../../lookout.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { readableUrl } from '../../typescript-source.ts'
@@ -37,6 +38,7 @@ export interface ThreadSetOptions {
   /** What the app shares; nothing unless given. */
   readonly shared?: SharedData
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
   /** A thread became ready or has ended. */
@@ -84,7 +86,7 @@ export class ThreadSet {
 
   constructor(options: ThreadSetOptions) {
     this.#options = options
-    const { threads, handlers, board, clock, shared = {} } = options
+    const { threads, handlers, board, lookout, shared = {} } = options
     this.started = new Promise((resolve, reject) => {
       this.#resolveStarted = resolve
       this.#rejectStarted = reject
@@ -108,7 +110,7 @@ export class ThreadSet {
       ...(threads.maxHeapMb === null ? {} : { resourceLimits: { maxOldGenerationSizeMb: threads.maxHeapMb } }),
     })
     this.#roster = new ThreadRoster(() => this.#pool.threads)
-    this.#roster.update(clock.now())
+    this.#roster.update(lookout.seenMs)
     this.#pool.on('message', (notice: ThreadNotice) => {
       this.#noteNotice(notice)
     })
@@ -168,9 +170,9 @@ export class ThreadSet {
 
   /** Resolves when no thread is loading any more, or after a time limit: what takes longer waits for something, and may be ended. */
   #loadingEnded(): Promise<void> {
-    const { clock, startTimeoutMs = START_TIMEOUT_MS } = this.#options
+    const { clock, lookout, startTimeoutMs = START_TIMEOUT_MS } = this.#options
     const isLoading = ({ hasSpoken, sinceMs }: PoolThread): boolean =>
-      !hasSpoken && clock.now() - sinceMs < startTimeoutMs
+      !hasSpoken && lookout.seenMs - sinceMs < startTimeoutMs
     return new Promise((resolve) => {
       const cancel = clock.after(LOADING_TIMEOUT_MS, resolve)
       this.#noteLoadingEnded = () => {
@@ -222,7 +224,7 @@ export class ThreadSet {
     if (thread === undefined) return
     if (notice.type === 'memory') {
       const { bytes } = notice
-      thread.memory = { bytes, atMs: this.#options.clock.now(), baseBytes: thread.memory?.baseBytes ?? bytes }
+      thread.memory = { bytes, atMs: this.#options.lookout.seenMs, baseBytes: thread.memory?.baseBytes ?? bytes }
       return
     }
     if (notice.type === 'loading') {
@@ -246,8 +248,8 @@ export class ThreadSet {
 
   /** One or more threads have ended. Piscina has put others in their place, or has given up. */
   #noteEnded(): void {
-    const { clock, log, onChanged, onEnded, stats, threads } = this.#options
-    const ended = this.#roster.update(clock.now())
+    const { lookout, log, onChanged, onEnded, stats, threads } = this.#options
+    const ended = this.#roster.update(lookout.seenMs)
     this.#noteLoadingEnded()
     if (this.#state === 'destroyed') return
     for (const thread of ended) {
@@ -271,9 +273,9 @@ export class ThreadSet {
 
   /** Looks for threads that do not become ready: a top-level await or a setup that never settles. */
   #look(): void {
-    const { clock, startTimeoutMs = START_TIMEOUT_MS, threads } = this.#options
+    const { clock, lookout, startTimeoutMs = START_TIMEOUT_MS, threads } = this.#options
     this.#cancelLook = clock.after(Math.min(LOOK_INTERVAL_MS, startTimeoutMs), () => {
-      const now = clock.now()
+      const now = lookout.seenMs
       const late = this.#roster.threads.filter(({ isReady, sinceMs }) => !isReady && now - sinceMs >= startTimeoutMs)
       if (late.length > 0) {
         const message = `${late.length} of ${threads.count} threads did not load and set up their handlers within ${startTimeoutMs} ms`
@@ -285,12 +287,12 @@ export class ThreadSet {
 
   /** Replaces threads while the process has more memory than it may. */
   #watchMemory(limitMb: number, watch: MemoryWatch): void {
-    const { clock, log, onChanged, stats } = this.#options
+    const { clock, lookout, log, onChanged, stats } = this.#options
     this.#cancelMemoryWatch = clock.after(MEMORY_REPORT_MS, () => {
       for (const thread of this.#roster.threads) {
         if (thread.isRetiring && thread.records === 0) void this.#leave(thread)
       }
-      const action = watch.look(clock.now(), process.memoryUsage.rss(), this.#roster.threads)
+      const action = watch.look(lookout.seenMs, process.memoryUsage.rss(), this.#roster.threads)
       const thread = action === null ? undefined : this.#roster.find(action.id)
       if (action !== null && thread !== undefined) {
         const rssMb = Math.round(action.rssBytes / MIB)

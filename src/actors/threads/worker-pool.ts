@@ -14,6 +14,7 @@ import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, fromWireError, toWireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
 import { findCulprit } from './blame.ts'
@@ -44,6 +45,7 @@ export interface WorkerPoolOptions extends Pick<
   readonly threads: ResolvedApp['threads']
   readonly handlers: readonly HandlerModule[]
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
   /** The running pool can do nothing more, and why. Called once at most; nothing is in flight then. */
@@ -460,9 +462,9 @@ export class WorkerPool implements Executor {
 
   /** Ends threads that are held by a record for longer than its handler may take. */
   #watch(): void {
-    const { clock, watch: { intervalMs } = WATCH } = this.#options
+    const { clock, lookout, watch: { intervalMs } = WATCH } = this.#options
     this.#cancelWatch = clock.after(intervalMs, () => {
-      for (const id of this.#watchdog.look(clock.now(), this.#watchedBatches())) this.#threads.endHeld(id)
+      for (const id of this.#watchdog.look(lookout.seenMs, this.#watchedBatches())) this.#threads.endHeld(id)
       this.#watch()
     })
   }

@@ -6,8 +6,9 @@ import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import { getHeapStatistics } from 'node:v8'
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { systemClock } from '../../clock.ts'
+import { inBackground, systemClock } from '../../clock.ts'
 import { toWireError, type WireError } from '../../errors.ts'
+import { Lookout } from '../../lookout.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
 import { HandlerRunner } from '../handlers/handler-runner.ts'
 import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
@@ -26,6 +27,7 @@ if (isMainThread) throw new Error('worker-thread.js runs in a worker thread only
 
 const setup = workerData as ThreadSetup
 const handlers = new Map<string, OpenHandler>()
+const lookout = new Lookout(systemClock).start()
 const batches = new ThreadBatches({ board: setup.board, handlers, send: sendOutcomes })
 
 const isLoaded = load()
@@ -71,7 +73,7 @@ async function load(): Promise<void> {
     notify({ type: 'ready', threadId, manifests, needsTeardown })
     if (setup.memoryReportMs !== null) {
       tellMemory()
-      setInterval(tellMemory, setup.memoryReportMs).unref()
+      inBackground(setup.memoryReportMs, tellMemory)
     }
   } catch (error) {
     notify({ type: 'failed', threadId, error: toWireError(error), needsTeardown })
@@ -92,7 +94,7 @@ function openRunner(
     idHeader,
     failedRecords,
     log,
-    clock: systemClock,
+    clock: lookout,
     shared: setup.shared,
   })
 }

@@ -8,6 +8,7 @@
  * does is to end the server process of the lost one.
  */
 import type { QueryConfig } from 'pg'
+import { systemClock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
 import { asksForNewConnection, describeConnectionError, isServerError } from './errors.ts'
 import { createSession, logIn, resetSession, type Backend, type Session } from './session.ts'
@@ -117,13 +118,13 @@ export class PostgresConnection {
 }
 
 async function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
+  let cancelTimer = (): void => undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs)
+    cancelTimer = systemClock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs / 1000} s`)))
   })
   try {
     return await Promise.race([promise, timeout])
   } finally {
-    clearTimeout(timer)
+    cancelTimer()
   }
 }

@@ -2,6 +2,7 @@
 import client from 'prom-client'
 import { systemClock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import { Lookout } from '../../lookout.ts'
 import { instanceMetrics } from '../../metrics/metrics.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineEnd } from '../engine.ts'
@@ -36,12 +37,13 @@ const STOP_GRACE_MS = 30_000
 /** Starts them. Rejects with PORT_IN_USE, or OPTIONS_INVALID where the parent cannot listen. */
 export async function startInstances({ flags, log, module, options, signal }: InstancesRun): Promise<RunningInstances> {
   const metrics = new MergedMetrics()
+  const lookout = new Lookout(systemClock)
   const instances = new Instances({
     count: options.instances,
-    launch: (instance) => forkInstance({ instance, module, flags }),
+    launch: (instance) => forkInstance({ instance, module, flags }, lookout),
     restart: options.restart,
     stopTimeoutMs: options.drainTimeoutMs + STOP_GRACE_MS,
-    clock: systemClock,
+    clock: lookout,
     log,
     metrics,
   })
@@ -73,10 +75,12 @@ export async function startInstances({ flags, log, module, options, signal }: In
   }
   if (signal.aborted) onAbort()
   else signal.addEventListener('abort', onAbort, { once: true })
+  lookout.start()
   instances.start()
   return {
     finished: instances.finished.then(async (end) => {
       signal.removeEventListener('abort', onAbort)
+      lookout.stop()
       await server?.close()
       return end
     }),

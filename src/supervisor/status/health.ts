@@ -31,7 +31,7 @@ export function describeHealth(view: EngineView): Health {
   const reasons: string[] = []
   if (view.state === 'ended') reasons.push('the supervisor has ended')
   if (view.state === 'running' && !view.isRestarting) {
-    const ageMs = view.lastPollAtMs === null ? 0 : view.nowMs - view.lastPollAtMs
+    const ageMs = view.lastPollAtMs === null ? 0 : view.seenSince(view.lastPollAtMs)
     if (ageMs > MAX_POLL_AGE_MS) reasons.push(`the poll loop has not come round for ${seconds(ageMs)}`)
     else reasons.push(...view.actors.flatMap((actor) => describeStuckWork(actor, view)), ...describeDryIntake(view))
   }
@@ -42,8 +42,8 @@ export function describeHealth(view: EngineView): Health {
 }
 
 /** Records in flight, and no attempt ends: neither a retry, nor a sink that is away, nor a parked record explains it. */
-function describeStuckWork(actor: PartitionActor, { nowMs, troubles }: EngineView): string[] {
-  const silentMs = nowMs - actor.progressAtMs
+function describeStuckWork(actor: PartitionActor, { seenSince, troubles }: EngineView): string[] {
+  const silentMs = seenSince(actor.progressAtMs)
   const canGoOn = actor.hasWorkAtHandler || (actor.hasWorkAtSinks && troubles.length === 0)
   if (actor.halt !== null || !canGoOn || silentMs <= MAX_SILENCE_MS + actor.actor.handlerTimeoutMs) return []
   return [`${actor.id} has ${actor.heldRecords} records in flight and finished none for ${seconds(silentMs)}`]
@@ -55,9 +55,9 @@ function describeStuckWork(actor: PartitionActor, { nowMs, troubles }: EngineVie
  * threads that have enough are brought no more, and whether they get on is judged by what they have.
  */
 function describeDryIntake(view: EngineView): string[] {
-  const { actors, app, bytesInFlight, nowMs, recordsInFlight, troubles } = view
+  const { actors, app, bytesInFlight, nowMs, recordsInFlight, seenSince, troubles } = view
   const hasRoom = recordsInFlight < app.intake.maxRecords && bytesInFlight < app.intake.maxBytes
-  const silentMs = Math.min(...actors.map((actor) => nowMs - actor.progressAtMs))
+  const silentMs = Math.min(...actors.map((actor) => seenSince(actor.progressAtMs)))
   if (!hasRoom || troubles.length > 0 || silentMs <= MAX_SILENCE_MS) return []
   if (actors.some(({ readyRecordCount }) => readyRecordCount > 0)) return []
   return actors
@@ -66,7 +66,7 @@ function describeDryIntake(view: EngineView): string[] {
       const { isPaused, lag, lagSinceMs, logEndAtMs } = stats
       if (isPaused || held.count > 0 || lag === null || lag === 0) return []
       const isSeenNow = logEndAtMs !== null && nowMs - logEndAtMs <= MAX_LOG_END_AGE_MS
-      const isSeenForLong = lagSinceMs !== null && nowMs - lagSinceMs > MAX_SILENCE_MS
+      const isSeenForLong = lagSinceMs !== null && seenSince(lagSinceMs) > MAX_SILENCE_MS
       if (!isSeenNow || !isSeenForLong) return []
       return [`${topic}/${partition} has a lag of ${lag} and nothing was read for ${seconds(silentMs)}`]
     })

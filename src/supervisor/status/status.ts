@@ -12,6 +12,8 @@ export interface EngineView {
   readonly app: ResolvedApp
   readonly nowMs: number
   readonly startedAtMs: number
+  /** How much of the time since then this process has seen, who may have stood still. */
+  readonly seenSince: (atMs: number) => number
   readonly state: 'starting' | 'running' | 'stopping' | 'ended'
   readonly isRestarting: boolean
   /** Clock time of the last poll that came back; null before the first membership. */

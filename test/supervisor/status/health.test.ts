@@ -6,6 +6,7 @@ import { describeHealth } from '../../../src/supervisor/status/health.ts'
 import { findBlockingRecord } from '../../../src/supervisor/status/blocking-record.ts'
 import { describeStatus, type EngineView } from '../../../src/supervisor/status/status.ts'
 import { inputOf, failure, makeActor, oneOutput, resolvedActor, sourceRecord } from '../../actors/actor-fixture.ts'
+import { Lookout } from '../../../src/lookout.ts'
 
 const app: ResolvedApp = resolveOptions({
   kafka: { brokers: 'localhost:9092', groupId: 'g' },
@@ -19,6 +20,7 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     app,
     nowMs: clock.now(),
     startedAtMs: 0,
+    seenSince: (atMs) => clock.now() - atMs,
     state: 'running',
     isRestarting: false,
     lastPollAtMs: clock.now(),
@@ -35,6 +37,21 @@ const healthOf = (made: Made, changes: Partial<EngineView> = {}): readonly strin
   describeHealth(viewOf(made, changes)).reasons
 
 const postgresAway = [{ sink: 'postgres', sinceMs: 0, reason: 'connection refused' }]
+
+test('a process that stood still for 60 s is not unhealthy for what it did not see', async () => {
+  const made = makeActor()
+  const lookout = new Lookout(made.clock).start()
+  const seenSince = (atMs: number): number => lookout.seenSince(atMs)
+  made.actor.admit([sourceRecord(5)])
+  made.take()
+  const lastPollAtMs = made.clock.now()
+  await made.clock.advance(10_000)
+  await made.clock.standStill(60_000)
+  expect(healthOf(made, { lastPollAtMs, seenSince })).toEqual([])
+  expect(healthOf(made, { lastPollAtMs })).not.toEqual([])
+  await made.clock.advance(50_000)
+  expect(healthOf(made, { lastPollAtMs, seenSince })).toEqual(['the poll loop has not come round for 61 s'])
+})
 
 describe('the record that the position waits for', () => {
   const holderOf = ({ actor, clock }: Made, troubles: EngineView['troubles'] = []) =>
