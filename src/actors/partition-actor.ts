@@ -26,7 +26,7 @@ import type { Credit } from '../streams/credit.ts'
 import type { CommittedPartition, Delivery } from '../streams/delivery/delivery.ts'
 import type { EncodedEffect } from '../streams/flows/flow.ts'
 import type { OffsetTracker } from '../streams/positions/offset-tracker.ts'
-import { sizeInBytes, type SourceRecord } from '../streams/record.ts'
+import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorStats, PartitionStats } from '../metrics/stats.ts'
 import { HeldRecords } from './held-records.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
@@ -131,7 +131,7 @@ export class PartitionActor implements CommittedPartition {
     this.epoch = options.epoch
     this.#progress = new PartitionProgress(options)
     this.#lanes = new Lanes(options.actor.order, options.actor.runOn)
-    this.#held = new HeldRecords(options.credit)
+    this.#held = new HeldRecords(options)
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking })
     this.#outbox = this.#outboxOf(options)
     this.#triage = this.#triageOf(options)
@@ -264,19 +264,21 @@ export class PartitionActor implements CommittedPartition {
     if (this.#held.count === 0) this.#progress.atMs = now
     let hasSkipped = false
     for (const record of records) {
-      const size = sizeInBytes(record)
-      stats.receivedBytes += size
+      const payload = payloadBytes(record)
+      stats.receivedBytes += payload
       if (this.tracker.isFinishedBefore(record.offset)) {
         this.tracker.skip(record.offset)
         stats.alreadyFinished += 1
         hasSkipped = true
         continue
       }
-      const invocation = newInvocation(record, this.tracker.start(record.offset), size, now)
+      const invocation = newInvocation(record, this.tracker.start(record.offset), sizeInBytes(record, payload), now)
       this.#held.add(invocation)
       this.#lanes.admit(invocation)
     }
     stats.received += records.length
+    stats.receivedPosition = (records.at(-1)?.offset ?? -1) + 1
+    stats.safePosition = this.tracker.safePosition
     this.#noteLoad()
     if (hasSkipped) this.#noteProgress()
   }
@@ -435,8 +437,6 @@ export class PartitionActor implements CommittedPartition {
         this.#skip(invocation)
         return null
       case 'dead-letter':
-        this.#triage.deadLetter(invocation, verdict.error)
-        return null
       case 'park':
       case 'stop':
       case 'escalate':
@@ -524,7 +524,7 @@ export class PartitionActor implements CommittedPartition {
   #haltOn(invocation: Invocation, reason: string, code: ErrorCode): TroupeError {
     const id = idOf(invocation.record)
     // One that a sink or the dead-letter topic refused stands in no lane that would give it up.
-    if (invocation.stage === 'at-sinks' || invocation.stage === 'at-dead-letters') this.#held.remove(invocation)
+    if (invocation.stage === 'at-sinks' || invocation.stage === 'at-dead-letters') this.#held.drop([invocation])
     invocation.stage = 'halted'
     const { attempt, record } = invocation
     this.#halt ??= { id, offset: record.offset, attempt, reason, sinceMs: this.#options.clock.now() }
@@ -567,7 +567,7 @@ export class PartitionActor implements CommittedPartition {
 
   #release(discarded: readonly Invocation[]): void {
     if (discarded.length === 0) return
-    this.#held.removeAll(discarded)
+    this.#held.drop(discarded)
     this.#noteLoad()
   }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts'
 import type { ErrorCode, TroupeError, WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedActor } from '../options/options.ts'
+import { codeLabel } from '../metrics/code-tally.ts'
 import type { ActorStats, PartitionStats } from '../metrics/stats.ts'
 import type { FailedRecords } from './handlers/handler.ts'
 import { idOf, type Invocation } from './invocation.ts'
@@ -45,7 +46,7 @@ export class Triage {
   retry(invocation: Invocation, lane: Lane, error: WireError, ownDelayMs: number | undefined): number | null {
     const { actor, actorStats, clock, log, random, stats } = this.#options
     if (invocation.attempt >= actor.retry.attempts) return this.giveUp(invocation, lane, actor.failedRecords, error)
-    actorStats.failures.add(error.code ?? 'HANDLER_FAILED')
+    actorStats.failures.add(error.code)
     this.#noteFailure(invocation, error)
     const delayMs = retryDelayMs(actor.retry, invocation.attempt, ownDelayMs, random)
     log.debug(
@@ -61,7 +62,7 @@ export class Triage {
 
   /** The attempt was the last one. Returns how long the lane waits; null: it goes on, or ends. */
   giveUp(invocation: Invocation, lane: Lane, policy: FailedRecords, error: WireError): number | null {
-    this.#options.actorStats.failures.add(error.code ?? 'HANDLER_FAILED')
+    this.#options.actorStats.failures.add(error.code)
     return this.#applyPolicy(invocation, lane, policy, error)
   }
 
@@ -81,14 +82,13 @@ export class Triage {
   /** Its letter is durable. The 1st, 10th, 100th, … of each kind is logged: a mistake in a handler must not go by in silence, nor flood the log. */
   noteDeadLettered(invocation: Invocation, error: WireError): void {
     const { actor, actorStats, log, stats } = this.#options
-    const code = error.code ?? 'DEAD_LETTER'
+    const label = codeLabel(error.code)
     stats.deadLettered += 1
-    actorStats.deadLetters.add(code)
-    const count = actorStats.deadLetters.get(code)
+    const count = actorStats.deadLetters.add(error.code)
     if (!Number.isInteger(Math.log10(count))) return
     log.warn(
-      { actor: actor.name, id: idOf(invocation.record), code, count, error: error.message },
-      `${count} dead-lettered by actor ${actor.name} with ${code} so far`,
+      { actor: actor.name, id: idOf(invocation.record), code: error.code ?? label, count, error: error.message },
+      `${count} dead-lettered by actor ${actor.name} with ${label} so far`,
     )
   }
 

@@ -43,7 +43,7 @@ function find(this: readonly (Map<unknown, unknown> | Set<unknown>)[], mark: str
     if (!(each instanceof Map || each instanceof Set) || Object.hasOwn(each, 'constructor')) continue
     for (const [key, value] of each.entries()) {
       look(key)
-      look(value)
+      if (value !== key) look(value)
     }
   }
   return found
