@@ -89,9 +89,9 @@ describe.skipIf(!kafkaIsAvailable)('metrics on real Kafka', () => {
       const lowest = new Map<number, number>()
       const ends = new Map<number, number>()
       for (const { offset, partition, value } of await readAll(input.name)) {
-        ends.set(partition, Math.max(ends.get(partition) ?? 0, Number(offset) + 1))
+        ends.set(partition, Math.max(ends.get(partition) ?? 0, offset + 1))
         const { n } = JSON.parse(String(value)) as { n: number }
-        if (n < 10) lowest.set(partition, Math.min(lowest.get(partition) ?? Infinity, Number(offset)))
+        if (n < 10) lowest.set(partition, Math.min(lowest.get(partition) ?? Infinity, offset))
       }
       expect(during.sum('troupe_records_in_flight')).toBe(10)
       expect(during.sum('troupe_records_received_total')).toBe(RECORDS)

@@ -3,7 +3,7 @@
  * agree with. Knows nothing of how it counts.
  */
 import type { Broker, BrokerConsumer, BrokerProducer, CommitReport } from '../../src/streams/broker-port.ts'
-import type { EncodedRow, Sink } from '../../src/streams/delivery/sink.ts'
+import type { Sink } from '../../src/streams/delivery/sink.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../../src/streams/record.ts'
 
 /** What was asked of one sink or producer, and what it said. */
@@ -52,7 +52,7 @@ export class SeamCounts {
       prepare: (destinations) => sink.prepare(destinations),
       write: (batch) => counted(counts, batch.length, () => sink.write(batch)),
       close: () => sink.close(),
-    } satisfies Sink<EncodedRow>
+    } satisfies Sink
   }
 
   polledOf(of: TopicPartition): readonly SourceRecord[] {
