@@ -211,6 +211,11 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable
 
+/** Whether a text from elsewhere is a code of ours. */
+export function isErrorCode(code: string | undefined): code is ErrorCode {
+  return code !== undefined && Object.hasOwn(errorTable, code)
+}
+
 const brand = Symbol.for('troupe.error')
 
 export class TroupeError extends Error {
@@ -320,7 +325,9 @@ export function toWireError(error: unknown, depth = 0): WireError {
           : 'other',
   }
   if (error.stack !== undefined) wire.stack = error.stack
-  if (typeof code === 'string' || typeof code === 'number') wire.code = String(code)
+  // The code of a DOMException is a number of old: it goes by its name (TimeoutError, DataCloneError).
+  if (error instanceof DOMException) wire.code = error.name
+  else if (typeof code === 'string' || typeof code === 'number') wire.code = String(code)
   if (isRetryableError(error) && error.retryAfterMs !== undefined) wire.retryAfterMs = error.retryAfterMs
   const fields = plainFields(error)
   if (fields !== undefined) wire.fields = fields
@@ -353,9 +360,7 @@ function rebuild(wire: WireError, options: { cause: Error } | undefined): Error 
     case 'terminal':
       return new TerminalError(wire.message, options)
     case 'troupe':
-      if (wire.code !== undefined && wire.code in errorTable) {
-        return new TroupeError(wire.code as ErrorCode, wire.message, options)
-      }
+      if (isErrorCode(wire.code)) return new TroupeError(wire.code, wire.message, options)
       return new Error(wire.message, options)
     case 'other':
       return new Error(wire.message, options)

@@ -1,6 +1,7 @@
 /** Counts and tells what went wrong with the records of one partition actor: numbers for /metrics, lines for the log. */
 import { TroupeError, describeError, type WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { codeLabel } from '../metrics/code-tally.ts'
 import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import { idOf, type Invocation } from './invocation.ts'
@@ -23,9 +24,9 @@ export class FailureNotes {
     this.#log = log
   }
 
-  /** An attempt has failed, other than by the handler's word that the record is a dead letter. */
+  /** An attempt has failed. */
   noteAttempt(error: WireError): void {
-    this.#stats.failures.add(error.code ?? 'HANDLER_FAILED')
+    this.#stats.failures.add(error.code)
   }
 
   noteRetry({ record, attempt }: Invocation, { delayMs, error }: Retry): void {
@@ -57,13 +58,13 @@ export class FailureNotes {
   /** Its letter is durable. The 1st, 10th, 100th, … of each kind is logged: a mistake in a handler must not go by in silence, nor flood the log. */
   noteDeadLettered({ record }: Invocation, error: WireError): void {
     const { name } = this.#actor
-    const code = error.code ?? 'DEAD_LETTER'
-    this.#stats.deadLetters.add(code)
-    const count = this.#stats.deadLetters.get(code)
+    // By its label: codes that users choose are without number.
+    const label = codeLabel(error.code)
+    const count = this.#stats.deadLetters.add(error.code)
     if (!Number.isInteger(Math.log10(count))) return
     this.#log.warn(
-      { actor: name, id: idOf(record), code, count, error: error.message },
-      `${count} dead-lettered by actor ${name} with ${code} so far`,
+      { actor: name, id: idOf(record), code: error.code ?? label, count, error: error.message },
+      `${count} dead-lettered by actor ${name} with ${label} so far`,
     )
   }
 }

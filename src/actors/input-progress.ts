@@ -43,11 +43,11 @@ export class InputProgress implements CommittedPartition {
 
   constructor(options: InputProgressOptions) {
     this.#options = options
-    const { credit, epoch, partition, start, stats, topic } = options
+    const { epoch, partition, start, stats, topic } = options
     this.topic = topic
     this.partition = partition
     this.tracker = new OffsetTracker(start)
-    this.held = new HeldRecords(credit)
+    this.held = new HeldRecords(options)
     this.stats = stats
     stats.isAssigned = true
     stats.epoch = epoch

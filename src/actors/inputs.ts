@@ -46,7 +46,7 @@ export class Inputs {
 
   /** These are left to the next owner. */
   giveUp(invocations: readonly Invocation[]): void {
-    for (const invocation of invocations) this.of(invocation.record).held.remove(invocation)
+    for (const invocation of invocations) this.of(invocation.record).held.drop(invocation)
   }
 
   noteLoad(): void {

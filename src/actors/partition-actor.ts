@@ -26,7 +26,7 @@ import type { Credit } from '../streams/credit.ts'
 import type { ActorDelivery } from '../streams/delivery/delivery.ts'
 import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../streams/flows/flow.ts'
-import { sizeInBytes, type SourceRecord } from '../streams/record.ts'
+import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
@@ -223,19 +223,21 @@ export class PartitionActor implements OutputOwner {
     if (this.heldRecords === 0) this.#progress.atMs = now
     let hasSkipped = false
     for (const record of records) {
-      const size = sizeInBytes(record)
-      stats.receivedBytes += size
+      const payload = payloadBytes(record)
+      stats.receivedBytes += payload
       if (tracker.isFinishedBefore(record.offset)) {
         tracker.skip(record.offset)
         stats.alreadyFinished += 1
         hasSkipped = true
         continue
       }
-      const invocation = newInvocation(record, tracker.start(record.offset), size, now)
+      const invocation = newInvocation(record, tracker.start(record.offset), sizeInBytes(record, payload), now)
       held.add(invocation)
       this.#lanes.admit(invocation)
     }
     stats.received += records.length
+    stats.receivedPosition = (records.at(-1)?.offset ?? -1) + 1
+    stats.safePosition = tracker.safePosition
     this.#noteLoad()
     if (hasSkipped) input.noteProgress()
   }
@@ -398,10 +400,8 @@ export class PartitionActor implements OutputOwner {
         return null
       default: {
         const ruling = ruleOnAttempt(this.actor, invocation.attempt, verdict, this.#options.random)
-        if (verdict.type !== 'dead-letter') {
-          this.#notes.noteAttempt(ruling.error)
-          this.#noteFailure(invocation, ruling.error)
-        }
+        this.#notes.noteAttempt(ruling.error)
+        this.#noteFailure(invocation, ruling.error)
         return ruling
       }
     }
@@ -504,7 +504,7 @@ export class PartitionActor implements OutputOwner {
 
   #haltOn(ruling: Halt, invocation: Invocation, lane: Lane | null): void {
     // One that stands in no lane would be given up by nobody else.
-    if (lane === null) this.#inputs.of(invocation.record).held.remove(invocation)
+    if (lane === null) this.#inputs.giveUp([invocation])
     invocation.stage = 'halted'
     const { attempt, record } = invocation
     const { reason } = ruling

@@ -5,7 +5,7 @@
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { InputProgress } from '../actors/input-progress.ts'
 import type { Clock } from '../clock.ts'
-import { TroupeError, errorTable, type ErrorCode } from '../errors.ts'
+import { TroupeError, isErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
@@ -179,7 +179,7 @@ export class Membership {
     if (trouble.severity === 'fatal') {
       // The next membership begins where the policy says: at the start of a partition it is applied.
       if (this.#isDecided(trouble)) return this.#fail(new Error(trouble.message))
-      const code = trouble.code in errorTable ? (trouble.code as ErrorCode) : 'INTERNAL'
+      const code = isErrorCode(trouble.code) ? trouble.code : 'INTERNAL'
       this.#fail(new TroupeError(code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)

@@ -48,7 +48,7 @@ describe('failedRecords', () => {
     actor.settle(last, [oneOutput])
     expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({ skipped: 1, attempts: 4 })
     expect(escalations).toHaveLength(1)
-    expect(stats.actor('enrich').failures.get('E_NEVER')).toBe(3)
+    expect(stats.actor('enrich').failures.get('OTHER')).toBe(3)
   })
 
   test('an output that its sink refuses is a record that failed for good, too', () => {

@@ -19,6 +19,8 @@ export interface MemberParts {
   readonly sink: Sink
   readonly random: () => number
   readonly log?: Log
+  /** What the member counts in. Default: its own, which nobody sees. */
+  readonly stats?: EngineStats
 }
 
 export interface RunningMember {
@@ -39,9 +41,9 @@ export interface EngineUnderTest {
 
 export const troupe: EngineUnderTest = {
   async start(parts) {
-    const { broker, clock, log = silentLog, random } = parts
+    const { broker, clock, log = silentLog, random, stats = new EngineStats() } = parts
     const app = appFor(parts)
-    const engine = await Engine.start({ app, broker, clock, random, log, stats: new EngineStats() })
+    const engine = await Engine.start({ app, broker, clock, random, log, stats })
     return {
       stop: () => engine.stop(),
       kill: () => engine.kill(),

@@ -122,13 +122,15 @@ export class Committer {
   #learnLimit(refused: CommitReport['positions']): void {
     for (const each of refused) {
       const name = partitionName(each)
+      const partition = this.#stored.get(name)
+      // It has gone meanwhile: nothing of it may stay here.
+      if (partition === undefined) continue
       // Not told: what the client has committed by itself of a partition that it gave back.
       if (each.metadataLength !== undefined) {
         const half = Math.floor(each.metadataLength / 2)
         this.#learnedLimits.set(name, Math.min(half, this.#learnedLimits.get(name) ?? half))
       }
-      const partition = this.#stored.get(name)
-      if (partition !== undefined) this.#dirty.add(partition)
+      this.#dirty.add(partition)
     }
   }
 
