@@ -4,10 +4,11 @@
  * own, because a flush waits for everything its producer holds.
  */
 import type { Clock } from '../../clock.ts'
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, isTroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { BrokerProducer, WriteResult } from '../broker-port.ts'
 import type { Committer } from './committer.ts'
+import { smallerLetter, type DeadLetter } from './dead-letter.ts'
 import type { CommittedPartition, Delivery } from './delivery.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
 import type { OutputRecord } from '../record.ts'
@@ -71,8 +72,14 @@ export class AtLeastOnceDelivery implements Delivery {
     }
   }
 
-  deadLetter(owner: OutputOwner, id: string, record: OutputRecord, settle: (result: WriteResult) => void): void {
-    this.#deadLetters.push({ id, output: record, owner, settle })
+  deadLetter(owner: OutputOwner, id: string, letter: DeadLetter, settle: (result: WriteResult) => void): void {
+    const settleOrShrink = (result: WriteResult): void => {
+      // The last resort must not fail for what we have added to the record.
+      const smaller = isTroupeError(result) && result.code === 'RECORD_TOO_LARGE' ? smallerLetter(letter) : null
+      if (smaller === null) settle(result)
+      else this.deadLetter(owner, id, smaller, settle)
+    }
+    this.#deadLetters.push({ id, output: letter, owner, settle: settleOrShrink })
   }
 
   noteProgress(partition: CommittedPartition): void {

@@ -6,7 +6,8 @@ import type { TroupeError } from '../../errors.ts'
 import type { WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
 import type { OffsetTracker } from '../positions/offset-tracker.ts'
-import type { OutputRecord, TopicPartition } from '../record.ts'
+import type { TopicPartition } from '../record.ts'
+import type { DeadLetter } from './dead-letter.ts'
 import type { OutputOwner } from './sink-queue.ts'
 
 /** A partition whose positions are committed: one actor's, for one epoch. */
@@ -30,8 +31,11 @@ export interface Delivery {
     effects: readonly EncodedEffect[],
     settle: (result: WriteResult) => void,
   ): void
-  /** Takes a record for the dead-letter topic, through a producer of its own. */
-  deadLetter(owner: OutputOwner, id: string, record: OutputRecord, settle: (result: WriteResult) => void): void
+  /**
+   * Takes a record for the dead-letter topic, through a producer of its own. One that is too large
+   * goes again with less of what we have added to it; refused is what is too large alone.
+   */
+  deadLetter(owner: OutputOwner, id: string, letter: DeadLetter, settle: (result: WriteResult) => void): void
   /** Something finished in this partition: its position goes with one of the next commits. */
   noteProgress(partition: CommittedPartition): void
   /** Hands the positions of these partitions to the client at once, for a revoke or a stop. */

@@ -4,7 +4,6 @@ import { silentLog } from '../../../src/log.ts'
 import { EngineStats } from '../../../src/metrics/stats.ts'
 import type { BrokerProducer, WriteResult } from '../../../src/streams/broker-port.ts'
 import { AtLeastOnceDelivery } from '../../../src/streams/delivery/at-least-once.ts'
-import type { Committer } from '../../../src/streams/delivery/committer.ts'
 import { deadLetterRecord } from '../../../src/streams/delivery/dead-letter.ts'
 import type { OutputRecord } from '../../../src/streams/record.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
@@ -42,7 +41,7 @@ async function send(refuse: (record: OutputRecord) => WriteResult) {
     outputs: deadLetters,
     deadLetters,
     sinks: {},
-    committer: {} as Committer,
+    committer: undefined as never,
     clock,
     log: silentLog,
     stats: new EngineStats(),
@@ -64,7 +63,7 @@ test('a dead letter that fits is written as it is', async () => {
   expect(taken).toEqual([letter])
 })
 
-test.fails('a dead letter that is too large goes again with less of ours, until it fits', async () => {
+test('a dead letter that is too large goes again with less of ours, until it fits', async () => {
   for (const bytes of [2_000, 1_200, 1_050, 1_000]) {
     const { results, taken } = await send(upTo(bytes))
     expect(results).toEqual([null])
