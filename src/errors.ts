@@ -128,9 +128,16 @@ export const errorTable = {
     action: 'Bring the destination back; intake goes on by itself.',
   },
   SINK_REFUSED: {
-    meaning: 'A sink refused one output for good (too large, not valid for the column, no such topic).',
+    meaning: 'A sink refused one output for good (not valid for the column, no such topic).',
     retryable: false,
     action: 'The record is dead-lettered; correct the handler or the destination.',
+  },
+  RECORD_TOO_LARGE: {
+    meaning:
+      'A record is larger than its topic, or our own producer, takes. The message says which of them refused it.',
+    retryable: false,
+    action:
+      'The record is dead-lettered. Raise max.message.bytes of the topic, or set compression.codec or message.max.bytes in kafka.client.',
   },
   DECODE_FAILED: {
     meaning: 'The bytes of a record are not what the codec expects.',

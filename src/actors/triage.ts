@@ -2,7 +2,7 @@
  * What becomes of a record that did not go well, as data: another attempt, or what the policies say of a record that
  * failed for good. Nothing is done here; the partition actor acts on it.
  */
-import type { ErrorCode, WireError } from '../errors.ts'
+import { isErrorCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { FailedRecords } from './handlers/handler.ts'
 import type { FailedVerdict } from './handlers/verdict.ts'
@@ -84,7 +84,8 @@ export function ruleOnRefusedOutput(actor: ResolvedActor, error: WireError): Rul
 export function ruleOnRefusedLetter(actor: ResolvedActor, error: WireError): Park | Halt {
   const reason = `the dead-letter topic ${actor.deadLetter} refuses it: ${describeWire(error)}`
   if (actor.failedRecords === 'park') return { type: 'park', error: { ...error, message: reason } }
-  return { type: 'halt', error, code: 'NO_DEAD_LETTER_TOPIC', reason, escalates: false }
+  const code = isErrorCode(error.code) ? error.code : 'NO_DEAD_LETTER_TOPIC'
+  return { type: 'halt', error, code, reason, escalates: false }
 }
 
 /** A dead letter, or a halt where nobody has said where to. */

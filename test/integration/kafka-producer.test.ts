@@ -43,7 +43,7 @@ describe.skipIf(!kafkaIsAvailable)('producer on real Kafka', { concurrent: true 
     await probe.createTopic(topic, 4, { 'max.message.bytes': '1000' })
     const producer = await producerOn(test, bootstrapServers)
     const results = await producer.write(records(topic, 20_000, (i) => Buffer.alloc(2000 + (i % 7), 'x')))
-    expect(codes(results)).toEqual({ SINK_REFUSED: 20_000 })
+    expect(codes(results)).toEqual({ RECORD_TOO_LARGE: 20_000 })
     expect(String(results[0])).toMatch(/2\d{3} bytes for small-.*too large/)
     expect(await probe.readAll(topic)).toEqual([])
     // And goes on as if nothing had been.

@@ -4,14 +4,15 @@
  * own, because a flush waits for everything its producer holds.
  */
 import type { Clock } from '../../clock.ts'
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, isTroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { Broker, BrokerConsumer, BrokerProducer, CommitReport, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
 import type { OutputRecord } from '../record.ts'
 import { Committer } from './committer.ts'
-import type { CommittedPartition, Delivery, DeliveryEvents } from './delivery.ts'
+import { smallerLetter, type DeadLetter } from './dead-letter.ts'
+import type { CommittedPartition, Delivery, DeliveryEvents, LetterTicket } from './delivery.ts'
 import { SinkQueue, type Ticket } from './sink-queue.ts'
 import type { EncodedRow, Sink, SinkWrite } from './sink.ts'
 
@@ -108,8 +109,14 @@ export class AtLeastOnceDelivery implements Delivery {
     return null
   }
 
-  deadLetter(ticket: Ticket, id: string, record: OutputRecord): void {
-    this.#deadLetters.push({ id, output: record, ticket })
+  deadLetter({ owner, settle }: LetterTicket, id: string, letter: DeadLetter): void {
+    const settleOrShrink = (result: WriteResult): void => {
+      // The last resort must not fail for what we have added to the record.
+      const smaller = isTroupeError(result) && result.code === 'RECORD_TOO_LARGE' ? smallerLetter(letter) : null
+      if (smaller === null) settle(result)
+      else this.deadLetter({ owner, settle }, id, smaller)
+    }
+    this.#deadLetters.push({ id, output: letter, ticket: { owner, settle: settleOrShrink } })
   }
 
   noteProgress(partition: CommittedPartition): void {

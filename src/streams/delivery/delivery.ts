@@ -3,10 +3,11 @@
  * interface for two kinds: at least once (outputs first, then the position), and transactions (later: one commit makes
  * both durable).
  */
-import type { BrokerConsumer, CommitReport } from '../broker-port.ts'
+import type { BrokerConsumer, CommitReport, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
 import type { OffsetTracker } from '../positions/offset-tracker.ts'
-import type { OutputRecord, TopicPartition } from '../record.ts'
+import type { TopicPartition } from '../record.ts'
+import type { DeadLetter } from './dead-letter.ts'
 import type { OutputOwner, Ticket } from './sink-queue.ts'
 
 /** A partition whose positions are committed: one input of an actor, for one epoch. */
@@ -18,6 +19,12 @@ export interface CommittedPartition extends TopicPartition, OutputOwner {
   setMapLeftOut(isLeftOut: boolean): void
 }
 
+/** A dead letter on its way: answered once. */
+export interface LetterTicket {
+  readonly owner: OutputOwner
+  readonly settle: (result: WriteResult) => void
+}
+
 /** What partition actors ask of it. */
 export interface ActorDelivery {
   /**
@@ -25,8 +32,11 @@ export interface ActorDelivery {
    * has no way to go, so none was taken, and nothing will be settled.
    */
   deliver(ticket: Ticket, id: string, effects: readonly EncodedEffect[]): Error | null
-  /** Takes a record for the dead-letter topic, through a producer of its own. */
-  deadLetter(ticket: Ticket, id: string, record: OutputRecord): void
+  /**
+   * Takes a record for the dead-letter topic, through a producer of its own. One that is too large
+   * goes again with less of what we have added to it; refused is what is too large alone.
+   */
+  deadLetter(ticket: LetterTicket, id: string, letter: DeadLetter): void
   /** Something finished in this partition: its position goes with one of the next commits. */
   noteProgress(partition: CommittedPartition): void
 }

@@ -5,6 +5,9 @@ type ClientConfig = Record<string, unknown>
 
 const KILOBYTE = 1024
 
+/** The name of the producer of dead letters. */
+export const DEAD_LETTERS = 'dead-letters'
+
 function common(options: KafkaBrokerOptions, name: string): ClientConfig {
   // The client takes a key without a value for an error, and says nothing about it.
   const given = Object.entries(options.client).filter(([, value]) => value !== undefined && value !== null)
@@ -55,6 +58,26 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
   }
 }
 
+/** What a broker takes in one batch by default. */
+const BROKER_LIMIT = 1_048_588
+/**
+ * The client measures a record before it compresses it, a broker after: what compresses is for the broker to
+ * judge. But a request beyond `socket.request.max.bytes` (100 MiB) ends the connection, again and again.
+ */
+const LARGEST_RECORD = 100_000_000
+
+/** Clients under either name of the option. */
+function compresses({ client }: KafkaBrokerOptions): boolean {
+  return (client['compression.codec'] ?? client['compression.type'] ?? 'none') !== 'none'
+}
+
+/** The largest record that the client takes. What came out of Kafka must be able to go back as a dead letter, whatever the outputs' limit is. */
+function recordLimit(options: KafkaBrokerOptions, name: string): number {
+  const given = Number(options.client['message.max.bytes']) || 0
+  if (name === DEAD_LETTERS) return Math.max(given, LARGEST_RECORD)
+  return given || (compresses(options) ? LARGEST_RECORD : BROKER_LIMIT)
+}
+
 /** Configuration of a producer whose records have to be durable, and in order. */
 export function producerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
   return {
@@ -62,6 +85,7 @@ export function producerConfig(options: KafkaBrokerOptions, name: string): Clien
     'retry.backoff.ms': 50,
     'reconnect.backoff.max.ms': 1000,
     ...common(options, name),
+    'message.max.bytes': recordLimit(options, name),
     'enable.idempotence': true,
     // A refused batch stops the client before the next batch of that partition can pass it.
     'enable.gapless.guarantee': true,
@@ -76,6 +100,8 @@ export function producerConfig(options: KafkaBrokerOptions, name: string): Clien
 export function singleRecordProducerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
   return {
     ...producerConfig(options, name),
+    // What arrived compressed would be too large otherwise, and nobody says whether it did. Every client reads gzip.
+    ...(name === DEAD_LETTERS && !compresses(options) ? { 'compression.codec': 'gzip' } : {}),
     'enable.gapless.guarantee': false,
     // An idempotent client starts a new epoch after each refusal, which costs a round trip or more; with one
     // batch in flight order holds without.

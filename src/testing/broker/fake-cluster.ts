@@ -77,7 +77,7 @@ export class FakeCluster {
     let size = (key?.byteLength ?? 0) + (value?.byteLength ?? 0)
     for (const [name, content] of headers) size += name.length + (content?.byteLength ?? 0)
     if (size <= log.maxRecordBytes) return null
-    return new TroupeError('SINK_REFUSED', `a record of ${size} bytes is too large for topic ${topic}`)
+    return new TroupeError('RECORD_TOO_LARGE', `a record of ${size} bytes is too large for topic ${topic}`)
   }
 }
 
