@@ -1,5 +1,5 @@
 /** What crosses to real threads and back, and what a pool leaves behind. */
-import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
@@ -7,6 +7,7 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { loadShared } from '../../src/actors/handlers/shared-data.ts'
+import { resolvedActor } from '../actors/actor-fixture.ts'
 import {
   expectNoMoreThan,
   fixtureUrl,
@@ -300,6 +301,33 @@ describe('asynchronous handlers', () => {
     expect(results()).toHaveLength(400)
     expect(mostAtOnce()).toBe(3)
   })
+
+  test.fails(
+    'one that ignores its signal takes its room of all threads until it ends; its outputs are discarded',
+    async () => {
+      const { pool, send, finished, results, deadLetters } = await start({
+        actor: {
+          handlerTimeoutMs: 30,
+          concurrency: 3,
+          retry: { attempts: 1, backoffMs: 1, maxBackoffMs: 1, jitter: 0 },
+        },
+      })
+      const { file } = meeting()
+      send(scripts(many(3, { do: 'ignore', file })))
+      await finished()
+      expect(deadLetters().map(({ headers }) => headers['troupe.error-code'])).toEqual([
+        'HANDLER_TIMEOUT',
+        'HANDLER_TIMEOUT',
+        'HANDLER_TIMEOUT',
+      ])
+      const [room, slots] = [pool.roomOf({ ...resolvedActor, name: 'enrich' }), pool.freeSlots]
+      send(scripts([{ do: 'echo' }], { first: 3 }))
+      appendFileSync(file, 'end')
+      await finished()
+      expect([room, slots]).toEqual([0, 4])
+      expect(results().map(({ do: what }) => what)).toEqual(['echo'])
+    },
+  )
 
   test('those that wait for nothing take one message a batch, as synchronous ones do', async () => {
     const { pool, send, finished, results, stats } = await start()
