@@ -20,6 +20,7 @@ class World {
   readonly clock = new ManualClock()
   readonly broker = new FakeBroker({ clock: this.clock, strategy: 'eager' })
   readonly begun: { readonly value: string; readonly call: number; readonly atMs: number }[] = []
+  readonly warnings: string[] = []
   readonly #ends = new Map<string, () => void>()
 
   constructor() {
@@ -64,7 +65,8 @@ class World {
     })
     const broker = this.broker.client('member')
     const { clock } = this
-    const starting = Engine.start({ app, broker, clock, random: () => 0, log: silentLog, stats: new EngineStats() })
+    const log = { ...silentLog, warn: (_fields: object, message: string) => this.warnings.push(message) }
+    const starting = Engine.start({ app, broker, clock, random: () => 0, log, stats: new EngineStats() })
     return await this.settled(starting)
   }
 
@@ -73,12 +75,12 @@ class World {
   }
 
   async settled<Value>(promise: Promise<Value>): Promise<Value> {
-    let isOver = false
+    const state = { isOver: false }
     const note = (): void => {
-      isOver = true
+      state.isOver = true
     }
     promise.then(note, note)
-    for (let step = 0; !isOver && step < 1_000; step += 1) await this.clock.advance(10)
+    for (let step = 0; !state.isOver && step < 1_000; step += 1) await this.clock.advance(10)
     return await promise
   }
 
@@ -91,23 +93,20 @@ class World {
   }
 }
 
-test.fails(
-  'a retry begins when the attempt before it was given up, and no sooner; what that brings is discarded',
-  async () => {
-    const world = new World()
-    const engine = await world.start(10)
-    world.append('hang a')
-    await world.clock.advance(10_000)
-    expect(world.begunValues).toEqual(['hang a 1', 'hang a 2'])
-    const [first, second] = world.begun
-    expect(second!.atMs - first!.atMs).toBeGreaterThanOrEqual(2 * HANDLER_TIMEOUT_MS)
-    world.end('hang a')
-    await world.settled(engine.stop())
-    expect(world.written).toEqual(['hang a by call 2'])
-  },
-)
+test('a retry begins when the attempt before it was given up, and no sooner; what that brings is discarded', async () => {
+  const world = new World()
+  const engine = await world.start(10)
+  world.append('hang a')
+  await world.clock.advance(10_000)
+  expect(world.begunValues).toEqual(['hang a 1', 'hang a 2'])
+  const [first, second] = world.begun
+  expect(second!.atMs - first!.atMs).toBeGreaterThanOrEqual(2 * HANDLER_TIMEOUT_MS)
+  world.end('hang a')
+  await world.settled(engine.stop())
+  expect(world.written).toEqual(['hang a by call 2'])
+})
 
-test.fails('calls that were given up keep their slots, also over the end of their epoch, until they end', async () => {
+test('calls that were given up keep their slots, also over the end of their epoch, until they end', async () => {
   const world = new World()
   const engine = await world.start(2)
   world.append('hang a', 'hang b', 'click')
@@ -120,4 +119,37 @@ test.fails('calls that were given up keep their slots, also over the end of thei
   await world.clock.advance(1_000)
   expect(world.written.sort()).toEqual(['click by call 1', 'hang a by call 2', 'hang b by call 2'])
   await world.settled(engine.stop())
+})
+
+test('calls that were given up are counted and warned of; at all places the actor is unhealthy, until one ends', async () => {
+  const world = new World()
+  const engine = await world.start(2)
+  const counts = (): number[] => engine.status().actors.flatMap((actor) => [actor.attemptsGivenUp, actor.leftOverCalls])
+  world.append('hang a', 'hang b')
+  await world.clock.advance(1_500)
+  expect([counts(), engine.health()]).toEqual([[0, 0], { healthy: true, reasons: [] }])
+  await world.clock.advance(1_000)
+  expect(counts()).toEqual([2, 2])
+  expect(engine.health()).toEqual({
+    healthy: false,
+    reasons: [
+      'actor call can do nothing: 2 calls of handler caller that were given up and do not end take all its places (concurrency 2)',
+    ],
+  })
+  expect(world.warnings.filter((line) => line.includes('handler caller has ignored its abort signal'))).toHaveLength(1)
+  world.end('hang a')
+  await world.clock.settle()
+  expect([counts(), engine.health().healthy]).toEqual([[2, 1], true])
+  await world.settled(engine.stop())
+})
+
+test('a stop does not wait for them', async () => {
+  const world = new World()
+  const engine = await world.start(2)
+  world.append('hang a')
+  await world.clock.advance(5_000)
+  const stoppedAtMs = world.clock.now()
+  await world.settled(engine.stop())
+  expect(world.clock.now() - stoppedAtMs).toBeLessThan(DRAIN_TIMEOUT_MS)
+  expect(world.clock.pendingTimers).toBe(0)
 })
