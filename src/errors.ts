@@ -162,7 +162,8 @@ export const errorTable = {
   HANDLER_TIMEOUT: {
     meaning: 'A handler took longer than handlerTimeoutMs.',
     retryable: true,
-    action: 'Raise handlerTimeoutMs or make the handler cheaper; the record is tried again, then dead-lettered.',
+    action:
+      'Raise handlerTimeoutMs, make the handler cheaper, or let it heed ctx.signal; the record is tried again, then dead-lettered.',
   },
   THREAD_DIED: {
     meaning: 'The worker thread ended while it handled this record (exit, uncaught error, out of memory).',

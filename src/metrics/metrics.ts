@@ -70,6 +70,20 @@ export const metricTable = [
     read: (stats) => tallies(stats, (actor) => actor.failures.entries()),
   },
   {
+    name: 'troupe_attempts_given_up_total',
+    type: 'counter',
+    help: 'Tries that were given up: the handler ignored its abort signal for another handlerTimeoutMs.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.attemptsGivenUp),
+  },
+  {
+    name: 'troupe_left_over_calls',
+    type: 'gauge',
+    help: 'Calls of such tries that have not ended. Each takes a place of concurrency; at all of them the actor does nothing more.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.leftOverCalls),
+  },
+  {
     name: 'troupe_dead_letters_total',
     type: 'counter',
     help: "Records that went to a dead-letter topic, by error code; OTHER: a code that is not one of Troupe's.",
@@ -432,7 +446,7 @@ function perOwnedTopicPartition(read: (stats: PartitionStats) => number | null):
     })
 }
 
-function perActor(read: (stats: ActorStats) => Histogram): MetricRow['read'] {
+function perActor(read: (stats: ActorStats) => number | Histogram): MetricRow['read'] {
   return (stats) => [...stats.actors()].map((actor) => [[actor.name], read(actor)])
 }
 

@@ -229,9 +229,25 @@ export class ActorStats {
   readonly failures: CodeTally = new CodeTally()
   /** Records that were dead-lettered, by error code (`DEAD_LETTER` for a handler's own `deadLetter()`). */
   readonly deadLetters: CodeTally = new CodeTally()
+  /** Attempts that were given up: their handlers ignored their abort signals for as long as they may take. */
+  attemptsGivenUp = 0
+  /** Calls of such attempts that have not ended: each takes a place of `concurrency`. */
+  leftOverCalls = 0
+  /** Whose calls these are; null: no attempt was given up. */
+  leftOverHandler: string | null = null
 
   constructor(name: string) {
     this.name = name
+  }
+
+  noteGivenUp(handler: string): void {
+    this.leftOverHandler = handler
+    this.leftOverCalls += 1
+    this.attemptsGivenUp += 1
+  }
+
+  noteLeftOversEnded(calls: number): void {
+    this.leftOverCalls -= calls
   }
 }
 

@@ -26,7 +26,7 @@ export interface OutputName {
 export type Fate =
   { readonly type: 'outputs'; readonly count: number } | { readonly type: 'dead-letter' } | { readonly type: 'skip' }
 
-export type HandlerResult = 'done' | 'skip' | 'dead-letter' | 'retry' | 'threw' | 'aborted'
+export type HandlerResult = 'done' | 'skip' | 'dead-letter' | 'retry' | 'threw' | 'aborted' | 'ignored'
 
 type EventBody =
   /** A record stands in an input topic. `key` null: it has none, and no order among others. */

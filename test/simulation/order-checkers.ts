@@ -10,23 +10,26 @@ import {
   type PartitionPlace,
 } from './journal.ts'
 
-/** Within an epoch the records of a lane are handled one at a time in offset order, retries included; no record is in two handlers. */
+/**
+ * Within an epoch the records of a lane are handled one at a time in offset order, retries included; no record is in two
+ * handlers, unless the earlier call has ignored its abort signal for another `handlerTimeoutMs`.
+ */
 export const handlingIsOrdered: Checker = (events, facts) => {
   const epochs = new Epochs()
   const keys = new Map<string, string | null>()
-  const lanes = new Map<string, { offset: number; isBusy: boolean }>()
+  const lanes = new Map<string, { offset: number; attempt: number; sinceMs: number; isBusy: boolean }>()
   const violations: string[] = []
   for (const event of events) {
     epochs.note(event)
     if (event.type === 'input') keys.set(nameOf(event), event.key)
     if (event.type !== 'handle-begin' && event.type !== 'handle-end') continue
     const lane = `${event.client} epoch ${epochs.of(event.client, event)} ${laneOf(event, keys, facts)}`
-    const at = entry(lanes, lane, () => ({ offset: -1, isBusy: false }))
+    const at = entry(lanes, lane, () => ({ offset: -1, attempt: 0, sinceMs: 0, isBusy: false }))
     if (event.type === 'handle-end') {
-      if (event.offset === at.offset) at.isBusy = false
+      if (event.offset === at.offset && event.attempt === at.attempt) at.isBusy = false
       continue
     }
-    if (at.isBusy) {
+    if (at.isBusy && event.atMs - at.sinceMs < 2 * facts.handlerTimeoutMs) {
       violations.push(`${nameOf(event)} began while ${at.offset} of the same lane was at a handler (${lane})`)
     }
     if (event.offset < at.offset)
@@ -34,7 +37,7 @@ export const handlingIsOrdered: Checker = (events, facts) => {
     if (!epochs.isOwned(event.client, event)) {
       violations.push(`${nameOf(event)} began in ${event.client}, which does not own its partition`)
     }
-    lanes.set(lane, { offset: event.offset, isBusy: true })
+    lanes.set(lane, { offset: event.offset, attempt: event.attempt, sinceMs: event.atMs, isBusy: true })
   }
   return shortened(violations)
 }

@@ -36,6 +36,7 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
   const facts: WorldFacts = {
     order: world.order,
     concurrency: world.concurrency * world.topics.length,
+    handlerTimeoutMs: world.handlerTimeoutMs,
     maxRecords: world.maxRecords,
     isCalm: world.theme === 'calm',
   }
@@ -145,8 +146,10 @@ class Stage {
     while (this.#members.running.length > 0 && this.#clock.now() < untilMs) {
       await this.#advanceTo(this.#clock.now() + STEP_MS)
     }
-    // A handler that outlived the drain ends at its time-out at the latest.
-    await this.#advanceTo(this.#clock.now() + this.#world.handlerTimeoutMs + STEP_MS)
+    // A handler that outlived the drain ends at its time-out, or when it has ignored its signal for long enough.
+    const ignoredForMs = this.#world.records.map(({ plan }) => plan.ignoresForMs)
+    const longestMs = Math.max(2 * this.#world.handlerTimeoutMs, ...ignoredForMs)
+    await this.#advanceTo(this.#clock.now() + longestMs + STEP_MS)
     return this.#members.leftovers().map((each) => `everythingEnds: ${each}`)
   }
 

@@ -57,6 +57,13 @@ export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
           })
         })
       }
+      if (attempt <= plan.failures && plan.failure === 'ignores-signal') {
+        // Taken for the outcome of the record, this would lose it.
+        return sleep(clock, plan.ignoresForMs).then(() => {
+          end('ignored')
+          return skip()
+        })
+      }
       const settle = (): Outcome => settleBy(plan, attempt, record, end)
       return plan.costMs === 0 ? settle() : sleep(clock, plan.costMs).then(settle)
     },

@@ -11,7 +11,9 @@ export interface Plan {
   readonly costMs: number
   /** Attempts that fail before one goes well. */
   readonly failures: number
-  readonly failure: 'throws' | 'asks-for-retry' | 'hangs'
+  readonly failure: 'throws' | 'asks-for-retry' | 'hangs' | 'ignores-signal'
+  /** How long a call takes that ignores its signal. */
+  readonly ignoresForMs: number
   readonly ending: 'done' | 'skip' | 'dead-letter' | 'terminal-error'
   /** Outputs to the topic, then to the table. */
   readonly records: number
@@ -160,7 +162,10 @@ function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
         costMs: random.chance(0.02) ? handlerTimeoutMs * 0.9 : cost,
         failures: random.chance(failureShare) ? random.integer(1, 4) : 0,
         // A hang would make a drain wait for its time-out; calm worlds have none, so that drains end.
-        failure: random.pick(theme === 'calm' ? ['throws', 'asks-for-retry'] : ['throws', 'asks-for-retry', 'hangs']),
+        failure: random.pick(
+          theme === 'calm' ? ['throws', 'asks-for-retry'] : ['throws', 'asks-for-retry', 'hangs', 'ignores-signal'],
+        ),
+        ignoresForMs: handlerTimeoutMs * random.pick([1.5, 2.5, 6]),
         ending: random.chance(0.85) ? 'done' : random.pick(['skip', 'dead-letter', 'terminal-error']),
         records: random.pick([0, 1, 1, 2]),
         rows: random.pick([0, 0, 1]),

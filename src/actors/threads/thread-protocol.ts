@@ -77,7 +77,17 @@ export interface FailedReply {
   readonly error: WireError
 }
 
-export type ThreadNotice = LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice | MemoryNotice
+export type ThreadNotice =
+  LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice | LeftOverNotice | MemoryNotice
+
+/** A call was given up and goes on (1), which is told before its outcome; or one of those has ended (-1). */
+export interface LeftOverNotice {
+  readonly type: 'left-over'
+  readonly threadId: number
+  readonly actor: string
+  readonly handler: string
+  readonly change: 1 | -1
+}
 
 /** What the thread holds: V8's heap, and Buffers outside of it. */
 export interface MemoryNotice {

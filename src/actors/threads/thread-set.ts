@@ -24,6 +24,7 @@ import type {
   BatchMessage,
   FailedReply,
   HandlerModule,
+  LeftOverNotice,
   OutcomesNotice,
   ReplyMessage,
   ThreadNotice,
@@ -166,6 +167,7 @@ export class ThreadSet {
     await this.#loadingEnded()
     await this.#tearDown()
     await this.#pool.destroy()
+    for (const thread of this.#roster.threads) this.#endLeftOvers(thread)
   }
 
   /** Resolves when no thread is loading any more, or after a time limit: what takes longer waits for something, and may be ended. */
@@ -222,6 +224,10 @@ export class ThreadSet {
     }
     const thread = this.#roster.find(notice.threadId)
     if (thread === undefined) return
+    if (notice.type === 'left-over') {
+      this.#noteLeftOver(thread, notice)
+      return
+    }
     if (notice.type === 'memory') {
       const { bytes } = notice
       thread.memory = { bytes, atMs: this.#options.lookout.seenMs, baseBytes: thread.memory?.baseBytes ?? bytes }
@@ -246,10 +252,24 @@ export class ThreadSet {
     this.#options.onChanged()
   }
 
+  #noteLeftOver({ leftOverCalls }: PoolThread, { actor, change, handler }: LeftOverNotice): void {
+    const stats = this.#options.stats.actor(actor)
+    leftOverCalls.set(actor, (leftOverCalls.get(actor) ?? 0) + change)
+    if (change > 0) stats.noteGivenUp(handler)
+    else stats.noteLeftOversEnded(1)
+    this.#options.onChanged()
+  }
+
+  #endLeftOvers({ leftOverCalls }: PoolThread): void {
+    for (const [actor, calls] of leftOverCalls) this.#options.stats.actor(actor).noteLeftOversEnded(calls)
+    leftOverCalls.clear()
+  }
+
   /** One or more threads have ended. Piscina has put others in their place, or has given up. */
   #noteEnded(): void {
     const { lookout, log, onChanged, onEnded, stats, threads } = this.#options
     const ended = this.#roster.update(lookout.seenMs)
+    for (const thread of ended) this.#endLeftOvers(thread)
     this.#noteLoadingEnded()
     if (this.#state === 'destroyed') return
     for (const thread of ended) {

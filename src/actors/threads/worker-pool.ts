@@ -20,7 +20,7 @@ import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
 import { findCulprit } from './blame.ts'
 import type { DispatchedRun, Executor, Settle } from '../executors/executor.ts'
 import { idOf, type Invocation } from '../invocation.ts'
-import { ProgressBoard, recordEnded, recordRuns } from './progress-board.ts'
+import { ProgressBoard, isAtHandler, recordEnded } from './progress-board.ts'
 import {
   packBatch,
   unpackOutcomes,
@@ -220,11 +220,11 @@ export class WorkerPool implements Executor {
     return lanes >= 2 * slots && records >= Math.max(LEAST_ENOUGH, 2 * slots * this.maxBatchRecords)
   }
 
-  /** Records of a synchronous handler are in progress one at a time, whatever their number. */
+  /** Records of a synchronous handler are in progress one at a time. A call that was given up takes room until it ends. */
   roomOf({ name }: ResolvedActor): number {
     const at = this.#actors.get(name)
     if (at === undefined || at.kind === 'synchronous') return Number.POSITIVE_INFINITY
-    return Math.max(0, at.concurrency - at.records)
+    return Math.max(0, at.concurrency - at.records - at.stats.leftOverCalls)
   }
 
   execute(runs: readonly DispatchedRun[], settle: Settle): void {
@@ -486,7 +486,7 @@ export class WorkerPool implements Executor {
         for (; index < end; index += 1) {
           const state = this.#board.stateOf(batch.row, index)
           progress += state
-          if (state === recordRuns) limitMs = Math.max(limitMs, open.actor.actor.handlerTimeoutMs)
+          if (isAtHandler(state)) limitMs = Math.max(limitMs, open.actor.actor.handlerTimeoutMs)
         }
       }
       yield { threadId: batch.thread.id, number: batch.number, progress, limitMs }

@@ -66,7 +66,12 @@ async function load(): Promise<void> {
     for (const module of setup.handlers) {
       notify({ type: 'loading', threadId, url: module.url })
       const handler = await loadHandler(module.url)
-      handlers.set(module.actor, { runner: await openRunner(module, handler), concurrency: module.concurrency })
+      const { actor, concurrency } = module
+      const runner = await openRunner(module, handler)
+      runner.onLeftOver = (change) => {
+        notify({ type: 'left-over', threadId, actor, handler: runner.name, change })
+      }
+      handlers.set(actor, { runner, concurrency })
       needsTeardown ||= handler.teardown !== undefined
       manifests.push(manifestOf(module.actor, handler))
     }

@@ -22,7 +22,7 @@ export interface Readiness {
 
 /** The loop polls at least ten times a second; this long without one means that it is dead or the event loop is held. */
 const MAX_POLL_AGE_MS = 60_000
-/** This long without an attempt that ends or a record that comes, on top of what one attempt may take. */
+/** This long without an attempt that ends or a record that comes, on top of what one attempt may take: twice its limit. */
 const MAX_SILENCE_MS = 60_000
 /** The log's end is asked for every few seconds; an older one says nothing of the brokers now. */
 const MAX_LOG_END_AGE_MS = 30_000
@@ -38,14 +38,25 @@ export function describeHealth(view: EngineView): Health {
   for (const { halt, id } of view.actors) {
     if (halt !== null) reasons.push(`${id} has stopped on record ${halt.id}: ${halt.reason}`)
   }
+  reasons.push(...describeLeftOvers(view))
   return { healthy: reasons.length === 0, reasons }
+}
+
+/** Nobody can end what ignores its signal, but a restart does. */
+function describeLeftOvers({ app, stats }: EngineView): string[] {
+  return app.actors.flatMap(({ concurrency, name }) => {
+    const { leftOverCalls, leftOverHandler } = stats.actor(name)
+    if (leftOverCalls < concurrency) return []
+    const which = `${leftOverCalls} calls of handler ${leftOverHandler ?? name} that were given up and do not end`
+    return [`actor ${name} can do nothing: ${which} take all its places (concurrency ${concurrency})`]
+  })
 }
 
 /** Records in flight, and no attempt ends: neither a retry, nor a sink that is away, nor a parked record explains it. */
 function describeStuckWork(actor: PartitionActor, { seenSince, troubles }: EngineView): string[] {
   const silentMs = seenSince(actor.progressAtMs)
   const canGoOn = actor.hasWorkAtHandler || (actor.hasWorkAtSinks && troubles.length === 0)
-  if (actor.halt !== null || !canGoOn || silentMs <= MAX_SILENCE_MS + actor.actor.handlerTimeoutMs) return []
+  if (actor.halt !== null || !canGoOn || silentMs <= MAX_SILENCE_MS + 2 * actor.actor.handlerTimeoutMs) return []
   return [`${actor.id} has ${actor.heldRecords} records in flight and finished none for ${seconds(silentMs)}`]
 }
 

@@ -19,6 +19,7 @@ interface Settings {
   readonly order?: Order
   readonly concurrency?: number
   readonly partitions?: number
+  readonly handlerTimeoutMs?: number
   /** An actor has taken verdicts, or records. */
   readonly onLoadChanged?: () => void
 }
@@ -30,6 +31,7 @@ async function world({
   order = 'key',
   concurrency = 100,
   partitions = 1,
+  handlerTimeoutMs = 1_000_000,
   onLoadChanged = () => undefined,
 }: Settings) {
   const stats = new EngineStats()
@@ -37,7 +39,7 @@ async function world({
     input: topic('clicks', { codec: bytes }),
     handle: (_, { record }) => handle(record.offset, record.partition),
   })
-  const options = { name: 'enrich', handlerTimeoutMs: 1_000_000, idHeader: false, log: silentLog, clock }
+  const options = { name: 'enrich', handlerTimeoutMs, idHeader: false, log: silentLog, clock }
   const executor = new InlineExecutor({
     runners: new Map([['enrich', await HandlerRunner.open({ ...options, handler: handler as never })]]),
     stats: new Map([['enrich', stats.actor('enrich')]]),
@@ -176,6 +178,27 @@ describe('asynchronous handlers', () => {
       expect(handled.indexOf('1 slow') < handled.indexOf('4 slow')).toBe(order === 'key')
     },
   )
+
+  test('a call that ignores its signal keeps its slot until it ends', async () => {
+    const clock = new ManualClock()
+    const ends: (() => void)[] = []
+    const begun: number[] = []
+    const { give } = await world({
+      clock,
+      concurrency: 10,
+      handlerTimeoutMs: 1_000,
+      handle(offset) {
+        begun.push(offset)
+        return new Promise((resolve) => ends.push(() => resolve(done())))
+      },
+    })
+    give(0, different(50))
+    await clock.advance(60_000)
+    expect(begun).toHaveLength(10)
+    ends[3]!()
+    await clock.settle()
+    expect(begun).toHaveLength(11)
+  })
 
   test('one that fails holds up its own lane only', async () => {
     const clock = new ManualClock()
