@@ -118,6 +118,9 @@ export interface BrokerConsumer {
 /** What became of one output: `null` is durable, an Error says why the broker refused this very record. */
 export type WriteResult = Error | null
 
+/** Of a batch that took too long in one go: `again` is not known to be durable, and has to be given again, before anything else. */
+export type WriteAnswer = WriteResult | 'again'
+
 export interface BrokerProducer {
   connect(): Promise<void>
   /**

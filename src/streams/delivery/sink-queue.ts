@@ -11,7 +11,7 @@
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { WriteResult } from '../broker-port.ts'
+import type { WriteAnswer, WriteResult } from '../broker-port.ts'
 import type { SinkWrite } from './sink.ts'
 import type { SinkStats } from '../../metrics/stats.ts'
 
@@ -29,7 +29,7 @@ export interface QueuedOutput<Output> extends SinkWrite<Output> {
 export interface SinkQueueOptions<Output> {
   readonly name: string
   readonly maxBatch: number
-  readonly write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteResult[]>
+  readonly write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteAnswer[]>
   readonly clock: Clock
   readonly log: Log
   readonly stats: SinkStats
@@ -144,7 +144,7 @@ export class SinkQueue<Output> {
   }
 
   /** Null: the destination is unavailable. Only the write itself may say so; what is durable must not be written again. */
-  async #tryToWrite(batch: readonly QueuedOutput<Output>[]): Promise<readonly WriteResult[] | null> {
+  async #tryToWrite(batch: readonly QueuedOutput<Output>[]): Promise<readonly WriteAnswer[] | null> {
     const { clock, stats, write } = this.#options
     const startedAt = clock.now()
     try {
@@ -160,13 +160,14 @@ export class SinkQueue<Output> {
     }
   }
 
-  #settle(batch: readonly QueuedOutput<Output>[], results: readonly WriteResult[]): void {
+  #settle(batch: readonly QueuedOutput<Output>[], results: readonly WriteAnswer[]): void {
     const { stats } = this.#options
     stats.written += 1
     stats.batchOutputs.observe(batch.length)
     for (const [index, output] of batch.entries()) {
       // A sink that answers for fewer outputs than it was given has said nothing of the others.
-      const result = index < results.length ? (results[index] ?? null) : missingAnswer(this.name)
+      const answer = index < results.length ? (results[index] ?? null) : missingAnswer(this.name)
+      const result = answer === 'again' ? missingAnswer(this.name) : answer
       if (result === null) stats.durable += 1
       else stats.refused += 1
       if (!output.owner.isFenced) output.settle(result)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { TroupeError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
-import type { WriteResult } from '../../../src/streams/broker-port.ts'
+import type { WriteAnswer, WriteResult } from '../../../src/streams/broker-port.ts'
 import { SinkQueue } from '../../../src/streams/delivery/sink-queue.ts'
 import { SinkStats } from '../../../src/metrics/stats.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
@@ -10,7 +10,7 @@ function makeQueue(maxBatch = 100) {
   const clock = new ManualClock()
   const stats = new SinkStats('db')
   const writes: string[][] = []
-  const answers: ((results: readonly WriteResult[] | Error) => void)[] = []
+  const answers: ((results: readonly WriteAnswer[] | Error) => void)[] = []
   const settled: [string, WriteResult][] = []
   const queue = new SinkQueue<string>({
     name: 'db',
@@ -32,7 +32,7 @@ function makeQueue(maxBatch = 100) {
   const push = (output: string, by: { isFenced: boolean } = owner): void => {
     queue.push({ id: output, output, owner: by, settle: (result) => settled.push([output, result]) })
   }
-  const answer = async (results: readonly WriteResult[] | Error): Promise<void> => {
+  const answer = async (results: readonly WriteAnswer[] | Error): Promise<void> => {
     answers.shift()?.(results)
     await clock.settle()
   }
@@ -89,6 +89,35 @@ describe('unavailable', () => {
       ['a', null],
       ['b', null],
     ])
+  })
+
+  test.fails(
+    'what is durable of a batch stays durable; the rest goes again, in order and before anything else',
+    async () => {
+      const { clock, push, queue, stats, writes, settled, answer } = makeQueue()
+      for (const output of ['a', 'b', 'c', 'd']) push(output)
+      await clock.settle()
+      push('e')
+      await answer([null, 'again', null, 'again'])
+      expect(settled).toEqual([
+        ['a', null],
+        ['c', null],
+      ])
+      expect(writes.at(-1)).toEqual(['b', 'd'])
+      expect([queue.trouble, stats.queued, stats.durable]).toEqual([null, 3, 2])
+      await answer([null, null])
+      expect(writes.at(-1)).toEqual(['e'])
+    },
+  )
+
+  test.fails('a destination that gets on with nothing at all is left alone for a while', async () => {
+    const { clock, push, writes, answer } = makeQueue()
+    push('a')
+    await clock.settle()
+    await answer(['again'])
+    expect(writes).toHaveLength(1)
+    await clock.advance(100)
+    expect(writes).toEqual([['a'], ['a']])
   })
 
   test('outputs of an epoch that ended meanwhile are not written again', async () => {

@@ -47,6 +47,53 @@ describe('commits', () => {
     expect(offsets()).toEqual([[1], [49]])
   })
 
+  test.fails('a request that nobody answers counts as lost after its deadline, and the newest goes instead', () => {
+    queue.put([at(0, 1), at(1, 1)])
+    pass(0)
+    queue.put([at(0, 9)])
+    pass(119_000)
+    expect(offsets()).toEqual([[1, 1]])
+    pass(1_000)
+    expect(offsets()).toEqual([
+      [1, 1],
+      [9, 1],
+    ])
+    answer()
+    queue.put([at(0, 10)])
+    pass(1_000)
+    expect(offsets().at(-1)).toEqual([10])
+  })
+
+  test.fails('the late report of a lost request neither counts for the one after it nor sends it again', () => {
+    queue.put([at(0, 1)])
+    pass(0)
+    queue.put([at(0, 2)])
+    pass(120_000)
+    expect(offsets()).toEqual([[1], [2]])
+    // Refused, late: what it carried has gone again by then.
+    queue.noteReport({ code: -195, message: 'late' }, sent[0]!)
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2]])
+    queue.put([at(0, 3)])
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2]])
+    answer()
+    pass(0)
+    expect(offsets()).toEqual([[1], [2], [3]])
+  })
+
+  test.fails('a lost request that is taken after all, behind its successor, is made good', () => {
+    queue.put([at(0, 1)])
+    pass(0)
+    queue.put([at(0, 2)])
+    pass(120_000)
+    answer()
+    queue.noteReport(null, sent[0]!)
+    // Position 1 stands at the broker now, and 2 was told to stand.
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2], [2]])
+  })
+
   test('at most one request in an interval', () => {
     for (let i = 1; i <= 10; i += 1) {
       queue.put([at(0, i)])

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { fetchCommitted, fetchWatermarks } from '../../../../src/streams/kafka/consumer/position-queries.ts'
 import type { NativeConsumer } from '../../../../src/streams/kafka/native.ts'
 
@@ -60,5 +60,26 @@ test('of a partition that is refused the binding gives the text only', async () 
   await expect(fetchCommitted(client, [place, { ...place, partition: 1 }], 1000)).rejects.toMatchObject({
     code: 'NOT_AUTHORIZED',
     message: 'The committed positions could not be read: Broker: Topic authorization failed',
+  })
+})
+
+// The client answers after its own time-out. Should it not, the assignment that waits for it would wait for ever.
+describe('a question that the client never answers', () => {
+  const silent = {
+    committed: () => undefined,
+    queryWatermarkOffsets: () => undefined,
+  } as unknown as NativeConsumer
+
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  test.fails.each([
+    ['for committed positions', () => fetchCommitted(silent, [place], 1000)],
+    ['for the ends of a log', () => fetchWatermarks(silent, place, 1000)],
+  ])('%s is given up', async (_, ask) => {
+    let code: unknown = 'none yet'
+    void causeOf(ask()).then((cause) => (code = cause))
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(code).toBe('ANSWER_OVERDUE')
   })
 })
