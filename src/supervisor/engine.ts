@@ -16,6 +16,7 @@ import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import { AtLeastOnceDelivery } from '../streams/delivery/at-least-once.ts'
 import type { Broker, BrokerProducer } from '../streams/broker-port.ts'
+import type { Sink, SinkContext, SinkDestination } from '../streams/delivery/sink.ts'
 import { Committer } from '../streams/delivery/committer.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
@@ -133,7 +134,8 @@ export class Engine {
    * than some seconds after that are closed when they have loaded.
    */
   static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
-    const { app, broker, log } = parts
+    const { app, broker, log, stats } = parts
+    const { waits } = stats
     const undo: (() => Promise<void>)[] = []
     const { before, release } = untilAborted(signal)
     let noteFatal: (error: Error) => void = () => undefined
@@ -146,16 +148,15 @@ export class Engine {
       const host = await before(opening)
       const topology = planTopology(app, host.manifests)
       for (const [name, sink] of Object.entries(app.sinks)) {
-        undo.push(() => sink.close())
-        await before(sink.open({ log }))
-        await before(sink.prepare(topology.destinations.get(name) ?? []))
+        undo.push(() => waits.answer('sink-close', name, sink.close()))
+        await before(waits.answer('sink-open', name, openSink(sink, { log }, topology.destinations.get(name) ?? [])))
       }
       const outputs = broker.producer('outputs')
-      undo.push(() => outputs.disconnect())
+      undo.push(() => waits.answer('producer-close', 'outputs', outputs.disconnect()))
       await before(outputs.connect())
       await before(verifyTopics(topology, outputs))
       const deadLetters = broker.producer('dead-letters')
-      undo.push(() => deadLetters.disconnect())
+      undo.push(() => waits.answer('producer-close', 'dead-letters', deadLetters.disconnect()))
       await before(deadLetters.connect())
       const engine = new Engine(parts, { host, topology, outputs, deadLetters })
       // From here on it closes everything itself.
@@ -329,7 +330,8 @@ export class Engine {
    * threads. Each step also after a failure of the one before.
    */
   async #end(end: EngineEnd): Promise<void> {
-    const { app, log } = this.#parts
+    const { app, log, stats } = this.#parts
+    const { waits } = stats
     this.#state = 'stopping'
     this.#isRestarting = false
     this.#endBackOff()
@@ -349,11 +351,11 @@ export class Engine {
       ],
       ...Object.entries(app.sinks).map(([name, sink]): [string, () => Promise<void>] => [
         `sink ${name}`,
-        () => sink.close(),
+        () => waits.answer('sink-close', name, sink.close()),
       ]),
-      ['producer', () => this.#outputs.disconnect()],
-      ['dead-letter producer', () => this.#deadLetters.disconnect()],
-      ['handlers', () => this.#host.close()],
+      ['producer', () => waits.answer('producer-close', 'outputs', this.#outputs.disconnect())],
+      ['dead-letter producer', () => waits.answer('producer-close', 'dead-letters', this.#deadLetters.disconnect())],
+      ['handlers', () => waits.answer('handlers-close', '', this.#host.close())],
     ]
     for (const [name, step] of steps) {
       try {
@@ -372,6 +374,11 @@ export class Engine {
     if (actor === undefined) throw new TroupeError('INTERNAL', `a commit of ${partitionName(of)}, which no actor reads`)
     this.#parts.stats.partition(actor.name, of.topic, of.partition).committedPosition = position
   }
+}
+
+async function openSink(sink: Sink, context: SinkContext, destinations: readonly SinkDestination[]): Promise<void> {
+  await sink.open(context)
+  await sink.prepare(destinations)
 }
 
 /**

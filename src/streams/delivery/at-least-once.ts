@@ -6,7 +6,7 @@
 import type { Clock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { BrokerProducer, WriteResult } from '../broker-port.ts'
+import type { BrokerProducer, WriteAnswer, WriteResult } from '../broker-port.ts'
 import type { Committer } from './committer.ts'
 import type { CommittedPartition, Delivery } from './delivery.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
@@ -103,18 +103,18 @@ export class AtLeastOnceDelivery implements Delivery {
   #queue<Output>(
     name: string,
     maxBatch: number,
-    write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteResult[]>,
+    write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteAnswer[]>,
   ): SinkQueue<Output> {
     const { clock, log, stats } = this.#options
     const onWritten = (): void => {
       this.onWritten()
     }
-    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name), onWritten })
+    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name), waits: stats.waits, onWritten })
   }
 }
 
 function recordWriter(
   producer: BrokerProducer,
-): (batch: readonly SinkWrite<OutputRecord>[]) => Promise<readonly WriteResult[]> {
+): (batch: readonly SinkWrite<OutputRecord>[]) => Promise<readonly WriteAnswer[]> {
   return (batch) => producer.write(batch.map((write) => write.output))
 }

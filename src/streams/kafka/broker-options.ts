@@ -1,3 +1,5 @@
+import type { OpenWaits } from '../../metrics/open-waits.ts'
+
 /** What the clients of a broker port are made from. */
 export interface KafkaBrokerOptions {
   /** `host:port` of at least one broker. */
@@ -30,5 +32,7 @@ export interface KafkaBrokerOptions {
   readonly queuedMaxKbytes?: number
   /** Default `read_committed`. */
   readonly isolationLevel?: 'read_committed' | 'read_uncommitted'
+  /** Where answers that are waited for are noted. Default: where nobody looks. */
+  readonly waits?: OpenWaits
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string) => void
 }

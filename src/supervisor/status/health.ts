@@ -38,6 +38,7 @@ export function describeHealth(view: EngineView): Health {
   for (const { halt, partition, topic } of view.actors) {
     if (halt !== null) reasons.push(`${topic}/${partition} has stopped on record ${halt.id}: ${halt.reason}`)
   }
+  reasons.push(...view.stats.waits.describeOverdue())
   return { healthy: reasons.length === 0, reasons }
 }
 
