@@ -1,7 +1,7 @@
 /**
  * Health is about this process, not about its brokers: a restart would not bring those back. Not
  * healthy is what a restart, or an operator, has to end: a dead poll loop, an actor that stopped on
- * a record, work that goes nowhere.
+ * a record, work that goes nowhere, an answer that is overdue.
  *
  * Stalled is not idle: idle has nothing to do. Nor is it what waits for something that is known: a
  * sink that is away (/readyz says so), the next attempt of a record, an operator's word on a parked
