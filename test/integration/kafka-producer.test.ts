@@ -43,7 +43,14 @@ describe.skipIf(!kafkaIsAvailable)('producer on real Kafka', { concurrent: true 
     const topic = uniqueName('small')
     await probe.createTopic(topic, 4, { 'max.message.bytes': '1000' })
     const producer = await producerOn(test, bootstrapServers)
-    const results = await producer.write(records(topic, 20_000, (i) => Buffer.alloc(2000 + (i % 7), 'x')))
+    const results: WriteAnswer[] = []
+    let open = records(topic, 20_000, (i) => Buffer.alloc(2000 + (i % 7), 'x'))
+    // On a busy machine a write may leave some of it to the next one.
+    while (open.length > 0) {
+      const answers = await producer.write(open)
+      results.push(...answers.filter((answer) => answer !== 'again'))
+      open = open.filter((_, index) => answers[index] === 'again')
+    }
     expect(codes(results)).toEqual({ SINK_REFUSED: 20_000 })
     expect(String(results[0])).toMatch(/2\d{3} bytes for small-.*too large/)
     expect(await probe.readAll(topic)).toEqual([])
