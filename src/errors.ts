@@ -205,6 +205,13 @@ export const errorTable = {
     retryable: false,
     action: 'The cause is part of the message.',
   },
+  ANSWER_OVERDUE: {
+    meaning:
+      'Somebody who was asked (the Kafka client, a sink, a handler that closes) has not answered by the deadline.',
+    retryable: true,
+    action:
+      'None, once: what was asked is asked again, or gone on without. If it repeats, look into what the message names.',
+  },
   DRAIN_TIMEOUT: {
     meaning: 'Work in flight did not finish within drainTimeoutMs. It is handled again by the next owner.',
     retryable: true,

@@ -6,6 +6,7 @@
  * (`code-tally.ts`), so the number of series is bounded by what the app declares and the partitions it has owned.
  */
 import type { Metric, Registry } from 'prom-client'
+import { waitKinds } from './open-waits.ts'
 import { ScrapedMetric, type MetricRow, type Series } from './scraped-metric.ts'
 import {
   constraintNames,
@@ -342,6 +343,20 @@ export const metricTable = [
     read: perSink((stats) => Number(stats.isAvailable)),
   },
   // --- the process
+  {
+    name: 'troupe_answers_overdue',
+    type: 'gauge',
+    help: `Answers that are waited for beyond their deadline, by what is waited for: ${waitKinds.join(', ')}. /healthz says each.`,
+    labels: ['wait'],
+    read: ({ waits }) => waitKinds.map((kind) => [[kind], waits.overdue(kind)]),
+  },
+  {
+    name: 'troupe_answers_overdue_total',
+    type: 'counter',
+    help: 'Answers that did not come within their deadline, whether they came later or not.',
+    labels: ['wait'],
+    read: ({ waits }) => waitKinds.map((kind) => [[kind], waits.everOverdue(kind)]),
+  },
   {
     name: 'troupe_restarts_total',
     type: 'counter',

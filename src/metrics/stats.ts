@@ -5,8 +5,10 @@
  * One `EngineStats` per supervisor, for its whole life: restarts of the consumer and partitions
  * that come and go keep their counters, so that a counter never goes back.
  */
+import { systemClock, type Clock } from '../clock.ts'
 import type { CommitReport } from '../streams/broker-port.ts'
 import { CodeTally } from './code-tally.ts'
+import { OpenWaits } from './open-waits.ts'
 
 /** Counts observations in buckets. Not cumulative, in whatever unit the bounds are in. */
 export class Histogram {
@@ -306,6 +308,12 @@ export class EngineStats {
   readonly loopDelaySeconds: Histogram = new Histogram(loopDelayBounds)
   /** Conditions worth an operator's attention, by error code. */
   readonly trouble: CodeTally = new CodeTally()
+  /** Answers of others that are waited for. */
+  readonly waits: OpenWaits
+
+  constructor(clock: Clock = systemClock) {
+    this.waits = new OpenWaits(clock)
+  }
 
   actor(name: string): ActorStats {
     let stats = this.#actors.get(name)

@@ -118,14 +118,18 @@ export interface BrokerConsumer {
 /** What became of one output: `null` is durable, an Error says why the broker refused this very record. */
 export type WriteResult = Error | null
 
+/** Of a batch that took too long in one go: `again` is not known to be durable, and has to be given again, before anything else. */
+export type WriteAnswer = WriteResult | 'again'
+
 export interface BrokerProducer {
   connect(): Promise<void>
   /**
    * Resolves when each record is durable or refused for good (unknown topic, too large, no right),
-   * in the order given. Rejects with a SINK_UNAVAILABLE TroupeError when the batch has to be sent
-   * again from its first unacknowledged record on. At most one call is outstanding.
+   * in the order given. Where that takes long, resolves with what is known by then: what is marked `again` has to be
+   * given again, in its order and before anything else. Rejects with a SINK_UNAVAILABLE TroupeError when that is all
+   * of it. At most one call is outstanding.
    */
-  write(records: readonly OutputRecord[]): Promise<readonly WriteResult[]>
+  write(records: readonly OutputRecord[]): Promise<readonly WriteAnswer[]>
   /** Number of partitions of each topic; a topic that does not exist is absent. */
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
   disconnect(): Promise<void>

@@ -18,6 +18,7 @@ import type { ResolvedApp } from '../options/options.ts'
 import type { Broker } from '../streams/broker-port.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { openDelivery } from '../streams/delivery/open-delivery.ts'
+import type { Sink, SinkContext, SinkDestination } from '../streams/delivery/sink.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { describeHealth, type Health, type Readiness } from './status/health.ts'
@@ -115,6 +116,7 @@ export class Engine {
    */
   static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
     const { app, log } = parts
+    const { waits } = parts.stats
     const lookout = new Lookout(parts.clock).start()
     const undo: (() => Promise<void>)[] = [
       () => {
@@ -134,9 +136,8 @@ export class Engine {
       const engine = new Engine(parts, host, lookout)
       const topology = engine.#topology
       for (const [name, sink] of Object.entries(app.sinks)) {
-        undo.push(() => sink.close())
-        await before(sink.open({ log }))
-        await before(sink.prepare(topology.destinations.get(name) ?? []))
+        undo.push(() => waits.answer('sink-close', name, sink.close()))
+        await before(waits.answer('sink-open', name, openSink(sink, { log }, topology.destinations.get(name) ?? [])))
       }
       undo.push(() => engine.#delivery.disconnect())
       await before(engine.#delivery.connect())
@@ -312,7 +313,8 @@ export class Engine {
    * threads. Each step also after a failure of the one before.
    */
   async #end(end: EngineEnd): Promise<void> {
-    const { app, log } = this.#parts
+    const { app, log, stats } = this.#parts
+    const { waits } = stats
     this.#state = 'stopping'
     this.#isRestarting = false
     this.#endBackOff()
@@ -332,10 +334,10 @@ export class Engine {
       ],
       ...Object.entries(app.sinks).map(([name, sink]): [string, () => Promise<void>] => [
         `sink ${name}`,
-        () => sink.close(),
+        () => waits.answer('sink-close', name, sink.close()),
       ]),
       ['producers', () => this.#delivery.disconnect()],
-      ['handlers', () => this.#host.close()],
+      ['handlers', () => waits.answer('handlers-close', '', this.#host.close())],
     ]
     for (const [name, step] of steps) {
       try {
@@ -355,6 +357,11 @@ export class Engine {
     if (actor === undefined) throw new TroupeError('INTERNAL', `a commit of ${partitionName(of)}, which no actor reads`)
     this.#parts.stats.partition(actor.name, of.topic, of.partition).committedPosition = position
   }
+}
+
+async function openSink(sink: Sink, context: SinkContext, destinations: readonly SinkDestination[]): Promise<void> {
+  await sink.open(context)
+  await sink.prepare(destinations)
 }
 
 /**

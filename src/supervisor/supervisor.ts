@@ -80,7 +80,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
   const { registerMetrics } = await import('../metrics/metrics.ts')
   const log = start.log ?? createLog({ level: options.log.level })
   const registry = start.registry ?? new client.Registry()
-  const stats = new EngineStats()
+  const stats = new EngineStats(systemClock)
   const stopMetrics = registerMetrics(registry, stats)
   const stopWatch = watchLoopDelay(stats.loopDelaySeconds)
   const unregister = (): void => {
@@ -110,7 +110,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       httpPort = server.port
       closeHttp = () => server.close()
     }
-    const broker = await brokerFor(options, log)
+    const broker = await brokerFor(options, log, stats)
     const parts = {
       app: options,
       broker,
@@ -130,7 +130,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
 }
 
 /** The native client is loaded here and nowhere else, so that nothing that a worker thread imports reaches it. */
-async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log): Promise<Broker> {
+async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log, { waits }: EngineStats): Promise<Broker> {
   const { createKafkaBroker } = await import('../streams/kafka/broker.ts')
   return createKafkaBroker({
     brokers: kafka.brokers,
@@ -146,6 +146,7 @@ async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log): Pr
     maxPollIntervalMs: kafka.maxPollIntervalMs,
     connectTimeoutMs: kafka.connectTimeoutMs,
     clock: systemClock,
+    waits,
     log: (level, fields, message) => {
       log[level](fields, message)
     },

@@ -123,7 +123,7 @@ export function makeActor(
   const {
     credit = new Credit({ maxRecords: 100, maxBytes: 1_000_000 }),
     partition = 0,
-    stats = new EngineStats(),
+    stats = new EngineStats(clock),
   } = options
   const ready: number[] = []
   const escalations: Error[] = []

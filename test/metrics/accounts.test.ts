@@ -186,6 +186,13 @@ const accounts: Readonly<Record<MetricName, Account>> = {
     'actor="mix",code="DEAD_LETTER"': world.count(['dead']),
     'actor="mix",code="DECODE_FAILED"': world.count(['garbage']),
   }),
+  troupe_attempts_given_up_total: {
+    shownBy: 'supervisor/left-over-calls.test.ts',
+    says: 'attemptsGivenUp',
+  },
+  troupe_left_over_calls: { shownBy: 'supervisor/left-over-calls.test.ts', says: 'leftOverCalls' },
+  troupe_answers_overdue: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
+  troupe_answers_overdue_total: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
   troupe_dead_letters_total: (world) => {
     const codes: Record<string, number> = {}
     for (const { headers } of world.broker.records('dead')) {

@@ -7,7 +7,7 @@ import type { Clock } from '../../clock.ts'
 import { TroupeError, isTroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
-import type { Broker, BrokerConsumer, BrokerProducer, CommitReport, WriteResult } from '../broker-port.ts'
+import type { Broker, BrokerConsumer, BrokerProducer, CommitReport, WriteAnswer, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
 import type { OutputRecord } from '../record.ts'
 import { Committer } from './committer.ts'
@@ -70,7 +70,11 @@ export class AtLeastOnceDelivery implements Delivery {
   }
 
   async disconnect(): Promise<void> {
-    const ends = this.#begun.splice(0).map((producer) => () => producer.disconnect())
+    const { waits } = this.#options.stats
+    const ends = this.#begun.splice(0).map((producer) => () => {
+      const name = producer === this.#outputProducer ? 'outputs' : 'dead-letters'
+      return waits.answer('producer-close', name, producer.disconnect())
+    })
     await inTurn(ends)
   }
 
@@ -152,13 +156,13 @@ export class AtLeastOnceDelivery implements Delivery {
   #queue<Output>(
     name: string,
     maxBatch: number,
-    write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteResult[]>,
+    write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteAnswer[]>,
   ): SinkQueue<Output> {
     const { clock, log, stats } = this.#options
     const onWritten = (): void => {
       this.onWritten()
     }
-    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name), onWritten })
+    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name), waits: stats.waits, onWritten })
   }
 }
 
@@ -173,6 +177,6 @@ async function inTurn([first, ...rest]: readonly (() => Promise<void>)[]): Promi
 
 function recordWriter(
   producer: BrokerProducer,
-): (batch: readonly SinkWrite<OutputRecord>[]) => Promise<readonly WriteResult[]> {
+): (batch: readonly SinkWrite<OutputRecord>[]) => Promise<readonly WriteAnswer[]> {
   return (batch) => producer.write(batch.map((write) => write.output))
 }

@@ -1,3 +1,5 @@
+import type { OpenWaits } from '../../metrics/open-waits.ts'
+
 /** What the clients of a broker port are made from. */
 import type { Clock } from '../../clock.ts'
 
@@ -33,5 +35,7 @@ export interface KafkaBrokerOptions {
   /** Default `read_committed`. */
   readonly isolationLevel?: 'read_committed' | 'read_uncommitted'
   readonly clock: Clock
+  /** Where answers that are waited for are noted. Default: where nobody looks. */
+  readonly waits?: OpenWaits
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string) => void
 }

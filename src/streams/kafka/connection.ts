@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs'
 import { sleep, type Clock } from '../../clock.ts'
 import { TroupeError, isTroupeError } from '../../errors.ts'
+import type { OpenWaits } from '../../metrics/open-waits.ts'
 import type { NativeConsumer, NativeError, NativeLogEvent, NativeMetadata, NativeProducer } from './native.ts'
 import { StartWatch } from './start-errors.ts'
 
@@ -113,13 +114,15 @@ export async function countPartitions(
   client: NativeConsumer | NativeProducer,
   topics: readonly string[],
   timeoutMs: number,
+  waits: OpenWaits,
 ): Promise<ReadonlyMap<string, number>> {
-  const metadata = await new Promise<NativeMetadata>((resolve, reject) => {
+  const answer = new Promise<NativeMetadata>((resolve, reject) => {
     client.getMetadata({ timeout: timeoutMs, allTopics: true }, (error, value) => {
       if (error == null) resolve(value)
       else reject(new TroupeError('BROKER_UNREACHABLE', `No Kafka broker told its topics: ${error.message}`))
     })
   })
+  const metadata = await waits.answer('topics', '', answer)
   const wanted = new Set(topics)
   const counts = new Map<string, number>()
   for (const topic of metadata.topics) {

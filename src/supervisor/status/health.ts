@@ -1,7 +1,7 @@
 /**
  * Health is about this process, not about its brokers: a restart would not bring those back. Not
  * healthy is what a restart, or an operator, has to end: a dead poll loop, an actor that stopped on
- * a record, work that goes nowhere.
+ * a record, work that goes nowhere, an answer that is overdue.
  *
  * Stalled is not idle: idle has nothing to do. Nor is it what waits for something that is known: a
  * sink that is away (/readyz says so), the next attempt of a record, an operator's word on a parked
@@ -39,6 +39,7 @@ export function describeHealth(view: EngineView): Health {
     if (halt !== null) reasons.push(`${id} has stopped on record ${halt.id}: ${halt.reason}`)
   }
   reasons.push(...describeLeftOvers(view))
+  reasons.push(...view.stats.waits.describeOverdue())
   return { healthy: reasons.length === 0, reasons }
 }
 

@@ -1,5 +1,6 @@
 /** /status names what holds the position, /healthz tells stalled from idle. */
 import { describe, expect, test } from 'vitest'
+import { waitKinds, waitTable } from '../../../src/metrics/open-waits.ts'
 import type { ResolvedApp } from '../../../src/options/options.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
 import { describeHealth } from '../../../src/supervisor/status/health.ts'
@@ -165,6 +166,22 @@ describe('/status', () => {
 })
 
 describe('/healthz', () => {
+  // F3: nothing that is waited for from somebody else is waited for in silence.
+  test.each(waitKinds)(
+    'an answer that is overdue is a reason, and one that is waited for is none: %s',
+    async (kind) => {
+      const made = makeActor()
+      const end = made.stats.waits.begin(kind, 'that')
+      await made.clock.advance(waitTable[kind].deadlineMs - 1)
+      expect(healthOf(made)).toEqual([])
+      await made.clock.advance(1)
+      const forSeconds = `for ${waitTable[kind].deadlineMs / 1000} s`
+      expect(healthOf(made)).toEqual([expect.stringContaining(forSeconds)])
+      end()
+      expect(healthOf(made)).toEqual([])
+    },
+  )
+
   test('idle is health, for however long', async () => {
     const made = makeActor()
     made.stats.partition('enrich', 'clicks', 0).noteLogEnd(0, made.clock.now())

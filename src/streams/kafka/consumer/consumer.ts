@@ -10,6 +10,7 @@ import type {
   StoredPosition,
   Watermarks,
 } from '../../broker-port.ts'
+import { OpenWaits } from '../../../metrics/open-waits.ts'
 import { ClientPartitions } from './client-partitions.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { consumerConfig } from '../client-config.ts'
@@ -44,6 +45,7 @@ const nothingTaken: readonly SourceRecord[] = Object.freeze([])
 
 export class KafkaBrokerConsumer implements BrokerConsumer {
   readonly #options: KafkaBrokerOptions
+  readonly #waits: OpenWaits
   readonly #config: Readonly<Record<string, unknown>>
   readonly #client: NativeConsumer
   readonly #partitions: ClientPartitions
@@ -62,11 +64,13 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
 
   constructor(native: NativeKafka, options: KafkaBrokerOptions) {
     this.#options = options
+    this.#waits = options.waits ?? new OpenWaits()
     this.#config = consumerConfig(options)
     this.#client = this.#makeClient(native)
     this.#commits = new CommitQueue({
       clock: options.clock,
       intervalMs: options.commitIntervalMs,
+      waits: this.#waits,
       commit: (positions) => this.#client.commit(positions),
       onReport: (report) => this.#events?.onCommit(report),
     })
@@ -149,7 +153,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    return countPartitions(this.#client, topics, REQUEST_TIMEOUT_MS)
+    return countPartitions(this.#client, topics, REQUEST_TIMEOUT_MS, this.#waits)
   }
 
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void {
@@ -283,12 +287,12 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
 
   async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
     this.#requireConnected()
-    return await fetchCommitted(this.#client, partitions, REQUEST_TIMEOUT_MS)
+    return await fetchCommitted(this.#client, partitions, REQUEST_TIMEOUT_MS, this.#waits)
   }
 
   async watermarks(partition: TopicPartition): Promise<Watermarks> {
     this.#requireConnected()
-    return await fetchWatermarks(this.#client, partition, REQUEST_TIMEOUT_MS)
+    return await fetchWatermarks(this.#client, partition, REQUEST_TIMEOUT_MS, this.#waits)
   }
 
   #requireConnected(): void {

@@ -1,6 +1,7 @@
 /** Questions about positions, asked of the brokers. */
 import { TroupeError } from '../../../errors.ts'
 import type { CommittedPosition, Watermarks } from '../../broker-port.ts'
+import type { OpenWaits } from '../../../metrics/open-waits.ts'
 import { codeOf } from '../connection.ts'
 import { isOutage } from './consumer-errors.ts'
 import type { NativeConsumer, NativeError, NativeTopicPartition } from '../native.ts'
@@ -13,10 +14,11 @@ export function fetchCommitted(
   client: NativeConsumer,
   partitions: readonly TopicPartition[],
   timeoutMs: number,
+  waits: OpenWaits,
 ): Promise<readonly CommittedPosition[]> {
   if (partitions.length === 0) return Promise.resolve([])
   const asked = partitions.map(({ topic, partition }) => ({ topic, partition }))
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<readonly CommittedPosition[]>((resolve, reject) => {
     client.committed(asked, timeoutMs, (error, list) => {
       // The binding puts an Error in the place of a partition that could not be read.
       const failed = error ?? list.find((entry) => entry instanceof Error)
@@ -24,6 +26,7 @@ export function fetchCommitted(
       else reject(unreadable('The committed positions', failed))
     })
   })
+  return waits.answer('positions', 'what is committed', answer)
 }
 
 function toCommitted({ topic, partition, offset, metadata }: NativeTopicPartition): CommittedPosition {
@@ -34,13 +37,15 @@ export function fetchWatermarks(
   client: NativeConsumer,
   { topic, partition }: TopicPartition,
   timeoutMs: number,
+  waits: OpenWaits,
 ): Promise<Watermarks> {
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<Watermarks>((resolve, reject) => {
     client.queryWatermarkOffsets(topic, partition, timeoutMs, (error, offsets) => {
       if (error == null) resolve({ low: offsets.lowOffset, high: offsets.highOffset })
       else reject(unreadable(`The ends of ${topic}/${partition}`, error))
     })
   })
+  return waits.answer('positions', `where ${topic}/${partition} ends`, answer)
 }
 
 /** An outage is waited for without limit, so what a broker has answered must not pass for one. */

@@ -2,6 +2,7 @@
 import { inBackground, sleep, type Clock } from '../../../clock.ts'
 import { TroupeError } from '../../../errors.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
+import type { Deadline } from './deadline.ts'
 import { codeOf, configurationError, connectClient, messageOf } from '../connection.ts'
 import type { NativeKafka, NativeProducer } from '../native.ts'
 import { toNativeBytes, toNativeHeaders } from '../record.ts'
@@ -10,6 +11,9 @@ import type { OutputRecord } from '../../record.ts'
 
 const QUEUE_FULL = -184
 const FATAL = -150
+/** Ours, not the client's: a record was sent, and nobody knows whether it was taken. */
+export const NO_ANSWER = -1_000_000
+const NOT_ACKNOWLEDGED = 'records were not acknowledged by the deadline'
 
 /** The binding brings at most this many reports in one turn of the loop. */
 const REPORTS_A_TURN = 100
@@ -34,11 +38,6 @@ const IDLE_POLL_MS = 5000
  */
 export type ReportMode = 'all' | 'failures'
 
-/** Until when a write may wait, in the clock's milliseconds. Drawn in when the producer is to end. */
-export interface Deadline {
-  atMs: number
-}
-
 /** Why one record failed. `local`: the client refused this very record before anything was sent. */
 export interface SendFailure {
   readonly code: number
@@ -51,6 +50,7 @@ export interface ProducerClientSettings {
   readonly config: Readonly<Record<string, unknown>>
   readonly options: KafkaBrokerOptions
   readonly reports: ReportMode
+  readonly clock: Clock
   readonly timeoutMs: number
   /** Aborted, it gives up connecting. */
   readonly signal: AbortSignal
@@ -99,6 +99,7 @@ export class ProducerClient {
     config,
     options,
     reports,
+    clock,
     timeoutMs,
     signal,
   }: ProducerClientSettings): Promise<ProducerClient> {
@@ -124,8 +125,9 @@ export class ProducerClient {
   /**
    * Sends `records[i]` for each i of `indices`, in that order. Resolves when what became of each is known:
    * those in the map failed, the others are durable. A client that gets reports of failures only may
-   * also name records that are durable, if they share topic and key with one that failed. Rejects with
-   * SINK_UNAVAILABLE when not all is known at the deadline; the client is of no use any more then.
+   * also name records that are durable, if they share topic and key with one that failed. At the deadline, which
+   * each acknowledgement puts off, what is not known counts as failed, and the client is of no use any more; rejects
+   * with SINK_UNAVAILABLE when that is all, or a client with reports of failures only cannot tell.
    */
   async send(
     records: readonly OutputRecord[],
@@ -137,16 +139,21 @@ export class ProducerClient {
     for (const index of indices) {
       while (!this.#produce(records[index]!, index)) await this.#makeRoom(deadline)
     }
-    const isAnswered = await this.#flush(deadline)
+    const answer = await this.#flush(deadline)
     await this.#takeReports()
     if (this.#failedKeys.size > 0) this.#spreadFailures(records, indices)
-    if (!isAnswered) this.#failUnanswered(indices)
+    if (answer === 'stopped') this.#failUnanswered(indices, FATAL, this.#cause.text)
+    else if (answer === 'overdue') {
+      // Without a report for each nobody knows which of them were taken.
+      if (this.#mode === 'failures' || this.#unreported.size === indices.length) throw unavailable(NOT_ACKNOWLEDGED)
+      this.#failUnanswered(indices, NO_ANSWER, NOT_ACKNOWLEDGED)
+    }
     return this.#failures
   }
 
-  /** The client has stopped and keeps some: whatever is not known to be durable has to go again. */
-  #failUnanswered(indices: readonly number[]): void {
-    const failure = { code: FATAL, message: this.#cause.text, local: false }
+  /** The client keeps some: whatever is not known to be durable has to go again. */
+  #failUnanswered(indices: readonly number[], code: number, message: string): void {
+    const failure = { code, message, local: false }
     for (const index of this.#mode === 'all' ? this.#unreported : indices) {
       if (!this.#failures.has(index)) this.#failures.set(index, failure)
     }
@@ -192,23 +199,25 @@ export class ProducerClient {
   }
 
   async #makeRoom(deadline: Deadline): Promise<void> {
-    if (this.#clock.now() >= deadline.atMs) throw unavailable('its queue stayed full')
+    if (deadline.leftMs <= 0) throw unavailable('its queue stayed full')
     await this.#flushFor(10)
   }
 
-  /** Waits until the client holds no record any more; false when it has stopped and keeps some. */
-  async #flush(deadline: Deadline): Promise<boolean> {
+  /** Waits until the client holds no record any more; or has stopped and keeps some, or acknowledges nothing for too long. */
+  async #flush(deadline: Deadline): Promise<'done' | 'stopped' | 'overdue'> {
     const startedAt = this.#clock.now()
+    let reports = this.#reports
     let stoppedAt: number | undefined
     for (;;) {
       const now = this.#clock.now()
       const waitedMs = now - startedAt
-      if (now >= deadline.atMs)
-        throw unavailable(`records were not acknowledged within ${(waitedMs / 1000).toFixed(0)} s`)
+      if (this.#reports > reports) deadline.noteProgress()
+      reports = this.#reports
+      if (deadline.leftMs <= 0) return 'overdue'
       if (this.#cause.text !== '') stoppedAt ??= now
-      if (stoppedAt !== undefined && now - stoppedAt >= LAST_ANSWERS_MS) return false
+      if (stoppedAt !== undefined && now - stoppedAt >= LAST_ANSWERS_MS) return 'stopped'
       const sliceMs = this.#mode === 'all' ? MAX_FLUSH_MS : Math.min(MAX_FLUSH_MS, Math.max(1, waitedMs >> 3))
-      if (await this.#flushFor(Math.min(sliceMs, deadline.atMs - now))) return true
+      if (await this.#flushFor(Math.min(sliceMs, Math.max(1, deadline.leftMs)))) return 'done'
     }
   }
 
@@ -242,7 +251,27 @@ export class ProducerClient {
 }
 
 /** Codes that are not about a record: the client was stopped, ended or overtaken, and what it held goes again. */
-const notAboutRecords = new Set([-150, -151, -152, -144, -192, -195, -197, -185, -148, 5, 6, 7, 19, 20, 45, 46, 47, 59])
+const notAboutRecords = new Set([
+  NO_ANSWER,
+  -150,
+  -151,
+  -152,
+  -144,
+  -192,
+  -195,
+  -197,
+  -185,
+  -148,
+  5,
+  6,
+  7,
+  19,
+  20,
+  45,
+  46,
+  47,
+  59,
+])
 
 export function isAboutRecords(failure: SendFailure): boolean {
   return !notAboutRecords.has(failure.code)

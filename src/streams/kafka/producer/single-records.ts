@@ -1,6 +1,7 @@
 /** Sending records one to a batch, after the broker refused a batch of several, and saying why a record is refused. */
 import { TroupeError } from '../../../errors.ts'
-import type { Deadline, ProducerClient, SendFailure } from './producer-client.ts'
+import type { Deadline } from './deadline.ts'
+import type { ProducerClient, SendFailure } from './producer-client.ts'
 import { isAboutRecords, unavailable } from './producer-client.ts'
 import type { OutputRecord } from '../../record.ts'
 

@@ -1,3 +1,4 @@
+import { OpenWaits } from '../../../../src/metrics/open-waits.ts'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../../../src/clock.ts'
 import { CommitQueue } from '../../../../src/streams/kafka/consumer/commits.ts'
@@ -12,6 +13,7 @@ test('an older position whose commit was refused is not sent after a newer one',
   const offsets = (): (number | undefined)[] => sent.map(([entry]) => entry?.offset)
   const queue = new CommitQueue({
     clock: systemClock,
+    waits: new OpenWaits(),
     intervalMs: 1,
     commit: (positions) => void sent.push([...positions]),
     onReport: () => undefined,

@@ -1,3 +1,4 @@
+import { OpenWaits } from '../../../../src/metrics/open-waits.ts'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../../../src/clock.ts'
 import type { CommitReport, StoredPosition } from '../../../../src/streams/broker-port.ts'
@@ -15,14 +16,17 @@ describe('commits', () => {
   let sent: (readonly NativeTopicPartition[])[]
   let reports: CommitReport[]
   let queue: CommitQueue
+  let waits: OpenWaits
 
   beforeEach(() => {
     vi.useFakeTimers()
     sent = []
     reports = []
+    waits = new OpenWaits()
     queue = new CommitQueue({
       clock: systemClock,
       intervalMs: 100,
+      waits,
       commit: (positions) => void sent.push(positions),
       onReport: (report) => void reports.push(report),
     })
@@ -47,6 +51,58 @@ describe('commits', () => {
     answer()
     pass(0)
     expect(offsets()).toEqual([[1], [49]])
+  })
+
+  test('a request that nobody answers counts as lost after its deadline, and the newest goes instead', () => {
+    queue.put([at(0, 1), at(1, 1)])
+    pass(0)
+    queue.put([at(0, 9)])
+    pass(119_000)
+    expect(offsets()).toEqual([[1, 1]])
+    expect(waits.describeOverdue()).toEqual([])
+    pass(1_001)
+    expect(offsets()).toEqual([
+      [1, 1],
+      [9, 1],
+    ])
+    // Nobody has answered yet, whoever asks.
+    pass(10_000)
+    expect(waits.describeOverdue()).toEqual(['no broker has answered a commit for 130 s'])
+    answer()
+    expect(waits.describeOverdue()).toEqual([])
+    queue.put([at(0, 10)])
+    pass(1_000)
+    expect(offsets().at(-1)).toEqual([10])
+  })
+
+  test('the late report of a lost request neither counts for the one after it nor sends it again', () => {
+    queue.put([at(0, 1)])
+    pass(0)
+    queue.put([at(0, 2)])
+    pass(120_001)
+    expect(offsets()).toEqual([[1], [2]])
+    // Refused, late: what it carried has gone again by then.
+    queue.noteReport({ code: -195, message: 'late' }, sent[0]!)
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2]])
+    queue.put([at(0, 3)])
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2]])
+    answer()
+    pass(0)
+    expect(offsets()).toEqual([[1], [2], [3]])
+  })
+
+  test('a lost request that is taken after all, behind its successor, is made good', () => {
+    queue.put([at(0, 1)])
+    pass(0)
+    queue.put([at(0, 2)])
+    pass(120_001)
+    answer()
+    queue.noteReport(null, sent[0]!)
+    // Position 1 stands at the broker now, and 2 was told to stand.
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2], [2]])
   })
 
   test('at most one request in an interval', () => {
@@ -168,6 +224,7 @@ describe('commits', () => {
   test('a client that refuses the call is asked again later', () => {
     const broken = new CommitQueue({
       clock: systemClock,
+      waits,
       intervalMs: 100,
       commit: (positions) => {
         sent.push(positions)
