@@ -91,7 +91,7 @@ async function measure(name: string, args: readonly string[]): Promise<void> {
     await sleep(1000)
     if (!command.isRunning) throw new Error(command.stderr)
     const status = await fetch(`http://127.0.0.1:${port}/status`)
-      .then((answer) => answer.json() as Promise<Status>)
+      .then(async (answer) => ((await answer.json()) as { instances: { status: Status }[] }).instances[0]?.status)
       .catch(() => undefined)
     peak = memoryOf(command.pid, 'VmHWM')
     done = status?.totals?.done ?? done

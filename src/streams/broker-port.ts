@@ -1,6 +1,6 @@
 /**
- * All that Troupe asks of Kafka: one consumer in a group, one producer. `kafka/broker.ts` is the
- * real one, `troupe/testing` has a fake; one contract suite runs against both.
+ * All that Troupe asks of Kafka: one consumer in a group, producers, and readers that belong to no group.
+ * `kafka/broker.ts` is the real one, `troupe/testing` has a fake; one contract suite runs against both.
  *
  * Nothing here decides anything: partitions are taken and given back only by `assign` and
  * `unassign`, offsets are stored only by `storePositions`.
@@ -54,7 +54,7 @@ export interface CommitReport {
 export interface Watermarks {
   /** The log's first offset. */
   readonly low: number
-  /** The position after the last record a reader may see. */
+  /** The position after the last record: for a consumer the last that it may see, for a reader the very last. */
   readonly high: number
 }
 
@@ -115,6 +115,37 @@ export interface BrokerConsumer {
   disconnect(): Promise<void>
 }
 
+/**
+ * Reads partitions that it is told to, in no group: nobody else's partitions move because of it, and it commits
+ * nothing. Records of transactions that were aborted, or are still open, are not handed over.
+ *
+ * Whoever wants to know when all is read asks `watermarks` first and reads until `position` is there. Counting
+ * records would not do: compaction, markers and aborted transactions leave offsets without any.
+ */
+export interface BrokerReader {
+  /** As the consumer's. */
+  connect(): Promise<void>
+  /** Reads these from now on, and nothing else. Records of what was assigned before never come after it. */
+  assign(starts: readonly StartPosition[]): void
+  /**
+   * Waits for records at most `timeoutMs`, then takes what is there, at most `maxRecords` (one or more: there is no
+   * membership to keep alive, so who wants nothing does not poll). At most one call is outstanding. Returns nothing
+   * while no broker answers; rejects with a TroupeError for what cannot pass by itself: a position that is not in
+   * its log, no right, a topic that went away. The partition concerned brings nothing until it is assigned anew.
+   */
+  poll(maxRecords: number, timeoutMs: number): Promise<readonly SourceRecord[]>
+  /** Asks the broker. `high` is the high watermark, so records of open transactions count. Rejects with TOPIC_MISSING when there is no such partition. */
+  watermarks(partition: TopicPartition): Promise<Watermarks>
+  /**
+   * Where reading stands: behind all that polls have returned, and at the end of what may be read also behind the
+   * aborted records and markers there. An open transaction holds it at its first record. null: unknown
+   * yet (nothing was read from `earliest` or `latest`), or not assigned.
+   */
+  position(partition: TopicPartition): number | null
+  /** Ends polls, now and from now on. Idempotent. Resolves within 15 s, also when no broker answers. */
+  disconnect(): Promise<void>
+}
+
 /** What became of one output: `null` is durable, an Error says why the broker refused this very record. */
 export type WriteResult = Error | null
 
@@ -138,6 +169,7 @@ export interface BrokerProducer {
 /** Makes clients with the same connection settings. */
 export interface Broker {
   consumer(): BrokerConsumer
-  /** `name` tells clients apart in logs: `outputs`, `dead-letters`. */
+  /** `name` tells clients apart in logs: `outputs`, `dead-letters`, `restore`. */
   producer(name: string): BrokerProducer
+  reader(name: string): BrokerReader
 }

@@ -76,6 +76,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
   const options = resolveOptions(app, start.sources)
   const { createLog } = await import('./log.ts')
   const { startHttpServer } = await import('./http/http-server.ts')
+  const { groupOfOne } = await import('./instances/own-instance.ts')
   const { default: client } = await import('prom-client')
   const { registerMetrics } = await import('../metrics/metrics.ts')
   const log = start.log ?? createLog({ level: options.log.level })
@@ -88,7 +89,6 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
     stopWatch()
   }
   let engine: Engine | null = null
-  const notStarted = ['the supervisor is starting']
   let closeHttp: () => Promise<void> = () => Promise.resolve()
   try {
     let httpPort: number | null = null
@@ -97,14 +97,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
         port: options.http.port,
         host: options.http.host,
         registry,
-        health: () => engine?.health() ?? { healthy: true, reasons: notStarted },
-        readiness: () => engine?.readiness() ?? { ready: false, reasons: notStarted },
-        status: () => engine?.status() ?? { state: 'starting' },
-        parked: () => engine?.parked() ?? [],
-        decide: (id, decision) => {
-          if (engine === null) throw new TroupeError('NOT_PARKED', 'the supervisor is starting')
-          engine.decide(id, decision)
-        },
+        instances: groupOfOne(() => engine),
         log,
       })
       httpPort = server.port

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TestContext } from 'vitest'
 import type { Broker } from '../../src/streams/broker-port.ts'
 import { describeProducerContract } from './producer-contract.ts'
+import { describeReaderContract } from './reader-contract.ts'
 import type { BrokerWorld } from './contract-world.ts'
 import { Member, bytesOf, numbered, textOf, until } from './contract-world.ts'
 
@@ -15,6 +16,8 @@ export interface ContractOptions {
   readonly concurrent?: boolean
   /** Default true. */
   readonly producer?: boolean
+  /** Default true. */
+  readonly reader?: boolean
 }
 
 /** The members of a test leave when it ends. */
@@ -23,7 +26,7 @@ type Ending = Pick<TestContext, 'onTestFinished'>
 export function describeBrokerContract(
   name: string,
   makeWorld: () => Promise<BrokerWorld>,
-  { concurrent = false, producer = true }: ContractOptions = {},
+  { concurrent = false, producer = true, reader = true }: ContractOptions = {},
 ): void {
   describe(`broker contract: ${name}`, { concurrent }, () => {
     let world: BrokerWorld
@@ -56,6 +59,7 @@ export function describeBrokerContract(
     describeConsumerContract()
     describeGroupContract()
     if (producer) describeProducerContract(() => world)
+    if (reader) describeReaderContract(() => world)
 
     function describeConsumerContract(): void {
       it('counts partitions, and leaves out topics that do not exist, without creating them', async (test) => {

@@ -43,6 +43,18 @@ export function realWorld(
           ...(timestamp === undefined ? {} : { timestamp }),
         })),
       ),
+    beginTransaction: async (topic, values) => {
+      const transactionalId = uniqueName('transaction')
+      const producer = probe.kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+      await producer.connect()
+      const transaction = await producer.transaction()
+      await transaction.send({ topic, messages: values.map((value) => ({ value, partition: 0 })) })
+      const ended = async (end: () => Promise<void>): Promise<void> => {
+        await end()
+        await producer.disconnect()
+      }
+      return { commit: () => ended(() => transaction.commit()), abort: () => ended(() => transaction.abort()) }
+    },
     read: (topic) => probe.readAll(topic),
     has: {
       topicLimits: true,

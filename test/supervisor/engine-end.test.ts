@@ -78,6 +78,7 @@ class World {
     const broker: Broker = {
       consumer: () => notingConsumer(client.consumer(), this.said, note),
       producer: (name) => notingProducer(client.producer(name), name, this.said, note),
+      reader: (name) => client.reader(name),
     }
     const { clock } = client
     this.stats = new EngineStats(clock)

@@ -18,9 +18,8 @@ function common(options: KafkaBrokerOptions, name: string): ClientConfig {
   }
 }
 
-/** Configuration of the one consumer. Callbacks are added by who answers them. */
-export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
-  const classic = options.groupProtocol === 'classic'
+/** What consumer and readers have in common: how much is fetched ahead, and what of a log they see. */
+function readingConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
   return {
     // A misjudged prefetch shows as memory or as a saw-tooth, so these may be set by the user.
     'fetch.message.max.bytes': options.fetchMaxBytesPerPartition ?? 256 * KILOBYTE,
@@ -31,7 +30,21 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
     'queued.min.messages': 10_000,
     // A partition that filled the prefetch is fetched again after this long; the default of a second stalls.
     'fetch.queue.backoff.ms': 20,
-    ...common(options, 'consumer'),
+    ...common(options, name),
+    // Starts are set one by one. A position outside the log has to be seen, never silently replaced.
+    'auto.offset.reset': 'error',
+    'enable.partition.eof': true,
+    'isolation.level': options.isolationLevel ?? 'read_committed',
+    'allow.auto.create.topics': false,
+    'enable.auto.offset.store': false,
+  }
+}
+
+/** Configuration of the one consumer. Callbacks are added by who answers them. */
+export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
+  const classic = options.groupProtocol === 'classic'
+  return {
+    ...readingConfig(options, 'consumer'),
     'group.id': options.groupId,
     ...(options.groupInstanceId === undefined ? {} : { 'group.instance.id': options.groupInstanceId }),
     'group.protocol': options.groupProtocol,
@@ -48,13 +61,19 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
     'max.poll.interval.ms': options.maxPollIntervalMs,
     // CommitQueue commits. The client does so too, without its timer: what is stored when partitions are given back.
     'enable.auto.commit': true,
-    'enable.auto.offset.store': false,
     'auto.commit.interval.ms': 0,
-    // Starts are set one by one. A position outside the log has to be seen, never silently replaced.
-    'auto.offset.reset': 'error',
-    'enable.partition.eof': true,
-    'isolation.level': options.isolationLevel ?? 'read_committed',
-    'allow.auto.create.topics': false,
+  }
+}
+
+/** Configuration of a client that reads without a group. */
+export function readerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
+  const { isolationLevel: _, ...rest } = options
+  return {
+    ...readingConfig(rest, name),
+    // The client asks for a name. It never joins, because nothing is subscribed; and that no position of
+    // the app's group can change through it, the name is not the group's.
+    'group.id': `${options.groupId}-${name}`,
+    'enable.auto.commit': false,
   }
 }
 

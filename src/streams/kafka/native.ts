@@ -97,6 +97,25 @@ export interface NativeConsumer extends NativeClient {
   resume(partitions: readonly NativeTopicPartition[]): void
 }
 
+/** What the binding asks on the connections of a client that is there; it ends with that client. */
+export interface NativeAdmin {
+  /** `offset.timestamp` -2 asks for the log's first offset, -1 for its end. `isolationLevel` 0 counts open transactions, 1 does not. */
+  listOffsets(
+    partitions: readonly {
+      readonly topic: string
+      readonly partition: number
+      readonly offset: { readonly timestamp: number }
+    }[],
+    options: { readonly timeout: number; readonly isolationLevel: number },
+    done: Done<readonly NativeListedOffset[]>,
+  ): void
+}
+
+export interface NativeListedOffset {
+  readonly offset: number
+  readonly error?: NativeError
+}
+
 export interface NativeDeliveryReport {
   readonly topic: string
   readonly partition: number
@@ -132,6 +151,7 @@ export interface NativeProducer extends NativeClient {
 export interface NativeKafka {
   readonly KafkaConsumer: new (config: Readonly<Record<string, unknown>>) => NativeConsumer
   readonly Producer: new (config: Readonly<Record<string, unknown>>) => NativeProducer
+  readonly AdminClient: { createFrom(client: NativeConsumer): NativeAdmin }
 }
 
 /** Loads the native client. Throws NATIVE_CLIENT_NOT_LOADED, with the command for this platform, or NOT_MAIN_THREAD. */

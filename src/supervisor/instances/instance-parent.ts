@@ -10,7 +10,6 @@ import { startHttpServer, type HttpServer } from '../http/http-server.ts'
 import { forkInstance } from './instance-process.ts'
 import type { InstanceTask } from './instance-protocol.ts'
 import { instanceStates, Instances } from './instances.ts'
-import { decideInGroup, mergeHealth, mergeParked, mergeReadiness, mergeStatus } from './merged-answers.ts'
 import { MergedMetrics, type MetricSnapshot } from './merged-metrics.ts'
 import { processRegistry } from '../http/process-registry.ts'
 
@@ -62,11 +61,7 @@ export async function startInstances({ flags, log, module, options, signal }: In
       port: options.http.port,
       host: options.http.host,
       registry: { contentType: registry.contentType, metrics: scrape },
-      health: () => mergeHealth(instances),
-      readiness: () => mergeReadiness(instances),
-      status: () => mergeStatus(instances),
-      parked: () => mergeParked(instances),
-      decide: (id, decision) => decideInGroup(instances, id, decision),
+      instances,
       log,
     })
   }

@@ -5,7 +5,7 @@
  *
  * `broker.client(name)` is one process at it; the fake is itself a Broker, for tests with one process.
  */
-import type { Broker, BrokerConsumer, BrokerProducer, StoredPosition } from '../../streams/broker-port.ts'
+import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader, StoredPosition } from '../../streams/broker-port.ts'
 import type { Clock } from '../../clock.ts'
 import { bytes as rawBytes } from '../../streams/flows/codec.ts'
 import { EffectEncoder, topic as nameTopic, type Key, type RecordOptions } from '../../streams/flows/flow.ts'
@@ -16,7 +16,7 @@ import type { Latency } from './fake-connection.ts'
 import type { FakeBrokerEvent } from './fake-events.ts'
 import type { FakeFaults } from './fake-faults.ts'
 import { FakeGroup } from './fake-group.ts'
-import { FakeLog, type FakeLogOptions } from '../fake-log.ts'
+import { FakeLog, type FakeLogOptions, type FakeTransaction } from '../fake-log.ts'
 import { Random } from '../random.ts'
 
 export interface FakeBrokerOptions {
@@ -84,7 +84,7 @@ export class FakeBroker implements Broker {
     )
     this.faults = this.#cluster.faults
     this.#cluster.onAppended = (log) => {
-      this.#wake((consumer) => consumer.reads(log))
+      for (const client of this.#clients.values()) client.wake(log)
     }
   }
 
@@ -119,6 +119,21 @@ export class FakeBroker implements Broker {
     const log = this.log(of)
     log.appendMarkers(count)
     this.#cluster.onAppended(log)
+  }
+
+  /** A transaction of somebody else's on one partition. */
+  beginTransaction(of: TopicPartition): FakeTransaction {
+    const log = this.log(of)
+    const transaction = log.beginTransaction()
+    const told = (end: () => void) => (): void => {
+      end()
+      this.#cluster.onAppended(log)
+    }
+    return {
+      append: (record) => transaction.append(record),
+      commit: told(() => transaction.commit()),
+      abort: told(() => transaction.abort()),
+    }
   }
 
   /** Compaction: records that `keep` refuses leave gaps. */
@@ -209,10 +224,8 @@ export class FakeBroker implements Broker {
     return this.client('main').producer(name)
   }
 
-  #wake(concerns: (consumer: { reads(of: TopicPartition): boolean }) => boolean): void {
-    for (const client of this.#clients.values()) {
-      for (const consumer of client.consumers) if (concerns(consumer)) consumer.wake()
-    }
+  reader(name: string): BrokerReader {
+    return this.client('main').reader(name)
   }
 
   #logs(topic: string): FakeLog[] {

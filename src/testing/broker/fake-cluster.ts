@@ -2,7 +2,7 @@
 import type { Clock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
 import type { WriteResult } from '../../streams/broker-port.ts'
-import type { OutputRecord } from '../../streams/record.ts'
+import { partitionName, type OutputRecord, type TopicPartition } from '../../streams/record.ts'
 import type { Latency } from './fake-connection.ts'
 import type { FakeBrokerEvent } from './fake-events.ts'
 import { FakeFaults } from './fake-faults.ts'
@@ -79,6 +79,12 @@ export class FakeCluster {
     if (size <= log.maxRecordBytes) return null
     return new TroupeError('RECORD_TOO_LARGE', `a record of ${size} bytes is too large for topic ${topic}`)
   }
+}
+
+export function findLog(all: ReadonlyMap<string, readonly FakeLog[]>, of: TopicPartition): FakeLog {
+  const log = all.get(of.topic)?.[of.partition]
+  if (log === undefined) throw new TroupeError('TOPIC_MISSING', `there is no partition ${partitionName(of)}`)
+  return log
 }
 
 /** Partitions of each topic that exists. */

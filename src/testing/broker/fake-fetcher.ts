@@ -46,7 +46,8 @@ export class FakeFetcher {
 
   assign(start: StartPosition, log: FakeLog): void {
     const { topic, partition } = start
-    const position = start.position === 'earliest' ? log.low : start.position === 'latest' ? log.end : start.position
+    const position =
+      start.position === 'earliest' ? log.low : start.position === 'latest' ? log.stableEnd : start.position
     this.#assigned.set(partitionName(start), {
       topic,
       partition,
@@ -90,7 +91,7 @@ export class FakeFetcher {
     for (const reading of this.#assigned.values()) {
       if (reading.isPaused || reading.isOutOfRange || reading.log.hasRecordFrom(reading.position)) continue
       // Trailing markers hold nothing to deliver: the reader stands behind them at once.
-      reading.position = Math.max(reading.position, reading.log.end)
+      reading.position = Math.max(reading.position, reading.log.stableEnd)
       if (reading.toldEnd === reading.position) continue
       reading.toldEnd = reading.position
       ends.push({ topic: reading.topic, partition: reading.partition, position: reading.position })

@@ -3,8 +3,8 @@ import { TroupeError } from '../../../errors.ts'
 import type { CommittedPosition, Watermarks } from '../../broker-port.ts'
 import type { OpenWaits } from '../../../metrics/open-waits.ts'
 import { codeOf } from '../connection.ts'
-import { isOutage } from './consumer-errors.ts'
-import type { NativeConsumer, NativeError, NativeTopicPartition } from '../native.ts'
+import { isMissing, isOutage } from './consumer-errors.ts'
+import type { NativeAdmin, NativeConsumer, NativeError, NativeTopicPartition } from '../native.ts'
 import type { TopicPartition } from '../../record.ts'
 
 /** Metadata from this many bytes on breaks the whole commit request, connection included. */
@@ -46,6 +46,45 @@ export function fetchWatermarks(
     })
   })
   return waits.answer('positions', `where ${topic}/${partition} ends`, answer)
+}
+
+/**
+ * Both ends of a log with all that stands in it. `fetchWatermarks` asks in the client's own isolation: of a client
+ * that reads what is committed it gives the end of that, the last stable offset.
+ */
+export async function fetchLogEnds(
+  admin: NativeAdmin,
+  partition: TopicPartition,
+  timeoutMs: number,
+): Promise<Watermarks> {
+  const [low, high] = await Promise.all([
+    fetchLogOffset(admin, partition, LOG_START, timeoutMs),
+    fetchLogOffset(admin, partition, LOG_END, timeoutMs),
+  ])
+  return { low, high }
+}
+
+const LOG_START = { timestamp: -2 }
+const LOG_END = { timestamp: -1 }
+const READ_UNCOMMITTED = 0
+
+function fetchLogOffset(
+  admin: NativeAdmin,
+  { topic, partition }: TopicPartition,
+  offset: { readonly timestamp: number },
+  timeout: number,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    admin.listOffsets([{ topic, partition, offset }], { timeout, isolationLevel: READ_UNCOMMITTED }, (error, list) => {
+      const [found] = error == null ? list : []
+      const failed = error ?? found?.error
+      if (failed == null && found !== undefined) resolve(found.offset)
+      else if (isMissing(codeOf(failed))) {
+        reject(new TroupeError('TOPIC_MISSING', `There is no partition ${topic}/${partition}.`))
+      } else
+        reject(unreadable(`The ends of ${topic}/${partition}`, failed ?? new Error('the broker said nothing of it')))
+    })
+  })
 }
 
 /** An outage is waited for without limit, so what a broker has answered must not pass for one. */
