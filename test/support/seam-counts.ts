@@ -40,6 +40,7 @@ export class SeamCounts {
   broker(broker: Broker): Broker {
     return {
       consumer: () => this.#consumer(broker.consumer()),
+      reader: (name) => broker.reader(name),
       producer: (name) => this.#producer(broker.producer(name), name === 'outputs' ? 'kafka' : name),
     }
   }

@@ -1,7 +1,6 @@
-import type { OpenWaits } from '../../metrics/open-waits.ts'
-
 /** What the clients of a broker port are made from. */
 import type { Clock } from '../../clock.ts'
+import type { OpenWaits } from '../../metrics/open-waits.ts'
 
 export interface KafkaBrokerOptions {
   /** `host:port` of at least one broker. */

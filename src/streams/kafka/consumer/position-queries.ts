@@ -5,7 +5,7 @@ import type { OpenWaits } from '../../../metrics/open-waits.ts'
 import { codeOf } from '../connection.ts'
 import { isMissing, isOutage } from './consumer-errors.ts'
 import type { NativeAdmin, NativeConsumer, NativeError, NativeTopicPartition } from '../native.ts'
-import type { TopicPartition } from '../../record.ts'
+import { partitionName, type TopicPartition } from '../../record.ts'
 
 /** Metadata from this many bytes on breaks the whole commit request, connection included. */
 const MAX_METADATA_BYTES = 32_766
@@ -56,11 +56,13 @@ export async function fetchLogEnds(
   admin: NativeAdmin,
   partition: TopicPartition,
   timeoutMs: number,
+  waits: OpenWaits,
 ): Promise<Watermarks> {
-  const [low, high] = await Promise.all([
+  const answer = Promise.all([
     fetchLogOffset(admin, partition, LOG_START, timeoutMs),
     fetchLogOffset(admin, partition, LOG_END, timeoutMs),
   ])
+  const [low, high] = await waits.answer('positions', `the ends of ${partitionName(partition)}`, answer)
   return { low, high }
 }
 

@@ -1,6 +1,7 @@
 /** The reader of the broker port on the native client: the consumer's parts, without a group and without commits. */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleepInBackground } from '../../../clock.ts'
 import { TroupeError, isTroupeError } from '../../../errors.ts'
+import { OpenWaits } from '../../../metrics/open-waits.ts'
 import type { BrokerReader, StartPosition, Watermarks } from '../../broker-port.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { readerConfig } from '../client-config.ts'
@@ -56,12 +57,14 @@ export class KafkaBrokerReader implements BrokerReader {
       onProblem: (message) => this.#fail(new TroupeError('INTERNAL', message)),
     })
     this.#outOfLog = new PositionsOutOfLog({
+      clock: options.clock,
       client: this.#client,
       watermarks: (partition) => this.#watermarksOfSilent(partition),
       startOf: (each) => this.#partitions.startOf(each),
       onOutOfRange: (_partition, message) => this.#fail(new TroupeError('OFFSET_OUT_OF_RANGE', message)),
     })
     this.#polls = new RecordPolls({
+      clock: options.clock,
       client: this.#client,
       partitions: this.#partitions,
       onTaken: (records) => {
@@ -84,7 +87,7 @@ export class KafkaBrokerReader implements BrokerReader {
     } catch (error) {
       throw configurationError(error, this.#config)
     }
-    const log = new ClientLog(this.#options.log, name)
+    const log = new ClientLog(this.#options.log, name, this.#options.clock)
     client.on('event.log', (event) => {
       if (this.#state === 'connected') log.note(event)
     })
@@ -104,7 +107,8 @@ export class KafkaBrokerReader implements BrokerReader {
     this.#state = 'connecting'
     const timeoutMs = this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
     try {
-      await connectClient(this.#client, this.#config, this.#options.brokers, timeoutMs, this.#leaving.signal)
+      const { brokers, clock } = this.#options
+      await connectClient(this.#client, this.#config, brokers, timeoutMs, this.#leaving.signal, clock)
       this.#state = 'connected'
     } catch (error) {
       this.#state = 'ended'
@@ -143,7 +147,9 @@ export class KafkaBrokerReader implements BrokerReader {
 
   async watermarks(partition: TopicPartition): Promise<Watermarks> {
     this.#requireConnected()
-    const question = fetchLogEnds(this.#native.AdminClient.createFrom(this.#client), partition, REQUEST_TIMEOUT_MS)
+    const admin = this.#native.AdminClient.createFrom(this.#client)
+    const waits = this.#options.waits ?? new OpenWaits(this.#options.clock)
+    const question = fetchLogEnds(admin, partition, REQUEST_TIMEOUT_MS, waits)
     this.#questions.add(question)
     try {
       return await question
@@ -211,7 +217,7 @@ export class KafkaBrokerReader implements BrokerReader {
     const closed = new Promise<void>((resolve) => {
       this.#client.disconnect(resolve)
     })
-    await Promise.race([closed, delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })])
+    await Promise.race([closed, sleepInBackground(CLOSE_TIMEOUT_MS)])
   }
 }
 

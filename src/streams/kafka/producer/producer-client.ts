@@ -50,7 +50,6 @@ export interface ProducerClientSettings {
   readonly config: Readonly<Record<string, unknown>>
   readonly options: KafkaBrokerOptions
   readonly reports: ReportMode
-  readonly clock: Clock
   readonly timeoutMs: number
   /** Aborted, it gives up connecting. */
   readonly signal: AbortSignal
@@ -99,7 +98,6 @@ export class ProducerClient {
     config,
     options,
     reports,
-    clock,
     timeoutMs,
     signal,
   }: ProducerClientSettings): Promise<ProducerClient> {

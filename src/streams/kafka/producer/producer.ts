@@ -71,7 +71,6 @@ export class KafkaBrokerProducer implements BrokerProducer {
       config,
       options: this.#options,
       reports,
-      clock: this.#clock,
       timeoutMs,
       signal,
     })
