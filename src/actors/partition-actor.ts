@@ -47,6 +47,8 @@ export interface PartitionActorOptions {
   readonly epoch: number
   /** The committed position, and the map that was committed with it. */
   readonly start: { readonly position: number | null; readonly map: CompletionMap | null }
+  /** Goes with each of its positions: of which topic they are. */
+  readonly originText?: string
   readonly delivery: Delivery
   readonly credit: Credit
   readonly clock: Clock
@@ -106,6 +108,7 @@ export class PartitionActor implements CommittedPartition {
   readonly topic: string
   readonly partition: number
   readonly epoch: number
+  readonly originText: string
   readonly actor: ResolvedActor
   readonly #options: PartitionActorOptions
   readonly #progress: PartitionProgress
@@ -129,6 +132,7 @@ export class PartitionActor implements CommittedPartition {
     this.topic = options.topic
     this.partition = options.partition
     this.epoch = options.epoch
+    this.originText = options.originText ?? ''
     this.#progress = new PartitionProgress(options)
     this.#lanes = new Lanes(options.actor.order, options.actor.runOn)
     this.#held = new HeldRecords(options.credit)

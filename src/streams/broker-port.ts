@@ -5,6 +5,7 @@
  * Nothing here decides anything: partitions are taken and given back only by `assign` and
  * `unassign`, offsets are stored only by `storePositions`.
  */
+import type { TopicDescription } from './positions/topic-origin.ts'
 import type { OutputRecord, SourceRecord, TopicPartition } from './record.ts'
 
 /** The group coordinator wants partitions taken or given back. Every event has to be answered, once, by `assign` or `unassign`. */
@@ -83,6 +84,12 @@ export interface BrokerConsumer {
   connect(): Promise<void>
   /** Number of partitions of each topic; a topic that does not exist is absent from the map. */
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /**
+   * What each topic is: its id, which another topic of the same name does not have, and its partitions. A topic
+   * that does not exist is absent. A topic that is deleted and made again while partitions of it are assigned is
+   * told of as trouble, TOPIC_REPLACED, within some seconds; not where brokers do not tell ids.
+   */
+  describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>
   /** Joins the group. Rebalance events come from then on, from within `poll`. */
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void
   /**

@@ -97,6 +97,22 @@ export interface NativeConsumer extends NativeClient {
   resume(partitions: readonly NativeTopicPartition[]): void
 }
 
+export interface NativeTopicDescription {
+  readonly name: string
+  /** All zeros of a topic that does not exist, or where the broker does not tell. */
+  readonly topicId: { readonly base64: string }
+  readonly partitions: readonly unknown[]
+}
+
+/** Administration over the connections of another client. It must not be asked any more once that has disconnected. */
+export interface NativeAdmin {
+  describeTopics(
+    topics: readonly string[],
+    options: { timeout: number },
+    done: Done<readonly NativeTopicDescription[]>,
+  ): void
+}
+
 export interface NativeDeliveryReport {
   readonly topic: string
   readonly partition: number
@@ -130,6 +146,7 @@ export interface NativeProducer extends NativeClient {
  * to topics in the first (the partitioner, `auto.offset.reset`, …) by the client's defaults.
  */
 export interface NativeKafka {
+  readonly AdminClient: { createFrom(client: NativeConsumer): NativeAdmin }
   readonly KafkaConsumer: new (config: Readonly<Record<string, unknown>>) => NativeConsumer
   readonly Producer: new (config: Readonly<Record<string, unknown>>) => NativeProducer
 }
