@@ -21,6 +21,7 @@ import type { Committer } from '../streams/delivery/committer.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { Beginnings, type Beginning } from './beginnings.ts'
 import { Intake } from './intake.ts'
@@ -40,6 +41,8 @@ export interface AssignmentOptions {
   readonly stats: EngineStats
   readonly drainTimeoutMs: number
   readonly foreignMetadata: 'ignore' | 'fail'
+  /** Of each topic, kept from one membership to the next. */
+  readonly origins?: Map<string, TopicOrigin>
   readonly maxPartitionRecords: number
   readonly maxPartitionBytes: number
   readonly userPauses: UserPauses
@@ -186,6 +189,7 @@ export class Assignment {
     if (!consumer.assign(event.id, starts)) return
     // In the turn of the answer: an actor that is owned before could be paused, of which the client knows nothing yet.
     for (const beginning of beginnings) this.#begin(beginning)
+    this.#storeNew(beginnings)
     this.#beginnings.forgetOvertaken()
     this.#wasAssigned = true
     this.#noteSize()
@@ -245,18 +249,25 @@ export class Assignment {
   }
 
   /** Makes the actor of a partition, which owns it from now on. */
-  #begin({ actor, at, position, map }: Beginning): void {
+  #begin({ actor, at, position, map, originText }: Beginning): void {
     const { stats } = this.#options
     // A partition that was ours all along and is granted again: the new epoch replaces the old one.
     this.#releaseAt(at)
     stats.epoch += 1
-    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }))
+    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }, originText))
+  }
+
+  /** Nothing needs to be handled for it: where the group has begun has to stand, also if this member ends now. */
+  #storeNew(beginnings: readonly Beginning[]): void {
+    const actors = beginnings.filter(({ isNew }) => isNew).flatMap(({ at }) => this.#owned.get(partitionName(at)) ?? [])
+    if (actors.length > 0) this.#options.committer.storeNow(actors)
   }
 
   #actorFor(
     actor: ResolvedActor,
     { topic, partition }: TopicPartition,
     start: PartitionActorOptions['start'],
+    originText: string,
   ): PartitionActor {
     const { clock, credit, delivery, dispatcherOf, log, random, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
@@ -266,6 +277,7 @@ export class Assignment {
       partition,
       epoch: stats.epoch,
       start,
+      originText,
       delivery,
       credit,
       clock,

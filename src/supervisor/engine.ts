@@ -17,6 +17,7 @@ import type { ResolvedApp } from '../options/options.ts'
 import { AtLeastOnceDelivery } from '../streams/delivery/at-least-once.ts'
 import type { Broker, BrokerProducer } from '../streams/broker-port.ts'
 import { Committer } from '../streams/delivery/committer.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { describeHealth, type Health, type Readiness } from './status/health.ts'
@@ -62,6 +63,8 @@ export class Engine {
   readonly #delivery: AtLeastOnceDelivery
   readonly #restarts: RestartPolicy
   readonly #userPauses = new UserPauses()
+  /** What is known of the input topics, from one membership to the next. */
+  readonly #origins = new Map<string, TopicOrigin>()
   readonly #loadWatch: LoadWatch
   #membership: Membership | null = null
   #state: EngineState = 'starting'
@@ -269,6 +272,7 @@ export class Engine {
       delivery: this.#delivery,
       committer: this.#committer,
       userPauses: this.#userPauses,
+      origins: this.#origins,
       onFailure: (error) => {
         void this.#restart(error)
       },
