@@ -117,6 +117,12 @@ export const errorTable = {
     retryable: false,
     action: 'Decide with outOfRange: earliest or latest; the lost range is in the log.',
   },
+  TOPIC_REPLACED: {
+    meaning:
+      'An input topic was deleted and made again. The consumer is restarted and reads the new one from its beginning.',
+    retryable: true,
+    action: 'Nothing, if that was meant: positions and completion maps of the old topic are of no account any more.',
+  },
   COMPLETION_MAP_UNREADABLE: {
     meaning: 'The metadata of the commit is not a completion map of ours, or is damaged.',
     retryable: false,

@@ -15,6 +15,8 @@ export interface InputOptions {
   /** The committed position, and the map that was committed with it. */
   readonly start: TrackerStart
   readonly stats: PartitionStats
+  /** Of which topic its positions are: goes with each of them, when it is known. */
+  readonly originText?: string
 }
 
 export interface InputProgressOptions extends InputOptions {
@@ -35,6 +37,7 @@ export class InputProgress implements CommittedPartition {
   readonly tracker: OffsetTracker
   readonly held: HeldRecords
   readonly stats: PartitionStats
+  readonly originText: string
   isStoppedByUser = false
   readonly #options: InputProgressOptions
   #isMapNearLimit = false
@@ -49,6 +52,7 @@ export class InputProgress implements CommittedPartition {
     this.tracker = new OffsetTracker(start)
     this.held = new HeldRecords(options)
     this.stats = stats
+    this.originText = options.originText ?? ''
     stats.isAssigned = true
     stats.epoch = epoch
     stats.safePosition = start.position

@@ -203,6 +203,13 @@ export const metricTable = [
     read: perTopicPartition((stats) => stats.outOfRange),
   },
   {
+    name: 'troupe_topic_replaced_total',
+    type: 'counter',
+    help: 'Times that a committed position was of a topic that was deleted and made again since.',
+    labels: ['topic', 'partition'],
+    read: perTopicPartition((stats) => stats.topicReplaced),
+  },
+  {
     name: 'troupe_foreign_metadata_total',
     type: 'counter',
     help: 'Times that the metadata of a commit was not a readable completion map.',

@@ -94,6 +94,8 @@ export class PartitionStats {
   pauses = 0
   /** Times that the committed position was not in the log. */
   outOfRange = 0
+  /** Times that the committed position was of another topic of this name. */
+  topicReplaced = 0
   /** Times that the commit's metadata was not a readable completion map. */
   foreignMetadata = 0
 

@@ -381,7 +381,7 @@ export const actorOptions: {
   startFrom: {
     rule: oneOf('earliest', 'latest'),
     default: 'earliest',
-    doc: 'Where to begin in a partition of which nothing is committed.',
+    doc: 'Where to begin in a partition of which nothing is committed; latest only in those that were there when the group began.',
   },
   outOfRange: {
     rule: oneOf('fail', 'earliest', 'latest'),

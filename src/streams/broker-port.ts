@@ -78,11 +78,24 @@ export interface BrokerTrouble {
   readonly partition?: TopicPartition
 }
 
+/** What the brokers say of a topic. */
+export interface TopicDescription {
+  /** null: these brokers do not tell. */
+  readonly id: string | null
+  readonly partitions: number
+}
+
 export interface BrokerConsumer {
   /** Resolves when a broker answered. Rejects with a TroupeError that names the cause (wrong password, wrong CA, nobody listening, …). */
   connect(): Promise<void>
   /** Number of partitions of each topic; a topic that does not exist is absent from the map. */
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /**
+   * What each topic is: its id, which another topic of the same name does not have, and its partitions. A topic
+   * that does not exist is absent. A topic that is deleted and made again while partitions of it are assigned is
+   * told of as trouble, TOPIC_REPLACED, within some seconds; not where brokers do not tell ids.
+   */
+  describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>
   /** Joins the group. Rebalance events come from then on, from within `poll`. */
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void
   /**

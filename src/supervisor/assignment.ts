@@ -16,6 +16,7 @@ import type { BrokerConsumer, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { Beginnings, type Beginning } from './beginnings.ts'
 import { handOver } from './hand-over.ts'
@@ -36,6 +37,8 @@ export interface AssignmentOptions {
   readonly stats: EngineStats
   readonly drainTimeoutMs: number
   readonly foreignMetadata: 'ignore' | 'fail'
+  /** Of each topic, kept from one membership to the next. */
+  readonly origins?: Map<string, TopicOrigin>
   readonly maxPartitionRecords: number
   readonly maxPartitionBytes: number
   readonly userPauses: UserPauses
@@ -188,6 +191,7 @@ export class Assignment {
         'partitions assigned',
       )
     }
+    await this.#storeNew(beginnings)
   }
 
   async #revoke(event: RebalanceEvent): Promise<void> {
@@ -216,23 +220,36 @@ export class Assignment {
   }
 
   /** Makes the actor of a partition, which owns it from now on. */
-  #begin({ actor, at, position, map }: Beginning): void {
+  #begin({ actor, at, position, map, originText }: Beginning): void {
     const { stats } = this.#options
     // A partition that was ours all along and is granted again: the new epoch replaces the old one.
     this.#releaseAt(at)
     stats.epoch += 1
-    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }))
+    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }, originText))
+  }
+
+  /** Nothing needs to be handled for it: where the group has begun has to stand, also if this member ends now. */
+  async #storeNew(beginnings: readonly Beginning[]): Promise<void> {
+    const inputs = beginnings
+      .filter(({ isNew }) => isNew)
+      .flatMap(({ at }) => this.#owned.get(partitionName(at))?.inputs ?? [])
+    if (inputs.length > 0) await this.#options.delivery.makeDurable(inputs)
   }
 
   /** Of one input: an app's actor takes one topic. */
-  #actorFor(actor: ResolvedActor, { topic, partition }: TopicPartition, start: InputOptions['start']): PartitionActor {
+  #actorFor(
+    actor: ResolvedActor,
+    { topic, partition }: TopicPartition,
+    start: InputOptions['start'],
+    originText: string,
+  ): PartitionActor {
     const { clock, credit, delivery, dispatcherOf, log, random, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
       partition,
       epoch: stats.epoch,
-      inputs: [{ topic, start, stats: stats.partition(actor.name, topic, partition) }],
+      inputs: [{ topic, start, originText, stats: stats.partition(actor.name, topic, partition) }],
       delivery,
       credit,
       clock,

@@ -19,6 +19,7 @@ import type { Broker } from '../streams/broker-port.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { openDelivery } from '../streams/delivery/open-delivery.ts'
 import type { Sink, SinkContext, SinkDestination } from '../streams/delivery/sink.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { describeHealth, type Health, type Readiness } from './status/health.ts'
@@ -62,6 +63,8 @@ export class Engine {
   readonly #delivery: Delivery
   readonly #restarts: RestartPolicy
   readonly #userPauses = new UserPauses()
+  /** What is known of the input topics, from one membership to the next. */
+  readonly #origins = new Map<string, TopicOrigin>()
   readonly #loadWatch: LoadWatch
   #membership: Membership | null = null
   #state: EngineState = 'starting'
@@ -253,6 +256,7 @@ export class Engine {
       dispatchers: this.#host.dispatchers,
       delivery: this.#delivery,
       userPauses: this.#userPauses,
+      origins: this.#origins,
       onFailure: (error) => {
         void this.#restart(error)
       },

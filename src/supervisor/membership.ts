@@ -13,6 +13,7 @@ import { Appetite } from '../streams/appetite.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
 import { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { Source } from '../streams/source.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { Assignment } from './assignment.ts'
@@ -32,6 +33,7 @@ export interface MembershipOptions {
   readonly log: Log
   readonly stats: EngineStats
   readonly userPauses: UserPauses
+  readonly origins: Map<string, TopicOrigin>
   readonly onFailure: (error: unknown) => void
 }
 

@@ -73,6 +73,23 @@ export function describeBrokerContract(
         }
       })
 
+      it('describes topics that exist; where ids are told, no two topics have the same', async (test) => {
+        const { topic, broker, partitions } = await given(3)
+        const other = await given(3)
+        const missing = world.uniqueName('missing')
+        const consumer = broker.consumer()
+        test.onTestFinished(() => consumer.disconnect())
+        await consumer.connect()
+        const described = await consumer.describeTopics([topic, other.topic, missing])
+        expect([...described].map(([name, each]) => [name, each.partitions]).sort()).toEqual(
+          [topic, other.topic].sort().map((name) => [name, partitions]),
+        )
+        const ids = [...described.values()].map(({ id }) => id)
+        expect(new Set(ids).size).toBe(world.has.topicIds ? 2 : 1)
+        expect(ids.includes(null)).toBe(!world.has.topicIds)
+        expect(await consumer.describeTopics([topic])).toEqual(new Map([[topic, described.get(topic)]]))
+      })
+
       it('assigns all partitions to the only member, and hands over nothing before the answer', async (test) => {
         const { topic, broker, partitions } = await given(3)
         await world.append(topic, numbered(1, 5))

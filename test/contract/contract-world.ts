@@ -42,6 +42,8 @@ export interface BrokerWorld {
   read(topic: string): Promise<readonly LoggedRecord[]>
   /** Abilities that not every world has. */
   readonly has: {
+    /** Brokers tell the ids of topics. */
+    readonly topicIds: boolean
     /** Records too large for the topic are refused. */
     readonly topicLimits: boolean
     /** Revokes name only what moves (cooperative-sticky or KIP-848). */

@@ -57,6 +57,7 @@ export function realWorld(
     },
     read: (topic) => probe.readAll(topic),
     has: {
+      topicIds: true,
       topicLimits: true,
       incrementalRebalance: options.groupProtocol === 'consumer' || options.assignmentStrategy === undefined,
       commitsInHold: true,

@@ -228,6 +228,7 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   troupe_completion_map_bytes_total: ({ seam }) => ({ '': seam.mapBytes }),
   troupe_completion_map_left_out: { shownBy: 'streams/delivery/committer-maps.test.ts', says: 'isMapLeftOut' },
   troupe_out_of_range_total: { shownBy: 'supervisor/assignment.test.ts', says: 'outOfRange).toBe(1)' },
+  troupe_topic_replaced_total: { shownBy: 'supervisor/topic-origins.test.ts', says: 'topicReplaced' },
   troupe_foreign_metadata_total: { shownBy: 'supervisor/assignment.test.ts', says: 'foreignMetadata).toBe(1)' },
   troupe_rebalances_total: ({ seam }) => ({
     'type="assign"': seam.answers.assign,

@@ -8,6 +8,7 @@ import type { ResolvedActor } from '../../src/options/options.ts'
 import type { BrokerConsumer, RebalanceEvent, StoredPosition, Watermarks } from '../../src/streams/broker-port.ts'
 import { Committer } from '../../src/streams/delivery/committer.ts'
 import { encodeCompletionMap } from '../../src/streams/positions/completion-map.ts'
+import type { TopicDescription } from '../../src/streams/broker-port.ts'
 import { Credit } from '../../src/streams/credit.ts'
 import type { ActorDelivery, Delivery } from '../../src/streams/delivery/delivery.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
@@ -19,7 +20,8 @@ import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { inputOf, oneOutput, resolvedActor, sourceRecord } from '../actors/actor-fixture.ts'
 
 /** What an assignment and a committer ask of a client. */
-type Asked = 'committed' | 'watermarks' | 'assign' | 'unassign' | 'storePositions' | 'pause' | 'resume'
+type Asked =
+  'describeTopics' | 'committed' | 'watermarks' | 'assign' | 'unassign' | 'storePositions' | 'pause' | 'resume'
 const DRAIN_TIMEOUT_MS = 1_000
 const place = (partition: number) => ({ topic: 'clicks', partition })
 const places = (...partitions: number[]) => partitions.map(place)
@@ -36,6 +38,8 @@ class World {
   readonly said: string[] = []
   readonly committed = new Map<number, StoredPosition>()
   readonly logs = new Map<number, Watermarks>()
+  /** What the brokers say of the topic. */
+  topic: TopicDescription = { id: null, partitions: 10 }
   readonly failures: unknown[] = []
   readonly credit = new Credit({ maxRecords: 100, maxBytes: 1e9 })
   readonly stats = new EngineStats()
@@ -174,6 +178,7 @@ class World {
       this.said.push([word, ...partitions.map(({ partition }) => partition)].join(' '))
     }
     const consumer: Pick<BrokerConsumer, Asked> = {
+      describeTopics: () => Promise.resolve(new Map([['clicks', this.topic]])),
       committed: async (partitions) => {
         const held = this.#heldQueries
         if (held !== null) await new Promise<void>((resolve) => held.push(resolve))

@@ -82,6 +82,7 @@ export class SeamCounts {
     return {
       connect: () => consumer.connect(),
       partitionCounts: (topics) => consumer.partitionCounts(topics),
+      describeTopics: (topics) => consumer.describeTopics(topics),
       committed: (partitions) => consumer.committed(partitions),
       watermarks: (partition) => consumer.watermarks(partition),
       isAssignmentLost: () => consumer.isAssignmentLost(),

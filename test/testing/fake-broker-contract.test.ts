@@ -32,6 +32,7 @@ function fakeWorld(strategy: 'cooperative-sticky' | 'eager'): BrokerWorld {
     },
     read: async (topic) => fake.records(topic),
     has: {
+      topicIds: true,
       topicLimits: true,
       incrementalRebalance: strategy === 'cooperative-sticky',
       commitsInHold: true,

@@ -7,7 +7,7 @@
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { BrokerConsumer, CommitReport, StoredPosition } from '../broker-port.ts'
-import { encodeCompletionMap } from '../positions/completion-map.ts'
+import { encodeCompletionMap, maxMetadataCharacters } from '../positions/completion-map.ts'
 import type { CommittedPartition, DeliveryEvents } from './delivery.ts'
 import { isNearLimit, maxCharactersFor, restAfterMs } from '../positions/map-budget.ts'
 import { partitionName } from '../record.ts'
@@ -162,12 +162,17 @@ export class Committer {
     const snapshot = partition.tracker.snapshot()
     if (snapshot === null) return []
     const name = partitionName(partition)
-    const limit = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
+    const all = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
     const learned = this.#learnedLimits.get(name)
-    const encoded = encodeCompletionMap(snapshot, { maxCharacters: Math.min(limit, learned ?? limit) })
+    const known = partition.originText ?? ''
+    const origin = known.length > Math.min(all, learned ?? all) ? '' : known
+    const limit = Math.min(all, maxMetadataCharacters) - origin.length
+    const encoded = encodeCompletionMap(snapshot, {
+      maxCharacters: learned === undefined ? limit : Math.min(limit, learned - origin.length),
+    })
     const isWritten = typeof encoded === 'string'
     // A position without a map is safe, only dearer after a crash; a truncated map would not be.
-    const metadata = isWritten ? encoded : ''
+    const map = isWritten ? encoded : ''
     partition.setMapLeftOut(!isWritten)
     // What the map of the last owner tells of makes this one smaller when it is read, and nothing else
     // does: stopped there, with nothing in flight, the intake would stay stopped for ever. And where this
@@ -175,7 +180,8 @@ export class Committer {
     const mayStop = !partition.tracker.hasMapAhead && learned === undefined
     const characters = isWritten ? encoded.length : encoded.characters
     partition.setIntakeBlocked(mayStop && isNearLimit(characters, limit))
-    this.#options.stats.mapBytes += Buffer.byteLength(metadata)
+    this.#options.stats.mapBytes += Buffer.byteLength(map)
+    const metadata = origin + map
     return [{ topic: partition.topic, partition: partition.partition, position: snapshot.position, metadata }]
   }
 }

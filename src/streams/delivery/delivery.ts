@@ -13,6 +13,8 @@ import type { OutputOwner, Ticket } from './sink-queue.ts'
 /** A partition whose positions are committed: one input of an actor, for one epoch. */
 export interface CommittedPartition extends TopicPartition, OutputOwner {
   readonly tracker: OffsetTracker
+  /** Of which topic its positions are (`topic-origin.ts`): goes with each of them, when it is known. */
+  readonly originText?: string
   /** The intake of this partition stops while its completion map is near the limit. */
   setIntakeBlocked(isBlocked: boolean): void
   /** The position goes without its completion map, which is too long: after a crash what is finished beyond it is handled again. */

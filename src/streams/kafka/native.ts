@@ -97,8 +97,20 @@ export interface NativeConsumer extends NativeClient {
   resume(partitions: readonly NativeTopicPartition[]): void
 }
 
-/** What the binding asks on the connections of a client that is there; it ends with that client. */
+export interface NativeTopicDescription {
+  readonly name: string
+  /** All zeros of a topic that does not exist, or where the broker does not tell. */
+  readonly topicId: { readonly base64: string }
+  readonly partitions: readonly unknown[]
+}
+
+/** What the binding asks on the connections of a client that is there. It must not be asked any more once that has disconnected. */
 export interface NativeAdmin {
+  describeTopics(
+    topics: readonly string[],
+    options: { timeout: number },
+    done: Done<readonly NativeTopicDescription[]>,
+  ): void
   /** `offset.timestamp` -2 asks for the log's first offset, -1 for its end. `isolationLevel` 0 counts open transactions, 1 does not. */
   listOffsets(
     partitions: readonly {

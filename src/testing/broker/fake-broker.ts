@@ -64,6 +64,7 @@ export class FakeBroker implements Broker {
   readonly #options: FakeBrokerOptions
   readonly #groups = new Map<string, FakeGroup>()
   readonly #clients = new Map<string, FakeClient>()
+  #topicCount = 0
 
   constructor(options: FakeBrokerOptions) {
     this.#options = options
@@ -94,7 +95,19 @@ export class FakeBroker implements Broker {
     if (this.#cluster.topics.has(name)) throw new RangeError(`topic ${name} exists already`)
     const logs = Array.from({ length: partitionCount }, (_, at) => new FakeLog(name, at, options))
     this.#cluster.topics.set(name, logs)
+    this.#cluster.topicIds.set(name, `${name}#${(this.#topicCount += 1)}`)
     for (const group of this.#groups.values()) group.noteMetadataChange()
+  }
+
+  /** The coordinator forgets what was committed of it, as Kafka's does. */
+  deleteTopic(name: string): void {
+    this.#logs(name)
+    this.#cluster.topics.delete(name)
+    this.#cluster.topicIds.delete(name)
+    for (const group of this.#groups.values()) {
+      group.forgetTopic(name)
+      group.noteMetadataChange()
+    }
   }
 
   addPartitions(name: string, partitionCount: number): void {

@@ -57,6 +57,7 @@ export class FakeClient implements Broker {
       group: this.#group,
       faults: this.#cluster.faults,
       topics: this.#cluster.topics,
+      topicIds: this.#cluster.topicIds,
       observe: this.#cluster.observe,
       onSilent: (memberId) => {
         options.clock.after(options.sessionTimeoutMs, () => {

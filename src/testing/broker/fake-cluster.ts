@@ -27,6 +27,8 @@ export class FakeCluster {
   readonly random: Random
   readonly faults: FakeFaults = new FakeFaults()
   readonly topics: Map<string, FakeLog[]> = new Map<string, FakeLog[]>()
+  /** Of each topic that exists; no two topics ever have the same. */
+  readonly topicIds: Map<string, string> = new Map<string, string>()
   /** Records that stand in no order of keys: their partition is drawn. */
   readonly #partitions: Random
   readonly observe: (event: FakeBrokerEvent) => void

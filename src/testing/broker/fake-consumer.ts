@@ -17,7 +17,8 @@ import type {
   StoredPosition,
   Watermarks,
 } from '../../streams/broker-port.ts'
-import type { SourceRecord, TopicPartition } from '../../streams/record.ts'
+import type { TopicDescription } from '../../streams/broker-port.ts'
+import { partitionName, type SourceRecord, type TopicPartition } from '../../streams/record.ts'
 import type { FakeConnection, Latency } from './fake-connection.ts'
 import { countPartitions, findLog } from './fake-cluster.ts'
 import { FakeFetcher } from './fake-fetcher.ts'
@@ -46,6 +47,7 @@ export interface FakeConsumerOptions {
   readonly maxRunRecords: number
   readonly pollLatencyMs: Latency
   readonly topics: ReadonlyMap<string, readonly FakeLog[]>
+  readonly topicIds: ReadonlyMap<string, string>
   readonly observe: (event: FakeBrokerEvent) => void
   /** A static member ended: its group waits for it until its session is over. */
   readonly onSilent: (memberId: string) => void
@@ -143,6 +145,14 @@ export class FakeConsumer implements BrokerConsumer {
     return this.#options.connection.ask(() => countPartitions(this.#options.topics, topics))
   }
 
+  describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
+    return this.#options.connection.ask(() => {
+      const counts = [...countPartitions(this.#options.topics, topics)]
+      const { topicIds } = this.#options
+      return new Map(counts.map(([topic, partitions]) => [topic, { id: topicIds.get(topic) ?? null, partitions }]))
+    })
+  }
+
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void {
     this.#requireConnected()
     this.#events = events
@@ -177,12 +187,26 @@ export class FakeConsumer implements BrokerConsumer {
 
   #take(maxRecords: number): readonly SourceRecord[] {
     if (this.#membership.isAwaiting || this.#options.faults.areBrokersAway || this.#state === 'ended') return []
+    this.#tellReplaced()
     this.#tellOutOfRange()
     this.#tellEnds()
     const records = this.#fetcher.take(maxRecords)
     // As with the real client, the end may be told before the records that lead to it are handed over.
     if (records.length > 0 && this.#options.random.chance(0.5)) this.#tellEnds()
     return records
+  }
+
+  /** The real client reads on in the new log for some seconds before this is noticed. */
+  #tellReplaced(): void {
+    for (const { topic, partition } of this.#fetcher.takeReplaced((of) => this.#options.topics.get(of.topic))) {
+      const message = `topic ${topic} was deleted and made again`
+      this.#events?.onTrouble({
+        severity: 'fatal',
+        code: 'TOPIC_REPLACED',
+        message,
+        partition: { topic, partition },
+      })
+    }
   }
 
   #tellOutOfRange(): void {

@@ -11,7 +11,7 @@ import type { Random } from '../random.ts'
 interface Reading {
   readonly topic: string
   readonly partition: number
-  readonly log: FakeLog
+  log: FakeLog
   position: number
   isPaused: boolean
   /** The log's end that was told of last; each end is told of once. */
@@ -73,6 +73,16 @@ export class FakeFetcher {
   setPaused(partition: TopicPartition, isPaused: boolean): void {
     const reading = this.#assigned.get(partitionName(partition))
     if (reading !== undefined) reading.isPaused = isPaused
+  }
+
+  /** Partitions whose topic has become another; each is told of once, and read on where it stood. */
+  takeReplaced(logsOf: (of: TopicPartition) => readonly FakeLog[] | undefined): TopicPartition[] {
+    return [...this.#assigned.values()].flatMap((reading) => {
+      const log = logsOf(reading)?.[reading.partition]
+      if (log === undefined || log === reading.log) return []
+      reading.log = log
+      return [{ topic: reading.topic, partition: reading.partition }]
+    })
   }
 
   /** Partitions whose position is not in their log (any more): nothing of them is delivered, each is told of once. */

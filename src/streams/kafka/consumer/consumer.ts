@@ -9,6 +9,7 @@ import type {
   StartPosition,
   StoredPosition,
   Watermarks,
+  TopicDescription,
 } from '../../broker-port.ts'
 import { OpenWaits } from '../../../metrics/open-waits.ts'
 import { ClientPartitions } from './client-partitions.ts'
@@ -21,6 +22,7 @@ import { RecordPolls } from './record-polls.ts'
 import { checkMetadata, fetchCommitted, fetchWatermarks } from './position-queries.ts'
 import type { NativeConsumer, NativeError, NativeKafka, NativeTopicPartition } from '../native.ts'
 import { PositionsOutOfLog } from './positions-out-of-log.ts'
+import { TopicWatch } from './topic-watch.ts'
 import { ClientLog, Debounce, troubleOf } from '../trouble.ts'
 import type { SourceRecord, TopicPartition } from '../../record.ts'
 import { partitionName } from '../../record.ts'
@@ -29,6 +31,7 @@ const ASSIGN_PARTITIONS = -175
 const REVOKE_PARTITIONS = -174
 const NO_OFFSET = -168
 const POSITION_OUT_OF_RANGE = -140
+const UNKNOWN_TOPIC = 3
 
 const REQUEST_TIMEOUT_MS = 15_000
 const CONNECT_TIMEOUT_MS = 15_000
@@ -52,6 +55,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   readonly #commits: CommitQueue
   readonly #polls: RecordPolls
   readonly #positions: PositionsOutOfLog
+  readonly #topics: TopicWatch
   readonly #debounce = new Debounce()
   #state: 'new' | 'connecting' | 'connected' | 'disconnecting' | 'ended' = 'new'
   #events: BrokerConsumerEvents | undefined
@@ -74,10 +78,21 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       commit: (positions) => this.#client.commit(positions),
       onReport: (report) => this.#events?.onCommit(report),
     })
+    this.#topics = new TopicWatch({
+      clock: options.clock,
+      waits: this.#waits,
+      admin: () => native.AdminClient.createFrom(this.#client),
+      count: (topics) => this.partitionCounts(topics),
+      onReplaced: (partition, message) =>
+        this.#tellTrouble({ severity: 'fatal', code: 'TOPIC_REPLACED', message, partition }),
+    })
     this.#partitions = new ClientPartitions({
       client: this.#client,
       settle: (names) => this.#settle(names),
-      onForgotten: (names) => this.#commits.forget(names),
+      onForgotten: (names) => {
+        this.#commits.forget(names)
+        this.#topics.forget(names)
+      },
       onProblem: (message) => this.#tellTrouble({ severity: 'warning', code: 'INTERNAL', message }),
     })
     this.#positions = new PositionsOutOfLog({
@@ -95,6 +110,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       onTaken: (records) => {
         this.#positions.noteRecords(records)
         this.#positions.look(() => this.#partitions.running)
+        this.#topics.look()
       },
       onEnd: (at) => {
         this.#positions.noteActive(at)
@@ -156,9 +172,16 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     return countPartitions(this.#client, topics, REQUEST_TIMEOUT_MS, this.#waits)
   }
 
+  async describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
+    this.#requireConnected()
+    return await this.#topics.describe(topics)
+  }
+
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void {
     this.#events = events
     this.#client.subscribe(topics)
+    // Asked while the group forms, so that a cluster that does not tell holds up nobody.
+    void this.#topics.describe(topics).catch(() => undefined)
   }
 
   // --- taking records
@@ -176,6 +199,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
 
   #noteConsumeError(error: NativeError): void {
     if (error.code === POSITION_OUT_OF_RANGE) void this.#positions.check(this.#partitions.partitions)
+    if (error.code === UNKNOWN_TOPIC) this.#topics.look(true)
     const trouble = consumeTrouble(error)
     if (trouble !== undefined) this.#tellTrouble(trouble)
   }
@@ -209,6 +233,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     if (this.#state !== 'connected' || !this.#partitions.assign(eventId, starts)) return false
     this.#polls.dropHeld(starts)
     for (const start of starts) this.#positions.noteActive(start)
+    this.#topics.noteAssigned(starts)
     return true
   }
 
@@ -322,7 +347,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       return
     }
     this.#state = 'disconnecting'
-    await this.#polls.stop()
+    await Promise.all([this.#polls.stop(), this.#topics.end()])
     if (this.#isExpelled) this.#commits.forget(this.#partitions.names)
     const isCommitted = await this.#settle(this.#partitions.namesToSettle)
     this.#commits.stop()
