@@ -57,8 +57,9 @@ const rooms = [
   },
   {
     name: 'the-engine-knows-no-process',
-    comment: 'It runs in a test, in a service of somebody else, and in one of many processes.',
-    from: '^src/supervisor/([^/]+$|status/)',
+    comment:
+      'It runs in a test, in a service of somebody else, and in one of many processes. supervisor.ts puts the parts together.',
+    from: '^src/supervisor/((?!supervisor[.]ts)[^/]+$|status/)',
     to: '^src/supervisor/(cli|instances)/',
   },
   {

@@ -135,7 +135,11 @@ export class SeamCounts {
         return isTaken
       },
       storePositions: (positions) => {
-        for (const { metadata } of positions) this.mapBytes += Buffer.byteLength(metadata)
+        // Nine characters before the map say of which topic the position is.
+        for (const { metadata } of positions) {
+          const map = metadata.startsWith('T~2') ? metadata.slice(9) : metadata
+          this.mapBytes += Buffer.byteLength(map)
+        }
         return consumer.storePositions(positions)
       },
       pause: (partitions) => {

@@ -18,7 +18,7 @@ import type {
   Watermarks,
 } from '../../streams/broker-port.ts'
 import type { TopicDescription } from '../../streams/broker-port.ts'
-import { partitionName, type SourceRecord, type TopicPartition } from '../../streams/record.ts'
+import { type SourceRecord, type TopicPartition } from '../../streams/record.ts'
 import type { FakeConnection, Latency } from './fake-connection.ts'
 import { countPartitions, findLog } from './fake-cluster.ts'
 import { FakeFetcher } from './fake-fetcher.ts'
