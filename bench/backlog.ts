@@ -68,8 +68,12 @@ async function fill(): Promise<void> {
       size += value.byteLength
       bytes += value.byteLength
     }
-    const refused = (await producer.write(batch)).find((result) => result !== null)
-    if (refused !== undefined) throw refused
+    for (let open = batch; open.length > 0;) {
+      const answers = await producer.write(open)
+      const refused = answers.find((answer) => answer instanceof Error)
+      if (refused !== undefined) throw refused
+      open = open.filter((_, index) => answers[index] === 'again')
+    }
   }
   await producer.disconnect()
   console.log(`${(bytes / 1e9).toFixed(1)} GB in ${PARTITIONS} partitions, records of ${SIZES.join(', ')} B`)

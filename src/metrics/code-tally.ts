@@ -10,7 +10,7 @@ const furtherLabels = ['RETRY_ASKED', 'DEAD_LETTER', 'OTHER'] as const
 
 export type CodeLabel = ErrorCode | (typeof furtherLabels)[number]
 
-export const codeLabels: ReadonlySet<string> = new Set([...Object.keys(errorTable), ...furtherLabels])
+const codeLabels: ReadonlySet<string> = new Set([...Object.keys(errorTable), ...furtherLabels])
 
 /** An error without a code is one that a handler threw. */
 export function codeLabel(code: string | undefined): CodeLabel {

@@ -10,7 +10,7 @@
 export const recordWaits = 0
 export const recordRuns = 1
 /** Its signal is aborted: it has as long again to end. */
-export const recordOverdue = 2
+const recordOverdue = 2
 export const recordEnded = 3
 
 /** The thread has begun with the record and not ended it. */

@@ -6,7 +6,7 @@ type ClientConfig = Record<string, unknown>
 const KILOBYTE = 1024
 
 /** The name of the producer of dead letters. */
-export const DEAD_LETTERS = 'dead-letters'
+const DEAD_LETTERS = 'dead-letters'
 
 function common(options: KafkaBrokerOptions, name: string): ClientConfig {
   // The client takes a key without a value for an error, and says nothing about it.
