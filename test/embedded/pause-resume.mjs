@@ -8,6 +8,7 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { startEmbeddedBroker } from 'troupe/embedded'
+import { systemClock } from '../../dist/clock.js'
 import { createKafkaBroker } from '../../dist/streams/kafka/broker.js'
 
 const [rounds, pauses, fetches] = process.argv.slice(2).map(Number)
@@ -37,6 +38,7 @@ const broker = createKafkaBroker({
   client: { 'fetch.wait.max.ms': 5 },
   commitIntervalMs: 1000,
   maxPollIntervalMs: 300_000,
+  clock: systemClock,
   log: (level, _, message) => level === 'debug' || level === 'info' || process.stderr.write(`${message}\n`),
 })
 const consumer = broker.consumer()
