@@ -1,8 +1,8 @@
 /** Time as an argument: the engine asks a Clock and never the globals, so that a simulation can own time. */
 export interface Clock {
-  /** Milliseconds, with a fraction, from anywhere on: never goes back and never steps, so durations are measured by it. */
+  /** Milliseconds, with a fraction, from an arbitrary start: never goes back or jumps, so durations are measured by it. */
   now(): number
-  /** Milliseconds since the Unix epoch, for people to read: somebody may set it, an hour back or forth. */
+  /** Milliseconds since the Unix epoch, for people to read: somebody may set it an hour back or ahead. */
   wallNow(): number
   /** Runs `callback` once after `delayMs`; 0 means the next turn of the loop. Returns what cancels it. */
   after(delayMs: number, callback: () => void): () => void

@@ -1,18 +1,18 @@
 /**
- * Knows how much of the time this process has seen. One that was stopped (SIGSTOP, a suspended machine)
- * or held its event loop saw nothing meanwhile, and when it goes on everything looks overdue: threads that
+ * Knows how much of the elapsed time this process was running. One that was stopped (SIGSTOP, a suspended machine)
+ * or had its event loop held saw nothing meanwhile, and when it goes on everything looks overdue: threads that
  * had no time to work, answers that wait in the socket. So whoever judges others by elapsed time, and ends
  * or blames them for it, asks here.
  *
- * What others measure by time of their own is not for it: brokers go on counting while we stand still.
+ * It is not for what others time themselves: brokers go on counting while we stand still.
  */
 import type { Clock } from './clock.ts'
 
 /** Notices when it is late itself. */
 const BEAT_MS = 1000
-/** A beat that is later than this was missed: all but the beat's own time nobody has seen. */
+/** A beat that is later than this was missed: of the time before it, only one beat counts as seen. */
 const LATE_MS = 2 * BEAT_MS
-/** So many gaps excuse; a loop that is held again and again would otherwise never find anybody late. */
+/** At most so many gaps are excused: a loop that is held again and again would otherwise never find anybody late. */
 const MAX_GAPS = 8
 
 interface Gap {
@@ -53,7 +53,7 @@ export class Lookout implements Clock {
     return this.#clock.wallNow()
   }
 
-  /** A time that goes on only while this process does: for who notes by it when something began. */
+  /** A time that advances only while this process runs: for noting when something began. */
   get seenMs(): number {
     return this.#notice() - this.#missedMs
   }

@@ -1,4 +1,4 @@
-/** What a partition actor is at, for those who look at it from outside. */
+/** What a partition actor is doing, for those who look at it from outside. */
 
 /** Why a partition goes no further by itself. */
 export interface HaltedRecord {

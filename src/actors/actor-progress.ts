@@ -1,4 +1,4 @@
-/** When something of a partition actor last went on, and how much it has finished. */
+/** When a partition actor last made progress, and how much it has finished. */
 import type { Clock } from '../clock.ts'
 import type { ActorStats } from '../metrics/stats.ts'
 

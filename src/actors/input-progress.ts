@@ -1,7 +1,7 @@
 /**
  * How far a partition actor has come in one of its input topics: what it holds of it, which of its records are finished,
  * where its position may stand, and why it takes in nothing. An actor has one today; a join will have two of the same
- * partition number, and their positions are committed each for itself.
+ * partition number, each with a position of its own.
  */
 import type { Log } from '../log.ts'
 import type { PartitionStats } from '../metrics/stats.ts'

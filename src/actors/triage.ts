@@ -1,6 +1,6 @@
 /**
- * What becomes of a record that did not go well, as data: another attempt, or what the policies say of a record that
- * failed for good. Nothing is done here; the partition actor acts on it.
+ * What becomes of a record that failed, as data: another attempt, or what the policies say when it has failed for good.
+ * Nothing is done here; the partition actor carries the ruling out.
  */
 import { isErrorCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'

@@ -5,7 +5,7 @@
  */
 import { errorTable, type ErrorCode } from '../errors.ts'
 
-/** Not errors of ours, but outcomes that are counted beside them: what a handler asked for, and all that we do not know. */
+/** No errors of ours, but counted with them: what a handler asked for, and any code that we do not know. */
 const furtherLabels = ['RETRY_ASKED', 'DEAD_LETTER', 'OTHER'] as const
 
 export type CodeLabel = ErrorCode | (typeof furtherLabels)[number]

@@ -59,7 +59,7 @@ export class OpenWaits {
     }
   }
 
-  /** The answer; or ANSWER_OVERDUE at the deadline. A later answer is of no account then. */
+  /** The answer, or ANSWER_OVERDUE at the deadline. An answer that comes later is ignored. */
   async answer<Value>(kind: LosableKind, about: string, asked: Promise<Value>): Promise<Value> {
     const { deadlineMs, says }: WaitRow = waitTable[kind]
     const end = this.begin(kind, about)

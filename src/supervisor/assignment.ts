@@ -157,7 +157,7 @@ export class Assignment {
     }
   }
 
-  /** Gives up everything; that the partitions are free the group learns when the member leaves. Takes nothing new from then on. */
+  /** Gives up everything, and takes nothing new from then on. The group learns that the partitions are free when the member leaves. */
   async handOverAll(): Promise<void> {
     this.#isStopping = true
     this.#forgetOwnerless(this.#ownerless.keys())
@@ -228,7 +228,7 @@ export class Assignment {
     this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }, originText))
   }
 
-  /** Nothing needs to be handled for it: where the group has begun has to stand, also if this member ends now. */
+  /** Commits where the group has begun before anything is handled, so that it stands even if this member ends now. */
   async #storeNew(beginnings: readonly Beginning[]): Promise<void> {
     const inputs = beginnings
       .filter(({ isNew }) => isNew)

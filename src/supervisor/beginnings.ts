@@ -1,4 +1,4 @@
-/** Where the actors of partitions begin that were granted: from what the group's last commit says, else by policy. */
+/** Where the actors of granted partitions begin: from what the group's last commit says, else by policy. */
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { EngineStats } from '../metrics/stats.ts'
@@ -39,7 +39,7 @@ export interface Beginning {
   readonly from: 'earliest' | 'latest'
   /** Goes with each position that is committed. */
   readonly originText: string
-  /** Not all of this is committed: that is made up for at once, so that the next owner knows. */
+  /** Not all of this is committed yet: it is committed at once, so that the next owner knows. */
   readonly isNew: boolean
 }
 

@@ -26,7 +26,7 @@ export interface HandOverOptions {
   readonly drainTimeoutMs: number
 }
 
-/** What its callers do differently: who is told that the partitions are free, and what forgets them. */
+/** What its callers do differently: whom they tell that the partitions are free, and how they forget them. */
 export interface HandOverSteps<Answer> {
   giveBack(): Answer
   endEpoch(actor: PartitionActor): void

@@ -45,11 +45,11 @@ export interface OverdueNotes {
   noteOverdue(index: number): void
 }
 
-/** While calls are given up one after the other they are warned of so often. */
+/** How often to warn while one call after the other is given up. */
 const WARNING_INTERVAL_MS = 60_000
 
 export class HandlerRunner {
-  /** Set by who counts what is in progress: one more call was given up and goes on, or one of those has ended. */
+  /** Set by whoever counts what is in progress: one more call was given up and still runs (1), or one of those has ended (-1). */
   onLeftOver: (change: 1 | -1) => void = () => undefined
   #leftOverCalls = 0
   #warnedAtMs = Number.NEGATIVE_INFINITY
@@ -141,7 +141,7 @@ export class HandlerRunner {
         }
         context.abort()
       })
-      /** The handler has ended. False: what it brings changes nothing any more, and nobody is asked about it. */
+      /** The handler has ended. False: too late, its result is ignored. */
       const isInTime = (): boolean => {
         const before = stage
         stage = 'over'

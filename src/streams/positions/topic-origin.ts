@@ -1,7 +1,7 @@
 /**
- * Which topic a committed position is of, and how many partitions that had when the group began with
- * it. A name alone does not say: a topic may be deleted and made again, and then a position, and
- * a completion map, of the one before are of no use. And `latest` is meant for the partitions
+ * Which topic a committed position is of, and how many partitions it had when the group began to read
+ * it. The name alone does not say: a topic may be deleted and made again, and then position and
+ * completion map of the old one are of no use. And `latest` is meant for the partitions
  * that were there when the group began; later ones are read from their beginning.
  *
  * Every commit says it, in nine characters before the completion map: `T~2`, and in wide text

@@ -1,4 +1,4 @@
-/** What the processes of an app say together, be they one or several: each answer names the instance it is of. */
+/** The answers of an app's processes as one, whether there is one or several: each names the instance that it came from. */
 import type { Decision, ParkedRecord } from '../../actors/parking-lot.ts'
 import { TroupeError, describeError, isTroupeError } from '../../errors.ts'
 import type { Health, Readiness } from '../status/health.ts'

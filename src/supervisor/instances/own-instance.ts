@@ -1,4 +1,4 @@
-/** A process that is the only one of its app: asked as one of several is, without a channel in between. */
+/** The only process of its app: asked like one of several, without a channel in between. */
 import type { Engine } from '../engine.ts'
 import type { Answers } from './instance-protocol.ts'
 import type { Asked, AskedGroup, AskedInstance } from './merged-answers.ts'

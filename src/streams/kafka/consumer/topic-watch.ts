@@ -1,6 +1,6 @@
 /**
- * What the input topics are, asked of the brokers: their ids and partitions. And whether one of them has become
- * another under its assigned partitions: the client then reads on in the new log as if nothing had happened.
+ * Asks the brokers for the ids and partitions of the input topics, and whether one of them was deleted and made again
+ * while its partitions are assigned: the client then reads on in the new log as if nothing had happened.
  */
 import type { Clock } from '../../../clock.ts'
 import type { OpenWaits } from '../../../metrics/open-waits.ts'
@@ -8,7 +8,7 @@ import type { TopicDescription } from '../../broker-port.ts'
 import { partitionName, type TopicPartition } from '../../record.ts'
 import type { NativeAdmin, NativeTopicDescription } from '../native.ts'
 
-/** Brokers answer within milliseconds. A cluster that does not is one without a controller, as the embedded one. */
+/** Brokers answer within milliseconds. A cluster that does not has no controller, like the embedded one. */
 const TIMEOUT_MS = 2000
 /** After that, and while nothing is known, it is asked this often. */
 const SILENCE_MS = 60_000
@@ -69,7 +69,7 @@ export class TopicWatch {
     for (const name of names) this.#assigned.delete(name)
   }
 
-  /** Once per interval, and sooner when something speaks for it: whether assigned partitions are still of the same topics. */
+  /** Checks once per interval, and sooner when there is a hint, whether assigned partitions are still of the same topics. */
   look(isSuspicious = false): void {
     const now = this.#options.clock.now()
     if (this.#isLooking || this.#assigned.size === 0) return

@@ -1,8 +1,8 @@
 import type { Clock } from '../../../clock.ts'
 
 /**
- * Until when a write may wait: so long after the last sign that it gets on. A slow line is no failure, and what
- * takes its time is not sent again. Drawn in for good when the producer is to end.
+ * Until when a write may wait: so long after the last sign of progress. A slow line is no failure, and what is merely
+ * slow is not sent again. Brought forward for good when the producer is to end.
  */
 export class Deadline {
   readonly #clock: Clock

@@ -8,8 +8,8 @@ const LEAST_BYTES = 10_000
 const MOST_BYTES = 1_000_000_000
 
 /**
- * How much is given to the client in one go: what the line takes in some seconds. Begins with a megabyte, grows while
- * that is quick, and is beyond any batch soon where the line is fast.
+ * How much is given to the client at once: what the line takes in some seconds. Begins with a megabyte and grows while
+ * that goes quickly, so on a fast line it soon exceeds any batch.
  */
 export class Pace {
   #bytes = FIRST_BYTES
