@@ -1,17 +1,21 @@
 /** Runs the records of one lane in order, up to the first that fails or waits: the rest goes back unrun. */
-import { systemClock } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
 import type { BatchNotes } from './progress-board.ts'
-import { TurnWatch } from '../executors/turn-watch.ts'
+import type { TurnWatch } from '../executors/turn-watch.ts'
 import type { PackedRecord, PackedVerdicts } from './thread-protocol.ts'
 import { endsRun, type Verdict } from '../handlers/verdict.ts'
 
-const turns = new TurnWatch(systemClock)
+/** The thread's time. */
+export interface LaneTime {
+  readonly clock: Clock
+  readonly turns: TurnWatch
+}
 
 /**
  * A promise only when the handler is asynchronous: then the run ends with that record, so that its
  * outputs need not wait for those of the next. `first` is the index in the batch of the first of
- * these records; `startedAt` is what `performance` says now, which the caller knows from the lane
+ * these records; `startedAt` is what the clock says now, which the caller knows from the lane
  * before.
  */
 export function runLane(
@@ -19,6 +23,7 @@ export function runLane(
   records: readonly PackedRecord[],
   first: number,
   notes: BatchNotes,
+  { clock, turns }: LaneTime,
   startedAt: number,
 ): PackedVerdicts | Promise<PackedVerdicts> {
   const verdicts: Verdict[] = []
@@ -27,17 +32,17 @@ export function runLane(
     notes.beginRecord(first + index)
     const result = runner.run(record, attempt)
     if (result instanceof Promise) {
-      const heldMs = (performance.now() - startedAt) / (index + 1)
+      const heldMs = (clock.now() - startedAt) / (index + 1)
       const hasWaited = turns.begin()
       return result.then((verdict) => {
         notes.endRecord(first + index)
         const promise = { heldMs, hasWaited: hasWaited() }
-        return { verdicts: [...verdicts, verdict], elapsedMs: performance.now() - startedAt, promise }
+        return { verdicts: [...verdicts, verdict], elapsedMs: clock.now() - startedAt, promise }
       })
     }
     notes.endRecord(first + index)
     verdicts.push(result)
     if (endsRun(result)) break
   }
-  return { verdicts, elapsedMs: performance.now() - startedAt, promise: null }
+  return { verdicts, elapsedMs: clock.now() - startedAt, promise: null }
 }

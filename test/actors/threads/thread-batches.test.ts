@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test, vi } from 'vitest'
 import type { HandlerRunner } from '../../../src/actors/handlers/handler-runner.ts'
+import { systemClock } from '../../../src/clock.ts'
 import { ProgressBoard } from '../../../src/actors/threads/progress-board.ts'
 import { ThreadBatches } from '../../../src/actors/threads/thread-batches.ts'
 import { packBatch, unpackReply, type BatchMessage } from '../../../src/actors/threads/thread-protocol.ts'
@@ -17,6 +18,8 @@ function open(run: Run, onSent: () => void = () => undefined): ThreadBatches {
     board: new ProgressBoard(4, 16).shared,
     handlers: new Map([['enrich', { runner: { run } as unknown as HandlerRunner, concurrency: 100 }]]),
     send: onSent,
+    clock: systemClock,
+    busy: { begin: () => undefined, take: () => 0 },
   })
 }
 
