@@ -35,7 +35,8 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
   const late = await stage.stop()
   const facts: WorldFacts = {
     order: world.order,
-    concurrency: world.concurrency * world.topics.length,
+    // Before a handler was seen to return a promise, each thread keeps to the limit for itself.
+    concurrency: world.concurrency * world.topics.length * (world.runOn === 'threads' ? world.threads.count : 1),
     maxRecords: world.maxRecords,
     isCalm: world.theme === 'calm',
   }
@@ -222,6 +223,9 @@ class Stage {
         this.#members.withClient(action.member, ({ name }) => {
           this.#broker.expelMember(name)
         })
+        break
+      case 'end-thread':
+        this.#members.endThread(action.member, action.how)
         break
       case 'rebalance':
         this.#broker.group().rebalance()

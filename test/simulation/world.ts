@@ -5,13 +5,17 @@
 import { Random } from '../../src/testing/random.ts'
 import type { Fate } from './journal.ts'
 
+/** What a handler can do to the thread it is on. */
+export const threadEnds = ['exits', 'fills-memory', 'loops'] as const
+export type ThreadEnding = (typeof threadEnds)[number]
+
 /** How a record's handler behaves. The handler reads it from the record's value. */
 export interface Plan {
   /** 0: the handler is synchronous. */
   readonly costMs: number
   /** Attempts that fail before one goes well. */
   readonly failures: number
-  readonly failure: 'throws' | 'asks-for-retry' | 'hangs'
+  readonly failure: 'throws' | 'asks-for-retry' | 'hangs' | ThreadEnding
   readonly ending: 'done' | 'skip' | 'dead-letter' | 'terminal-error'
   /** Outputs to the topic, then to the table. */
   readonly records: number
@@ -40,6 +44,8 @@ export type Action =
   | { readonly type: 'crash'; readonly member: number; readonly step: 'now' | 'written' | 'stored' | 'committed' }
   | { readonly type: 'freeze'; readonly member: number; readonly durationMs: number }
   | { readonly type: 'expel'; readonly member: number }
+  /** One of its threads that has no record at a handler, if it has such. */
+  | { readonly type: 'end-thread'; readonly member: number; readonly how: 'exited' | 'out-of-memory' }
   | { readonly type: 'rebalance' }
   | { readonly type: 'brokers-away'; readonly durationMs: number }
   | { readonly type: 'producing-unavailable'; readonly durationMs: number }
@@ -61,6 +67,14 @@ export interface World {
   /** Members keep their partitions over a restart, by their `group.instance.id`. */
   readonly isStatic: boolean
   readonly topics: readonly { readonly name: string; readonly partitions: number; readonly firstOffset: number }[]
+  readonly runOn: 'main' | 'threads'
+  readonly threads: {
+    readonly count: number
+    readonly slots: number
+    readonly maxBatchRecords: number
+    /** How long what is sent to a thread, or from it, takes. */
+    readonly crossingMs: readonly [number, number]
+  }
   readonly order: 'key' | 'partition' | 'unordered'
   readonly attempts: number
   readonly concurrency: number
@@ -95,12 +109,25 @@ export function makeWorld(seed: number): World {
     firstOffset: settings.pick([0, 0, 0, 2 ** 31 - 20, 2 ** 40]),
   }))
   const durationMs = settings.integer(500, 8_000)
+  const onThreads = random.fork('threads')
+  const runOn = onThreads.chance(0.4) ? 'threads' : 'main'
   return {
     seed,
     theme,
     strategy: settings.chance(0.75) ? 'cooperative-sticky' : 'eager',
     isStatic: random.fork('static').chance(0.15),
     topics,
+    runOn,
+    threads: {
+      count: onThreads.integer(1, 3),
+      slots: onThreads.integer(1, 3),
+      maxBatchRecords: onThreads.pick([1, 3, 20, 128]),
+      crossingMs: onThreads.pick([
+        [0, 0.1],
+        [0, 5],
+        [1, 50],
+      ]),
+    },
     order: settings.pick(['key', 'key', 'key', 'partition', 'unordered']),
     attempts,
     concurrency: settings.pick([1, 2, 5, 20, 1000]),
@@ -117,8 +144,8 @@ export function makeWorld(seed: number): World {
       [0.5, 2],
       [5, 40],
     ]),
-    records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme }),
-    timetable: makeTimetable(random.fork('timetable'), { theme, topics, durationMs }),
+    records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme, runOn }),
+    timetable: makeTimetable(random.fork('timetable'), { theme, topics, durationMs, runOn }),
   }
 }
 
@@ -136,10 +163,19 @@ interface RecordSettings {
   readonly durationMs: number
   readonly handlerTimeoutMs: number
   readonly theme: Theme
+  readonly runOn: World['runOn']
+}
+
+/** How attempts fail. A hang would make a drain wait for its time-out; calm worlds have none, so that drains end. */
+function failuresIn(theme: Theme, runOn: World['runOn']): Plan['failure'][] {
+  const calm: Plan['failure'][] = ['throws', 'asks-for-retry']
+  if (runOn === 'threads') calm.push('throws', 'exits', 'exits', 'fills-memory')
+  return theme === 'calm' ? calm : [...calm, 'hangs', ...(runOn === 'threads' ? (['loops'] as const) : [])]
 }
 
 function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
-  const { durationMs, handlerTimeoutMs, theme, topics } = settings
+  const { durationMs, handlerTimeoutMs, runOn, theme, topics } = settings
+  const failures = failuresIn(theme, runOn)
   const count = random.integer(5, random.pick([20, 60, 200]))
   const keyCount = random.pick([1, 3, 12, 1000])
   const hotShare = random.chance(0.3) ? 0.6 : 0
@@ -159,8 +195,7 @@ function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
       plan: {
         costMs: random.chance(0.02) ? handlerTimeoutMs * 0.9 : cost,
         failures: random.chance(failureShare) ? random.integer(1, 4) : 0,
-        // A hang would make a drain wait for its time-out; calm worlds have none, so that drains end.
-        failure: random.pick(theme === 'calm' ? ['throws', 'asks-for-retry'] : ['throws', 'asks-for-retry', 'hangs']),
+        failure: random.pick(failures),
         ending: random.chance(0.85) ? 'done' : random.pick(['skip', 'dead-letter', 'terminal-error']),
         records: random.pick([0, 1, 1, 2]),
         rows: random.pick([0, 0, 1]),
@@ -193,9 +228,10 @@ const troubles: Readonly<Record<Theme, { readonly most: number; readonly types: 
 
 function makeTimetable(
   random: Random,
-  { theme, topics, durationMs }: { theme: Theme; topics: World['topics']; durationMs: number },
+  { theme, topics, durationMs, runOn }: Pick<RecordSettings, 'theme' | 'topics' | 'durationMs' | 'runOn'>,
 ): World['timetable'] {
-  const { most, types } = troubles[theme]
+  const { most, types: common } = troubles[theme]
+  const types: Action['type'][] = runOn === 'threads' ? [...common, 'end-thread', 'end-thread'] : [...common]
   const events = Array.from({ length: random.integer(1, most) }, () => ({
     atMs: random.integer(0, durationMs),
     action: makeAction(random, random.pick(types), topics),
@@ -220,6 +256,8 @@ function makeAction(random: Random, type: Action['type'], topics: World['topics'
       return { type, member, step: random.pick(['now', 'written', 'stored', 'committed']) }
     case 'freeze':
       return { type, member, durationMs }
+    case 'end-thread':
+      return { type, member, how: random.pick(['exited', 'out-of-memory']) }
     case 'rebalance':
       return { type }
     case 'brokers-away':
