@@ -1,16 +1,16 @@
 /** Time as an argument: the engine asks a Clock and never the globals, so that a simulation can own time. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch, with a fraction; never goes back. */
+  /** Milliseconds, with a fraction, from anywhere on: never goes back and never steps, so durations are measured by it. */
   now(): number
+  /** Milliseconds since the Unix epoch, for people to read: somebody may set it, an hour back or forth. */
+  wallNow(): number
   /** Runs `callback` once after `delayMs`; 0 means the next turn of the loop. Returns what cancels it. */
   after(delayMs: number, callback: () => void): () => void
 }
 
-// Asked for once: the property is a getter, and this is read for every record.
-const { timeOrigin } = performance
-
 export const systemClock: Clock = {
-  now: () => timeOrigin + performance.now(),
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
   after(delayMs, callback) {
     // A timer of 0 ms waits for 1 ms; an immediate lets I/O in and comes back at once.
     if (delayMs <= 0) {

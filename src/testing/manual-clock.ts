@@ -16,6 +16,7 @@ const MAX_TIMERS_AT_ONE_MOMENT = 1_000_000
 export class ManualClock implements Clock {
   readonly #timers = new TimerHeap()
   #nowMs: number
+  #wallStepMs = 0
   #isMoving = false
 
   constructor(options: ManualClockOptions = {}) {
@@ -24,6 +25,16 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#nowMs
+  }
+
+  /** The same as `now` until the wall clock is stepped. */
+  wallNow(): number {
+    return this.#nowMs + this.#wallStepMs
+  }
+
+  /** Somebody sets the wall clock, forth or back. `now` and timers know nothing of it. */
+  stepWall(stepMs: number): void {
+    this.#wallStepMs += stepMs
   }
 
   after(delayMs: number, callback: () => void): () => void {
@@ -70,6 +81,16 @@ export class ManualClock implements Clock {
   }
 
   /**
+   * The process stands still for so long, as between SIGSTOP and SIGCONT or in a suspended machine: time
+   * goes on and nothing happens. What became due meanwhile fires when it wakes, in its order.
+   */
+  async standStill(durationMs: number): Promise<void> {
+    if (this.#isMoving) throw moving()
+    this.#nowMs += durationMs
+    await this.settle()
+  }
+
+  /**
    * Lets time pass, timer by timer, until `condition` holds (looked at after each timer). Rejects
    * when it does not hold after `maxMs` (default: one hour), or when no timer is left that could
    * change anything.
@@ -96,7 +117,7 @@ export class ManualClock implements Clock {
   }
 
   #begin(): void {
-    if (this.#isMoving) throw new Error('the clock is being moved already: await the call before this one')
+    if (this.#isMoving) throw moving()
     this.#isMoving = true
   }
 
@@ -113,9 +134,14 @@ export class ManualClock implements Clock {
         `${MAX_TIMERS_AT_ONE_MOMENT} timers fired and no time has passed: something re-arms a timer of 0 ms`,
       )
     }
-    this.#nowMs = next.dueAtMs
+    // One that became due while the process stood still is late.
+    this.#nowMs = Math.max(this.#nowMs, next.dueAtMs)
     return next
   }
+}
+
+function moving(): Error {
+  return new Error('the clock is being moved already: await the call before this one')
 }
 
 /**

@@ -9,6 +9,7 @@ export class ProcessClock implements Clock {
   /** What became due while frozen, in order. */
   #late: (() => void)[] = []
   readonly #cancels = new Set<() => void>()
+  #wallStepMs = 0
   #state: 'running' | 'frozen' | 'killed' = 'running'
 
   constructor(clock: Clock) {
@@ -34,6 +35,15 @@ export class ProcessClock implements Clock {
 
   now(): number {
     return this.#clock.now()
+  }
+
+  wallNow(): number {
+    return this.#clock.wallNow() + this.#wallStepMs
+  }
+
+  /** Somebody sets the wall clock of this process's machine, forth or back. */
+  stepWall(stepMs: number): void {
+    this.#wallStepMs += stepMs
   }
 
   after(delayMs: number, callback: () => void): () => void {

@@ -129,3 +129,39 @@ test('a frozen process wakes with everything that was due, in order; a killed on
   expect(seen).toEqual(['a at 100', 'b at 100'])
   expect(clock.pendingTimers).toBe(0)
 })
+
+test('a step of the wall clock moves what people read, and neither time nor timers', async () => {
+  const clock = new ManualClock({ startMs: 10_000_000 })
+  const fired: number[] = []
+  clock.after(1000, () => fired.push(clock.now()))
+  clock.stepWall(-3_600_000)
+  expect(clock.now()).toBe(10_000_000)
+  expect(clock.wallNow()).toBe(6_400_000)
+  await clock.advance(1000)
+  expect(fired).toEqual([10_001_000])
+  clock.stepWall(2 * 3_600_000)
+  expect(clock.wallNow()).toBe(13_601_000)
+})
+
+test('what became due while the process stood still fires when it wakes, in its order', async () => {
+  const clock = new ManualClock({ startMs: 0 })
+  const fired: string[] = []
+  const beat = (): void => {
+    fired.push(`beat at ${clock.now()}`)
+    clock.after(1000, beat)
+  }
+  clock.after(1000, beat)
+  clock.after(500, () => fired.push(`first at ${clock.now()}`))
+  await clock.standStill(60_000)
+  expect(fired).toEqual(['first at 60000', 'beat at 60000'])
+  await clock.advance(1000)
+  expect(fired.slice(2)).toEqual(['beat at 61000'])
+})
+
+test('each simulated process has a wall clock of its own', () => {
+  const clock = new ManualClock({ startMs: 0 })
+  const one = new ProcessClock(clock)
+  const other = new ProcessClock(clock)
+  one.stepWall(3_600_000)
+  expect([one.wallNow(), other.wallNow(), one.now()]).toEqual([3_600_000, 0, 0])
+})

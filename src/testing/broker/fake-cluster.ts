@@ -51,7 +51,7 @@ export class FakeCluster {
 
   /** Returns the place of the record. */
   append(client: string | null, record: OutputRecord): FakeLog {
-    const { headers = [], key, timestamp = this.options.clock.now(), value } = record
+    const { headers = [], key, timestamp = this.options.clock.wallNow(), value } = record
     const log = this.#logFor(record)
     log.append({ key, value, headers, timestamp })
     this.observe({ type: 'appended', client, record: log.records.at(-1)! })

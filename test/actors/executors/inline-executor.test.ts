@@ -212,7 +212,11 @@ describe('synchronous handlers', () => {
     // Each record takes 1 ms of a clock that only handlers move.
     let nowMs = 0
     const turns: (() => void)[] = []
-    const clock: Clock = { now: () => nowMs, after: (_, callback) => (turns.push(callback), () => undefined) }
+    const clock: Clock = {
+      now: () => nowMs,
+      wallNow: () => nowMs,
+      after: (_, callback) => (turns.push(callback), () => undefined),
+    }
     let handled = 0
     const { give } = await world({
       clock,
@@ -238,7 +242,11 @@ describe('synchronous handlers', () => {
     // A clock that only the telling moves, and never to the very end of a turn.
     let nowMs = 1
     const turns: (() => void)[] = []
-    const clock: Clock = { now: () => nowMs, after: (_, callback) => (turns.push(callback), () => undefined) }
+    const clock: Clock = {
+      now: () => nowMs,
+      wallNow: () => nowMs,
+      after: (_, callback) => (turns.push(callback), () => undefined),
+    }
     let handled = 0
     const { give } = await world({
       clock,
