@@ -111,6 +111,8 @@ export function makeWorld(seed: number): World {
   const durationMs = settings.integer(500, 8_000)
   const onThreads = random.fork('threads')
   const runOn = onThreads.chance(0.4) ? 'threads' : 'main'
+  // Only what returns no promise crosses in runs of several records.
+  const isSynchronous = runOn === 'threads' && onThreads.chance(0.6)
   return {
     seed,
     theme,
@@ -119,8 +121,8 @@ export function makeWorld(seed: number): World {
     topics,
     runOn,
     threads: {
-      count: onThreads.integer(1, 3),
-      slots: onThreads.integer(1, 3),
+      count: onThreads.pick([1, 1, 2, 3]),
+      slots: onThreads.pick([1, 1, 2, 3]),
       maxBatchRecords: onThreads.pick([1, 3, 20, 128]),
       crossingMs: onThreads.pick([
         [0, 0.1],
@@ -144,7 +146,7 @@ export function makeWorld(seed: number): World {
       [0.5, 2],
       [5, 40],
     ]),
-    records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme, runOn }),
+    records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme, runOn, isSynchronous }),
     timetable: makeTimetable(random.fork('timetable'), { theme, topics, durationMs, runOn }),
   }
 }
@@ -164,18 +166,22 @@ interface RecordSettings {
   readonly handlerTimeoutMs: number
   readonly theme: Theme
   readonly runOn: World['runOn']
+  /** No handler returns a promise. */
+  readonly isSynchronous: boolean
 }
 
 /** How attempts fail. A hang would make a drain wait for its time-out; calm worlds have none, so that drains end. */
-function failuresIn(theme: Theme, runOn: World['runOn']): Plan['failure'][] {
+function failuresIn({ isSynchronous, runOn, theme }: RecordSettings): Plan['failure'][] {
   const calm: Plan['failure'][] = ['throws', 'asks-for-retry']
   if (runOn === 'threads') calm.push('throws', 'exits', 'exits', 'fills-memory')
-  return theme === 'calm' ? calm : [...calm, 'hangs', ...(runOn === 'threads' ? (['loops'] as const) : [])]
+  if (theme === 'calm') return calm
+  const held: Plan['failure'][] = isSynchronous ? [] : ['hangs']
+  return [...calm, ...held, ...(runOn === 'threads' ? (['loops'] as const) : [])]
 }
 
 function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
-  const { durationMs, handlerTimeoutMs, runOn, theme, topics } = settings
-  const failures = failuresIn(theme, runOn)
+  const { durationMs, handlerTimeoutMs, isSynchronous, topics } = settings
+  const failures = failuresIn(settings)
   const count = random.integer(5, random.pick([20, 60, 200]))
   const keyCount = random.pick([1, 3, 12, 1000])
   const hotShare = random.chance(0.3) ? 0.6 : 0
@@ -193,7 +199,7 @@ function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
       partition: keyNumber % topic.partitions,
       key: random.chance(0.05) ? null : `k${keyNumber}`,
       plan: {
-        costMs: random.chance(0.02) ? handlerTimeoutMs * 0.9 : cost,
+        costMs: isSynchronous ? 0 : random.chance(0.02) ? handlerTimeoutMs * 0.9 : cost,
         failures: random.chance(failureShare) ? random.integer(1, 4) : 0,
         failure: random.pick(failures),
         ending: random.chance(0.85) ? 'done' : random.pick(['skip', 'dead-letter', 'terminal-error']),
