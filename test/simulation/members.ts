@@ -96,8 +96,8 @@ export class Members {
     for (const member of this.running) this.#ask(member, 'stop')
   }
 
-  thawAll(): void {
-    for (const { client } of this.running) client.thaw()
+  get clients(): readonly FakeClient[] {
+    return this.running.map(({ client }) => client)
   }
 
   sample(): void {

@@ -3,6 +3,7 @@ import { decodeCompletionMap } from '../../src/streams/positions/completion-map.
 import type { RebalanceEvent } from '../../src/streams/broker-port.ts'
 import type { OutputRecord, RecordHeader } from '../../src/streams/record.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
+import type { FakeClient } from '../../src/testing/broker/fake-client.ts'
 import type { FakeBrokerEvent } from '../../src/testing/broker/fake-events.ts'
 import { FakeDatabase } from '../../src/testing/fake-sink.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
@@ -58,6 +59,7 @@ class Stage {
   readonly #members: Members
   readonly #random: Random
   readonly #crashed = new Set<string>()
+  readonly #standing = new Set<FakeClient>()
 
   constructor(world: World, engine: EngineUnderTest) {
     this.#world = world
@@ -126,7 +128,8 @@ class Stage {
 
   heal(): void {
     for (const end of [...this.#ends]) end()
-    this.#members.thawAll()
+    // Nothing but time wakes a machine that is suspended.
+    for (const client of this.#members.clients) if (!this.#standing.has(client)) client.thaw()
     if (this.#members.running.length === 0) this.#members.scaleTo(1)
   }
 
@@ -217,6 +220,21 @@ class Stage {
           this.#for(action.durationMs, () => {
             client.thaw()
           })
+        })
+        break
+      case 'stand-still':
+        this.#members.withClient(action.member, (client) => {
+          client.freeze()
+          this.#standing.add(client)
+          this.#clock.after(action.durationMs, () => {
+            this.#standing.delete(client)
+            client.thaw()
+          })
+        })
+        break
+      case 'step-wall':
+        this.#members.withClient(action.member, ({ clock }) => {
+          clock.stepWall(action.stepMs)
         })
         break
       case 'expel':

@@ -19,7 +19,7 @@ const KNOWN_SEEDS = [
   // A stop that came while a consumer connected.
   1259,
 ]
-const FIXED_WORLDS = 150
+const FIXED_WORLDS = 1_000
 const FRESH_WORLDS = 100
 
 const given = process.env['SEED']

@@ -43,6 +43,10 @@ export type Action =
   | { readonly type: 'kill'; readonly member: number }
   | { readonly type: 'crash'; readonly member: number; readonly step: 'now' | 'written' | 'stored' | 'committed' }
   | { readonly type: 'freeze'; readonly member: number; readonly durationMs: number }
+  /** As a machine that is suspended: for so long that everybody has given it up. */
+  | { readonly type: 'stand-still'; readonly member: number; readonly durationMs: number }
+  /** Somebody sets the wall clock of its machine. */
+  | { readonly type: 'step-wall'; readonly member: number; readonly stepMs: number }
   | { readonly type: 'expel'; readonly member: number }
   /** One of its threads that has no record at a handler, if it has such. */
   | { readonly type: 'end-thread'; readonly member: number; readonly how: 'exited' | 'out-of-memory' }
@@ -91,7 +95,7 @@ export interface World {
   readonly timetable: readonly { readonly atMs: number; readonly action: Action }[]
 }
 
-const themes = ['calm', 'rebalances', 'crashes', 'zombies', 'outages', 'commits', 'everything'] as const
+const themes = ['calm', 'rebalances', 'crashes', 'zombies', 'clocks', 'outages', 'commits', 'everything'] as const
 export type Theme = (typeof themes)[number]
 
 /** The longest that one record may take with its retries, and still leave a drain time to finish it. */
@@ -219,6 +223,10 @@ const troubles: Readonly<Record<Theme, { readonly most: number; readonly types: 
   rebalances: { most: 12, types: ['scale', 'stop', 'rebalance', 'rebalance', 'add-partition', 'markers'] },
   crashes: { most: 6, types: ['crash', 'crash', 'kill', 'scale', 'rebalance', 'markers'] },
   zombies: { most: 6, types: ['freeze', 'expel', 'scale', 'rebalance'] },
+  clocks: {
+    most: 5,
+    types: ['step-wall', 'step-wall', 'stand-still', 'freeze', 'scale', 'rebalance', 'commits-refused'],
+  },
   outages: {
     most: 5,
     types: ['brokers-away', 'producing-unavailable', 'sink-unavailable', 'acknowledgements-lost', 'stop'],
@@ -228,7 +236,7 @@ const troubles: Readonly<Record<Theme, { readonly most: number; readonly types: 
     most: 14,
     types: ['scale', 'stop', 'kill', 'crash', 'freeze', 'expel', 'rebalance', 'brokers-away', 'producing-unavailable']
       .concat(['acknowledgements-lost', 'sink-unavailable', 'commits-refused', 'markers', 'compact', 'delete'])
-      .concat(['add-partition']) as Action['type'][],
+      .concat(['add-partition', 'stand-still', 'step-wall']) as Action['type'][],
   },
 }
 
@@ -264,6 +272,10 @@ function makeAction(random: Random, type: Action['type'], topics: World['topics'
       return { type, member, durationMs }
     case 'end-thread':
       return { type, member, how: random.pick(['exited', 'out-of-memory']) }
+    case 'stand-still':
+      return { type, member, durationMs: 60_000 }
+    case 'step-wall':
+      return { type, member, stepMs: random.pick([-3_600_000, 3_600_000]) }
     case 'rebalance':
       return { type }
     case 'brokers-away':
