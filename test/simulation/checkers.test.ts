@@ -4,7 +4,7 @@ import type { WorldFacts } from './checker.ts'
 import { checkers, findViolations } from './checkers.ts'
 import { Journal, type Fate, type HandlerResult, type JournalEvent, type Origin } from './journal.ts'
 
-const facts: WorldFacts = { order: 'key', concurrency: 2, maxRecords: 10, isCalm: false }
+const facts: WorldFacts = { order: 'key', concurrency: 2, maxRecords: 10, givenUpAfterMs: 1_000, isCalm: false }
 const one: Fate = { type: 'outputs', count: 1 }
 
 /** Tells a story in few words. */
@@ -13,6 +13,11 @@ class Story {
 
   get events(): readonly JournalEvent[] {
     return this.#journal.events
+  }
+
+  note(event: Parameters<Journal['note']>[0]): this {
+    this.#journal.note(event)
+    return this
   }
 
   input(offset: number, key: string | null = 'k', fate: Fate = one): this {
@@ -276,6 +281,32 @@ describe('a fenced epoch writes nothing', () => {
 
   test('what was under way may still become durable', () => {
     expect(judge('fencedWritesNothing', twoInputs().handled(0).write([0]).fenced().durable(0))).toEqual([])
+  })
+})
+
+describe('on threads', () => {
+  const handed = (story: Story, batch: number, offsets: number[]): Story =>
+    story.note({ type: 'handed', client: 'a', batch, records: offsets.map(at) })
+  const began = (story: Story, batch: number, offset: number): Story =>
+    story.note({ type: 'handle-begin', client: 'a', attempt: 1, batch, ...at(offset) })
+  const died = (story: Story, batch: number, offset: number): Story =>
+    story.note({ type: 'handle-end', client: 'a', attempt: 1, batch, result: 'died', ...at(offset) })
+
+  test('what went to a thread before its epoch ended may begin afterwards', () => {
+    const story = handed(twoInputs(), 1, [0]).fenced()
+    expect(judge('handlingIsOrdered', began(story, 1, 0))).toEqual([])
+    expect(judge('handlingIsOrdered', began(handed(story, 2, [0]), 2, 0))).toHaveLength(1)
+  })
+
+  test('what a dead thread had goes again from the first of its lane on, and nothing else does', () => {
+    const run = (): Story => died(began(began(handed(twoInputs(), 1, [0, 1]), 1, 0).end(0), 1, 1), 1, 1)
+    const lost = run().note({
+      type: 'lost',
+      client: 'a',
+      records: [0, 1].map((offset) => ({ ...at(offset), batch: 1 })),
+    })
+    expect(judge('handlingIsOrdered', began(handed(lost, 2, [0, 1]), 2, 0))).toEqual([])
+    expect(judge('handlingIsOrdered', began(handed(run(), 2, [0, 1]), 2, 0))).toHaveLength(1)
   })
 })
 

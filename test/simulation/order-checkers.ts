@@ -14,7 +14,7 @@ import {
 export const handlingIsOrdered: Checker = (events, facts) => {
   const epochs = new Epochs()
   const keys = new Map<string, string | null>()
-  const lanes = new Map<string, { offset: number; isBusy: boolean }>()
+  const lanes = new Map<string, LaneState>()
   const violations: string[] = []
   const laneIn = (client: string, record: Handled): string =>
     `${client} epoch ${epochs.ofHandling(client, record).epoch} ${laneOf(record, keys, facts)}`
@@ -29,12 +29,12 @@ export const handlingIsOrdered: Checker = (events, facts) => {
     }
     if (event.type !== 'handle-begin' && event.type !== 'handle-end') continue
     const lane = laneIn(event.client, event)
-    const at = entry(lanes, lane, () => ({ offset: -1, isBusy: false }))
+    const at = entry(lanes, lane, () => ({ offset: -1, attempt: 0, sinceMs: 0, isBusy: false }))
     if (event.type === 'handle-end') {
-      if (event.offset === at.offset) at.isBusy = false
+      if (event.offset === at.offset && event.attempt === at.attempt) at.isBusy = false
       continue
     }
-    if (at.isBusy) {
+    if (at.isBusy && event.atMs - at.sinceMs < facts.givenUpAfterMs) {
       violations.push(`${nameOf(event)} began while ${at.offset} of the same lane was at a handler (${lane})`)
     }
     if (event.offset < at.offset)
@@ -42,9 +42,16 @@ export const handlingIsOrdered: Checker = (events, facts) => {
     if (!epochs.ofHandling(event.client, event).isOwned) {
       violations.push(`${nameOf(event)} began in ${event.client}, which does not own its partition`)
     }
-    lanes.set(lane, { offset: event.offset, isBusy: true })
+    lanes.set(lane, { offset: event.offset, attempt: event.attempt, sinceMs: event.atMs, isBusy: true })
   }
   return shortened(violations)
+}
+
+interface LaneState {
+  offset: number
+  readonly attempt: number
+  readonly sinceMs: number
+  isBusy: boolean
 }
 
 /**

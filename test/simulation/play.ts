@@ -39,6 +39,7 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
     // Before a handler was seen to return a promise, each thread keeps to the limit for itself.
     concurrency: world.concurrency * world.topics.length * (world.runOn === 'threads' ? world.threads.count : 1),
     maxRecords: world.maxRecords,
+    givenUpAfterMs: 2 * world.handlerTimeoutMs,
     isCalm: world.theme === 'calm',
   }
   const { events } = stage.journal
@@ -151,6 +152,9 @@ class Stage {
     }
     // A handler that outlived the drain ends at its time-out at the latest.
     await this.#advanceTo(this.#clock.now() + this.#world.handlerTimeoutMs + STEP_MS)
+    // One that does not heed its signal, when it is done.
+    if (this.#members.leftovers().length > 0)
+      await this.#advanceTo(this.#clock.now() + 4 * this.#world.handlerTimeoutMs)
     return this.#members.leftovers().map((each) => `everythingEnds: ${each}`)
   }
 

@@ -69,6 +69,12 @@ export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
         }
         return plan.costMs === 0 ? endThread() : sleep(clock, plan.costMs).then(endThread)
       }
+      if (attempt <= plan.failures && failure === 'ignores-signal') {
+        return sleep(clock, plan.costMs).then(() => {
+          end('threw')
+          throw new Error('a planned failure, long after the time-out')
+        })
+      }
       const settle = (): Outcome => settleBy(plan, attempt, record, end)
       return plan.costMs === 0 ? settle() : sleep(clock, plan.costMs).then(settle)
     },

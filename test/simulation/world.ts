@@ -15,7 +15,7 @@ export interface Plan {
   readonly costMs: number
   /** Attempts that fail before one goes well. */
   readonly failures: number
-  readonly failure: 'throws' | 'asks-for-retry' | 'hangs' | ThreadEnding
+  readonly failure: 'throws' | 'asks-for-retry' | 'hangs' | 'ignores-signal' | ThreadEnding
   readonly ending: 'done' | 'skip' | 'dead-letter' | 'terminal-error'
   /** Outputs to the topic, then to the table. */
   readonly records: number
@@ -153,6 +153,18 @@ export function makeWorld(seed: number): World {
     records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme, runOn, isSynchronous }),
     timetable: makeTimetable(random.fork('timetable'), { theme, topics, durationMs, runOn }),
   }
+}
+
+/** The same world, where handlers that would hang do not heed their signal: some are left over, some given up. */
+export function ignoringSignals(world: World): World {
+  const random = new Random(world.seed).fork('ignoring')
+  const records = world.records.map((record): WorldRecord => {
+    const { plan } = record
+    if (plan.failure !== 'hangs' || plan.failures === 0) return record
+    const costMs = world.handlerTimeoutMs * random.pick([1.5, 3])
+    return { ...record, plan: { ...plan, failure: 'ignores-signal', costMs } }
+  })
+  return { ...world, records }
 }
 
 /** What a record has to come to, by its plan and the attempts it has. */
