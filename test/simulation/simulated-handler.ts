@@ -70,7 +70,7 @@ export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
         return plan.costMs === 0 ? endThread() : sleep(clock, plan.costMs).then(endThread)
       }
       if (attempt <= plan.failures && failure === 'ignores-signal') {
-        return sleep(clock, plan.costMs).then(() => {
+        return sleep(clock, plan.ignoresForMs ?? 0).then(() => {
           end('threw')
           throw new Error('a planned failure, long after the time-out')
         })

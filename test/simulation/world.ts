@@ -16,6 +16,8 @@ export interface Plan {
   /** Attempts that fail before one goes well. */
   readonly failures: number
   readonly failure: 'throws' | 'asks-for-retry' | 'hangs' | 'ignores-signal' | ThreadEnding
+  /** How long an attempt goes on that does not heed its signal. */
+  readonly ignoresForMs?: number
   readonly ending: 'done' | 'skip' | 'dead-letter' | 'terminal-error'
   /** Outputs to the topic, then to the table. */
   readonly records: number
@@ -161,8 +163,8 @@ export function ignoringSignals(world: World): World {
   const records = world.records.map((record): WorldRecord => {
     const { plan } = record
     if (plan.failure !== 'hangs' || plan.failures === 0) return record
-    const costMs = world.handlerTimeoutMs * random.pick([1.5, 3])
-    return { ...record, plan: { ...plan, failure: 'ignores-signal', costMs } }
+    const ignoresForMs = world.handlerTimeoutMs * random.pick([1.5, 3])
+    return { ...record, plan: { ...plan, failure: 'ignores-signal', ignoresForMs } }
   })
   return { ...world, records }
 }
