@@ -10,6 +10,8 @@ const one: Fate = { type: 'outputs', count: 1 }
 /** Tells a story in few words. */
 class Story {
   readonly #journal = new Journal(() => 0)
+  /** The one that began last. */
+  #attempt = 1
 
   get events(): readonly JournalEvent[] {
     return this.#journal.events
@@ -47,12 +49,13 @@ class Story {
   }
 
   begin(offset: number, client = 'a', attempt = 1): this {
+    this.#attempt = attempt
     this.#journal.note({ type: 'handle-begin', client, attempt, ...at(offset) })
     return this
   }
 
   end(offset: number, result: HandlerResult = 'done', client = 'a'): this {
-    this.#journal.note({ type: 'handle-end', client, attempt: 1, result, ...at(offset) })
+    this.#journal.note({ type: 'handle-end', client, attempt: this.#attempt, result, ...at(offset) })
     return this
   }
 
@@ -295,7 +298,8 @@ describe('on threads', () => {
   test('what went to a thread before its epoch ended may begin afterwards', () => {
     const story = handed(twoInputs(), 1, [0]).fenced()
     expect(judge('handlingIsOrdered', began(story, 1, 0))).toEqual([])
-    expect(judge('handlingIsOrdered', began(handed(story, 2, [0]), 2, 0))).toHaveLength(1)
+    const late = handed(twoInputs().fenced(), 2, [0])
+    expect(judge('handlingIsOrdered', began(late, 2, 0))).toHaveLength(1)
   })
 
   test('what a dead thread had goes again from the first of its lane on, and nothing else does', () => {

@@ -29,7 +29,11 @@ test('a run that goes on after a record of it that failed', async () => {
       notes.endRecord(first + at)
       return verdict
     })
-    const end = Promise.all(verdicts).then((all) => ({ verdicts: all, elapsedMs: 0, promise: null }))
+    const end = Promise.all(verdicts.map((verdict) => Promise.resolve(verdict))).then((all) => ({
+      verdicts: all,
+      elapsedMs: 0,
+      promise: null,
+    }))
     return end
   })
   expect(await breaks('handlingIsOrdered', {}, onThreads)).toBe(true)
@@ -44,6 +48,7 @@ test('the records of a run, taken by the thread from its end', async () => {
 })
 
 test('the outcome of a dead thread, counted though its records go again', async () => {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the pool it belongs to
   const { execute } = WorkerPool.prototype
   vi.spyOn(WorkerPool.prototype, 'execute').mockImplementation(function (this: WorkerPool, runs, settle) {
     execute.call(this, runs, (run, verdicts, nowMs) => {
@@ -55,6 +60,7 @@ test('the outcome of a dead thread, counted though its records go again', async 
 })
 
 test('a batch mate of a killer that does not go again', async () => {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the actor it belongs to
   const { settle } = PartitionActor.prototype
   vi.spyOn(PartitionActor.prototype, 'settle').mockImplementation(function (this: PartitionActor, run, verdicts) {
     settle.call(this, run, verdicts.length === 0 ? [skipVerdict] : verdicts)
@@ -71,6 +77,7 @@ test('an innocent that is charged with the death of its thread', async () => {
 })
 
 test('a suspect that is not alone on its thread', async () => {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the gate it belongs to
   const { enter } = BatchGate.prototype
   vi.spyOn(BatchGate.prototype, 'enter').mockImplementation(function (this: BatchGate) {
     return enter.call(this, false)
