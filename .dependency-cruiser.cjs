@@ -11,8 +11,73 @@ const adapters = {
   piscina: '^src/actors/threads/',
 }
 
+/** What a room may not reach: its files would know of something that is none of their business. */
+const rooms = [
+  {
+    name: 'positions-are-pure',
+    comment: 'Which records are finished is decided without Kafka, sinks or clocks.',
+    from: '^src/streams/positions/',
+    to: '^src/(?!streams/(positions/|record[.]ts$|broker-port[.]ts$)|errors[.]ts$)',
+  },
+  {
+    name: 'flows-know-no-destination',
+    comment: 'Handlers name topics and tables on threads, where nothing is written.',
+    from: '^src/streams/flows/',
+    to: '^src/streams/(kafka|postgres|positions)/',
+  },
+  {
+    name: 'delivery-writes-through-ports',
+    comment: 'Who writes and commits is given; see broker-port.ts and sink.ts.',
+    from: '^src/streams/delivery/',
+    to: '^src/streams/(kafka|postgres)/',
+  },
+  {
+    name: 'kafka-decides-nothing',
+    comment: 'The client stands behind the broker port, and knows nothing of sinks, commits or maps.',
+    from: '^src/streams/kafka/',
+    to: '^src/streams/(delivery|positions|postgres|flows)/',
+  },
+  {
+    name: 'one-door-to-durability',
+    comment: 'Who wants something durable asks a Delivery; which kind there is, open-delivery.ts decides.',
+    from: '^src/(?!streams/delivery/)',
+    to: '^src/streams/delivery/(at-least-once|committer)[.]ts$',
+  },
+  {
+    name: 'handlers-know-no-executor',
+    comment: 'A handler cannot tell where it runs.',
+    from: '^src/actors/handlers/',
+    to: '^src/actors/(executors/|threads/|[^/]+$)',
+  },
+  {
+    name: 'partition-actors-know-no-executor',
+    comment: 'They are given verdicts, from wherever.',
+    from: '^src/actors/[^/]+$',
+    to: '^src/actors/(executors|threads)/',
+  },
+  {
+    name: 'the-engine-knows-no-process',
+    comment: 'It runs in a test, in a service of somebody else, and in one of many processes.',
+    from: '^src/supervisor/([^/]+$|status/)',
+    to: '^src/supervisor/(cli|instances)/',
+  },
+  {
+    name: 'counting-asks-nobody',
+    comment: 'Numbers are counted where things happen, and read here.',
+    from: '^src/metrics/',
+    to: '^src/(actors|supervisor|embedded)/',
+  },
+]
+
 module.exports = {
   forbidden: [
+    ...rooms.map(({ name, comment, from, to }) => ({
+      name,
+      comment,
+      severity: 'error',
+      from: { path: from },
+      to: { path: to },
+    })),
     {
       name: 'no-cycles',
       comment: 'Two files that need each other are one file, or lack a third.',

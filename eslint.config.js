@@ -8,6 +8,9 @@ const nodeGlobals = Object.fromEntries(
     .map((name) => [name, 'readonly']),
 )
 
+const timers = ['setTimeout', 'setInterval', 'setImmediate']
+const askTheClock = 'Ask the Clock (src/clock.ts): now() and after() for durations, wallNow() for what people read.'
+
 export default defineConfig(
   { ignores: ['dist/', 'coverage/', '.cache/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
@@ -48,6 +51,36 @@ export default defineConfig(
     // What a module offers is written down, not inferred.
     files: ['src/**/*.ts'],
     rules: { '@typescript-eslint/explicit-module-boundary-types': 'error' },
+  },
+  {
+    // Durations by the Clock, which nobody can set and tests can move; the time of day by its `wallNow`.
+    files: ['src/**/*.ts'],
+    ignores: ['src/clock.ts'],
+    rules: {
+      'no-restricted-globals': ['error', ...timers.map((name) => ({ name, message: askTheClock }))],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: ['node:timers', 'node:timers/promises', 'timers', 'timers/promises'].map((name) => ({
+            name,
+            message: askTheClock,
+          })),
+        },
+      ],
+      'no-restricted-properties': [
+        'error',
+        ...timers.map((property) => ({ object: 'globalThis', property, message: askTheClock })),
+        { object: 'Date', property: 'now', message: askTheClock },
+        { object: 'performance', property: 'now', message: askTheClock },
+        { object: 'performance', property: 'timeOrigin', message: askTheClock },
+        { object: 'process', property: 'hrtime', message: askTheClock },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: askTheClock },
+        { selector: 'CallExpression[callee.name="Date"]', message: askTheClock },
+      ],
+    },
   },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'],

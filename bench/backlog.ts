@@ -9,6 +9,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../src/clock.ts'
 import { startKafka } from '../scripts/kafka-cluster.mjs'
 import { createKafkaBroker } from '../src/streams/kafka/broker.ts'
 import type { OutputRecord } from '../src/streams/record.ts'
@@ -53,6 +54,7 @@ async function fill(): Promise<void> {
     client: {},
     commitIntervalMs: 1000,
     maxPollIntervalMs: 300_000,
+    clock: systemClock,
     log: () => undefined,
   }).producer('fill')
   await producer.connect()
@@ -89,7 +91,7 @@ async function measure(name: string, args: readonly string[]): Promise<void> {
     await sleep(1000)
     if (!command.isRunning) throw new Error(command.stderr)
     const status = await fetch(`http://127.0.0.1:${port}/status`)
-      .then((answer) => answer.json() as Promise<Status>)
+      .then(async (answer) => ((await answer.json()) as { instances: { status: Status }[] }).instances[0]?.status)
       .catch(() => undefined)
     peak = memoryOf(command.pid, 'VmHWM')
     done = status?.totals?.done ?? done

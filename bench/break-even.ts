@@ -9,6 +9,7 @@
 import { availableParallelism } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
+import { Lookout } from '../src/lookout.ts'
 import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
 import type { Executor } from '../src/actors/executors/executor.ts'
 import type { Handler } from '../src/actors/handlers/handler.ts'
@@ -21,7 +22,7 @@ import { silentLog } from '../src/log.ts'
 import type { ResolvedActor, RunOn } from '../src/options/options.ts'
 import { resolveOptions } from '../src/options/resolve.ts'
 import { Credit } from '../src/streams/credit.ts'
-import type { Delivery } from '../src/streams/delivery/delivery.ts'
+import type { ActorDelivery } from '../src/streams/delivery/delivery.ts'
 import type { SourceRecord } from '../src/streams/record.ts'
 import { EngineStats } from '../src/metrics/stats.ts'
 import { costBetween, sumsOf, type RecordCost } from '../src/supervisor/status/advice.ts'
@@ -57,19 +58,18 @@ interface Run {
 }
 
 /** Sinks that are durable at once. */
-const delivery: Delivery = {
-  kind: 'at-least-once',
-  deliver: (_owner, _id, effects, settle) => {
-    for (let left = effects.length; left > 0; left -= 1) settle(null)
+const delivery: ActorDelivery = {
+  deliver: (ticket, _id, effects) => {
+    // A turn later, as a sink answers.
+    setImmediate(() => {
+      for (let left = effects.length; left > 0; left -= 1) ticket.settle(null)
+    })
+    return null
   },
   deadLetter: () => {
     throw new Error('no record of this benchmark may fail')
   },
   noteProgress: () => undefined,
-  storeNow: () => undefined,
-  isSated: false,
-  onWritten: () => undefined,
-  troubles: () => [],
 }
 
 async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor & { end(): Promise<void> }> {
@@ -78,6 +78,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
       threads: app.threads,
       handlers: [{ ...actor, actor: actor.name, url: url.href }],
       clock: systemClock,
+      lookout: new Lookout(systemClock),
       log: silentLog,
       stats,
       onFatal: (error) => {
@@ -147,16 +148,14 @@ async function run(runOn: RunOn, rounds: number, count: number): Promise<Run> {
 function actorOf(partition: number, dispatcher: Dispatcher, credit: Credit, stats: EngineStats): PartitionActor {
   const made: PartitionActor = new PartitionActor({
     actor,
-    topic: 'in',
     partition,
     epoch: 1,
-    start: { position: 0, map: null },
+    inputs: [{ topic: 'in', start: { position: 0, map: null }, stats: stats.partition(actor.name, 'in', partition) }],
     delivery,
     credit,
     clock: systemClock,
     random: Math.random,
     log: silentLog,
-    stats: stats.partition(actor.name, 'in', partition),
     actorStats: stats.actor(actor.name),
     keyBudget: { maxRecords: 1e9, maxBytes: 1e12 },
     onReady: () => {

@@ -100,9 +100,8 @@ async function measure(records: number, mapBytesPerSecond: number): Promise<obje
     clock: systemClock,
     log: { debug() {}, info() {}, warn: (_, message) => console.log(message), error() {} },
     stats,
-    events: { onRefused: () => undefined },
+    events: { onRefused: () => undefined, onCommitted: () => undefined },
     assignedCount: () => PARTITIONS,
-    onCommitted: () => undefined,
   })
   committer.begin(member.consumer)
   const work = setInterval(() => {

@@ -26,6 +26,21 @@ export const systemClock: Clock = {
   },
 }
 
+/** Does it again and again, and keeps no process alive. Returns what ends that. */
+export function inBackground(intervalMs: number, work: () => void): () => void {
+  const timer = setInterval(work, intervalMs).unref()
+  return () => {
+    clearInterval(timer)
+  }
+}
+
+/** As `sleep`, and keeps no process alive meanwhile. */
+export function sleepInBackground(delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, delayMs).unref()
+  })
+}
+
 /** Resolves after `delayMs` of the clock's time. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => {

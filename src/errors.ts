@@ -117,6 +117,12 @@ export const errorTable = {
     retryable: false,
     action: 'Decide with outOfRange: earliest or latest; the lost range is in the log.',
   },
+  TOPIC_REPLACED: {
+    meaning:
+      'An input topic was deleted and made again. The consumer is restarted and reads the new one from its beginning.',
+    retryable: true,
+    action: 'Nothing, if that was meant: positions and completion maps of the old topic are of no account any more.',
+  },
   COMPLETION_MAP_UNREADABLE: {
     meaning: 'The metadata of the commit is not a completion map of ours, or is damaged.',
     retryable: false,
@@ -128,9 +134,16 @@ export const errorTable = {
     action: 'Bring the destination back; intake goes on by itself.',
   },
   SINK_REFUSED: {
-    meaning: 'A sink refused one output for good (too large, not valid for the column, no such topic).',
+    meaning: 'A sink refused one output for good (not valid for the column, no such topic).',
     retryable: false,
     action: 'The record is dead-lettered; correct the handler or the destination.',
+  },
+  RECORD_TOO_LARGE: {
+    meaning:
+      'A record is larger than its topic, or our own producer, takes. The message says which of them refused it.',
+    retryable: false,
+    action:
+      'The record is dead-lettered. Raise max.message.bytes of the topic, or set compression.codec or message.max.bytes in kafka.client.',
   },
   DECODE_FAILED: {
     meaning: 'The bytes of a record are not what the codec expects.',
@@ -155,7 +168,8 @@ export const errorTable = {
   HANDLER_TIMEOUT: {
     meaning: 'A handler took longer than handlerTimeoutMs.',
     retryable: true,
-    action: 'Raise handlerTimeoutMs or make the handler cheaper; the record is tried again, then dead-lettered.',
+    action:
+      'Raise handlerTimeoutMs, make the handler cheaper, or let it heed ctx.signal; the record is tried again, then dead-lettered.',
   },
   THREAD_DIED: {
     meaning: 'The worker thread ended while it handled this record (exit, uncaught error, out of memory).',
@@ -197,6 +211,13 @@ export const errorTable = {
     retryable: false,
     action: 'The cause is part of the message.',
   },
+  ANSWER_OVERDUE: {
+    meaning:
+      'Somebody who was asked (the Kafka client, a sink, a handler that closes) has not answered by the deadline.',
+    retryable: true,
+    action:
+      'None, once: what was asked is asked again, or gone on without. If it repeats, look into what the message names.',
+  },
   DRAIN_TIMEOUT: {
     meaning: 'Work in flight did not finish within drainTimeoutMs. It is handled again by the next owner.',
     retryable: true,
@@ -210,6 +231,11 @@ export const errorTable = {
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof errorTable
+
+/** Whether a text from elsewhere is a code of ours. */
+export function isErrorCode(code: string | undefined): code is ErrorCode {
+  return code !== undefined && Object.hasOwn(errorTable, code)
+}
 
 const brand = Symbol.for('troupe.error')
 
@@ -320,7 +346,9 @@ export function toWireError(error: unknown, depth = 0): WireError {
           : 'other',
   }
   if (error.stack !== undefined) wire.stack = error.stack
-  if (typeof code === 'string' || typeof code === 'number') wire.code = String(code)
+  // The code of a DOMException is a number of old: it goes by its name (TimeoutError, DataCloneError).
+  if (error instanceof DOMException) wire.code = error.name
+  else if (typeof code === 'string' || typeof code === 'number') wire.code = String(code)
   if (isRetryableError(error) && error.retryAfterMs !== undefined) wire.retryAfterMs = error.retryAfterMs
   const fields = plainFields(error)
   if (fields !== undefined) wire.fields = fields
@@ -353,9 +381,7 @@ function rebuild(wire: WireError, options: { cause: Error } | undefined): Error 
     case 'terminal':
       return new TerminalError(wire.message, options)
     case 'troupe':
-      if (wire.code !== undefined && wire.code in errorTable) {
-        return new TroupeError(wire.code as ErrorCode, wire.message, options)
-      }
+      if (isErrorCode(wire.code)) return new TroupeError(wire.code, wire.message, options)
       return new Error(wire.message, options)
     case 'other':
       return new Error(wire.message, options)

@@ -76,6 +76,19 @@ describe('across a thread', () => {
     for (const isOurs of [isTroupeError, isRetryableError, isTerminalError]) expect(isOurs(arrived)).toBe(false)
   })
 
+  test('a DOMException goes by its name: its code is a number that means nothing by itself', () => {
+    expect(toWireError(new DOMException('late', 'TimeoutError'))).toMatchObject({
+      code: 'TimeoutError',
+      message: 'late',
+    })
+    expect(toWireError(Object.assign(new Error('duplicate'), { code: 11_000 }))).toMatchObject({ code: '11000' })
+  })
+
+  test('a code that names what every object has is none of ours', () => {
+    const wire: WireError = { name: 'TroupeError', message: 'odd', kind: 'troupe', code: 'constructor' }
+    expect(isTroupeError(fromWireError(wire))).toBe(false)
+  })
+
   test.each([
     ['a text', 'a text'],
     [{ status: 5 }, '{"status":5}'],

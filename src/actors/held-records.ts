@@ -1,22 +1,25 @@
 /**
- * What one partition actor holds: admitted and not finished, oldest first. All of it counts against
+ * What one input of a partition actor holds: admitted and not finished, oldest first. All of it counts against
  * the intake's credit, so credit is taken and given back here and nowhere else in the actor.
  *
  * A list through the invocations themselves: the oldest is the record that the safe position waits
  * for, and is there without looking for it; adding and removing write a few fields.
  */
+import type { PartitionStats } from '../metrics/stats.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { Invocation } from './invocation.ts'
 
 export class HeldRecords {
   readonly #credit: Credit
+  readonly #stats: PartitionStats
   #oldest: Invocation | null = null
   #newest: Invocation | null = null
   #count = 0
   #bytes = 0
 
-  constructor(credit: Credit) {
+  constructor({ credit, stats }: { readonly credit: Credit; readonly stats: PartitionStats }) {
     this.#credit = credit
+    this.#stats = stats
   }
 
   get count(): number {
@@ -41,20 +44,19 @@ export class HeldRecords {
     this.#credit.admit(1, invocation.bytes)
   }
 
+  /** It is finished. */
   remove(invocation: Invocation): void {
     this.#unlink(invocation)
     this.#credit.retire(1, invocation.bytes)
   }
 
-  removeAll(invocations: readonly Invocation[]): void {
-    let bytes = 0
-    for (const invocation of invocations) {
-      this.#unlink(invocation)
-      bytes += invocation.bytes
-    }
-    this.#credit.retire(invocations.length, bytes)
+  /** It is given up unfinished. */
+  drop(invocation: Invocation): void {
+    this.remove(invocation)
+    this.#stats.dropped += 1
   }
 
+  /** All are given up unfinished. */
   clear(): void {
     const count = this.#count
     const bytes = this.#bytes
@@ -62,6 +64,7 @@ export class HeldRecords {
     this.#newest = null
     this.#count = 0
     this.#bytes = 0
+    this.#stats.dropped += count
     this.#credit.retire(count, bytes)
   }
 

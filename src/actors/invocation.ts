@@ -16,9 +16,9 @@ export type Stage = 'queued' | 'at-handler' | 'waiting' | 'parked' | 'at-sinks' 
 
 /** What the attempts so far came to. */
 export interface Failure {
-  /** Clock time of the first one. */
+  /** Wall time of the first one. */
   readonly firstAtMs: number
-  /** Clock time of the last one, and its error. */
+  /** Wall time of the last one, and its error. */
   readonly atMs: number
   readonly error: WireError
 }
@@ -41,9 +41,7 @@ export interface Invocation extends Keyed {
   nextAttemptAtMs: number
   /** True once it shared a batch whose thread died and nobody could tell whose fault it was: it runs alone. */
   runsAlone: boolean
-  /** Outputs that are not durable yet. */
-  pendingOutputs: number
-  /** All of them, while some are not durable. */
+  /** What it became, while some of that is not durable. */
   outputs: readonly EncodedEffect[]
   /** The next record of the lane. */
   next: Invocation | null
@@ -65,7 +63,6 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     failure: null,
     nextAttemptAtMs: 0,
     runsAlone: false,
-    pendingOutputs: 0,
     outputs: noOutputs,
     keyPlace: NO_KEY,
     keyCheck: 0,

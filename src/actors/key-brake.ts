@@ -24,12 +24,11 @@ export interface WaitingKeys {
 }
 
 export interface KeyBrakeOptions {
-  readonly topic: string
-  readonly partition: number
+  /** By which it is told of. */
+  readonly input: { readonly topic: string; readonly partition: number; readonly stats: PartitionStats }
   readonly lanes: Lanes
   readonly parking: ParkingLot
   readonly keyBudget: KeyBudget
-  readonly stats: PartitionStats
   readonly log: Log
 }
 
@@ -58,7 +57,8 @@ export class KeyBrake {
 
   /** Called whenever the load changes, so the everyday case, that nothing waits, costs a comparison. True: it was put on or let go. */
   review(): boolean {
-    const { parking, stats } = this.#options
+    const { parking } = this.#options
+    const { stats } = this.#options.input
     const records = this.waitingRecords
     if (records === 0 && stats.waitingRecords === 0 && !this.#isOn) return false
     stats.waitingRecords = records
@@ -78,7 +78,8 @@ export class KeyBrake {
   }
 
   #weigh(records: number, bytes: number): boolean {
-    const { keyBudget, log, partition, stats, topic } = this.#options
+    const { keyBudget, log } = this.#options
+    const { partition, stats, topic } = this.#options.input
     const isOver = this.#isOn
       ? records > keyBudget.maxRecords * RELEASE_SHARE || bytes > keyBudget.maxBytes * RELEASE_SHARE
       : records >= keyBudget.maxRecords || bytes >= keyBudget.maxBytes

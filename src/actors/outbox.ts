@@ -7,22 +7,30 @@ import type { Clock } from '../clock.ts'
 import { toWireError, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import { deadLetterRecord } from '../streams/delivery/dead-letter.ts'
-import type { Delivery } from '../streams/delivery/delivery.ts'
+import type { ActorDelivery } from '../streams/delivery/delivery.ts'
 import type { EncodedEffect } from '../streams/flows/flow.ts'
-import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
+import type { WriteResult } from '../streams/broker-port.ts'
+import type { OutputOwner, Ticket } from '../streams/delivery/sink-queue.ts'
 import { idOf, noOutputs, type Invocation } from './invocation.ts'
+import type { DeadLetter } from './triage.ts'
+
+/** How a handled record, or its dead letter, ended. */
+export type Settlement =
+  | { readonly type: 'durable' }
+  /** All outputs are settled, and a sink has refused one of them for good. */
+  | { readonly type: 'refused'; readonly error: WireError }
+  | { readonly type: 'dead-lettered'; readonly error: WireError }
+  | { readonly type: 'letter-refused'; readonly error: WireError }
 
 export interface OutboxOptions {
   readonly actor: ResolvedActor
   readonly clock: Clock
-  readonly delivery: Delivery
+  readonly delivery: ActorDelivery
   readonly owner: OutputOwner
-  readonly onDurable: (invocation: Invocation) => void
-  /** All outputs are settled, and a sink has refused one of them for good. */
-  readonly onRefused: (invocation: Invocation, error: WireError) => void
-  readonly onDeadLettered: (invocation: Invocation, error: WireError) => void
-  readonly onLetterRefused: (invocation: Invocation, error: WireError) => void
+  readonly onSettled: (invocation: Invocation, settlement: Settlement) => void
 }
+
+const durable: Settlement = { type: 'durable' }
 
 export class Outbox {
   readonly #options: OutboxOptions
@@ -37,28 +45,21 @@ export class Outbox {
     return this.#pending
   }
 
-  deliver(invocation: Invocation, effects: readonly EncodedEffect[]): void {
-    const { delivery, onDurable, onRefused, owner } = this.#options
+  /** Hands over all outputs of a handled record. An error: none was taken, since one of them has no way to go. */
+  deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Error | null {
+    const { delivery, owner } = this.#options
+    const ticket = new OutputTicket(owner, invocation, effects.length, this.#settle)
+    const refusal = delivery.deliver(ticket, idOf(invocation.record), effects)
+    if (refusal !== null) return refusal
     invocation.stage = 'at-sinks'
     invocation.outputs = effects
-    invocation.pendingOutputs = effects.length
     this.#pending += 1
-    let refusal: Error | null = null
-    delivery.deliver(owner, idOf(invocation.record), effects, (result) => {
-      refusal ??= result
-      invocation.pendingOutputs -= 1
-      if (invocation.pendingOutputs > 0) return
-      this.#pending -= 1
-      invocation.outputs = noOutputs
-      // Nothing is atomic across sinks: when one is refused, its other outputs stand.
-      if (refusal === null) onDurable(invocation)
-      else onRefused(invocation, toWireError(refusal))
-    })
+    return null
   }
 
-  deadLetter(invocation: Invocation, topic: string, error: WireError): void {
-    const { actor, clock, delivery, onDeadLettered, onLetterRefused, owner } = this.#options
-    const now = clock.now()
+  deadLetter(invocation: Invocation, { error, topic }: DeadLetter): void {
+    const { actor, clock, delivery, onSettled, owner } = this.#options
+    const now = clock.wallNow()
     const letter = deadLetterRecord(topic, invocation.record, {
       error,
       attempts: invocation.attempt,
@@ -68,10 +69,47 @@ export class Outbox {
     })
     invocation.stage = 'at-dead-letters'
     this.#pending += 1
-    delivery.deadLetter(owner, idOf(invocation.record), letter, (result) => {
+    const settle = (result: WriteResult): void => {
       this.#pending -= 1
-      if (result === null) onDeadLettered(invocation, error)
-      else onLetterRefused(invocation, toWireError(result))
-    })
+      onSettled(
+        invocation,
+        result === null ? { type: 'dead-lettered', error } : { type: 'letter-refused', error: toWireError(result) },
+      )
+    }
+    delivery.deadLetter({ owner, settle }, idOf(invocation.record), letter)
+  }
+
+  readonly #settle = (invocation: Invocation, refusal: Error | null): void => {
+    this.#pending -= 1
+    invocation.outputs = noOutputs
+    // Nothing is atomic across sinks: when one is refused, its other outputs stand.
+    this.#options.onSettled(invocation, refusal === null ? durable : { type: 'refused', error: toWireError(refusal) })
+  }
+}
+
+/** The outputs of one record: counts their answers. */
+class OutputTicket implements Ticket {
+  readonly owner: OutputOwner
+  readonly #invocation: Invocation
+  readonly #settled: (invocation: Invocation, refusal: Error | null) => void
+  #open: number
+  #refusal: Error | null = null
+
+  constructor(
+    owner: OutputOwner,
+    invocation: Invocation,
+    outputs: number,
+    settled: (invocation: Invocation, refusal: Error | null) => void,
+  ) {
+    this.owner = owner
+    this.#invocation = invocation
+    this.#open = outputs
+    this.#settled = settled
+  }
+
+  settle(result: WriteResult): void {
+    this.#refusal ??= result
+    this.#open -= 1
+    if (this.#open === 0) this.#settled(this.#invocation, this.#refusal)
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Owns the records of one partition, for one actor, in one epoch: keeps their order in lanes,
- * decides what a verdict means (outputs, another attempt, what becomes of a record that failed for
- * good), and knows when a record is finished. A partition that is revoked and comes back gets a new actor, so a late reply
- * to the old one finds a fenced actor and changes nothing.
+ * Owns the records of one partition number, for one actor, in one epoch, of one input topic or several: keeps their
+ * order in lanes, acts on what became of an attempt (`triage.ts` rules on those that failed), and knows when a record is
+ * finished. A partition that is revoked and comes back gets a new actor, so a late reply to the old one finds a fenced
+ * actor and changes nothing.
  *
  * - RUNNING   takes records and hands out runs. → HALTED, DRAINING, FENCED.
  * - HALTED    stopped on a record that nobody may drop (no dead-letter topic, or a policy says so):
@@ -18,41 +18,51 @@
  * stands in the dead-letter topic.
  */
 import type { Clock } from '../clock.ts'
-import { TroupeError, describeError, type ErrorCode, type WireError } from '../errors.ts'
+import { TroupeError, toWireError, type WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
-import type { CompletionMap } from '../streams/positions/completion-map.ts'
 import type { Credit } from '../streams/credit.ts'
-import type { CommittedPartition, Delivery } from '../streams/delivery/delivery.ts'
+import type { ActorDelivery } from '../streams/delivery/delivery.ts'
+import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../streams/flows/flow.ts'
-import type { OffsetTracker } from '../streams/positions/offset-tracker.ts'
-import { sizeInBytes, type SourceRecord } from '../streams/record.ts'
-import type { ActorStats, PartitionStats } from '../metrics/stats.ts'
-import { HeldRecords } from './held-records.ts'
+import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
+import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
+import { ActorProgress } from './actor-progress.ts'
+import { FailureNotes } from './failure-notes.ts'
+import type { Verdict } from './handlers/verdict.ts'
+import type { InputOptions, InputProgress } from './input-progress.ts'
+import { Inputs } from './inputs.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type KeyBudget, type WaitingKeys } from './key-brake.ts'
 import { keyText } from './key-text.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox, type Settlement } from './outbox.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
-import { PartitionProgress } from './partition-progress.ts'
 import { RetryTimers } from './retry.ts'
-import { Triage, UNTIL_DECIDED } from './triage.ts'
-import type { Verdict } from './handlers/verdict.ts'
+import {
+  deadLetterOrHalt,
+  keepsLane,
+  ruleOnAttempt,
+  ruleOnRefusedLetter,
+  ruleOnRefusedOutput,
+  type Halt,
+  type Park,
+  type Retry,
+  type Ruling,
+} from './triage.ts'
 
 export interface PartitionActorOptions {
   readonly actor: ResolvedActor
-  readonly topic: string
   readonly partition: number
   readonly epoch: number
-  /** The committed position, and the map that was committed with it. */
-  readonly start: { readonly position: number | null; readonly map: CompletionMap | null }
-  readonly delivery: Delivery
+  /** One at least. */
+  readonly inputs: readonly InputOptions[]
+  readonly delivery: ActorDelivery
   readonly credit: Credit
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
-  readonly stats: PartitionStats
   readonly actorStats: ActorStats
   /** What keys that wait may hold. */
   readonly keyBudget: KeyBudget
@@ -64,61 +74,26 @@ export interface PartitionActorOptions {
   readonly onEscalate: (error: TroupeError) => void
 }
 
-/** Why a partition goes no further by itself. */
-export interface Halt {
-  readonly id: string
-  readonly offset: number
-  readonly attempt: number
-  readonly reason: string
-  readonly sinceMs: number
-}
-
-/** Records, by where they stand. What is missing from `held` stands behind others of its lane. */
-export interface ActorLoad {
-  readonly held: number
-  readonly ready: number
-  readonly atHandler: number
-  readonly atSinks: number
-  /** Parked, between two attempts, or behind such a one. */
-  readonly waiting: number
-  readonly parked: number
-}
-
-export interface LargestLane {
-  /** null: the record at its head has none. */
-  readonly key: string | null
-  readonly records: number
-}
-
-const askedForRetry: WireError = {
-  name: 'Error',
-  message: 'the handler asked for a retry',
-  kind: 'retryable',
-  code: 'RETRY_ASKED',
-}
-
 type State = 'running' | 'halted' | 'draining' | 'fenced'
 
-/** Why the intake of a partition is stopped. */
-export type IntakeStop = 'halted' | 'completion-map' | 'waiting-keys'
+/** What keeps a record the first of its lane. */
+type Standing = Retry | Park | Halt
 
-export class PartitionActor implements CommittedPartition {
-  readonly topic: string
+export class PartitionActor implements OutputOwner {
   readonly partition: number
   readonly epoch: number
   readonly actor: ResolvedActor
   readonly #options: PartitionActorOptions
-  readonly #progress: PartitionProgress
+  readonly #inputs: Inputs
+  readonly #progress: ActorProgress
   readonly #lanes: Lanes
-  readonly #held: HeldRecords
   readonly #parking = new ParkingLot()
   readonly #brake: KeyBrake
   readonly #outbox: Outbox
-  readonly #triage: Triage
+  readonly #notes: FailureNotes
   readonly #retries: RetryTimers
   #state: State = 'running'
-  #halt: Halt | null = null
-  #isMapNearLimit = false
+  #halt: HaltedRecord | null = null
   /** Records at a handler. */
   #atHandler = 0
   #onDrained: (() => void) | null = null
@@ -126,59 +101,57 @@ export class PartitionActor implements CommittedPartition {
   constructor(options: PartitionActorOptions) {
     this.#options = options
     this.actor = options.actor
-    this.topic = options.topic
     this.partition = options.partition
     this.epoch = options.epoch
-    this.#progress = new PartitionProgress(options)
+    this.#inputs = new Inputs({ ...options, isFenced: () => this.isFenced })
+    this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.actor.runOn)
-    this.#held = new HeldRecords(options.credit)
-    this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking })
-    this.#outbox = this.#outboxOf(options)
-    this.#triage = this.#triageOf(options)
+    // What waits is counted for the actor as a whole: with the first of its inputs.
+    this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
+    this.#notes = new FailureNotes(options)
+    this.#outbox = new Outbox({
+      ...options,
+      owner: this,
+      onSettled: (invocation, settlement) => {
+        this.#noteSettled(invocation, settlement)
+      },
+    })
     this.#retries = new RetryTimers(options.clock)
-    options.stats.isAssigned = true
-    options.stats.epoch = options.epoch
-    options.stats.safePosition = options.start.position
-    options.stats.committedPosition = options.start.position
   }
 
-  get tracker(): OffsetTracker {
-    return this.#progress.tracker
+  get inputs(): readonly InputProgress[] {
+    return this.#inputs.all
+  }
+
+  /** `topic/partition`, for people: of the first of its inputs. */
+  get id(): string {
+    return `${this.#inputs.first.topic}/${this.partition}`
   }
 
   get isFenced(): boolean {
     return this.#state === 'fenced'
   }
 
-  get halt(): Halt | null {
+  get halt(): HaltedRecord | null {
     return this.#halt
   }
 
   /** Records admitted and not finished. */
   get heldRecords(): number {
-    return this.#held.count
+    return this.#inputs.heldRecords
   }
 
-  get heldBytes(): number {
-    return this.#held.bytes
-  }
-
-  /** The record that the safe position waits for. null: none is held; those that were dropped unstarted are not. */
-  get oldestHeld(): Invocation | null {
-    return this.#held.oldest
-  }
-
-  /** Why this partition must not take in anything new, whatever room there is. Empty: it may. */
-  get intakeStops(): readonly IntakeStop[] {
+  /** Why this input must not take in anything new, whatever room there is. Empty: it may. */
+  intakeStopsOf(input: InputProgress): readonly IntakeStop[] {
     const stops: IntakeStop[] = []
     if (this.#state === 'halted') stops.push('halted')
-    if (this.#isMapNearLimit) stops.push('completion-map')
+    if (input.isMapNearLimit) stops.push('completion-map')
     if (this.#brake.isOn) stops.push('waiting-keys')
     return stops
   }
 
-  get isIntakeBlocked(): boolean {
-    return this.#isMapNearLimit || this.#brake.isOn || this.#state === 'halted'
+  isIntakeBlocked(input: InputProgress): boolean {
+    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted'
   }
 
   /** What waits behind records that failed, the parked ones included. */
@@ -186,19 +159,19 @@ export class PartitionActor implements CommittedPartition {
     return this.#brake.describe()
   }
 
-  /** Records that can get on: held, and not behind a failed one that waits. */
-  get movingRecords(): number {
-    return this.#held.count - this.#brake.waitingRecords
+  /** Records behind failed ones: they cannot get on, and may be there for days. */
+  get waitingRecords(): number {
+    return this.#brake.waitingRecords
   }
 
-  get movingBytes(): number {
-    return this.#held.bytes - this.#brake.waitingBytes
+  get waitingBytes(): number {
+    return this.#brake.waitingBytes
   }
 
   /** Where the records that it holds stand. */
   get load(): ActorLoad {
     return {
-      held: this.#held.count,
+      held: this.heldRecords,
       ready: this.readyRecordCount,
       atHandler: this.#atHandler,
       atSinks: this.#outbox.pending,
@@ -233,62 +206,51 @@ export class PartitionActor implements CommittedPartition {
     return this.#progress.atMs
   }
 
-  setIntakeBlocked(isBlocked: boolean): void {
-    if (isBlocked === this.#isMapNearLimit) return
-    this.#isMapNearLimit = isBlocked
-    this.#options.log[isBlocked ? 'warn' : 'info'](
-      { topic: this.topic, partition: this.partition },
-      isBlocked
-        ? 'intake of the partition stops: its completion map is near the limit that the broker takes'
-        : 'intake of the partition goes on',
-    )
-    this.#options.onLoadChanged()
-  }
-
-  setMapLeftOut(isLeftOut: boolean): void {
-    this.#options.stats.isMapLeftOut = isLeftOut
-  }
-
   /** What waits, or its budget, has changed. */
   reviewWaitingKeys(): void {
     if (this.#state === 'running' && this.#brake.review()) this.#options.onLoadChanged()
   }
 
-  /** Takes records in offset order. Those that the completion map shows as finished are skipped. */
+  /** Takes records of one input in offset order. Those that the completion map shows as finished are skipped. */
   admit(records: readonly SourceRecord[]): void {
+    const first = records[0]
     // A partition that goes no further still gets what the client had already fetched. The next owner
     // reads it again, so it is dropped here.
-    if (this.#state !== 'running') return
-    const { clock, stats } = this.#options
-    const now = clock.now()
-    if (this.#held.count === 0) this.#progress.atMs = now
+    if (this.#state !== 'running' || first === undefined) return
+    const input = this.#inputs.of(first)
+    const { held, stats, tracker } = input
+    const now = this.#options.clock.now()
+    if (this.heldRecords === 0) this.#progress.atMs = now
     let hasSkipped = false
     for (const record of records) {
-      const size = sizeInBytes(record)
-      stats.receivedBytes += size
-      if (this.tracker.isFinishedBefore(record.offset)) {
-        this.tracker.skip(record.offset)
+      const payload = payloadBytes(record)
+      stats.receivedBytes += payload
+      if (tracker.isFinishedBefore(record.offset)) {
+        tracker.skip(record.offset)
         stats.alreadyFinished += 1
         hasSkipped = true
         continue
       }
-      const invocation = newInvocation(record, this.tracker.start(record.offset), size, now)
-      this.#held.add(invocation)
+      const invocation = newInvocation(record, tracker.start(record.offset), sizeInBytes(record, payload), now)
+      held.add(invocation)
       this.#lanes.admit(invocation)
     }
     stats.received += records.length
+    stats.receivedPosition = (records.at(-1)?.offset ?? -1) + 1
+    stats.safePosition = tracker.safePosition
     this.#noteLoad()
-    if (hasSkipped) this.#noteProgress()
+    if (hasSkipped) input.noteProgress()
   }
 
   /**
-   * The log ends here for now. With nothing in flight the position moves past trailing transaction
+   * The log of an input ends here for now. With nothing in flight the position moves past trailing transaction
    * markers; told once only, it is kept until then. An actor that ends drops records without a trace
    * in its tracker, so what lies below the end was not all taken: its position must not move there.
    */
-  noteEnd(position: number): void {
+  noteEnd(of: { readonly topic: string; readonly position: number }): void {
     if (this.#state !== 'running') return
-    if (this.#progress.noteEnd(position)) this.#noteProgress()
+    const input = this.#inputs.of(of)
+    if (input.noteEnd(of.position)) input.noteProgress()
   }
 
   /** Hands out the next run of a lane, of at most `maxRecords`, and no more once it has `maxBytes`. null: nothing may be handed out. */
@@ -316,17 +278,20 @@ export class PartitionActor implements CommittedPartition {
     this.#progress.beginRun(nowMs)
     const finishedBefore = this.#progress.finishedCount
     const waitingBefore = this.#brake.waitingRecords
-    let waitMs: number | null = null
+    let standing: Standing | null = null
     let handled = 0
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun') break
-      this.#options.stats.attempts += 1
-      if (run.lane.isLoose && verdict.type !== 'done' && verdict.type !== 'skip') {
-        this.#settleApart(invocation, this.#lanes.part(run.lane, invocation), verdict)
+      const ruling = this.#conclude(invocation, verdict)
+      if (run.lane.isLoose && ruling !== null) {
+        this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
       } else {
-        waitMs = this.#judge(invocation, run.lane, verdict)
-        if (waitMs !== null || isHaltedOn(invocation)) break
+        if (ruling !== null) this.#act(ruling, invocation, run.lane)
+        if (ruling !== null && keepsLane(ruling)) {
+          standing = ruling
+          break
+        }
         this.#lanes.advance(run.lane)
       }
       handled += 1
@@ -338,8 +303,8 @@ export class PartitionActor implements CommittedPartition {
       if (invocation.stage === 'at-handler') invocation.stage = 'queued'
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
-    this.#endRun(run.lane, waitMs)
-    if (this.#progress.finishedCount > finishedBefore) this.#noteProgress()
+    this.#endRun(run.lane, standing)
+    if (this.#progress.finishedCount > finishedBefore) this.#inputs.noteProgress()
     // What waits cannot get on: that there is room for others again is told even when nothing was finished.
     if (this.#progress.finishedCount > finishedBefore || this.#brake.waitingRecords !== waitingBefore) this.#noteLoad()
     else this.reviewWaitingKeys()
@@ -347,10 +312,10 @@ export class PartitionActor implements CommittedPartition {
   }
 
   /** A loose record that failed: what becomes of it concerns no other of its run. */
-  #settleApart(invocation: Invocation, own: Lane, verdict: Exclude<Verdict, { type: 'unrun' }>): void {
-    const waitMs = this.#judge(invocation, own, verdict)
-    if (waitMs === null && !isHaltedOn(invocation)) this.#lanes.advance(own)
-    this.#endRun(own, waitMs)
+  #actApart(ruling: Ruling, invocation: Invocation, own: Lane): void {
+    this.#act(ruling, invocation, own)
+    if (!keepsLane(ruling)) this.#lanes.advance(own)
+    this.#endRun(own, keepsLane(ruling) ? ruling : null)
   }
 
   /** Drops what was not started and resolves when what is in flight is finished. Never rejects. */
@@ -388,8 +353,7 @@ export class PartitionActor implements CommittedPartition {
     this.#state = 'fenced'
     this.#retries.cancelAll()
     this.#parking.clear()
-    this.#held.clear()
-    this.#options.stats.release()
+    this.#inputs.release()
     this.#onDrained?.()
   }
 
@@ -411,12 +375,12 @@ export class PartitionActor implements CommittedPartition {
     if (decision === 'retry') {
       invocation.attempt += 1
       invocation.stage = 'queued'
-      this.#options.stats.retries += 1
+      this.#inputs.of(invocation.record).stats.retries += 1
       if (lane === null) this.#lanes.admitAlone(invocation)
       else this.#lanes.wake(lane)
     } else {
       if (decision === 'skip') this.#skip(invocation)
-      else this.#triage.deadLetter(invocation, place.error)
+      else this.#act(deadLetterOrHalt(this.actor, place.error), invocation, lane)
       // Only now: an output of the next record must not overtake it.
       if (lane !== null) this.#lanes.passOver(lane)
     }
@@ -425,41 +389,60 @@ export class PartitionActor implements CommittedPartition {
     return true
   }
 
-  /** Acts on one verdict. Returns how long its lane waits for another attempt; null: the record is handled. */
-  #judge(invocation: Invocation, lane: Lane, verdict: Exclude<Verdict, { type: 'unrun' }>): number | null {
+  /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else it failed, and this is what becomes of it. */
+  #conclude(invocation: Invocation, verdict: Exclude<Verdict, { type: 'unrun' }>): Ruling | null {
+    this.#inputs.of(invocation.record).stats.attempts += 1
     switch (verdict.type) {
       case 'done':
-        this.#deliver(invocation, verdict.effects)
-        return null
+        return this.#deliver(invocation, verdict.effects)
       case 'skip':
         this.#skip(invocation)
         return null
-      case 'dead-letter':
-        this.#triage.deadLetter(invocation, verdict.error)
-        return null
-      case 'park':
-      case 'stop':
-      case 'escalate':
-        return this.#triage.giveUp(invocation, lane, verdict.type, verdict.error)
-      case 'skip-failed':
-        return this.#triage.giveUp(invocation, lane, 'skip', verdict.error)
-      case 'failed':
-        return this.#triage.retry(invocation, lane, verdict.error, undefined)
-      case 'retry':
-        return this.#triage.retry(invocation, lane, verdict.error ?? askedForRetry, verdict.afterMs)
+      default: {
+        const ruling = ruleOnAttempt(this.actor, invocation.attempt, verdict, this.#options.random)
+        this.#notes.noteAttempt(ruling.error)
+        this.#noteFailure(invocation, ruling.error)
+        return ruling
+      }
     }
   }
 
-  #endRun(lane: Lane, waitMs: number | null): void {
+  /** Does what was ruled on a record that failed, all but moving its lane. `lane` is null where it has left its lane. */
+  #act(ruling: Ruling, invocation: Invocation, lane: Lane | null): void {
+    switch (ruling.type) {
+      case 'retry':
+        this.#notes.noteRetry(invocation, ruling)
+        invocation.attempt += 1
+        invocation.stage = 'waiting'
+        invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
+        this.#inputs.of(invocation.record).stats.retries += 1
+        break
+      case 'dead-letter':
+        this.#outbox.deadLetter(invocation, ruling)
+        break
+      case 'park':
+        this.#park(ruling, invocation, lane)
+        break
+      case 'halt':
+        this.#haltOn(ruling, invocation, lane)
+        break
+      case 'skip':
+        this.#notes.noteSkipped(invocation, ruling)
+        this.#skip(invocation)
+        break
+    }
+  }
+
+  #endRun(lane: Lane, standing: Standing | null): void {
     if (this.#state !== 'running') {
       this.#release(this.#lanes.discard(lane))
       return
     }
-    if (waitMs === null) {
+    if (standing === null) {
       this.#lanes.giveBack(lane)
     } else {
       this.#lanes.suspend(lane)
-      if (waitMs !== UNTIL_DECIDED) this.#retries.after(waitMs, () => this.#wake(lane))
+      if (standing.type === 'retry') this.#retries.after(standing.delayMs, () => this.#wake(lane))
     }
     if (this.#lanes.readyRecordCount > 0) this.#options.onReady()
   }
@@ -470,93 +453,92 @@ export class PartitionActor implements CommittedPartition {
     this.#options.onReady()
   }
 
-  #deliver(invocation: Invocation, effects: readonly EncodedEffect[]): void {
-    if (effects.length === 0) this.#finishDone(invocation)
-    else this.#outbox.deliver(invocation, effects)
+  #deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Ruling | null {
+    if (effects.length === 0) {
+      this.#finishDone(invocation)
+      return null
+    }
+    const refusal = this.#outbox.deliver(invocation, effects)
+    return refusal === null ? null : this.#ruleOnRefused(invocation, toWireError(refusal))
   }
 
-  #finishDone(invocation: Invocation): void {
-    this.#options.stats.done += 1
-    this.#finish(invocation)
-  }
-
-  #outboxOf({ clock, delivery }: PartitionActorOptions): Outbox {
-    return new Outbox({
-      actor: this.actor,
-      clock,
-      delivery,
-      owner: this,
-      onDurable: (invocation) => {
+  /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */
+  #noteSettled(invocation: Invocation, settlement: Settlement): void {
+    switch (settlement.type) {
+      case 'durable':
         this.#finishDone(invocation)
-        this.#noteDrained()
-      },
-      onRefused: (invocation, error) => {
-        this.#triage.noteRefusedOutput(invocation, error)
-        this.#noteLoad()
-        this.#noteDrained()
-      },
-      onDeadLettered: (invocation, error) => {
-        this.#triage.noteDeadLettered(invocation, error)
+        break
+      case 'dead-lettered':
+        this.#inputs.of(invocation.record).stats.deadLettered += 1
+        this.#notes.noteDeadLettered(invocation, settlement.error)
         this.#finish(invocation)
-        this.#noteDrained()
-      },
-      onLetterRefused: (invocation, error) => {
-        this.#triage.noteRefusedLetter(invocation, error)
+        break
+      case 'refused':
+        this.#act(this.#ruleOnRefused(invocation, settlement.error), invocation, null)
         this.#noteLoad()
-        this.#noteDrained()
-      },
-    })
+        break
+      case 'letter-refused':
+        this.#act(ruleOnRefusedLetter(this.actor, settlement.error), invocation, null)
+        this.#noteLoad()
+        break
+    }
+    this.#noteDrained()
   }
 
-  #triageOf(options: PartitionActorOptions): Triage {
-    return new Triage({
-      ...options,
-      parking: this.#parking,
-      outbox: this.#outbox,
-      isRunning: () => this.#state === 'running',
-      onSkip: (invocation) => {
-        this.#skip(invocation)
-      },
-      onHalt: (invocation, reason, code) => this.#haltOn(invocation, reason, code),
-    })
+  #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
+    this.#noteFailure(invocation, error)
+    return ruleOnRefusedOutput(this.actor, error)
   }
 
-  #haltOn(invocation: Invocation, reason: string, code: ErrorCode): TroupeError {
-    const id = idOf(invocation.record)
-    // One that a sink or the dead-letter topic refused stands in no lane that would give it up.
-    if (invocation.stage === 'at-sinks' || invocation.stage === 'at-dead-letters') this.#held.remove(invocation)
+  #noteFailure(invocation: Invocation, error: WireError): void {
+    const now = this.#options.clock.wallNow()
+    invocation.failure = { firstAtMs: invocation.failure?.firstAtMs ?? now, atMs: now, error }
+  }
+
+  /** While the actor ends the record just stays unfinished, for the next owner. */
+  #park(ruling: Park, invocation: Invocation, lane: Lane | null): void {
+    if (this.#state !== 'running') return
+    this.#parking.park({ invocation, lane, error: ruling.error, sinceMs: this.#options.clock.wallNow() })
+    this.#notes.noteParked(invocation, ruling)
+  }
+
+  #haltOn(ruling: Halt, invocation: Invocation, lane: Lane | null): void {
+    // One that stands in no lane would be given up by nobody else.
+    if (lane === null) this.#inputs.giveUp([invocation])
     invocation.stage = 'halted'
     const { attempt, record } = invocation
-    this.#halt ??= { id, offset: record.offset, attempt, reason, sinceMs: this.#options.clock.now() }
+    const { reason } = ruling
+    this.#halt ??= { id: idOf(record), offset: record.offset, attempt, reason, sinceMs: this.#options.clock.now() }
     if (this.#state === 'running') {
       this.#state = 'halted'
       // Held for ever, it would take the credit that other partitions live on.
       this.#dropQueued()
     }
-    const halt = new TroupeError(code, `the actor stopped on record ${id}: ${reason}`)
-    this.#options.log.error({ id, code: halt.code, action: halt.action }, describeError(halt))
+    const error = this.#notes.noteHalt(invocation, ruling)
     this.#options.onLoadChanged()
-    return halt
+    if (ruling.escalates) this.#options.onEscalate(error)
+  }
+
+  #finishDone(invocation: Invocation): void {
+    this.#inputs.of(invocation.record).stats.done += 1
+    this.#finish(invocation)
   }
 
   #skip(invocation: Invocation): void {
-    this.#options.stats.skipped += 1
+    this.#inputs.of(invocation.record).stats.skipped += 1
     this.#finish(invocation)
   }
 
   #finish(invocation: Invocation): void {
-    if (this.isFenced || !this.#progress.finish(invocation)) return
-    this.#held.remove(invocation)
+    if (this.isFenced) return
+    const input = this.#inputs.of(invocation.record)
+    if (!input.finish(invocation.sequence)) return
+    this.#progress.noteFinished(invocation.admittedAtMs)
+    input.held.remove(invocation)
     // Of a whole run it is told once, when it is settled.
     if (this.#progress.isWithinRun) return
-    this.#noteProgress()
+    input.noteProgress()
     this.#noteLoad()
-  }
-
-  #noteProgress(): void {
-    const { delivery, stats } = this.#options
-    stats.safePosition = this.tracker.safePosition
-    delivery.noteProgress(this)
   }
 
   /** Drops what was not started, the records that wait or are parked included. */
@@ -567,14 +549,12 @@ export class PartitionActor implements CommittedPartition {
 
   #release(discarded: readonly Invocation[]): void {
     if (discarded.length === 0) return
-    this.#held.removeAll(discarded)
+    this.#inputs.giveUp(discarded)
     this.#noteLoad()
   }
 
   #noteLoad(): void {
-    const { stats } = this.#options
-    stats.inFlight = this.#held.count
-    stats.bytesInFlight = this.#held.bytes
+    this.#inputs.noteLoad()
     this.#brake.review()
     this.#options.onLoadChanged()
   }
@@ -582,8 +562,4 @@ export class PartitionActor implements CommittedPartition {
   #noteDrained(): void {
     if (this.#state === 'draining' && !this.hasWorkInFlight) this.#onDrained?.()
   }
-}
-
-function isHaltedOn({ stage }: Invocation): boolean {
-  return stage === 'halted'
 }

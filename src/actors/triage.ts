@@ -1,147 +1,134 @@
 /**
- * Decides what becomes of a record whose attempt has failed: another attempt, or what the policies
- * say of a record that failed for good; and tells of it. The partition actor keeps the lanes and does the rest.
+ * What becomes of a record that did not go well, as data: another attempt, or what the policies say of a record that
+ * failed for good. Nothing is done here; the partition actor acts on it.
  */
-import type { Clock } from '../clock.ts'
-import type { ErrorCode, TroupeError, WireError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { isErrorCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
-import type { ActorStats, PartitionStats } from '../metrics/stats.ts'
 import type { FailedRecords } from './handlers/handler.ts'
-import { idOf, type Invocation } from './invocation.ts'
-import type { Lane } from './lanes.ts'
-import type { Outbox } from './outbox.ts'
-import type { ParkingLot } from './parking-lot.ts'
+import type { FailedVerdict } from './handlers/verdict.ts'
 import { retryDelayMs } from './retry.ts'
 
-export interface TriageOptions {
-  readonly actor: ResolvedActor
-  readonly clock: Clock
-  readonly random: () => number
-  readonly log: Log
-  readonly stats: PartitionStats
-  readonly actorStats: ActorStats
-  readonly parking: ParkingLot
-  readonly outbox: Outbox
-  /** False while the actor ends: then nothing is parked any more. */
-  readonly isRunning: () => boolean
-  readonly onSkip: (invocation: Invocation) => void
-  /** The actor stops on the record. Returns the error that says so. */
-  readonly onHalt: (invocation: Invocation, reason: string, code: ErrorCode) => TroupeError
-  readonly onEscalate: (error: TroupeError) => void
+export type Ruling = Retry | DeadLetter | Park | Halt | SkipFailed
+
+/** The lane waits, then the record goes again. */
+export interface Retry {
+  readonly type: 'retry'
+  readonly error: WireError
+  readonly delayMs: number
 }
 
-/** How long the lane of a parked record waits: nothing but a decision ends it. */
-export const UNTIL_DECIDED: number = Number.POSITIVE_INFINITY
+/** To this topic; the lane goes on. */
+export interface DeadLetter {
+  readonly type: 'dead-letter'
+  readonly error: WireError
+  readonly topic: string
+}
 
-export class Triage {
-  readonly #options: TriageOptions
+/** The lane waits until an operator decides. */
+export interface Park {
+  readonly type: 'park'
+  readonly error: WireError
+}
 
-  constructor(options: TriageOptions) {
-    this.#options = options
-  }
+/** The actor stops on the record, which nobody may drop. */
+export interface Halt {
+  readonly type: 'halt'
+  readonly error: WireError
+  readonly code: ErrorCode
+  readonly reason: string
+  /** The supervisor has to end as well. */
+  readonly escalates: boolean
+}
 
-  /** Another attempt while there are some left. Returns how long the lane waits; null: it goes on, or ends. */
-  retry(invocation: Invocation, lane: Lane, error: WireError, ownDelayMs: number | undefined): number | null {
-    const { actor, actorStats, clock, log, random, stats } = this.#options
-    if (invocation.attempt >= actor.retry.attempts) return this.giveUp(invocation, lane, actor.failedRecords, error)
-    actorStats.failures.add(error.code ?? 'HANDLER_FAILED')
-    this.#noteFailure(invocation, error)
-    const delayMs = retryDelayMs(actor.retry, invocation.attempt, ownDelayMs, random)
-    log.debug(
-      { id: idOf(invocation.record), attempt: invocation.attempt, delayMs, error: describeWire(error) },
-      'an attempt failed; the record is tried again',
-    )
-    invocation.attempt += 1
-    invocation.stage = 'waiting'
-    invocation.nextAttemptAtMs = clock.now() + delayMs
-    stats.retries += 1
-    return delayMs
-  }
+/** It counts as finished; the lane goes on. */
+export interface SkipFailed {
+  readonly type: 'skip'
+  readonly error: WireError
+}
 
-  /** The attempt was the last one. Returns how long the lane waits; null: it goes on, or ends. */
-  giveUp(invocation: Invocation, lane: Lane, policy: FailedRecords, error: WireError): number | null {
-    this.#options.actorStats.failures.add(error.code ?? 'HANDLER_FAILED')
-    return this.#applyPolicy(invocation, lane, policy, error)
-  }
+const askedForRetry: WireError = {
+  name: 'Error',
+  message: 'the handler asked for a retry',
+  kind: 'retryable',
+  code: 'RETRY_ASKED',
+}
 
-  /** A sink has refused an output of it for good. Its key has gone on: no lane waits. */
-  noteRefusedOutput(invocation: Invocation, error: WireError): void {
-    this.#applyPolicy(invocation, null, this.#options.actor.failedRecords, error)
-  }
-
-  /** A dead letter that the broker refuses is the end of the line: the record stays unfinished. */
-  noteRefusedLetter(invocation: Invocation, error: WireError): void {
-    const { actor, onHalt } = this.#options
-    const reason = `the dead-letter topic ${actor.deadLetter} refuses it: ${describeWire(error)}`
-    if (actor.failedRecords === 'park') this.#park(invocation, null, { ...error, message: reason })
-    else onHalt(invocation, reason, 'NO_DEAD_LETTER_TOPIC')
-  }
-
-  /** Its letter is durable. The 1st, 10th, 100th, … of each kind is logged: a mistake in a handler must not go by in silence, nor flood the log. */
-  noteDeadLettered(invocation: Invocation, error: WireError): void {
-    const { actor, actorStats, log, stats } = this.#options
-    const code = error.code ?? 'DEAD_LETTER'
-    stats.deadLettered += 1
-    actorStats.deadLetters.add(code)
-    const count = actorStats.deadLetters.get(code)
-    if (!Number.isInteger(Math.log10(count))) return
-    log.warn(
-      { actor: actor.name, id: idOf(invocation.record), code, count, error: error.message },
-      `${count} dead-lettered by actor ${actor.name} with ${code} so far`,
-    )
-  }
-
-  deadLetter(invocation: Invocation, error: WireError): void {
-    const { actor, onHalt, outbox } = this.#options
-    if (actor.deadLetter !== null) {
-      outbox.deadLetter(invocation, actor.deadLetter, error)
-      return
-    }
-    const reason = `it failed for good and actor ${actor.name} has no dead-letter topic: ${describeWire(error)}`
-    onHalt(invocation, reason, 'NO_DEAD_LETTER_TOPIC')
-  }
-
-  #applyPolicy(invocation: Invocation, lane: Lane | null, policy: FailedRecords, error: WireError): number | null {
-    const { log, onEscalate, onHalt, onSkip } = this.#options
-    this.#noteFailure(invocation, error)
-    switch (policy) {
-      case 'dead-letter':
-        this.deadLetter(invocation, error)
-        return null
-      case 'skip':
-        log.debug({ id: idOf(invocation.record), error: describeWire(error) }, 'a failed record is skipped')
-        onSkip(invocation)
-        return null
-      case 'park':
-        this.#park(invocation, lane, error)
-        return UNTIL_DECIDED
-      case 'stop':
-        onHalt(invocation, `its policy is to stop on it: ${describeWire(error)}`, 'ACTOR_STOPPED')
-        return null
-      case 'escalate':
-        onEscalate(onHalt(invocation, `its policy is to end the supervisor: ${describeWire(error)}`, 'ESCALATED'))
-        return null
-    }
-  }
-
-  /** While the actor ends the record just stays unfinished, for the next owner. */
-  #park(invocation: Invocation, lane: Lane | null, error: WireError): void {
-    const { clock, isRunning, log, parking } = this.#options
-    if (!isRunning()) return
-    parking.park({ invocation, lane, error, sinceMs: clock.now() })
-    log.warn(
-      { id: idOf(invocation.record), attempts: invocation.attempt, error: describeWire(error) },
-      'a record failed for good and is parked; its key waits for `troupe decide`',
-    )
-  }
-
-  #noteFailure(invocation: Invocation, error: WireError): void {
-    const now = this.#options.clock.now()
-    invocation.failure = { firstAtMs: invocation.failure?.firstAtMs ?? now, atMs: now, error }
+/** An attempt has failed: `attempt` counts from 1. */
+export function ruleOnAttempt(
+  actor: ResolvedActor,
+  attempt: number,
+  verdict: FailedVerdict,
+  random: () => number,
+): Ruling {
+  switch (verdict.type) {
+    case 'failed':
+      return retryOrGiveUp(actor, attempt, verdict.error, undefined, random)
+    case 'retry':
+      return retryOrGiveUp(actor, attempt, verdict.error ?? askedForRetry, verdict.afterMs, random)
+    case 'skip-failed':
+      return giveUp(actor, 'skip', verdict.error)
+    case 'dead-letter':
+    case 'park':
+    case 'stop':
+    case 'escalate':
+      return giveUp(actor, verdict.type, verdict.error)
   }
 }
 
-function describeWire(error: WireError): string {
+/** A sink has refused an output of a handled record for good. */
+export function ruleOnRefusedOutput(actor: ResolvedActor, error: WireError): Ruling {
+  return giveUp(actor, actor.failedRecords, error)
+}
+
+/** The dead-letter topic refuses it, which is the end of the line: the record stays unfinished. */
+export function ruleOnRefusedLetter(actor: ResolvedActor, error: WireError): Park | Halt {
+  const reason = `the dead-letter topic ${actor.deadLetter} refuses it: ${describeWire(error)}`
+  if (actor.failedRecords === 'park') return { type: 'park', error: { ...error, message: reason } }
+  const code = isErrorCode(error.code) ? error.code : 'NO_DEAD_LETTER_TOPIC'
+  return { type: 'halt', error, code, reason, escalates: false }
+}
+
+/** A dead letter, or a halt where nobody has said where to. */
+export function deadLetterOrHalt(actor: ResolvedActor, error: WireError): DeadLetter | Halt {
+  if (actor.deadLetter !== null) return { type: 'dead-letter', error, topic: actor.deadLetter }
+  const reason = `it failed for good and actor ${actor.name} has no dead-letter topic: ${describeWire(error)}`
+  return { type: 'halt', error, code: 'NO_DEAD_LETTER_TOPIC', reason, escalates: false }
+}
+
+/** The record stays the first of its lane. */
+export function keepsLane(ruling: Ruling): ruling is Retry | Park | Halt {
+  return ruling.type === 'retry' || ruling.type === 'park' || ruling.type === 'halt'
+}
+
+export function describeWire(error: WireError): string {
   return error.cause === undefined ? error.message : `${error.message}: ${describeWire(error.cause)}`
+}
+
+function retryOrGiveUp(
+  actor: ResolvedActor,
+  attempt: number,
+  error: WireError,
+  ownDelayMs: number | undefined,
+  random: () => number,
+): Ruling {
+  if (attempt >= actor.retry.attempts) return giveUp(actor, actor.failedRecords, error)
+  return { type: 'retry', error, delayMs: retryDelayMs(actor.retry, attempt, ownDelayMs, random) }
+}
+
+function giveUp(actor: ResolvedActor, policy: FailedRecords, error: WireError): Ruling {
+  switch (policy) {
+    case 'dead-letter':
+      return deadLetterOrHalt(actor, error)
+    case 'park':
+    case 'skip':
+      return { type: policy, error }
+    case 'stop': {
+      const reason = `its policy is to stop on it: ${describeWire(error)}`
+      return { type: 'halt', error, code: 'ACTOR_STOPPED', reason, escalates: false }
+    }
+    case 'escalate': {
+      const reason = `its policy is to end the supervisor: ${describeWire(error)}`
+      return { type: 'halt', error, code: 'ESCALATED', reason, escalates: true }
+    }
+  }
 }

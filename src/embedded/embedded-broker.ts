@@ -7,6 +7,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { BrokerReply } from './broker-process.ts'
 
@@ -69,17 +70,17 @@ async function awaitReply(child: ChildProcess, errors: readonly string[]): Promi
     const fail = (reason: string): void => {
       reject(new TroupeError('BROKER_UNREACHABLE', `the embedded broker did not start: ${reason}`))
     }
-    const timer = setTimeout(() => fail(`no answer within ${START_TIMEOUT_MS / 1000} s`), START_TIMEOUT_MS)
+    const cancelTimer = systemClock.after(START_TIMEOUT_MS, () => fail(`no answer within ${START_TIMEOUT_MS / 1000} s`))
     child.once('message', (message) => {
-      clearTimeout(timer)
+      cancelTimer()
       resolve(message as BrokerReply)
     })
     child.once('error', (error) => {
-      clearTimeout(timer)
+      cancelTimer()
       fail(error.message)
     })
     child.once('exit', (code, signal) => {
-      clearTimeout(timer)
+      cancelTimer()
       fail(`its process ended (${signal ?? String(code)}): ${errors.join('').trim().split('\n').slice(-5).join('; ')}`)
     })
   })

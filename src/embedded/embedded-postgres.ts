@@ -13,6 +13,7 @@ import { chown, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { sleep, systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import { createOwnedFolder, describeProcess, removeLeftovers, stopServerOn } from './leftovers.ts'
 import { chooseServerUser, provideBinaries, type ServerUser } from './postgres-binaries.ts'
@@ -210,10 +211,10 @@ class Guard {
 
 /** Asks until it is so. False when `timeoutMs` went by. */
 async function until(isSo: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs
-  while (Date.now() < deadline) {
+  const deadline = systemClock.now() + timeoutMs
+  while (systemClock.now() < deadline) {
     if (await isSo()) return true
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await sleep(systemClock, 10)
   }
   return false
 }

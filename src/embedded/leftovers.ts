@@ -8,6 +8,7 @@ import { lstat, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promise
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { sleep, systemClock } from '../clock.ts'
 import type { ServerUser } from './postgres-binaries.ts'
 
 const PREFIX = 'troupe-postgres-'
@@ -58,7 +59,7 @@ export async function stopServerOn(dataFolder: string): Promise<void> {
       if (server === null || !server.arguments.includes('postgres -D ') || !server.arguments.includes(dataFolder))
         return
       if (waits === 0) trySignal(pid, signal)
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await sleep(systemClock, 100)
     }
   }
 }

@@ -1,11 +1,12 @@
 /**
  * The metrics: one table of name, type, help, labels and where the number comes from. Nothing is
- * counted here; a scrape reads the engine's plain numbers (`streams/stats.ts`).
+ * counted here; a scrape reads the engine's plain numbers (`stats.ts`).
  *
- * Labels are topic, partition, actor, sink, outcome, … and never a key or an offset, so the number
- * of series is bounded by what the app declares and the partitions it has owned.
+ * Labels are topic, partition, actor, sink, outcome, … and never a key, an offset or a code that a user's code made
+ * (`code-tally.ts`), so the number of series is bounded by what the app declares and the partitions it has owned.
  */
 import type { Metric, Registry } from 'prom-client'
+import { waitKinds } from './open-waits.ts'
 import { ScrapedMetric, type MetricRow, type Series } from './scraped-metric.ts'
 import {
   constraintNames,
@@ -42,6 +43,13 @@ export const metricTable = [
     read: readOutcomes,
   },
   {
+    name: 'troupe_records_dropped_total',
+    type: 'counter',
+    help: 'Records read and given up unfinished, because their partition went or their actor stopped: its next owner reads them again.',
+    labels: partitionLabels,
+    read: perPartition((stats) => stats.dropped),
+  },
+  {
     name: 'troupe_record_attempts_total',
     type: 'counter',
     help: 'Tries of the handler, the first of each record included.',
@@ -58,14 +66,28 @@ export const metricTable = [
   {
     name: 'troupe_attempt_failures_total',
     type: 'counter',
-    help: 'Failed tries by error code.',
+    help: "Failed tries by error code; OTHER: a code that is not one of Troupe's.",
     labels: ['actor', 'code'],
     read: (stats) => tallies(stats, (actor) => actor.failures.entries()),
   },
   {
+    name: 'troupe_attempts_given_up_total',
+    type: 'counter',
+    help: 'Tries that were given up: the handler ignored its abort signal for another handlerTimeoutMs.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.attemptsGivenUp),
+  },
+  {
+    name: 'troupe_left_over_calls',
+    type: 'gauge',
+    help: 'Calls of such tries that have not ended. Each takes a place of concurrency; at all of them the actor does nothing more.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.leftOverCalls),
+  },
+  {
     name: 'troupe_dead_letters_total',
     type: 'counter',
-    help: 'Records that went to a dead-letter topic, by error code.',
+    help: "Records that went to a dead-letter topic, by error code; OTHER: a code that is not one of Troupe's.",
     labels: ['actor', 'code'],
     read: (stats) => tallies(stats, (actor) => actor.deadLetters.entries()),
   },
@@ -86,14 +108,14 @@ export const metricTable = [
   {
     name: 'troupe_records_in_flight',
     type: 'gauge',
-    help: 'Records read and not finished.',
+    help: 'Records read, neither finished nor dropped: received − processed − dropped.',
     labels: partitionLabels,
     read: perAssigned((stats) => stats.inFlight),
   },
   {
     name: 'troupe_bytes_in_flight',
     type: 'gauge',
-    help: 'Bytes of the records read and not finished.',
+    help: 'What those count against intake.maxBytes: their bytes, and a flat share for the objects around them.',
     labels: partitionLabels,
     read: perAssigned((stats) => stats.bytesInFlight),
   },
@@ -122,7 +144,7 @@ export const metricTable = [
   {
     name: 'troupe_consumer_lag_records',
     type: 'gauge',
-    help: 'Records of the log after the safe position.',
+    help: 'Records of the log after the safe position, with those read since the end of the log was asked for.',
     labels: ['topic', 'partition'],
     merge: 'max',
     read: perOwnedTopicPartition((stats) => stats.lag),
@@ -179,6 +201,13 @@ export const metricTable = [
     help: 'Times that a committed position was not in the log any more.',
     labels: ['topic', 'partition'],
     read: perTopicPartition((stats) => stats.outOfRange),
+  },
+  {
+    name: 'troupe_topic_replaced_total',
+    type: 'counter',
+    help: 'Times that a committed position was of a topic that was deleted and made again since.',
+    labels: ['topic', 'partition'],
+    read: perTopicPartition((stats) => stats.topicReplaced),
   },
   {
     name: 'troupe_foreign_metadata_total',
@@ -322,6 +351,20 @@ export const metricTable = [
   },
   // --- the process
   {
+    name: 'troupe_answers_overdue',
+    type: 'gauge',
+    help: `Answers that are waited for beyond their deadline, by what is waited for: ${waitKinds.join(', ')}. /healthz says each.`,
+    labels: ['wait'],
+    read: ({ waits }) => waitKinds.map((kind) => [[kind], waits.overdue(kind)]),
+  },
+  {
+    name: 'troupe_answers_overdue_total',
+    type: 'counter',
+    help: 'Answers that did not come within their deadline, whether they came later or not.',
+    labels: ['wait'],
+    read: ({ waits }) => waitKinds.map((kind) => [[kind], waits.everOverdue(kind)]),
+  },
+  {
     name: 'troupe_restarts_total',
     type: 'counter',
     help: 'Restarts of the whole consumer after an unexpected failure.',
@@ -425,7 +468,7 @@ function perOwnedTopicPartition(read: (stats: PartitionStats) => number | null):
     })
 }
 
-function perActor(read: (stats: ActorStats) => Histogram): MetricRow['read'] {
+function perActor(read: (stats: ActorStats) => number | Histogram): MetricRow['read'] {
   return (stats) => [...stats.actors()].map((actor) => [[actor.name], read(actor)])
 }
 

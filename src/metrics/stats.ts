@@ -5,7 +5,10 @@
  * One `EngineStats` per supervisor, for its whole life: restarts of the consumer and partitions
  * that come and go keep their counters, so that a counter never goes back.
  */
+import { systemClock, type Clock } from '../clock.ts'
 import type { CommitReport } from '../streams/broker-port.ts'
+import { CodeTally } from './code-tally.ts'
+import { OpenWaits } from './open-waits.ts'
 
 /** Counts observations in buckets. Not cumulative, in whatever unit the bounds are in. */
 export class Histogram {
@@ -47,23 +50,6 @@ export class Histogram {
   }
 }
 
-/** Counters by a name that is known only when it happens (an error code). For rare events. */
-export class Tally {
-  readonly #counts = new Map<string, number>()
-
-  add(name: string, times = 1): void {
-    this.#counts.set(name, this.get(name) + times)
-  }
-
-  get(name: string): number {
-    return this.#counts.get(name) ?? 0
-  }
-
-  entries(): IterableIterator<[string, number]> {
-    return this.#counts.entries()
-  }
-}
-
 /** Seconds. Handlers range from some microseconds (a lookup) to a minute (a call to a slow service). */
 const handlerBounds: readonly number[] = [
   10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
@@ -90,6 +76,7 @@ export class PartitionStats {
 
   // --- counters: they only grow
   received = 0
+  /** Bytes of their keys, values and headers. */
   receivedBytes = 0
   /** Finished records, by what became of them. */
   done = 0
@@ -97,6 +84,8 @@ export class PartitionStats {
   deadLettered = 0
   /** Found finished in the completion map, so not handled again. */
   alreadyFinished = 0
+  /** Given up unfinished: their epoch ended, or the actor stopped. Whoever owns the partition next reads them again. */
+  dropped = 0
   /** Tries of the handler, the first included. */
   attempts = 0
   /** Tries that ended in another try (failures, `retry()`, lost threads). */
@@ -105,6 +94,8 @@ export class PartitionStats {
   pauses = 0
   /** Times that the committed position was not in the log. */
   outOfRange = 0
+  /** Times that the committed position was of another topic of this name. */
+  topicReplaced = 0
   /** Times that the commit's metadata was not a readable completion map. */
   foreignMetadata = 0
 
@@ -112,8 +103,9 @@ export class PartitionStats {
   isAssigned = false
   isPaused = false
   epoch = 0
-  /** Received, not finished. */
+  /** Received, neither finished nor dropped. */
   inFlight = 0
+  /** What those count against the intake's budget. */
   bytesInFlight = 0
   /** Records that wait for an operator's word. */
   parked = 0
@@ -125,6 +117,8 @@ export class PartitionStats {
   isMapLeftOut = false
   /** Highest position with nothing unfinished below; null: nothing received yet. */
   safePosition: number | null = null
+  /** The position after the last record received; null: none was. */
+  receivedPosition: number | null = null
   /** As the broker accepted it; null: nothing committed. */
   committedPosition: number | null = null
   /** The position after the log's last record, as last asked for; null: not known. */
@@ -151,6 +145,7 @@ export class PartitionStats {
     this.isStoppedByKeys = false
     this.isMapLeftOut = false
     this.safePosition = null
+    this.receivedPosition = null
     this.committedPosition = null
     this.logEnd = null
     this.logEndAtMs = null
@@ -165,10 +160,14 @@ export class PartitionStats {
     else this.lagSinceMs ??= nowMs
   }
 
-  /** Records of the log after the safe position; null: not known. The log's end is asked for every few seconds only. */
+  /**
+   * Records of the log after the safe position; null: not known. The log's end is asked for every few seconds only, and
+   * what was received since then shows that it is further on.
+   */
   get lag(): number | null {
-    const { logEnd, safePosition } = this
-    return logEnd === null || safePosition === null ? null : Math.max(0, logEnd - safePosition)
+    const { logEnd, receivedPosition, safePosition } = this
+    if (safePosition === null || (logEnd === null && receivedPosition === null)) return null
+    return Math.max(0, (logEnd ?? 0) - safePosition, (receivedPosition ?? 0) - safePosition)
   }
 }
 
@@ -230,13 +229,29 @@ export class ActorStats {
   readonly latencySeconds: Histogram = new Histogram(latencyBounds)
   /** Records per batch that went to a thread (or to the inline runner). */
   readonly batchRecords: Histogram = new Histogram(batchBounds)
-  /** Failed tries by error code (HANDLER_FAILED, HANDLER_TIMEOUT, THREAD_DIED, DECODE_FAILED, …). */
-  readonly failures: Tally = new Tally()
+  /** Failed tries by error code (HANDLER_FAILED, HANDLER_TIMEOUT, THREAD_DIED, DECODE_FAILED, …; `OTHER`: a user's own). */
+  readonly failures: CodeTally = new CodeTally()
   /** Records that were dead-lettered, by error code (`DEAD_LETTER` for a handler's own `deadLetter()`). */
-  readonly deadLetters: Tally = new Tally()
+  readonly deadLetters: CodeTally = new CodeTally()
+  /** Attempts that were given up: their handlers ignored their abort signals for as long as they may take. */
+  attemptsGivenUp = 0
+  /** Calls of such attempts that have not ended: each takes a place of `concurrency`. */
+  leftOverCalls = 0
+  /** Whose calls these are; null: no attempt was given up. */
+  leftOverHandler: string | null = null
 
   constructor(name: string) {
     this.name = name
+  }
+
+  noteGivenUp(handler: string): void {
+    this.leftOverHandler = handler
+    this.leftOverCalls += 1
+    this.attemptsGivenUp += 1
+  }
+
+  noteLeftOversEnded(calls: number): void {
+    this.leftOverCalls -= calls
   }
 }
 
@@ -294,7 +309,13 @@ export class EngineStats {
   /** How late timers fire on the main thread: what blocks it delays everything. */
   readonly loopDelaySeconds: Histogram = new Histogram(loopDelayBounds)
   /** Conditions worth an operator's attention, by error code. */
-  readonly trouble: Tally = new Tally()
+  readonly trouble: CodeTally = new CodeTally()
+  /** Answers of others that are waited for. */
+  readonly waits: OpenWaits
+
+  constructor(clock: Clock = systemClock) {
+    this.waits = new OpenWaits(clock)
+  }
 
   actor(name: string): ActorStats {
     let stats = this.#actors.get(name)

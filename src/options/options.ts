@@ -376,12 +376,12 @@ export const actorOptions: {
   handlerTimeoutMs: {
     rule: milliseconds(),
     default: 60_000,
-    doc: 'Longest time a handler may take for one record; then the try counts as failed.',
+    doc: 'Longest time a handler may take for one record; then its signal is aborted and the try counts as failed. One that ignores its signal for as long again is given up, and takes a place of concurrency until it ends.',
   },
   startFrom: {
     rule: oneOf('earliest', 'latest'),
     default: 'earliest',
-    doc: 'Where to begin in a partition of which nothing is committed.',
+    doc: 'Where to begin in a partition of which nothing is committed; latest only in those that were there when the group began.',
   },
   outOfRange: {
     rule: oneOf('fail', 'earliest', 'latest'),

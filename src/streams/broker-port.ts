@@ -1,6 +1,6 @@
 /**
- * All that Troupe asks of Kafka: one consumer in a group, one producer. `kafka/broker.ts` is the
- * real one, `troupe/testing` has a fake; one contract suite runs against both.
+ * All that Troupe asks of Kafka: one consumer in a group, producers, and readers that belong to no group.
+ * `kafka/broker.ts` is the real one, `troupe/testing` has a fake; one contract suite runs against both.
  *
  * Nothing here decides anything: partitions are taken and given back only by `assign` and
  * `unassign`, offsets are stored only by `storePositions`.
@@ -54,7 +54,7 @@ export interface CommitReport {
 export interface Watermarks {
   /** The log's first offset. */
   readonly low: number
-  /** The position after the last record a reader may see. */
+  /** The position after the last record: for a consumer the last that it may see, for a reader the very last. */
   readonly high: number
 }
 
@@ -78,11 +78,24 @@ export interface BrokerTrouble {
   readonly partition?: TopicPartition
 }
 
+/** What the brokers say of a topic. */
+export interface TopicDescription {
+  /** null: these brokers do not tell. */
+  readonly id: string | null
+  readonly partitions: number
+}
+
 export interface BrokerConsumer {
   /** Resolves when a broker answered. Rejects with a TroupeError that names the cause (wrong password, wrong CA, nobody listening, …). */
   connect(): Promise<void>
   /** Number of partitions of each topic; a topic that does not exist is absent from the map. */
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /**
+   * What each topic is: its id, which another topic of the same name does not have, and its partitions. A topic
+   * that does not exist is absent. A topic that is deleted and made again while partitions of it are assigned is
+   * told of as trouble, TOPIC_REPLACED, within some seconds; not where brokers do not tell ids.
+   */
+  describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>
   /** Joins the group. Rebalance events come from then on, from within `poll`. */
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void
   /**
@@ -115,17 +128,52 @@ export interface BrokerConsumer {
   disconnect(): Promise<void>
 }
 
+/**
+ * Reads partitions that it is told to, in no group: nobody else's partitions move because of it, and it commits
+ * nothing. Records of transactions that were aborted, or are still open, are not handed over.
+ *
+ * Whoever wants to know when all is read asks `watermarks` first and reads until `position` is there. Counting
+ * records would not do: compaction, markers and aborted transactions leave offsets without any.
+ */
+export interface BrokerReader {
+  /** As the consumer's. */
+  connect(): Promise<void>
+  /** Reads these from now on, and nothing else. Records of what was assigned before never come after it. */
+  assign(starts: readonly StartPosition[]): void
+  /**
+   * Waits for records at most `timeoutMs`, then takes what is there, at most `maxRecords` (one or more: there is no
+   * membership to keep alive, so who wants nothing does not poll). At most one call is outstanding. Returns nothing
+   * while no broker answers; rejects with a TroupeError for what cannot pass by itself: a position that is not in
+   * its log, no right, a topic that went away. The partition concerned brings nothing until it is assigned anew.
+   */
+  poll(maxRecords: number, timeoutMs: number): Promise<readonly SourceRecord[]>
+  /** Asks the broker. `high` is the high watermark, so records of open transactions count. Rejects with TOPIC_MISSING when there is no such partition. */
+  watermarks(partition: TopicPartition): Promise<Watermarks>
+  /**
+   * Where reading stands: behind all that polls have returned, and at the end of what may be read also behind the
+   * aborted records and markers there. An open transaction holds it at its first record. null: unknown
+   * yet (nothing was read from `earliest` or `latest`), or not assigned.
+   */
+  position(partition: TopicPartition): number | null
+  /** Ends polls, now and from now on. Idempotent. Resolves within 15 s, also when no broker answers. */
+  disconnect(): Promise<void>
+}
+
 /** What became of one output: `null` is durable, an Error says why the broker refused this very record. */
 export type WriteResult = Error | null
+
+/** Of a batch that took too long in one go: `again` is not known to be durable, and has to be given again, before anything else. */
+export type WriteAnswer = WriteResult | 'again'
 
 export interface BrokerProducer {
   connect(): Promise<void>
   /**
    * Resolves when each record is durable or refused for good (unknown topic, too large, no right),
-   * in the order given. Rejects with a SINK_UNAVAILABLE TroupeError when the batch has to be sent
-   * again from its first unacknowledged record on. At most one call is outstanding.
+   * in the order given. Where that takes long, resolves with what is known by then: what is marked `again` has to be
+   * given again, in its order and before anything else. Rejects with a SINK_UNAVAILABLE TroupeError when that is all
+   * of it. At most one call is outstanding.
    */
-  write(records: readonly OutputRecord[]): Promise<readonly WriteResult[]>
+  write(records: readonly OutputRecord[]): Promise<readonly WriteAnswer[]>
   /** Number of partitions of each topic; a topic that does not exist is absent. */
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
   disconnect(): Promise<void>
@@ -134,6 +182,7 @@ export interface BrokerProducer {
 /** Makes clients with the same connection settings. */
 export interface Broker {
   consumer(): BrokerConsumer
-  /** `name` tells clients apart in logs: `outputs`, `dead-letters`. */
+  /** `name` tells clients apart in logs: `outputs`, `dead-letters`, `restore`. */
   producer(name: string): BrokerProducer
+  reader(name: string): BrokerReader
 }

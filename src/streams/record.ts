@@ -40,11 +40,16 @@ export function partitionName(of: TopicPartition): string {
   return `${of.topic}/${String(of.partition)}`
 }
 
-/** What a record counts against a budget of bytes: its parts, and a flat share for the objects around them. */
-export function sizeInBytes(record: SourceRecord): number {
-  let size = RECORD_OVERHEAD_BYTES + (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0)
-  for (const [name, value] of record.headers) size += name.length + (value?.byteLength ?? 0) + HEADER_OVERHEAD_BYTES
-  return size
+/** The bytes of a record itself: key, value and headers. */
+export function payloadBytes(record: SourceRecord): number {
+  let bytes = (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0)
+  for (const [name, value] of record.headers) bytes += Buffer.byteLength(name) + (value?.byteLength ?? 0)
+  return bytes
+}
+
+/** What a record of so many bytes counts against a budget of bytes: those, and a flat share for the objects around them. */
+export function sizeInBytes(record: SourceRecord, payload: number): number {
+  return payload + RECORD_OVERHEAD_BYTES + record.headers.length * HEADER_OVERHEAD_BYTES
 }
 
 /** Objects, typed arrays and their buffers of one record, as a heap snapshot shows them, rounded up. */

@@ -1,28 +1,25 @@
 /**
  * The partitions this member owns: answers the coordinator's events, makes a partition actor for
- * each assigned partition and ends it when the partition goes.
+ * each assigned partition and gives it up (`hand-over.ts`) when the partition goes.
  *
  * Events are handled one after the other, off the poll loop, which goes on meanwhile: a draining
- * member has to keep polling. The order on revoke is the guarantee:
- *
- *     drain → store positions → unassign (the client commits what is stored) → the epoch ends
- *
- * Fencing first would make every clean hand-over a replay; unassigning first would let the next
- * owner begin below what is still being finished here.
+ * member has to keep polling.
  */
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
-import { PartitionActor, type PartitionActorOptions } from '../actors/partition-actor.ts'
+import type { InputOptions } from '../actors/input-progress.ts'
+import { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
-import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor } from '../options/options.ts'
-import type { BrokerConsumer, CommittedPosition, RebalanceEvent } from '../streams/broker-port.ts'
-import type { Committer } from '../streams/delivery/committer.ts'
-import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
+import type { BrokerConsumer, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import type { EngineStats } from '../metrics/stats.ts'
+import { Beginnings, type Beginning } from './beginnings.ts'
+import { handOver } from './hand-over.ts'
 import { Intake } from './intake.ts'
 import type { UserPauses } from './user-pauses.ts'
 
@@ -32,14 +29,16 @@ export interface AssignmentOptions {
   readonly actors: ReadonlyMap<string, ResolvedActor>
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
   readonly delivery: Delivery
-  readonly committer: Committer
   readonly credit: Credit
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats
   readonly drainTimeoutMs: number
   readonly foreignMetadata: 'ignore' | 'fail'
+  /** Of each topic, kept from one membership to the next. */
+  readonly origins?: Map<string, TopicOrigin>
   readonly maxPartitionRecords: number
   readonly maxPartitionBytes: number
   readonly userPauses: UserPauses
@@ -50,23 +49,12 @@ export interface AssignmentOptions {
 /** So long may records have no owner without an event that says why: a client learns of its lost place within seconds. */
 const MAX_OWNERLESS_MS = 60_000
 
-/** Of one partition for one epoch: its actor, and where that begins. */
-interface Beginning {
-  readonly actor: ResolvedActor
-  readonly at: TopicPartition
-  /** null: nothing is committed, or it cannot be taken at its word; `from` decides. */
-  readonly position: number | null
-  readonly map: CompletionMap | null
-  readonly from: 'earliest' | 'latest'
-}
-
 export class Assignment {
   readonly #options: AssignmentOptions
   readonly #owned = new Map<string, PartitionActor>()
   readonly #intake: Intake
+  readonly #beginnings: Beginnings
   #events: Promise<void> = Promise.resolve()
-  /** What an overtaken revoke had stored, until the assignment that overtook it is taken. */
-  readonly #overtaken = new Map<string, CompletionSnapshot>()
   #isStopping = false
   /** The first assign event was answered. */
   #wasAssigned = false
@@ -77,6 +65,7 @@ export class Assignment {
 
   constructor(options: AssignmentOptions) {
     this.#options = options
+    this.#beginnings = new Beginnings(options)
     this.#intake = new Intake({ ...options, partitionCount: () => this.#owned.size })
   }
 
@@ -95,10 +84,6 @@ export class Assignment {
   /** The user has paused or resumed something. */
   reviewIntake(): void {
     for (const actor of this.#owned.values()) this.#intake.review(actor)
-  }
-
-  isStoppedByUser(actor: PartitionActor): boolean {
-    return this.#intake.isStoppedByUser(actor)
   }
 
   /** Takes note of an event; it is handled when those before it are. */
@@ -139,7 +124,7 @@ export class Assignment {
     const name = partitionName(of)
     if (this.#isStopping || this.#ownerless.has(name) || this.#isInOpenEvent(name)) return
     // A timer, because it may have been the last record for long.
-    const cancel = this.#options.clock.after(MAX_OWNERLESS_MS, () => {
+    const cancel = this.#options.lookout.after(MAX_OWNERLESS_MS, () => {
       this.#options.onFailure(new Error(`records of ${name} have come and nobody owns it`))
     })
     this.#ownerless.set(name, cancel)
@@ -159,7 +144,7 @@ export class Assignment {
 
   /** The log of a partition ends here for now. */
   noteEnd(at: TopicPartition & { readonly position: number }): void {
-    this.#owned.get(partitionName(at))?.noteEnd(at.position)
+    this.#owned.get(partitionName(at))?.noteEnd(at)
   }
 
   /** Ends the epoch of these partitions now, without waiting for anything. */
@@ -172,11 +157,11 @@ export class Assignment {
     }
   }
 
-  /** Finishes what is in flight within the drain deadline and stores its positions. Takes nothing new from then on. */
-  async drainAll(): Promise<void> {
+  /** Gives up everything; that the partitions are free the group learns when the member leaves. Takes nothing new from then on. */
+  async handOverAll(): Promise<void> {
     this.#isStopping = true
     this.#forgetOwnerless(this.#ownerless.keys())
-    await this.#drain([...this.#owned.values()])
+    await this.#handOver([...this.#owned.values()], () => undefined)
   }
 
   /** Ends every epoch. */
@@ -188,7 +173,7 @@ export class Assignment {
 
   async #assign(event: RebalanceEvent): Promise<void> {
     const { consumer, log, stats } = this.#options
-    const known = this.#isStopping ? [] : await this.#beginningsOf(event.partitions)
+    const known = this.#isStopping ? [] : await this.#beginnings.of(event.partitions)
     // A stop may have come while the broker was asked. It drains what there was, and nothing may be added to that.
     const beginnings = this.#isStopping ? [] : known
     const starts = beginnings.map(({ at, from, position }) => ({ ...at, position: position ?? from }))
@@ -196,7 +181,7 @@ export class Assignment {
     if (!consumer.assign(event.id, starts)) return
     // In the turn of the answer: an actor that is owned before could be paused, of which the client knows nothing yet.
     for (const beginning of beginnings) this.#begin(beginning)
-    this.#overtaken.clear()
+    this.#beginnings.forgetOvertaken()
     this.#wasAssigned = true
     this.#noteSize()
     if (event.partitions.length > 0) {
@@ -206,151 +191,70 @@ export class Assignment {
         'partitions assigned',
       )
     }
+    await this.#storeNew(beginnings)
   }
 
   async #revoke(event: RebalanceEvent): Promise<void> {
     const { consumer, log, stats } = this.#options
     const actors = event.partitions.flatMap((partition) => this.#owned.get(partitionName(partition)) ?? [])
-    if (!event.lost && actors.length > 0) await this.#drain(actors)
-    const isAnswered = consumer.unassign(event.id, event.partitions)
-    for (const actor of actors) this.#release(actor)
+    const isAnswered = await this.#handOver(actors, () => consumer.unassign(event.id, event.partitions))
     this.#noteSize()
     if (!isAnswered) {
-      if (!event.lost) this.#noteOvertaken(actors)
+      if (!event.lost) this.#beginnings.noteOvertaken(actors.flatMap(({ inputs }) => inputs))
       log.info({}, 'a revoke was overtaken by a newer assignment; its answer is dropped')
       return
     }
     // Somebody else may own them now, so what was stored here is not the newest any more.
-    for (const partition of event.partitions) this.#overtaken.delete(partitionName(partition))
+    this.#beginnings.forgetOvertaken(event.partitions)
     if (event.partitions.length > 0) {
       stats.rebalances.revoke += 1
       log.info({ partitions: event.partitions.map(partitionName), lost: event.lost }, 'partitions given back')
     }
   }
 
-  /**
-   * Nobody else has owned these partitions since, and the assignment that overtook the revoke asks
-   * the broker where to begin while the positions stored here may still be on their way: it would
-   * begin below them, repeat what is finished and take the commit back.
-   */
-  #noteOvertaken(actors: readonly PartitionActor[]): void {
-    for (const actor of actors) {
-      const snapshot = actor.tracker.snapshot()
-      if (snapshot !== null) this.#overtaken.set(partitionName(actor), snapshot)
+  #handOver<Answer>(actors: readonly PartitionActor[], giveBack: () => Answer): Promise<Answer> {
+    const endEpoch = (actor: PartitionActor): void => {
+      this.#release(actor)
     }
-  }
-
-  async #drain(actors: readonly PartitionActor[]): Promise<void> {
-    const { clock, committer, drainTimeoutMs, log, stats } = this.#options
-    const startedAt = clock.now()
-    const isOver = await new Promise<boolean>((resolve) => {
-      const cancel = clock.after(drainTimeoutMs, () => {
-        resolve(false)
-      })
-      void Promise.all(actors.map((actor) => actor.drain())).then(() => {
-        cancel()
-        resolve(true)
-      })
-    })
-    stats.drainSeconds.observe((clock.now() - startedAt) / 1000)
-    if (!isOver) {
-      stats.drainTimeouts += 1
-      const late = actors.filter((actor) => actor.hasWorkInFlight).map(partitionName)
-      const error = new TroupeError(
-        'DRAIN_TIMEOUT',
-        `work in flight did not finish within ${drainTimeoutMs} ms; it will be handled again: ${late.join(', ')}`,
-      )
-      log.warn({ code: error.code, action: error.action }, error.message)
-    }
-    // Unfinished work is simply not part of the snapshot: it is fenced, never committed as done.
-    committer.storeNow(actors)
-  }
-
-  /** Where the actors of these partitions begin, from what the group's last commit says of them. */
-  async #beginningsOf(partitions: readonly TopicPartition[]): Promise<Beginning[]> {
-    if (partitions.length === 0) return []
-    const { actors, consumer } = this.#options
-    const committed = await consumer.committed(partitions)
-    return await Promise.all(
-      committed.map(async (each) => {
-        const { topic, partition } = each
-        const actor = actors.get(topic)
-        if (actor === undefined) throw new TroupeError('INTERNAL', `topic ${topic} was assigned and has no actor`)
-        return { actor, at: { topic, partition }, ...(await this.#startOf(each, actor)) }
-      }),
-    )
+    return handOver(actors, { giveBack, endEpoch }, this.#options)
   }
 
   /** Makes the actor of a partition, which owns it from now on. */
-  #begin({ actor, at, position, map }: Beginning): void {
+  #begin({ actor, at, position, map, originText }: Beginning): void {
     const { stats } = this.#options
     // A partition that was ours all along and is granted again: the new epoch replaces the old one.
     this.#releaseAt(at)
     stats.epoch += 1
-    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }))
+    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }, originText))
   }
 
-  /** Position and map to begin with, by policy where the commit cannot be taken at its word. */
-  async #startOf(committed: CommittedPosition, actor: ResolvedActor): Promise<Omit<Beginning, 'actor' | 'at'>> {
-    const { consumer, log, stats } = this.#options
-    const name = partitionName(committed)
-    const own = this.#overtaken.get(name)
-    if (own !== undefined && own.position >= (committed.position ?? 0)) {
-      return { position: own.position, map: new CompletionMap(own), from: 'earliest' }
-    }
-    if (committed.position === null) return { position: null, map: null, from: actor.startFrom }
-    const { low, high } = await consumer.watermarks(committed)
-    if (committed.position < low || committed.position > high) {
-      stats.partition(actor.name, committed.topic, committed.partition).outOfRange += 1
-      const gap =
-        committed.position < low ? `offsets ${committed.position} to ${low - 1} are gone` : 'the log is shorter'
-      const message = `the committed position ${committed.position} of ${name} is outside its log (${low} to ${high}): ${gap}`
-      if (actor.outOfRange === 'fail') throw new TroupeError('OFFSET_OUT_OF_RANGE', message)
-      log.error({ partition: name, low, high, position: committed.position, policy: actor.outOfRange }, message)
-      return { position: null, map: null, from: actor.outOfRange }
-    }
-    return {
-      position: committed.position,
-      map: this.#mapOf(committed, committed.position, high, actor),
-      from: 'earliest',
-    }
+  /** Nothing needs to be handled for it: where the group has begun has to stand, also if this member ends now. */
+  async #storeNew(beginnings: readonly Beginning[]): Promise<void> {
+    const inputs = beginnings
+      .filter(({ isNew }) => isNew)
+      .flatMap(({ at }) => this.#owned.get(partitionName(at))?.inputs ?? [])
+    if (inputs.length > 0) await this.#options.delivery.makeDurable(inputs)
   }
 
-  #mapOf(committed: CommittedPosition, position: number, end: number, actor: ResolvedActor): CompletionMap | null {
-    const { foreignMetadata, log, stats } = this.#options
-    const decoded = decodeCompletionMap(committed.metadata, { position, end })
-    if (decoded.kind === 'map') return decoded.map
-    if (decoded.kind === 'none') return null
-    stats.partition(actor.name, committed.topic, committed.partition).foreignMetadata += 1
-    const reason = decoded.kind === 'newer' ? `it is of version ${decoded.version}` : decoded.reason
-    const message = `the commit's metadata of ${partitionName(committed)} is no completion map (${decoded.kind}): ${reason}`
-    if (foreignMetadata === 'fail') throw new TroupeError('COMPLETION_MAP_UNREADABLE', message)
-    log.warn(
-      { partition: partitionName(committed), position },
-      `${message}; records beyond the position are handled again`,
-    )
-    return null
-  }
-
+  /** Of one input: an app's actor takes one topic. */
   #actorFor(
     actor: ResolvedActor,
     { topic, partition }: TopicPartition,
-    start: PartitionActorOptions['start'],
+    start: InputOptions['start'],
+    originText: string,
   ): PartitionActor {
     const { clock, credit, delivery, dispatcherOf, log, random, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
-      topic,
       partition,
       epoch: stats.epoch,
-      start,
+      inputs: [{ topic, start, originText, stats: stats.partition(actor.name, topic, partition) }],
       delivery,
       credit,
       clock,
       random,
       log,
-      stats: stats.partition(actor.name, topic, partition),
       actorStats: stats.actor(actor.name),
       keyBudget: this.#intake.keyBudget,
       onReady: () => {
@@ -377,11 +281,11 @@ export class Assignment {
   }
 
   #release(actor: PartitionActor): void {
-    const name = partitionName(actor)
     actor.fence()
-    this.#intake.forget(actor)
-    this.#options.committer.forget(actor)
-    if (this.#owned.get(name) !== actor) return
-    this.#owned.delete(name)
+    for (const input of actor.inputs) {
+      this.#options.delivery.forget(input)
+      const name = partitionName(input)
+      if (this.#owned.get(name) === actor) this.#owned.delete(name)
+    }
   }
 }

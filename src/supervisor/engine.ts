@@ -13,10 +13,13 @@ import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { Lookout } from '../lookout.ts'
 import type { ResolvedApp } from '../options/options.ts'
-import { AtLeastOnceDelivery } from '../streams/delivery/at-least-once.ts'
-import type { Broker, BrokerProducer } from '../streams/broker-port.ts'
-import { Committer } from '../streams/delivery/committer.ts'
+import type { Broker } from '../streams/broker-port.ts'
+import type { Delivery } from '../streams/delivery/delivery.ts'
+import { openDelivery } from '../streams/delivery/open-delivery.ts'
+import type { Sink, SinkContext, SinkDestination } from '../streams/delivery/sink.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { describeHealth, type Health, type Readiness } from './status/health.ts'
@@ -56,13 +59,13 @@ export class Engine {
   readonly finished: Promise<EngineEnd>
   readonly #parts: EngineParts
   readonly #host: HandlerHost
+  readonly #lookout: Lookout
   readonly #topology: Topology
-  readonly #outputs: BrokerProducer
-  readonly #deadLetters: BrokerProducer
-  readonly #committer: Committer
-  readonly #delivery: AtLeastOnceDelivery
+  readonly #delivery: Delivery
   readonly #restarts: RestartPolicy
   readonly #userPauses = new UserPauses()
+  /** What is known of the input topics, from one membership to the next. */
+  readonly #origins = new Map<string, TopicOrigin>()
   readonly #loadWatch: LoadWatch
   #membership: Membership | null = null
   #state: EngineState = 'starting'
@@ -72,43 +75,28 @@ export class Engine {
   #resolveFinished: (end: EngineEnd) => void = () => undefined
   readonly #startedAtMs: number
 
-  private constructor(
-    parts: EngineParts,
-    opened: { host: HandlerHost; topology: Topology; outputs: BrokerProducer; deadLetters: BrokerProducer },
-  ) {
+  private constructor(parts: EngineParts, host: HandlerHost, lookout: Lookout) {
     this.#parts = parts
-    this.#host = opened.host
-    this.#topology = opened.topology
-    this.#outputs = opened.outputs
-    this.#deadLetters = opened.deadLetters
+    this.#host = host
+    this.#lookout = lookout
+    this.#topology = planTopology(parts.app, host.manifests)
     this.#startedAtMs = parts.clock.now()
     this.#restarts = new RestartPolicy(parts.app.restart)
     this.finished = new Promise((resolve) => {
       this.#resolveFinished = resolve
     })
-    const { app, clock, log, stats } = parts
-    this.#committer = new Committer({
-      // The client commits what is stored on an interval of its own: half and half make the whole.
-      intervalMs: app.commitIntervalMs / 2,
-      clock,
-      log,
-      stats,
+    const { app, clock, stats } = parts
+    this.#delivery = openDelivery({
+      ...parts,
+      sinks: app.sinks,
+      commitIntervalMs: app.commitIntervalMs,
+      assignedCount: () => this.#membership?.assignment.size ?? 1,
       events: {
         onRefused: (partitions) => this.#membership?.assignment.fence(partitions),
+        onCommitted: (partition, position) => {
+          this.#noteCommitted(partition, position)
+        },
       },
-      assignedCount: () => this.#membership?.assignment.size ?? 1,
-      onCommitted: (partition, position) => {
-        this.#noteCommitted(partition, position)
-      },
-    })
-    this.#delivery = new AtLeastOnceDelivery({
-      outputs: opened.outputs,
-      deadLetters: opened.deadLetters,
-      sinks: app.sinks,
-      committer: this.#committer,
-      clock,
-      log,
-      stats,
     })
     this.#loadWatch = new LoadWatch({
       app,
@@ -121,10 +109,7 @@ export class Engine {
           this.#host.manifests.find((manifest) => manifest.actor === actor.name),
         ),
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
-      view: () => {
-        const view = this.#view()
-        return { ...view, intakeStopsOf: (owner) => intakeStopsOf(owner, view) }
-      },
+      view: () => ({ ...this.#view(), intakeStopsOf }),
     })
   }
 
@@ -134,31 +119,33 @@ export class Engine {
    * than some seconds after that are closed when they have loaded.
    */
   static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
-    const { app, broker, log } = parts
-    const undo: (() => Promise<void>)[] = []
+    const { app, log } = parts
+    const { waits } = parts.stats
+    const lookout = new Lookout(parts.clock).start()
+    const undo: (() => Promise<void>)[] = [
+      () => {
+        lookout.stop()
+        return Promise.resolve()
+      },
+    ]
     const { before, release } = untilAborted(signal)
     let noteFatal: (error: Error) => void = () => undefined
     const fatal = new Promise<Error>((resolve) => {
       noteFatal = resolve
     })
     try {
-      const opening = HandlerHost.open({ ...parts, onFatal: noteFatal })
+      const opening = HandlerHost.open({ ...parts, lookout, onFatal: noteFatal })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
-      const topology = planTopology(app, host.manifests)
+      const engine = new Engine(parts, host, lookout)
+      const topology = engine.#topology
       for (const [name, sink] of Object.entries(app.sinks)) {
-        undo.push(() => sink.close())
-        await before(sink.open({ log }))
-        await before(sink.prepare(topology.destinations.get(name) ?? []))
+        undo.push(() => waits.answer('sink-close', name, sink.close()))
+        await before(waits.answer('sink-open', name, openSink(sink, { log }, topology.destinations.get(name) ?? [])))
       }
-      const outputs = broker.producer('outputs')
-      undo.push(() => outputs.disconnect())
-      await before(outputs.connect())
-      await before(verifyTopics(topology, outputs))
-      const deadLetters = broker.producer('dead-letters')
-      undo.push(() => deadLetters.disconnect())
-      await before(deadLetters.connect())
-      const engine = new Engine(parts, { host, topology, outputs, deadLetters })
+      undo.push(() => engine.#delivery.disconnect())
+      await before(engine.#delivery.connect())
+      await before(verifyTopics(topology, engine.#delivery))
       // From here on it closes everything itself.
       undo.splice(0, Infinity, () => engine.kill())
       // Also what happened before there was an engine to end.
@@ -246,6 +233,7 @@ export class Engine {
       app,
       nowMs: clock.now(),
       startedAtMs: this.#startedAtMs,
+      seenSince: (atMs) => this.#lookout.seenSince(atMs),
       state: this.#state,
       isRestarting: this.#isRestarting,
       lastPollAtMs: this.#membership?.source.lastPollAtMs ?? null,
@@ -253,7 +241,6 @@ export class Engine {
       bytesInFlight: this.#membership?.credit.bytesInFlight ?? 0,
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
       troubles: this.#delivery.troubles(),
-      isStoppedByUser: (actor) => this.#membership?.assignment.isStoppedByUser(actor) ?? false,
       stats,
     }
   }
@@ -262,14 +249,15 @@ export class Engine {
     const { app, broker } = this.#parts
     this.#membership = new Membership({
       ...this.#parts,
+      lookout: this.#lookout,
       app,
       consumer: broker.consumer(),
       actors: this.#topology.actorOfTopic,
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
       dispatchers: this.#host.dispatchers,
       delivery: this.#delivery,
-      committer: this.#committer,
       userPauses: this.#userPauses,
+      origins: this.#origins,
       onFailure: (error) => {
         void this.#restart(error)
       },
@@ -330,7 +318,8 @@ export class Engine {
    * threads. Each step also after a failure of the one before.
    */
   async #end(end: EngineEnd): Promise<void> {
-    const { app, log } = this.#parts
+    const { app, log, stats } = this.#parts
+    const { waits } = stats
     this.#state = 'stopping'
     this.#isRestarting = false
     this.#endBackOff()
@@ -350,11 +339,10 @@ export class Engine {
       ],
       ...Object.entries(app.sinks).map(([name, sink]): [string, () => Promise<void>] => [
         `sink ${name}`,
-        () => sink.close(),
+        () => waits.answer('sink-close', name, sink.close()),
       ]),
-      ['producer', () => this.#outputs.disconnect()],
-      ['dead-letter producer', () => this.#deadLetters.disconnect()],
-      ['handlers', () => this.#host.close()],
+      ['producers', () => this.#delivery.disconnect()],
+      ['handlers', () => waits.answer('handlers-close', '', this.#host.close())],
     ]
     for (const [name, step] of steps) {
       try {
@@ -363,6 +351,7 @@ export class Engine {
         log.error({ step: name, error: describeError(error) }, `stopping: ${name} failed to close; going on`)
       }
     }
+    this.#lookout.stop()
     this.#state = 'ended'
     log.info({ reason: end.reason }, 'the supervisor has ended')
     this.#resolveFinished(end)
@@ -373,6 +362,11 @@ export class Engine {
     if (actor === undefined) throw new TroupeError('INTERNAL', `a commit of ${partitionName(of)}, which no actor reads`)
     this.#parts.stats.partition(actor.name, of.topic, of.partition).committedPosition = position
   }
+}
+
+async function openSink(sink: Sink, context: SinkContext, destinations: readonly SinkDestination[]): Promise<void> {
+  await sink.open(context)
+  await sink.prepare(destinations)
 }
 
 /**

@@ -6,12 +6,12 @@
  * fall between a decision and its pause.
  */
 import type { KeyBudget } from '../actors/key-brake.ts'
+import type { InputProgress } from '../actors/input-progress.ts'
 import type { PartitionActor } from '../actors/partition-actor.ts'
 import type { Log } from '../log.ts'
 import type { BrokerConsumer } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import { partitionName } from '../streams/record.ts'
-import type { EngineStats } from '../metrics/stats.ts'
 import type { UserPauses } from './user-pauses.ts'
 
 export interface IntakeOptions {
@@ -22,7 +22,6 @@ export interface IntakeOptions {
   readonly maxPartitionBytes: number
   readonly partitionCount: () => number
   readonly log: Log
-  readonly stats: EngineStats
 }
 
 /** A partition over its cap resumes when it is down to this share: a pause throws away what the client has prefetched. */
@@ -34,9 +33,6 @@ export class Intake {
   /** Of one partition. All partitions that are full of waiting keys leave the others half of the credit. */
   readonly keyBudget: KeyBudget
   readonly #options: IntakeOptions
-  /** Paused by us. An actor is of one epoch, so a pause never outlives its assignment. */
-  readonly #paused = new Set<PartitionActor>()
-  readonly #stoppedByUser = new Set<PartitionActor>()
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -53,19 +49,13 @@ export class Intake {
     }
   }
 
-  isStoppedByUser(actor: PartitionActor): boolean {
-    return this.#stoppedByUser.has(actor)
-  }
-
   /** The partition was assigned, or the user has paused or resumed something. */
   review(actor: PartitionActor): void {
     if (actor.isFenced) return
-    if (this.#options.userPauses.covers(actor)) {
-      this.#stoppedByUser.add(actor)
-      if (!this.#paused.has(actor)) this.#pause(actor)
-    } else {
-      this.#stoppedByUser.delete(actor)
-      this.balance(actor)
+    for (const input of actor.inputs) {
+      input.isStoppedByUser = this.#options.userPauses.covers(input)
+      if (!input.isStoppedByUser) this.#balance(actor, input)
+      else if (!input.isPaused) this.#pause(input)
     }
   }
 
@@ -74,43 +64,39 @@ export class Intake {
    * record, so it looks nothing up by name.
    */
   balance(actor: PartitionActor): void {
+    for (const input of actor.inputs) this.#balance(actor, input)
+  }
+
+  #balance(actor: PartitionActor, input: InputProgress): void {
     const { maxPartitionBytes, maxPartitionRecords } = this.#options
-    const { heldBytes, heldRecords, isIntakeBlocked } = actor
-    if (this.#paused.has(actor)) {
-      if (isIntakeBlocked || actor.isFenced) return
+    const { bytes, count } = input.held
+    const isBlocked = actor.isIntakeBlocked(input)
+    if (input.isPaused) {
+      if (isBlocked || actor.isFenced || input.isStoppedByUser) return
       // Without those that wait: behind a parked record they may be there for days, and have a limit of their own.
       const isDown =
-        actor.movingRecords <= maxPartitionRecords * RESUME_SHARE &&
-        actor.movingBytes <= maxPartitionBytes * RESUME_SHARE
-      if (isDown && !this.#stoppedByUser.has(actor)) this.#resume(actor)
+        count - actor.waitingRecords <= maxPartitionRecords * RESUME_SHARE &&
+        bytes - actor.waitingBytes <= maxPartitionBytes * RESUME_SHARE
+      if (isDown) this.#resume(input)
       return
     }
-    if (heldRecords < maxPartitionRecords && heldBytes < maxPartitionBytes && !isIntakeBlocked) return
-    if (!actor.isFenced) this.#pause(actor)
+    if (count < maxPartitionRecords && bytes < maxPartitionBytes && !isBlocked) return
+    if (!actor.isFenced) this.#pause(input)
   }
 
-  /** The actor's epoch has ended. */
-  forget(actor: PartitionActor): void {
-    this.#paused.delete(actor)
-    this.#stoppedByUser.delete(actor)
+  #pause(input: InputProgress): void {
+    const { consumer, log } = this.#options
+    input.stats.pauses += 1
+    input.stats.isPaused = true
+    const { bytes, count } = input.held
+    log.debug({ partition: partitionName(input), heldRecords: count, heldBytes: bytes }, 'partition paused')
+    consumer.pause([input])
   }
 
-  #pause(actor: PartitionActor): void {
-    const { consumer, log, stats } = this.#options
-    this.#paused.add(actor)
-    const numbers = stats.partition(actor.actor.name, actor.topic, actor.partition)
-    numbers.pauses += 1
-    numbers.isPaused = true
-    const { heldRecords, heldBytes } = actor
-    log.debug({ partition: partitionName(actor), heldRecords, heldBytes }, 'partition paused')
-    consumer.pause([actor])
-  }
-
-  #resume(actor: PartitionActor): void {
-    const { consumer, log, stats } = this.#options
-    this.#paused.delete(actor)
-    stats.partition(actor.actor.name, actor.topic, actor.partition).isPaused = false
-    log.debug({ partition: partitionName(actor) }, 'partition resumed')
-    consumer.resume([actor])
+  #resume(input: InputProgress): void {
+    const { consumer, log } = this.#options
+    input.stats.isPaused = false
+    log.debug({ partition: partitionName(input) }, 'partition resumed')
+    consumer.resume([input])
   }
 }

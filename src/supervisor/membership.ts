@@ -3,16 +3,17 @@
  * it; the supervisor decides whether another one begins.
  */
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
-import type { PartitionActor } from '../actors/partition-actor.ts'
+import type { InputProgress } from '../actors/input-progress.ts'
 import type { Clock } from '../clock.ts'
-import { TroupeError, errorTable, type ErrorCode } from '../errors.ts'
+import { TroupeError, isErrorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import { Appetite } from '../streams/appetite.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
-import type { Committer } from '../streams/delivery/committer.ts'
 import { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { Source } from '../streams/source.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { Assignment } from './assignment.ts'
@@ -26,12 +27,13 @@ export interface MembershipOptions {
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
   readonly dispatchers: readonly Dispatcher[]
   readonly delivery: Delivery
-  readonly committer: Committer
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats
   readonly userPauses: UserPauses
+  readonly origins: Map<string, TopicOrigin>
   readonly onFailure: (error: unknown) => void
 }
 
@@ -97,7 +99,7 @@ export class Membership {
 
   /** Joins the group. Rejects when no broker can be reached. */
   async join(): Promise<void> {
-    const { actors, committer, consumer } = this.#options
+    const { actors, consumer, delivery } = this.#options
     await consumer.connect()
     // A stop may have overtaken the connect: what has left must not subscribe, or it would poll and
     // commit with nobody to end it.
@@ -107,9 +109,9 @@ export class Membership {
         this.assignment.noteRebalance(event)
       },
       onCommit: (report) => {
-        // A client that could not say good-bye is served in the background: by now the committer, and
+        // A client that could not say good-bye is served in the background: by now the delivery, and
         // the partitions of which this speaks, belong to the next membership.
-        if (!this.#hasEnded) committer.noteReport(report)
+        if (!this.#hasEnded) delivery.noteReport(report)
       },
       onTrouble: (trouble) => {
         this.#noteTrouble(trouble)
@@ -118,7 +120,7 @@ export class Membership {
         this.source.noteEnd(at)
       },
     })
-    committer.begin(consumer)
+    delivery.begin(consumer)
     this.source.start()
     this.#watchLag(FIRST_LAG_DELAY_MS)
   }
@@ -127,8 +129,8 @@ export class Membership {
   async leave(): Promise<void> {
     this.#isLeaving = true
     this.source.stopTaking()
-    await this.#attempt('drain', () => this.assignment.drainAll())
-    // What overran the deadline must write nothing beside the next owner, and leaving may take a while.
+    // With the end of their epochs: what overran the deadline must write nothing beside the next owner, and leaving may take a while.
+    await this.#attempt('hand-over', () => this.assignment.handOverAll())
     this.assignment.fenceAll()
     await this.#end()
   }
@@ -141,11 +143,11 @@ export class Membership {
   }
 
   async #end(): Promise<void> {
-    const { clock, committer, consumer } = this.#options
+    const { clock, consumer, delivery } = this.#options
     this.#cancelLagTimer?.()
     this.source.stop()
     // Stores after this are refused by the client anyway; the last ones were made by the drain.
-    committer.end()
+    delivery.end()
     await this.#attempt('disconnect', async () => {
       await new Promise<void>((resolve, reject) => {
         const cancel = clock.after(DISCONNECT_TIMEOUT_MS, () => {
@@ -179,7 +181,7 @@ export class Membership {
     if (trouble.severity === 'fatal') {
       // The next membership begins where the policy says: at the start of a partition it is applied.
       if (this.#isDecided(trouble)) return this.#fail(new Error(trouble.message))
-      const code = trouble.code in errorTable ? (trouble.code as ErrorCode) : 'INTERNAL'
+      const code = isErrorCode(trouble.code) ? trouble.code : 'INTERNAL'
       this.#fail(new TroupeError(code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)
@@ -201,21 +203,20 @@ export class Membership {
   }
 
   async #measureLag(): Promise<void> {
-    for (const actor of [...this.assignment.actors]) {
+    for (const input of [...this.assignment.actors].flatMap(({ inputs }) => inputs)) {
       if (this.#isLeaving) return
       try {
-        this.#noteLog(actor, await this.#options.consumer.watermarks(actor))
+        this.#noteLog(input, await this.#options.consumer.watermarks(input))
       } catch {
         // Asked again at the next interval; brokers that are away are reported by the client itself.
       }
     }
   }
 
-  #noteLog(actor: PartitionActor, { low, high }: Watermarks): void {
+  #noteLog(input: InputProgress, { low, high }: Watermarks): void {
     // The partition may have gone while the broker was asked.
-    if (actor.isFenced) return
-    const numbers = this.#options.stats.partition(actor.actor.name, actor.topic, actor.partition)
-    numbers.safePosition ??= low
-    numbers.noteLogEnd(high, this.#options.clock.now())
+    if (input.isFenced) return
+    input.stats.safePosition ??= low
+    input.stats.noteLogEnd(high, this.#options.clock.now())
   }
 }

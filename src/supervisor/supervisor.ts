@@ -74,13 +74,14 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
     )
   }
   const options = resolveOptions(app, start.sources)
-  const { createLog } = await import('./cli/log.ts')
+  const { createLog } = await import('./log.ts')
   const { startHttpServer } = await import('./http/http-server.ts')
+  const { groupOfOne } = await import('./instances/own-instance.ts')
   const { default: client } = await import('prom-client')
   const { registerMetrics } = await import('../metrics/metrics.ts')
   const log = start.log ?? createLog({ level: options.log.level })
   const registry = start.registry ?? new client.Registry()
-  const stats = new EngineStats()
+  const stats = new EngineStats(systemClock)
   const stopMetrics = registerMetrics(registry, stats)
   const stopWatch = watchLoopDelay(stats.loopDelaySeconds)
   const unregister = (): void => {
@@ -88,7 +89,6 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
     stopWatch()
   }
   let engine: Engine | null = null
-  const notStarted = ['the supervisor is starting']
   let closeHttp: () => Promise<void> = () => Promise.resolve()
   try {
     let httpPort: number | null = null
@@ -97,20 +97,13 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
         port: options.http.port,
         host: options.http.host,
         registry,
-        health: () => engine?.health() ?? { healthy: true, reasons: notStarted },
-        readiness: () => engine?.readiness() ?? { ready: false, reasons: notStarted },
-        status: () => engine?.status() ?? { state: 'starting' },
-        parked: () => engine?.parked() ?? [],
-        decide: (id, decision) => {
-          if (engine === null) throw new TroupeError('NOT_PARKED', 'the supervisor is starting')
-          engine.decide(id, decision)
-        },
+        instances: groupOfOne(() => engine),
         log,
       })
       httpPort = server.port
       closeHttp = () => server.close()
     }
-    const broker = await brokerFor(options, log)
+    const broker = await brokerFor(options, log, stats)
     const parts = {
       app: options,
       broker,
@@ -130,7 +123,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
 }
 
 /** The native client is loaded here and nowhere else, so that nothing that a worker thread imports reaches it. */
-async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log): Promise<Broker> {
+async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log, { waits }: EngineStats): Promise<Broker> {
   const { createKafkaBroker } = await import('../streams/kafka/broker.ts')
   return createKafkaBroker({
     brokers: kafka.brokers,
@@ -145,6 +138,8 @@ async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log): Pr
     sessionTimeoutMs: kafka.sessionTimeoutMs,
     maxPollIntervalMs: kafka.maxPollIntervalMs,
     connectTimeoutMs: kafka.connectTimeoutMs,
+    clock: systemClock,
+    waits,
     log: (level, fields, message) => {
       log[level](fields, message)
     },

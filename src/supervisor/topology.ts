@@ -1,8 +1,8 @@
 /** What an app reads and writes, checked before the first record: every problem is named at once. */
-import type { HandlerManifest } from '../actors/threads/thread-protocol.ts'
+import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../errors.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
-import type { BrokerProducer } from '../streams/broker-port.ts'
+import type { Delivery } from '../streams/delivery/delivery.ts'
 import type { SinkDestination } from '../streams/delivery/sink.ts'
 
 export interface Topology {
@@ -58,8 +58,8 @@ export function planTopology(app: ResolvedApp, manifests: readonly HandlerManife
 }
 
 /** Rejects with TOPIC_MISSING naming every topic that is not there. */
-export async function verifyTopics(topology: Topology, producer: BrokerProducer): Promise<void> {
-  const existing = await producer.partitionCounts([...topology.topics.keys()])
+export async function verifyTopics(topology: Topology, delivery: Pick<Delivery, 'partitionCounts'>): Promise<void> {
+  const existing = await delivery.partitionCounts([...topology.topics.keys()])
   const missing = [...topology.topics].filter(([topic]) => !existing.has(topic))
   if (missing.length === 0) return
   throw new TroupeError(

@@ -11,6 +11,15 @@ export interface FakeLogOptions {
   readonly maxRecordBytes?: number
 }
 
+/** Records that appear when it commits, and never when it aborts; either leaves a marker. */
+export interface FakeTransaction {
+  append(record: LoggedRecord): void
+  commit(): void
+  abort(): void
+}
+
+type LoggedRecord = Omit<SourceRecord, 'topic' | 'partition' | 'offset'>
+
 export class FakeLog {
   readonly topic: string
   readonly partition: number
@@ -18,6 +27,8 @@ export class FakeLog {
   #records: SourceRecord[] = []
   #low: number
   #end: number
+  /** The first offset of each open transaction. */
+  readonly #open = new Set<number>()
 
   constructor(topic: string, partition: number, options: FakeLogOptions = {}) {
     const { firstOffset = 0, maxRecordBytes = 1_048_576 } = options
@@ -38,11 +49,16 @@ export class FakeLog {
     return this.#end
   }
 
+  /** As far as may be read: an open transaction holds back all that comes after it. The last stable offset. */
+  get stableEnd(): number {
+    return this.#open.size === 0 ? this.#end : Math.min(...this.#open)
+  }
+
   get records(): readonly SourceRecord[] {
     return this.#records
   }
 
-  append(record: Omit<SourceRecord, 'topic' | 'partition' | 'offset'>): number {
+  append(record: LoggedRecord): number {
     const offset = this.#end
     this.#records.push({ topic: this.topic, partition: this.partition, offset, ...record })
     this.#end += 1
@@ -52,6 +68,25 @@ export class FakeLog {
   /** Offsets that exist and are never delivered: transaction markers, aborted records. */
   appendMarkers(count: number): void {
     this.#end += count
+  }
+
+  /** A transaction begins at the log's end. */
+  beginTransaction(): FakeTransaction {
+    const first = this.#end
+    const offsets = new Set<number>()
+    this.#open.add(first)
+    const end = (): void => {
+      this.appendMarkers(1)
+      this.#open.delete(first)
+    }
+    return {
+      append: (record) => offsets.add(this.append(record)),
+      commit: end,
+      abort: () => {
+        this.compact(({ offset }) => !offsets.has(offset))
+        end()
+      },
+    }
   }
 
   /** Compaction: what `keep` refuses leaves a gap. The end stays. */
@@ -65,15 +100,19 @@ export class FakeLog {
     this.#records.splice(0, this.#indexAt(this.#low))
   }
 
-  /** At most `maxRecords` records from `position` on. */
+  /** At most `maxRecords` records from `position` on, of those that may be read. */
   read(position: number, maxRecords: number): readonly SourceRecord[] {
     const first = this.#indexAt(position)
-    return this.#records.slice(first, first + maxRecords)
+    return this.#records.slice(first, Math.min(first + maxRecords, this.#readableCount))
   }
 
   hasRecordFrom(position: number): boolean {
-    const last = this.#records.at(-1)
+    const last = this.#records[this.#readableCount - 1]
     return last !== undefined && last.offset >= position
+  }
+
+  get #readableCount(): number {
+    return this.#open.size === 0 ? this.#records.length : this.#indexAt(this.stableEnd)
   }
 
   /** Index of the first record at or after `position`. */

@@ -150,6 +150,7 @@ function moving(): Error {
  */
 function turnOfLoop(): Promise<void> {
   return new Promise((resolve) => {
+    // eslint-disable-next-line no-restricted-globals -- the turn of the real loop in which the manual time stands
     setImmediate(resolve)
   })
 }

@@ -1,5 +1,6 @@
 /** A partition actor with everything around it held by hand: clock, sinks, commits. */
 import type { KeyBudget } from '../../src/actors/key-brake.ts'
+import type { InputProgress } from '../../src/actors/input-progress.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import type { Verdict } from '../../src/actors/handlers/verdict.ts'
 import type { LaneRun } from '../../src/actors/lanes.ts'
@@ -8,7 +9,8 @@ import type { ResolvedActor } from '../../src/options/options.ts'
 import type { WriteResult } from '../../src/streams/broker-port.ts'
 import type { CompletionMap } from '../../src/streams/positions/completion-map.ts'
 import { Credit } from '../../src/streams/credit.ts'
-import type { Delivery } from '../../src/streams/delivery/delivery.ts'
+import type { ActorDelivery } from '../../src/streams/delivery/delivery.ts'
+import type { Ticket } from '../../src/streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../../src/streams/flows/flow.ts'
 import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
@@ -27,33 +29,22 @@ export interface HeldDeadLetter {
 }
 
 /** Sinks that write nothing until the test says so. */
-class HeldDelivery implements Delivery {
-  readonly kind = 'at-least-once'
+class HeldDelivery implements ActorDelivery {
   readonly outputs: HeldOutput[] = []
   readonly deadLetters: HeldDeadLetter[] = []
   progressCount = 0
 
-  deliver(_owner: unknown, id: string, effects: readonly EncodedEffect[], settle: (result: WriteResult) => void): void {
-    for (const effect of effects) this.outputs.push({ id, effect, settle })
+  deliver(ticket: Ticket, id: string, effects: readonly EncodedEffect[]): null {
+    for (const effect of effects) this.outputs.push({ id, effect, settle: (result) => ticket.settle(result) })
+    return null
   }
 
-  deadLetter(_owner: unknown, id: string, record: OutputRecord, settle: (result: WriteResult) => void): void {
-    this.deadLetters.push({ id, record, settle })
+  deadLetter(ticket: Ticket, id: string, record: OutputRecord): void {
+    this.deadLetters.push({ id, record, settle: (result) => ticket.settle(result) })
   }
 
   noteProgress(): void {
     this.progressCount += 1
-  }
-
-  storeNow(): void {
-    // Positions are read from the tracker.
-  }
-
-  readonly isSated = false
-  onWritten = (): void => undefined
-
-  troubles(): [] {
-    return []
   }
 
   makeDurable(): void {
@@ -108,12 +99,17 @@ function noteLine(lines: LogLine[], level: string): (fields: object, message: st
   return (fields, message) => lines.push({ level, fields, message })
 }
 
+/** The input of an actor that has one. */
+export function inputOf({ inputs }: PartitionActor): InputProgress {
+  return inputs[0]!
+}
+
 export function makeActor(
   options: {
     actor?: Partial<ResolvedActor>
     position?: number | null
     map?: CompletionMap
-    delivery?: Delivery
+    delivery?: ActorDelivery
     keyBudget?: KeyBudget
     /** What several actors of one process share. */
     partition?: number
@@ -127,17 +123,22 @@ export function makeActor(
   const {
     credit = new Credit({ maxRecords: 100, maxBytes: 1_000_000 }),
     partition = 0,
-    stats = new EngineStats(),
+    stats = new EngineStats(clock),
   } = options
   const ready: number[] = []
   const escalations: Error[] = []
   const lines: LogLine[] = []
   const actor: PartitionActor = new PartitionActor({
     actor: { ...resolvedActor, ...options.actor },
-    topic: 'clicks',
     partition,
     epoch: 1,
-    start: { position: options.position ?? 0, map: options.map ?? null },
+    inputs: [
+      {
+        topic: 'clicks',
+        start: { position: options.position ?? 0, map: options.map ?? null },
+        stats: stats.partition('enrich', 'clicks', partition),
+      },
+    ],
     delivery: options.delivery ?? delivery,
     credit,
     clock,
@@ -148,7 +149,6 @@ export function makeActor(
       warn: noteLine(lines, 'warn'),
       error: noteLine(lines, 'error'),
     },
-    stats: stats.partition('enrich', 'clicks', partition),
     actorStats: stats.actor('enrich'),
     onReady: () => ready.push(clock.now()),
     keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ResolvedActor } from '../../src/options/options.ts'
 import type { Verdict } from '../../src/actors/handlers/verdict.ts'
-import { failure, makeActor, oneOutput, sourceRecord } from './actor-fixture.ts'
+import { inputOf, failure, makeActor, oneOutput, sourceRecord } from './actor-fixture.ts'
 
 const once: Partial<ResolvedActor> = { retry: { attempts: 1, backoffMs: 0, maxBackoffMs: 0, jitter: 0 } }
 const final = (type: 'park' | 'stop' | 'escalate' | 'skip-failed'): Verdict => ({
@@ -15,7 +15,7 @@ describe('failedRecords', () => {
     const { actor, delivery, stats, take } = makeActor({ actor: { ...once, failedRecords: 'skip', deadLetter: null } })
     actor.admit([sourceRecord(0), sourceRecord(1)])
     actor.settle(take(1), [failure])
-    expect(actor.tracker.safePosition).toBe(1)
+    expect(inputOf(actor).tracker.safePosition).toBe(1)
     expect(delivery.deadLetters).toEqual([])
     expect(stats.partition('enrich', 'clicks', 0).skipped).toBe(1)
     expect(take().invocations[0]?.record.offset).toBe(1)
@@ -27,7 +27,7 @@ describe('failedRecords', () => {
     actor.settle(take(), [failure])
     expect(actor.halt).toMatchObject({ id: 'clicks/0/0', attempt: 1 })
     expect(actor.takeRun(1)).toBeNull()
-    expect([actor.tracker.safePosition, delivery.deadLetters.length]).toEqual([0, 0])
+    expect([inputOf(actor).tracker.safePosition, delivery.deadLetters.length]).toEqual([0, 0])
   })
 
   test('escalate: the actor stops on the record and the supervisor is told to end', () => {
@@ -48,7 +48,7 @@ describe('failedRecords', () => {
     actor.settle(last, [oneOutput])
     expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({ skipped: 1, attempts: 4 })
     expect(escalations).toHaveLength(1)
-    expect(stats.actor('enrich').failures.get('E_NEVER')).toBe(3)
+    expect(stats.actor('enrich').failures.get('OTHER')).toBe(3)
   })
 
   test('an output that its sink refuses is a record that failed for good, too', () => {
@@ -72,8 +72,8 @@ describe('a halted actor', () => {
     actor.settle(take(1), [failure])
     actor.admit([sourceRecord(4, 'd')])
     expect([credit.recordsInFlight, credit.bytesInFlight, actor.heldRecords]).toEqual([0, 0, 0])
-    expect(actor.isIntakeBlocked).toBe(true)
-    expect(actor.tracker.safePosition).toBe(0)
+    expect(actor.isIntakeBlocked(inputOf(actor))).toBe(true)
+    expect(inputOf(actor).tracker.safePosition).toBe(0)
   })
 
   // Case 16: with several runs in flight each record is given back once.
@@ -87,7 +87,11 @@ describe('a halted actor', () => {
     expect(credit.recordsInFlight).toBe(2)
     delivery.makeDurable()
     expect([credit.recordsInFlight, credit.bytesInFlight, actor.heldRecords]).toEqual([0, 0, 0])
-    expect(actor.tracker.snapshot()).toMatchObject({ position: 0, frontier: 4, unfinished: Float64Array.of(0, 2) })
+    expect(inputOf(actor).tracker.snapshot()).toMatchObject({
+      position: 0,
+      frontier: 4,
+      unfinished: Float64Array.of(0, 2),
+    })
   })
 })
 
@@ -103,7 +107,7 @@ describe('park', () => {
     delivery.makeDurable()
     await clock.advance(86_400_000)
     expect(actor.takeRun(1)).toBeNull()
-    expect(actor.tracker.snapshot()).toMatchObject({ position: 0, unfinished: Float64Array.of(0, 2) })
+    expect(inputOf(actor).tracker.snapshot()).toMatchObject({ position: 0, unfinished: Float64Array.of(0, 2) })
     expect(actor.parked()).toEqual([
       {
         id: 'clicks/0/0',
@@ -115,6 +119,19 @@ describe('park', () => {
         waitingBehind: 1,
       },
     ])
+  })
+
+  test('a parked record and a dead letter say when by the wall clock as people have it', () => {
+    const { actor, clock, delivery, take } = makeActor(parking)
+    clock.stepWall(-3_600_000)
+    actor.admit([sourceRecord(0)])
+    actor.settle(take(), [failure])
+    expect(actor.parked()[0]?.sinceMs).toBe(clock.wallNow())
+    clock.stepWall(7_200_000)
+    actor.decide('clicks/0/0', 'dead-letter')
+    const headers = new Map(delivery.deadLetters[0]?.record.headers?.map(([name, value]) => [name, String(value)]))
+    expect(headers.get('troupe.first-failed-at')).toBe('2025-12-31T23:00:00.000Z')
+    expect(headers.get('troupe.dead-lettered-at')).toBe('2026-01-01T01:00:00.000Z')
   })
 
   test('decide retry: one more attempt, then its key goes on in order', () => {
@@ -148,9 +165,9 @@ describe('park', () => {
     actor.settle(take(), [failure])
     actor.decide('clicks/0/0', 'dead-letter')
     expect(take().invocations[0]?.record.offset).toBe(1)
-    expect(actor.tracker.safePosition).toBe(0)
+    expect(inputOf(actor).tracker.safePosition).toBe(0)
     delivery.deadLetters[0]?.settle(null)
-    expect(actor.tracker.safePosition).toBe(1)
+    expect(inputOf(actor).tracker.safePosition).toBe(1)
   })
 
   test('decide dead-letter: without a topic it is refused, and the record stays parked', () => {
@@ -171,7 +188,7 @@ describe('park', () => {
     expect(actor.halt).toBeNull()
     expect(actor.parked()[0]?.error.message).toContain('too large')
     actor.decide('clicks/0/0', 'skip')
-    expect(actor.tracker.safePosition).toBe(1)
+    expect(inputOf(actor).tracker.safePosition).toBe(1)
   })
 
   test('decide skip: the record is finished and its key goes on', () => {
@@ -179,7 +196,7 @@ describe('park', () => {
     actor.admit([sourceRecord(0), sourceRecord(1)])
     actor.settle(take(), [failure])
     actor.decide('clicks/0/0', 'skip')
-    expect(actor.tracker.safePosition).toBe(1)
+    expect(inputOf(actor).tracker.safePosition).toBe(1)
     expect(credit.recordsInFlight).toBe(1)
     expect(take().invocations[0]?.record.offset).toBe(1)
   })
@@ -201,7 +218,7 @@ describe('park', () => {
     actor.settle(take(), [failure])
     await actor.drain()
     expect(actor.decide('clicks/0/0', 'skip')).toBe(false)
-    expect([actor.tracker.safePosition, credit.recordsInFlight]).toEqual([0, 0])
+    expect([inputOf(actor).tracker.safePosition, credit.recordsInFlight]).toEqual([0, 0])
   })
 
   // Case 52: nothing is left of it after the partition has gone.
@@ -223,9 +240,9 @@ describe('keys that wait', () => {
     const { actor, lines, stats, take } = makeActor(parking)
     actor.admit([sourceRecord(0, 'hot'), sourceRecord(1, 'a'), sourceRecord(2, 'hot')])
     actor.settle(take(1), [failure])
-    expect(actor.isIntakeBlocked).toBe(false)
+    expect(actor.isIntakeBlocked(inputOf(actor))).toBe(false)
     actor.admit([sourceRecord(3, 'hot'), sourceRecord(4, 'hot'), sourceRecord(5, 'b')])
-    expect(actor.intakeStops).toEqual(['waiting-keys'])
+    expect(actor.intakeStopsOf(inputOf(actor))).toEqual(['waiting-keys'])
     expect(actor.waitingKeys).toMatchObject({ records: 4, parked: 1, largest: { key: 'hot', records: 4 } })
     expect(lines.at(-1)).toMatchObject({ level: 'warn', fields: { key: 'hot', keyRecords: 4 } })
     expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({
@@ -240,9 +257,9 @@ describe('keys that wait', () => {
     const { actor, stats, take } = makeActor(parking)
     actor.admit([0, 1, 2, 3].map((offset) => sourceRecord(offset, 'hot')))
     actor.settle(take(1), [failure])
-    expect(actor.isIntakeBlocked).toBe(true)
+    expect(actor.isIntakeBlocked(inputOf(actor))).toBe(true)
     actor.decide('clicks/0/0', 'skip')
-    expect(actor.isIntakeBlocked).toBe(false)
+    expect(actor.isIntakeBlocked(inputOf(actor))).toBe(false)
     expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({
       parked: 0,
       waitingRecords: 0,
@@ -256,11 +273,11 @@ describe('keys that wait', () => {
     actor.admit([0, 1, 2, 3].map((offset) => sourceRecord(offset, String(offset))))
     for (let count = 0; count < 4; count += 1) actor.settle(take(), [failure])
     const answers = [0, 1, 2].map((offset) => {
-      const isBlocked = actor.isIntakeBlocked
+      const isBlocked = actor.isIntakeBlocked(inputOf(actor))
       actor.decide(`clicks/0/${offset}`, 'skip')
       return isBlocked
     })
-    expect([...answers, actor.isIntakeBlocked]).toEqual([true, true, false, false])
+    expect([...answers, actor.isIntakeBlocked(inputOf(actor))]).toEqual([true, true, false, false])
   })
 
   // Case 50: a population in its back-off would otherwise stop and resume the intake at every attempt.
@@ -273,9 +290,9 @@ describe('keys that wait', () => {
     const seen: boolean[] = []
     for (let attempt = 1; attempt <= 3; attempt += 1) {
       for (let lane = 0; lane < 2; lane += 1) actor.settle(take(), [failure])
-      seen.push(actor.isIntakeBlocked)
+      seen.push(actor.isIntakeBlocked(inputOf(actor)))
       await clock.advance(100)
-      seen.push(actor.isIntakeBlocked)
+      seen.push(actor.isIntakeBlocked(inputOf(actor)))
     }
     expect(seen).toEqual([true, true, true, true, false, false])
     expect(delivery.deadLetters).toHaveLength(2)
@@ -289,7 +306,7 @@ describe('keys that wait', () => {
     })
     let offset = 0
     for (let round = 0; round < 200; round += 1) {
-      if (!actor.isIntakeBlocked && credit.availableRecords > 0) {
+      if (!actor.isIntakeBlocked(inputOf(actor)) && credit.availableRecords > 0) {
         // Every other record fails, each with a key of its own.
         actor.admit([sourceRecord(offset, `k${offset}`), sourceRecord(offset + 1, `k${offset + 1}`)])
         offset += 2

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TestContext } from 'vitest'
 import type { Broker } from '../../src/streams/broker-port.ts'
 import { describeProducerContract } from './producer-contract.ts'
+import { describeReaderContract } from './reader-contract.ts'
 import type { BrokerWorld } from './contract-world.ts'
 import { Member, bytesOf, numbered, textOf, until } from './contract-world.ts'
 
@@ -15,6 +16,8 @@ export interface ContractOptions {
   readonly concurrent?: boolean
   /** Default true. */
   readonly producer?: boolean
+  /** Default true. */
+  readonly reader?: boolean
 }
 
 /** The members of a test leave when it ends. */
@@ -23,7 +26,7 @@ type Ending = Pick<TestContext, 'onTestFinished'>
 export function describeBrokerContract(
   name: string,
   makeWorld: () => Promise<BrokerWorld>,
-  { concurrent = false, producer = true }: ContractOptions = {},
+  { concurrent = false, producer = true, reader = true }: ContractOptions = {},
 ): void {
   describe(`broker contract: ${name}`, { concurrent }, () => {
     let world: BrokerWorld
@@ -56,6 +59,7 @@ export function describeBrokerContract(
     describeConsumerContract()
     describeGroupContract()
     if (producer) describeProducerContract(() => world)
+    if (reader) describeReaderContract(() => world)
 
     function describeConsumerContract(): void {
       it('counts partitions, and leaves out topics that do not exist, without creating them', async (test) => {
@@ -67,6 +71,23 @@ export function describeBrokerContract(
         for (let i = 0; i < 2; i += 1) {
           expect(await consumer.partitionCounts([topic, missing])).toEqual(new Map([[topic, partitions]]))
         }
+      })
+
+      it('describes topics that exist; where ids are told, no two topics have the same', async (test) => {
+        const { topic, broker, partitions } = await given(3)
+        const other = await given(3)
+        const missing = world.uniqueName('missing')
+        const consumer = broker.consumer()
+        test.onTestFinished(() => consumer.disconnect())
+        await consumer.connect()
+        const described = await consumer.describeTopics([topic, other.topic, missing])
+        expect([...described].map(([name, each]) => [name, each.partitions]).sort()).toEqual(
+          [topic, other.topic].sort().map((name) => [name, partitions]),
+        )
+        const ids = [...described.values()].map(({ id }) => id)
+        expect(new Set(ids).size).toBe(world.has.topicIds ? 2 : 1)
+        expect(ids.includes(null)).toBe(!world.has.topicIds)
+        expect(await consumer.describeTopics([topic])).toEqual(new Map([[topic, described.get(topic)]]))
       })
 
       it('assigns all partitions to the only member, and hands over nothing before the answer', async (test) => {

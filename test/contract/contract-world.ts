@@ -21,6 +21,11 @@ export interface LoggedRecord {
   readonly headers: readonly RecordHeader[]
 }
 
+export interface OpenTransaction {
+  commit(): Promise<void>
+  abort(): Promise<void>
+}
+
 export interface BrokerWorld {
   /** Clients of one process that belongs to the group. Commits every 100 ms or so. */
   broker(groupId: string): Broker
@@ -31,10 +36,14 @@ export interface BrokerWorld {
   readonly partitions?: number
   /** Appends to the log as somebody else would; each record names its partition. */
   append(topic: string, records: readonly (OutputRecord & { readonly partition: number })[]): Promise<void>
+  /** A transaction of somebody else's, with one record for each value, in partition 0. Absent where none are kept. */
+  readonly beginTransaction?: (topic: string, values: readonly string[]) => Promise<OpenTransaction>
   /** All records of a topic, by partition and offset, as somebody else reads them. */
   read(topic: string): Promise<readonly LoggedRecord[]>
   /** Abilities that not every world has. */
   readonly has: {
+    /** Brokers tell the ids of topics. */
+    readonly topicIds: boolean
     /** Records too large for the topic are refused. */
     readonly topicLimits: boolean
     /** Revokes name only what moves (cooperative-sticky or KIP-848). */

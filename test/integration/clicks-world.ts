@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import { CommandProcess, findFreePort } from '../support/command-process.ts'
 import { KafkaProbe, startKafka, type KafkaCluster } from '../support/real-kafka.ts'
+import type { InstanceStatus } from '../../src/supervisor/instances/merged-answers.ts'
 import { startPostgres, type RealPostgres } from '../support/real-postgres.ts'
 
 const topics = ['user_clicks', 'enriched_clicks', 'user_clicks_dlq']
@@ -14,7 +15,7 @@ const table = `create table enriched_clicks (
 
 interface Answer {
   readonly code: number
-  readonly body: { readonly reasons?: readonly string[]; readonly partitions?: readonly unknown[] }
+  readonly body: { readonly reasons?: readonly string[]; readonly instances?: readonly InstanceStatus[] }
 }
 
 /** A supervisor of the app in a process of its own. */

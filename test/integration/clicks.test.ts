@@ -43,7 +43,8 @@ describe.skipIf(!kafkaIsAvailable)('the click pipeline', { timeout: 600_000 }, (
     await world.outputs(1_000)
     const second = await world.startSupervisor()
     for (const supervisor of [first, second]) {
-      const owned = async (): Promise<unknown> => (await supervisor.ask('/status')).body.partitions?.length
+      const owned = async (): Promise<unknown> =>
+        (await supervisor.ask('/status')).body.instances?.[0]?.status?.partitions.length
       await expect.poll(owned).toBe(6)
     }
     await world.outputs((await sum(world)) + 2_000)

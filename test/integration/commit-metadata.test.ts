@@ -86,9 +86,8 @@ describe.skipIf(!kafkaIsAvailable)('completion maps in real commits', () => {
         clock: systemClock,
         log: { debug() {}, info() {}, warn() {}, error() {} },
         stats: new EngineStats(),
-        events: { onRefused: () => undefined },
+        events: { onRefused: () => undefined, onCommitted: () => undefined },
         assignedCount: () => trackers.length,
-        onCommitted: () => undefined,
       })
       committer.begin(member.consumer)
       committer.storeNow(

@@ -14,11 +14,12 @@ const protocols: Record<string, Partial<KafkaBrokerOptions>> = {
 
 describe.skipIf(!kafkaIsAvailable)('kafka broker', () => {
   for (const [name, options] of Object.entries(protocols)) {
-    // The producer knows nothing of groups: once is enough.
+    // Producer and reader know nothing of groups: once is enough.
     const producer = Object.keys(options).length === 0
     describeBrokerContract(name, async () => realWorld(bootstrapServers, options, createKafkaBroker), {
       concurrent: true,
       producer,
+      reader: producer,
     })
   }
 })

@@ -1,4 +1,5 @@
 /** The surroundings of the broker contract on a real Kafka: a client that is not ours appends and reads. */
+import { systemClock } from '../../src/clock.ts'
 import type { Broker } from '../../src/streams/broker-port.ts'
 import type { KafkaBrokerOptions } from '../../src/streams/kafka/broker-options.ts'
 import type { BrokerWorld } from '../contract/contract-world.ts'
@@ -16,6 +17,7 @@ export function testOptions(bootstrapServers: string, groupId: string): KafkaBro
     sessionTimeoutMs: 30_000,
     heartbeatIntervalMs: 300,
     maxPollIntervalMs: 300_000,
+    clock: systemClock,
     log: () => undefined,
   }
 }
@@ -41,8 +43,21 @@ export function realWorld(
           ...(timestamp === undefined ? {} : { timestamp }),
         })),
       ),
+    beginTransaction: async (topic, values) => {
+      const transactionalId = uniqueName('transaction')
+      const producer = probe.kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+      await producer.connect()
+      const transaction = await producer.transaction()
+      await transaction.send({ topic, messages: values.map((value) => ({ value, partition: 0 })) })
+      const ended = async (end: () => Promise<void>): Promise<void> => {
+        await end()
+        await producer.disconnect()
+      }
+      return { commit: () => ended(() => transaction.commit()), abort: () => ended(() => transaction.abort()) }
+    },
     read: (topic) => probe.readAll(topic),
     has: {
+      topicIds: true,
       topicLimits: true,
       incrementalRebalance: options.groupProtocol === 'consumer' || options.assignmentStrategy === undefined,
       commitsInHold: true,

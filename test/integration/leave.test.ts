@@ -56,6 +56,7 @@ function noteLeave(broker: Broker): { readonly watched: Broker; readonly isLeavi
   let isLeaving = false
   const watched: Broker = {
     producer: (name) => broker.producer(name),
+    reader: (name) => broker.reader(name),
     consumer: () => {
       const consumer = broker.consumer()
       const disconnect = consumer.disconnect.bind(consumer)

@@ -23,6 +23,7 @@ function failingOnce(broker: Broker): Broker {
   let isToFail = true
   return {
     producer: (name) => broker.producer(name),
+    reader: (name) => broker.reader(name),
     consumer: (): BrokerConsumer => {
       const consumer = broker.consumer()
       if (!isToFail) return consumer
@@ -72,6 +73,7 @@ describe.skipIf(!kafkaIsAvailable)('a membership that fails', () => {
       sessionTimeoutMs,
       client: {},
       commitIntervalMs: 100,
+      clock: systemClock,
       log: () => undefined,
     })
     const engine = await Engine.start({

@@ -90,7 +90,8 @@ describe.skipIf(!kafkaIsAvailable)('troupe run', () => {
     const command = run(['--http-port', String(port), '--drain-timeout-ms', '200000'], env)
     const inFlight = async (): Promise<unknown> => {
       const answer = await fetch(`http://127.0.0.1:${port}/status`).catch(() => undefined)
-      return ((await answer?.json()) as { recordsInFlight?: number } | undefined)?.recordsInFlight
+      type Status = { readonly instances: readonly { readonly status: { readonly recordsInFlight: number } | null }[] }
+      return ((await answer?.json()) as Status | undefined)?.instances[0]?.status?.recordsInFlight
     }
     await expect.poll(inFlight).toBe(1)
     command.signal('SIGTERM')

@@ -5,8 +5,8 @@ export interface WorldFacts {
   readonly order: 'key' | 'partition' | 'unordered'
   /** Records that one member may have in progress at handlers. */
   readonly concurrency: number
-  /** An attempt that goes on for so long is given up: the record goes on without it. */
-  readonly givenUpAfterMs: number
+  /** So long after an abort signal, which comes so long after the begin, a call is given up. */
+  readonly handlerTimeoutMs: number
   /** Records that one member may have read and not finished. */
   readonly maxRecords: number
   /** Nothing but clean starts, stops and hand-overs happened: nothing may be repeated. */

@@ -4,14 +4,13 @@ import type { WorldFacts } from './checker.ts'
 import { checkers, findViolations } from './checkers.ts'
 import { Journal, type Fate, type HandlerResult, type JournalEvent, type Origin } from './journal.ts'
 
-const facts: WorldFacts = { order: 'key', concurrency: 2, maxRecords: 10, givenUpAfterMs: 1_000, isCalm: false }
+const facts: WorldFacts = { order: 'key', concurrency: 2, handlerTimeoutMs: 100, maxRecords: 10, isCalm: false }
 const one: Fate = { type: 'outputs', count: 1 }
 
 /** Tells a story in few words. */
 class Story {
-  readonly #journal = new Journal(() => 0)
-  /** The one that began last. */
-  #attempt = 1
+  #nowMs = 0
+  readonly #journal = new Journal(() => this.#nowMs)
 
   get events(): readonly JournalEvent[] {
     return this.#journal.events
@@ -19,6 +18,11 @@ class Story {
 
   note(event: Parameters<Journal['note']>[0]): this {
     this.#journal.note(event)
+    return this
+  }
+
+  later(durationMs: number): this {
+    this.#nowMs += durationMs
     return this
   }
 
@@ -49,13 +53,12 @@ class Story {
   }
 
   begin(offset: number, client = 'a', attempt = 1): this {
-    this.#attempt = attempt
     this.#journal.note({ type: 'handle-begin', client, attempt, ...at(offset) })
     return this
   }
 
-  end(offset: number, result: HandlerResult = 'done', client = 'a'): this {
-    this.#journal.note({ type: 'handle-end', client, attempt: this.#attempt, result, ...at(offset) })
+  end(offset: number, result: HandlerResult = 'done', client = 'a', attempt = 1): this {
+    this.#journal.note({ type: 'handle-end', client, attempt, result, ...at(offset) })
     return this
   }
 
@@ -230,8 +233,16 @@ describe('handling is ordered', () => {
   })
 
   test('another epoch begins anew, a retry goes on', () => {
-    const story = twoInputs().begin(0).end(0, 'threw').begin(0, 'a', 2).end(0).handled(1)
+    const story = twoInputs().begin(0).end(0, 'threw').begin(0, 'a', 2).end(0, 'done', 'a', 2).handled(1)
     expect(judge('handlingIsOrdered', story.fenced().assigned().handled(0))).toEqual([])
+  })
+
+  test('a retry beside a call that ignores its signal begins when that is given up', () => {
+    const retried = (afterMs: number): Story => twoInputs().begin(0).later(afterMs).begin(0, 'a', 2)
+    expect(judge('handlingIsOrdered', retried(199))).toHaveLength(1)
+    expect(judge('handlingIsOrdered', retried(200))).toEqual([])
+    // The end of the call that was given up is not that of its retry.
+    expect(judge('handlingIsOrdered', retried(200).end(0, 'ignored').begin(1))).toHaveLength(1)
   })
 
   test('one record in two handlers of an epoch, though nothing is ordered', () => {

@@ -22,6 +22,8 @@ export interface MemberParts {
   readonly openTaskPool: OpenTaskPool
   readonly random: () => number
   readonly log?: Log
+  /** What the member counts in. Default: its own, which nobody sees. */
+  readonly stats?: EngineStats
 }
 
 export interface RunningMember {
@@ -42,9 +44,9 @@ export interface EngineUnderTest {
 
 export const troupe: EngineUnderTest = {
   async start(parts) {
-    const { broker, clock, log = silentLog, openTaskPool, random } = parts
+    const { broker, clock, log = silentLog, openTaskPool, random, stats = new EngineStats() } = parts
     const app = appFor(parts)
-    const engine = await Engine.start({ app, broker, clock, random, log, openTaskPool, stats: new EngineStats() })
+    const engine = await Engine.start({ app, broker, clock, random, log, openTaskPool, stats })
     return {
       stop: () => engine.stop(),
       kill: () => engine.kill(),

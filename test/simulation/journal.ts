@@ -26,8 +26,8 @@ export interface OutputName {
 export type Fate =
   { readonly type: 'outputs'; readonly count: number } | { readonly type: 'dead-letter' } | { readonly type: 'skip' }
 
-/** `died`: its thread ended under it. */
-export type HandlerResult = 'done' | 'skip' | 'dead-letter' | 'retry' | 'threw' | 'aborted' | 'died'
+/** `ignored`: it ended long after its abort signal. `died`: its thread ended under it. */
+export type HandlerResult = 'done' | 'skip' | 'dead-letter' | 'retry' | 'threw' | 'aborted' | 'ignored' | 'died'
 
 type EventBody =
   /** A record stands in an input topic. `key` null: it has none, and no order among others. */

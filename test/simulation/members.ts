@@ -179,9 +179,9 @@ export class Members {
     return {
       begin: (record, attempt) => {
         if (isAlive()) journal.note({ type: 'handle-begin', client, attempt, ...originOf(record) })
-      },
-      end: (record, attempt, result) => {
-        if (isAlive()) journal.note({ type: 'handle-end', client, attempt, result, ...originOf(record) })
+        return (result) => {
+          if (isAlive()) journal.note({ type: 'handle-end', client, attempt, result, ...originOf(record) })
+        }
       },
       endThread: () => {
         throw new Error('a handler on main has no thread to end')

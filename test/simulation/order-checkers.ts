@@ -10,7 +10,10 @@ import {
   type PartitionPlace,
 } from './journal.ts'
 
-/** Within an epoch the records of a lane are handled one at a time in offset order, retries included; no record is in two handlers. */
+/**
+ * Within an epoch the records of a lane are handled one at a time in offset order, retries included; no record is in two
+ * handlers, unless the earlier call has ignored its abort signal for another `handlerTimeoutMs`.
+ */
 export const handlingIsOrdered: Checker = (events, facts) => {
   const epochs = new Epochs()
   const keys = new Map<string, string | null>()
@@ -34,7 +37,7 @@ export const handlingIsOrdered: Checker = (events, facts) => {
       if (event.offset === at.offset && event.attempt === at.attempt) at.isBusy = false
       continue
     }
-    if (at.isBusy && event.atMs - at.sinceMs < facts.givenUpAfterMs) {
+    if (at.isBusy && event.atMs - at.sinceMs < 2 * facts.handlerTimeoutMs) {
       violations.push(`${nameOf(event)} began while ${at.offset} of the same lane was at a handler (${lane})`)
     }
     if (event.offset < at.offset)

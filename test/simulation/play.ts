@@ -38,8 +38,8 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
     order: world.order,
     // Before a handler was seen to return a promise, each thread keeps to the limit for itself.
     concurrency: world.concurrency * world.topics.length * (world.runOn === 'threads' ? world.threads.count : 1),
+    handlerTimeoutMs: world.handlerTimeoutMs,
     maxRecords: world.maxRecords,
-    givenUpAfterMs: 2 * world.handlerTimeoutMs,
     isCalm: world.theme === 'calm',
   }
   const { events } = stage.journal
@@ -150,11 +150,10 @@ class Stage {
     while (this.#members.running.length > 0 && this.#clock.now() < untilMs) {
       await this.#advanceTo(this.#clock.now() + STEP_MS)
     }
-    // A handler that outlived the drain ends at its time-out at the latest.
-    await this.#advanceTo(this.#clock.now() + this.#world.handlerTimeoutMs + STEP_MS)
-    // One that does not heed its signal, when it is done.
-    if (this.#members.leftovers().length > 0)
-      await this.#advanceTo(this.#clock.now() + 4 * this.#world.handlerTimeoutMs)
+    // A handler that outlived the drain ends at its time-out, or when it has ignored its signal for long enough.
+    const ignoredForMs = this.#world.records.map(({ plan }) => plan.ignoresForMs)
+    const longestMs = Math.max(2 * this.#world.handlerTimeoutMs, ...ignoredForMs)
+    await this.#advanceTo(this.#clock.now() + longestMs + STEP_MS)
     return this.#members.leftovers().map((each) => `everythingEnds: ${each}`)
   }
 

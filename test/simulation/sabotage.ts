@@ -19,6 +19,7 @@ function sabotaged({ consumer, producer }: Sabotage): EngineUnderTest {
       const spoilt: Broker = {
         consumer: () => overlaid(broker.consumer(), consumer ?? (() => ({}))),
         producer: (name) => overlaid(broker.producer(name), producer ?? (() => ({}))),
+        reader: (name) => broker.reader(name),
       }
       return troupe.start({ ...parts, broker: spoilt })
     },

@@ -58,6 +58,7 @@ function storm(seed: number, { durationMs, everyMs, members, records, strategy }
           costMs: random.integer(0, 20),
           failures: random.chance(0.02) ? 1 : 0,
           failure: 'throws' as const,
+          ignoresForMs: 0,
           ending: 'done' as const,
           records: 1,
           rows: random.chance(0.1) ? 1 : 0,

@@ -16,8 +16,8 @@ export interface Plan {
   /** Attempts that fail before one goes well. */
   readonly failures: number
   readonly failure: 'throws' | 'asks-for-retry' | 'hangs' | 'ignores-signal' | ThreadEnding
-  /** How long an attempt goes on that does not heed its signal. */
-  readonly ignoresForMs?: number
+  /** How long a call takes that ignores its signal. */
+  readonly ignoresForMs: number
   readonly ending: 'done' | 'skip' | 'dead-letter' | 'terminal-error'
   /** Outputs to the topic, then to the table. */
   readonly records: number
@@ -157,18 +157,6 @@ export function makeWorld(seed: number): World {
   }
 }
 
-/** The same world, where handlers that would hang do not heed their signal: some are left over, some given up. */
-export function ignoringSignals(world: World): World {
-  const random = new Random(world.seed).fork('ignoring')
-  const records = world.records.map((record): WorldRecord => {
-    const { plan } = record
-    if (plan.failure !== 'hangs' || plan.failures === 0) return record
-    const ignoresForMs = world.handlerTimeoutMs * random.pick([1.5, 3])
-    return { ...record, plan: { ...plan, failure: 'ignores-signal', ignoresForMs } }
-  })
-  return { ...world, records }
-}
-
 /** What a record has to come to, by its plan and the attempts it has. */
 export function fateOf(plan: Plan, attempts: number): Fate {
   if (plan.isGarbage || plan.failures >= attempts) return { type: 'dead-letter' }
@@ -193,7 +181,7 @@ function failuresIn({ isSynchronous, runOn, theme }: RecordSettings): Plan['fail
   const calm: Plan['failure'][] = ['throws', 'asks-for-retry']
   if (runOn === 'threads') calm.push('throws', 'exits', 'exits', 'fills-memory')
   if (theme === 'calm') return calm
-  const held: Plan['failure'][] = isSynchronous ? [] : ['hangs']
+  const held: Plan['failure'][] = isSynchronous ? [] : ['hangs', 'ignores-signal']
   return [...calm, ...held, ...(runOn === 'threads' ? (['loops'] as const) : [])]
 }
 
@@ -220,6 +208,7 @@ function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
         costMs: isSynchronous ? 0 : random.chance(0.02) ? handlerTimeoutMs * 0.9 : cost,
         failures: random.chance(failureShare) ? random.integer(1, 4) : 0,
         failure: random.pick(failures),
+        ignoresForMs: handlerTimeoutMs * random.pick([1.5, 2.5, 6]),
         ending: random.chance(0.85) ? 'done' : random.pick(['skip', 'dead-letter', 'terminal-error']),
         records: random.pick([0, 1, 1, 2]),
         rows: random.pick([0, 0, 1]),

@@ -37,6 +37,7 @@ interface Watched {
 function watching(broker: Broker, watched: Watched): Broker {
   return {
     producer: (name) => broker.producer(name),
+    reader: (name) => broker.reader(name),
     consumer: () => {
       const consumer = broker.consumer()
       const held: Partial<BrokerConsumer> = {

@@ -8,17 +8,20 @@ import type { ResolvedActor } from '../../src/options/options.ts'
 import type { BrokerConsumer, RebalanceEvent, StoredPosition, Watermarks } from '../../src/streams/broker-port.ts'
 import { Committer } from '../../src/streams/delivery/committer.ts'
 import { encodeCompletionMap } from '../../src/streams/positions/completion-map.ts'
+import type { TopicDescription } from '../../src/streams/broker-port.ts'
 import { Credit } from '../../src/streams/credit.ts'
-import type { Delivery } from '../../src/streams/delivery/delivery.ts'
+import type { ActorDelivery, Delivery } from '../../src/streams/delivery/delivery.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { Assignment } from '../../src/supervisor/assignment.ts'
 import { UserPauses } from '../../src/supervisor/user-pauses.ts'
+import { Lookout } from '../../src/lookout.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
-import { oneOutput, resolvedActor, sourceRecord } from '../actors/actor-fixture.ts'
+import { inputOf, oneOutput, resolvedActor, sourceRecord } from '../actors/actor-fixture.ts'
 
 /** What an assignment and a committer ask of a client. */
-type Asked = 'committed' | 'watermarks' | 'assign' | 'unassign' | 'storePositions' | 'pause' | 'resume'
+type Asked =
+  'describeTopics' | 'committed' | 'watermarks' | 'assign' | 'unassign' | 'storePositions' | 'pause' | 'resume'
 const DRAIN_TIMEOUT_MS = 1_000
 const place = (partition: number) => ({ topic: 'clicks', partition })
 const places = (...partitions: number[]) => partitions.map(place)
@@ -35,6 +38,8 @@ class World {
   readonly said: string[] = []
   readonly committed = new Map<number, StoredPosition>()
   readonly logs = new Map<number, Watermarks>()
+  /** What the brokers say of the topic. */
+  topic: TopicDescription = { id: null, partitions: 10 }
   readonly failures: unknown[] = []
   readonly credit = new Credit({ maxRecords: 100, maxBytes: 1e9 })
   readonly stats = new EngineStats()
@@ -57,9 +62,9 @@ class World {
         onRefused: (partitions) => {
           this.assignment.fence(partitions)
         },
+        onCommitted: () => undefined,
       },
       assignedCount: () => this.assignment.size,
-      onCommitted: () => undefined,
     })
     committer.begin(this.#consumer)
     this.assignment = new Assignment({
@@ -67,9 +72,9 @@ class World {
       actors: new Map([['clicks', { ...resolvedActor, ...options.actor }]]),
       dispatcherOf: () => ({ enlist: () => undefined, pump: () => undefined }) as unknown as Dispatcher,
       delivery: this.#deliveryTo(committer),
-      committer,
       credit: this.credit,
       clock: this.clock,
+      lookout: new Lookout(this.clock),
       random: () => 0,
       log: silentLog,
       stats: this.stats,
@@ -144,25 +149,27 @@ class World {
   }
 
   #deliveryTo(committer: Committer): Delivery {
-    return {
-      kind: 'at-least-once',
-      deliver: (owner, _id, _effects, settle) => {
+    const asked: Pick<Delivery, keyof ActorDelivery | 'makeDurable' | 'forget'> = {
+      deliver: (ticket) => {
         this.#outputs.push(() => {
           // As a sink's queue does it.
-          if (!owner.isFenced) settle(null)
+          if (!ticket.owner.isFenced) ticket.settle(null)
         })
+        return null
       },
       deadLetter: () => undefined,
       noteProgress: (partition) => {
         committer.noteProgress(partition)
       },
-      storeNow: (partitions) => {
+      makeDurable: (partitions) => {
         committer.storeNow(partitions)
+        return Promise.resolve()
       },
-      isSated: false,
-      onWritten: () => undefined,
-      troubles: () => [],
+      forget: (partition) => {
+        committer.forget(partition)
+      },
     }
+    return asked as Delivery
   }
 
   get #consumer(): BrokerConsumer {
@@ -171,6 +178,7 @@ class World {
       this.said.push([word, ...partitions.map(({ partition }) => partition)].join(' '))
     }
     const consumer: Pick<BrokerConsumer, Asked> = {
+      describeTopics: () => Promise.resolve(new Map([['clicks', this.topic]])),
       committed: async (partitions) => {
         const held = this.#heldQueries
         if (held !== null) await new Promise<void>((resolve) => held.push(resolve))
@@ -236,7 +244,7 @@ describe('a revoke', () => {
     await world.clock.settle()
     staying.actor.settle(staying.run, [{ type: 'skip' }])
     world.finish(1)
-    expect([staying.actor.isFenced, staying.actor.tracker.safePosition]).toEqual([false, 2])
+    expect([staying.actor.isFenced, inputOf(staying.actor).tracker.safePosition]).toEqual([false, 2])
     await world.revoke(1)
     expect(world.said.filter((word) => word.startsWith('store'))).toEqual(['store 0@1', 'store 1@2'])
   })
@@ -257,7 +265,7 @@ describe('a revoke', () => {
     await world.assign(0)
     stuck.actor.settle(stuck.run, [oneOutput])
     await world.makeDurable()
-    expect(world.actor(0).tracker.safePosition).toBe(0)
+    expect(inputOf(world.actor(0)).tracker.safePosition).toBe(0)
     world.admit(0, 0, 1)
     expect(world.take(0).offset).toBe(0)
     expect(world.actor(0).takeRun(1)).toBeNull()
@@ -391,7 +399,7 @@ describe('an assignment', () => {
     for (const partition of [0, 1]) world.admit(partition, 0)
     const stuck = world.take(0)
     world.finish(1)
-    expect([stuck.actor.tracker.safePosition, world.actor(1).tracker.safePosition]).toEqual([0, 1])
+    expect([inputOf(stuck.actor).tracker.safePosition, inputOf(world.actor(1)).tracker.safePosition]).toEqual([0, 1])
   })
 
   // Case 10: a cooperative round that changes nothing for us is an empty set.
@@ -431,9 +439,9 @@ describe('an assignment', () => {
     await world.assign(0)
     world.admit(0, 0, 1, 2)
     late.actor.settle(late.run, [{ type: 'skip' }])
-    expect(world.actor(0).tracker.safePosition).toBe(0)
+    expect(inputOf(world.actor(0)).tracker.safePosition).toBe(0)
     world.finish(0, 3)
-    expect(world.actor(0).tracker.safePosition).toBe(3)
+    expect(inputOf(world.actor(0)).tracker.safePosition).toBe(3)
   })
 
   // Case 6: the client does not own what it was not given, whatever the newer event is about.
@@ -452,7 +460,7 @@ describe('an assignment', () => {
   test('that comes while the member stops is answered with nothing', async () => {
     const world = new World()
     await world.assign(0)
-    await world.assignment.drainAll()
+    await world.assignment.handOverAll()
     await world.assign(1)
     expect(world.said.at(-1)).toBe('assign')
   })

@@ -91,7 +91,7 @@ test('random completions over 20,000 offsets fit the map: nothing stops, and a c
 
 test('over 200,000 they stop the intake before truth is lost, and it goes on when they finish', async () => {
   const { broker, clock, handled, isHeld, letGo, start } = makeWorld(200_000)
-  const { engine, stats } = await start('one')
+  const { engine, stats } = await start('one', { commitIntervalMs: 20 })
   await clock.runUntil(() => engine.status().partitions[0]?.isPaused === true)
   expect(engine.status().partitions[0]).toMatchObject({ intakeStoppedBy: ['completion-map'], committedPosition: 0 })
   expect(stats).toMatchObject({ isPaused: true, pauses: 1 })

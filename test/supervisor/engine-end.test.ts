@@ -40,14 +40,15 @@ class World {
     this.broker.append('clicks', { value, key: value, partition })
   }
 
-  async start(name: string, breaks: { readonly [step: string]: true } = {}): Promise<Engine> {
+  async start(name: string, breaks: { readonly [step: string]: 'fails' | 'never ends' } = {}): Promise<Engine> {
     return await this.settled(this.starting(this.broker.client(name), breaks))
   }
 
-  starting(client: FakeClient, breaks: { readonly [step: string]: true } = {}): Promise<Engine> {
+  starting(client: FakeClient, breaks: { readonly [step: string]: 'fails' | 'never ends' } = {}): Promise<Engine> {
     const note = (step: string): Promise<void> => {
       this.said.push(step)
-      return breaks[step] ? Promise.reject(new Error(`${step} is broken`)) : Promise.resolve()
+      if (breaks[step] === 'never ends') return new Promise(() => undefined)
+      return breaks[step] === 'fails' ? Promise.reject(new Error(`${step} is broken`)) : Promise.resolve()
     }
     const handler = defineHandler({
       name: 'copy',
@@ -77,9 +78,10 @@ class World {
     const broker: Broker = {
       consumer: () => notingConsumer(client.consumer(), this.said, note),
       producer: (name) => notingProducer(client.producer(name), name, this.said, note),
+      reader: (name) => client.reader(name),
     }
     const { clock } = client
-    this.stats = new EngineStats()
+    this.stats = new EngineStats(clock)
     return Engine.start({ app, broker, clock, random: () => 0, log: silentLog, stats: this.stats })
   }
 
@@ -202,13 +204,26 @@ describe('a stop', () => {
   // Case 57.
   test.each(END)('goes on when "%s" fails', async (step) => {
     const world = new World()
-    const engine = await world.start('one', { [step]: true })
+    const engine = await world.start('one', { [step]: 'fails' })
     world.append('a')
     await world.clock.advance(1_000)
     world.said.length = 0
     await world.settled(engine.stop())
     expect(world.said.filter((each) => END.includes(each))).toEqual(END)
     expect([world.positions, await engine.finished]).toEqual([[1], { reason: 'stopped' }])
+  })
+
+  // Case 57, F3.
+  test.each(END)('goes on when "%s" never ends', async (step) => {
+    const world = new World()
+    const engine = await world.start('one', { [step]: 'never ends' })
+    world.append('a')
+    await world.clock.advance(1_000)
+    world.said.length = 0
+    await world.settled(engine.stop())
+    expect(world.said.filter((each) => END.includes(each))).toEqual(END)
+    expect([world.positions, await engine.finished]).toEqual([[1], { reason: 'stopped' }])
+    expect(world.clock.pendingTimers).toBe(0)
   })
 
   // Case 58.

@@ -60,6 +60,7 @@ class World {
     return {
       consumer: () => this.#watched(client.consumer()),
       producer: (name) => client.producer(name),
+      reader: (name) => client.reader(name),
     }
   }
 

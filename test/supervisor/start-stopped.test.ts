@@ -55,6 +55,7 @@ function makeWorld(stuckAt: Step | null) {
       }
       return consumer
     },
+    reader: (name) => client.reader(name),
     producer: (name) => {
       const producer = client.producer(name)
       const connect = producer.connect.bind(producer)

@@ -1,6 +1,6 @@
 /** What is refused before the first record: each problem by name, all at once. */
+import type { HandlerManifest } from '../../src/actors/handlers/handler-manifest.ts'
 import { expect, test } from 'vitest'
-import type { HandlerManifest } from '../../src/actors/threads/thread-protocol.ts'
 import type { ResolvedActor, ResolvedApp } from '../../src/options/options.ts'
 import type { BrokerProducer } from '../../src/streams/broker-port.ts'
 import { planTopology, verifyTopics } from '../../src/supervisor/topology.ts'

@@ -2,7 +2,7 @@
 import { systemClock } from '../../src/clock.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { describeBrokerContract } from '../contract/broker-contract.ts'
-import type { BrokerWorld } from '../contract/contract-world.ts'
+import { bytesOf, type BrokerWorld } from '../contract/contract-world.ts'
 
 for (const strategy of ['cooperative-sticky', 'eager'] as const) {
   describeBrokerContract(`fake broker, ${strategy}`, () => Promise.resolve(fakeWorld(strategy)))
@@ -25,8 +25,14 @@ function fakeWorld(strategy: 'cooperative-sticky' | 'eager'): BrokerWorld {
         fake.append(topic, { key, value, headers, partition, ...(timestamp === undefined ? {} : { timestamp }) })
       }
     },
+    beginTransaction: async (topic, values) => {
+      const transaction = fake.beginTransaction({ topic, partition: 0 })
+      for (const value of values) transaction.append({ key: null, value: bytesOf(value), headers: [], timestamp: 0 })
+      return { commit: async () => transaction.commit(), abort: async () => transaction.abort() }
+    },
     read: async (topic) => fake.records(topic),
     has: {
+      topicIds: true,
       topicLimits: true,
       incrementalRebalance: strategy === 'cooperative-sticky',
       commitsInHold: true,

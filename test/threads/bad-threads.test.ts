@@ -59,7 +59,7 @@ describe.each([
         .sort((a, b) => a - b),
     ).toEqual(Array.from({ length: 31 }, (_, index) => index).filter((index) => index !== 9))
     expect(results().every(({ attempt }) => attempt === 1)).toBe(true)
-    expect(actorOf(0).tracker.safePosition).toBe(31)
+    expect(actorOf(0).inputs[0]!.tracker.safePosition).toBe(31)
     // Two attempts, and at most one more thread to find out who it was.
     expect([2, 3]).toContain(stats.threadRestarts)
     expect(fatal).toEqual([])

@@ -2,14 +2,15 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, vi } from 'vitest'
+import { Lookout } from '../../src/lookout.ts'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import { WorkerPool, type WorkerPoolOptions } from '../../src/actors/threads/worker-pool.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { ResolvedActor, ResolvedApp } from '../../src/options/options.ts'
-import type { WriteResult } from '../../src/streams/broker-port.ts'
 import { Credit } from '../../src/streams/credit.ts'
-import type { Delivery } from '../../src/streams/delivery/delivery.ts'
+import type { Ticket } from '../../src/streams/delivery/sink-queue.ts'
+import type { ActorDelivery } from '../../src/streams/delivery/delivery.ts'
 import type { EncodedEffect } from '../../src/streams/flows/flow.ts'
 import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
@@ -27,42 +28,26 @@ export interface PoolSettings {
   readonly pool?: Partial<WorkerPoolOptions>
 }
 
-/** Durable at once, in the order in which things came. */
-class CollectingDelivery implements Delivery {
-  readonly kind = 'at-least-once'
+/** Durable a turn later, in the order in which things came. */
+class CollectingDelivery implements ActorDelivery {
   readonly outputs: OutputRecord[] = []
   readonly deadLetters: OutputRecord[] = []
 
-  deliver(
-    _owner: unknown,
-    _id: string,
-    effects: readonly EncodedEffect[],
-    settle: (result: WriteResult) => void,
-  ): void {
+  deliver(ticket: Ticket, _id: string, effects: readonly EncodedEffect[]): null {
     for (const effect of effects) {
       if (effect.type === 'record') this.outputs.push(effect.record)
-      settle(null)
+      setImmediate(() => ticket.settle(null))
     }
+    return null
   }
 
-  deadLetter(_owner: unknown, _id: string, record: OutputRecord, settle: (result: WriteResult) => void): void {
+  deadLetter(ticket: Ticket, _id: string, record: OutputRecord): void {
     this.deadLetters.push(record)
-    settle(null)
+    setImmediate(() => ticket.settle(null))
   }
 
   noteProgress(): void {
     // Positions are read from the tracker.
-  }
-
-  storeNow(): void {
-    // As above.
-  }
-
-  readonly isSated = false
-  onWritten = (): void => undefined
-
-  troubles(): [] {
-    return []
   }
 }
 
@@ -108,6 +93,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
       },
     ],
     clock: systemClock,
+    lookout: new Lookout(systemClock),
     log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
     stats,
     onFatal: (error) => fatal.push(error),
@@ -129,16 +115,20 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
     if (existing !== undefined) return existing
     const made = new PartitionActor({
       actor,
-      topic: 'scripts',
       partition,
       epoch: 1,
-      start: { position: 0, map: null },
+      inputs: [
+        {
+          topic: 'scripts',
+          start: { position: 0, map: null },
+          stats: stats.partition(actor.name, 'scripts', partition),
+        },
+      ],
       delivery,
       credit,
       clock: options.clock,
       random: () => 0,
       log: options.log,
-      stats: stats.partition(actor.name, 'scripts', partition),
       actorStats: stats.actor(actor.name),
       onReady: () => {
         dispatcher.enlist(made)
@@ -169,7 +159,10 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
     actorOf,
     send,
     /** Resolves when everything that was sent is finished. */
-    finished: () => until(() => actors.every(({ tracker, heldRecords }) => tracker.isIdle && heldRecords === 0)),
+    finished: () =>
+      until(() =>
+        actors.every(({ inputs, heldRecords }) => inputs.every(({ tracker }) => tracker.isIdle) && heldRecords === 0),
+      ),
     /** The outputs as their JSON. */
     results: () => delivery.outputs.map(({ value }) => JSON.parse(textOf(value)) as Record<string, unknown>),
     deadLetters: () => delivery.deadLetters.map((record) => ({ record, ...headersOf(record) })),

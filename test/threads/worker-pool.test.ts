@@ -1,5 +1,5 @@
 /** What crosses to real threads and back, and what a pool leaves behind. */
-import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
@@ -7,6 +7,7 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { loadShared } from '../../src/actors/handlers/shared-data.ts'
+import { resolvedActor } from '../actors/actor-fixture.ts'
 import {
   expectNoMoreThan,
   fixtureUrl,
@@ -148,7 +149,7 @@ describe('records and outcomes cross', () => {
     const deliver = delivery.deliver.bind(delivery)
     delivery.deliver = (...output) => {
       mainMs += 10
-      deliver(...output)
+      return deliver(...output)
     }
     const room = pool.onRoom
     const freeSlots: number[] = []
@@ -299,6 +300,45 @@ describe('asynchronous handlers', () => {
     await finished()
     expect(results()).toHaveLength(400)
     expect(mostAtOnce()).toBe(3)
+  })
+
+  test('one that ignores its signal takes its room of all threads until it ends; its outputs are discarded', async () => {
+    const { pool, send, finished, results, deadLetters } = await start({
+      actor: {
+        handlerTimeoutMs: 30,
+        concurrency: 3,
+        retry: { attempts: 1, backoffMs: 1, maxBackoffMs: 1, jitter: 0 },
+      },
+    })
+    const { file } = meeting()
+    send(scripts(many(3, { do: 'ignore', file })))
+    await finished()
+    expect(deadLetters().map(({ headers }) => headers['troupe.error-code'])).toEqual([
+      'HANDLER_TIMEOUT',
+      'HANDLER_TIMEOUT',
+      'HANDLER_TIMEOUT',
+    ])
+    const [room, slots] = [pool.roomOf({ ...resolvedActor, name: 'enrich' }), pool.freeSlots]
+    send(scripts([{ do: 'echo' }], { first: 3 }))
+    appendFileSync(file, 'end')
+    await finished()
+    expect([room, slots]).toEqual([0, 4])
+    expect(results().map(({ do: what }) => what)).toEqual(['echo'])
+  })
+
+  test('those that a thread leaves behind end with it', async () => {
+    const { pool, send, finished, stats } = await start({
+      threads: { count: 1 },
+      actor: { handlerTimeoutMs: 30, concurrency: 3, retry: { attempts: 1, backoffMs: 1, maxBackoffMs: 1, jitter: 0 } },
+    })
+    send(scripts(many(2, { do: 'ignore', file: meeting().file })))
+    await finished()
+    expect(stats.actor('enrich')).toMatchObject({ attemptsGivenUp: 2, leftOverCalls: 2, leftOverHandler: 'scripted' })
+    send(scripts([{ do: 'exit' }], { first: 2 }))
+    await finished()
+    await until(() => stats.threadRestarts === 1)
+    expect(stats.actor('enrich')).toMatchObject({ attemptsGivenUp: 2, leftOverCalls: 0 })
+    expect(pool.roomOf({ ...resolvedActor, name: 'enrich' })).toBe(3)
   })
 
   test('those that wait for nothing take one message a batch, as synchronous ones do', async () => {

@@ -1,7 +1,9 @@
 /** Loads every actor's handler where it runs, and knows which dispatcher feeds it. */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -10,13 +12,13 @@ import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler
 import { HandlerRunner } from '../handlers/handler-runner.ts'
 import { InlineExecutor } from './inline-executor.ts'
 import { loadShared, type SharedData } from '../handlers/shared-data.ts'
-import type { HandlerManifest } from '../threads/thread-protocol.ts'
 import { START_TIMEOUT_MS, type OpenTaskPool } from '../threads/thread-set.ts'
 import { WorkerPool } from '../threads/worker-pool.ts'
 
 export interface HandlerHostOptions {
   readonly app: ResolvedApp
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
   /** Handlers on threads can do nothing more: there are too few threads and there will be no more. Called once at most. */
@@ -53,7 +55,7 @@ export class HandlerHost {
   static async open(options: HandlerHostOptions): Promise<HandlerHost> {
     const { app } = options
     await verifyHandlerFiles(app.actors)
-    const shared = await loadShared(app.shared, options.clock)
+    const shared = await loadShared(app.shared, options.lookout)
     const manifests: HandlerManifest[] = []
     const dispatchers = new Map<string, Dispatcher>()
     const runners: HandlerRunner[] = []
@@ -86,6 +88,7 @@ export class HandlerHost {
           })),
           shared,
           clock: options.clock,
+          lookout: options.lookout,
           log: options.log,
           stats: options.stats,
           onFatal: options.onFatal,
@@ -134,7 +137,7 @@ async function openOnMain(
   const opening = loadAndSetUp(actor, options, shared)
   let cancel: () => void = () => undefined
   const timeout = new Promise<never>((_, reject) => {
-    cancel = options.clock.after(START_TIMEOUT_MS, () => {
+    cancel = options.lookout.after(START_TIMEOUT_MS, () => {
       const message = `actor ${actor.name} did not load and set up its handler within ${START_TIMEOUT_MS} ms`
       reject(new TroupeError('HANDLER_NOT_LOADED', message))
     })
@@ -155,7 +158,7 @@ async function openOnMain(
 
 async function loadAndSetUp(
   actor: ResolvedActor,
-  { clock, log }: HandlerHostOptions,
+  { log, lookout }: HandlerHostOptions,
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
@@ -166,7 +169,7 @@ async function loadAndSetUp(
     idHeader: actor.idHeader,
     failedRecords: actor.failedRecords,
     log: handlerLog(handler.name ?? actor.name, log),
-    clock,
+    clock: lookout,
     shared,
   })
   return { runner, manifest: manifestOf(actor.name, handler) }

@@ -52,6 +52,7 @@ export class InlineExecutor implements Executor {
   readonly #options: InlineExecutorOptions
   readonly #places = new Map<string, Place>()
   readonly #turns: TurnWatch
+  /** Records at their handlers, and calls that were given up and have not ended. */
   #inProgress = 0
   #turnEndsAtMs = 0
   #isYielding = false
@@ -63,6 +64,18 @@ export class InlineExecutor implements Executor {
   constructor(options: InlineExecutorOptions) {
     this.#options = options
     this.#turns = new TurnWatch(options.clock)
+    for (const [actor, runner] of options.runners) {
+      runner.onLeftOver = (change) => {
+        this.#inProgress += change
+        const stats = options.stats.get(actor)
+        if (change > 0) {
+          stats?.noteGivenUp(runner.name)
+        } else {
+          stats?.noteLeftOversEnded(1)
+          this.onRoom()
+        }
+      }
+    }
   }
 
   get freeSlots(): number {

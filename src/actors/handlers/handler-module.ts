@@ -1,9 +1,9 @@
 /** Loads a handler module, in a thread or on main; TypeScript too, where `tsx` is installed. */
+import type { HandlerManifest } from './handler-manifest.ts'
 import { TroupeError } from '../../errors.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
 import { isHandler, type Handler } from './handler.ts'
-import type { HandlerManifest } from '../threads/thread-protocol.ts'
 
 /** The module's default export. Rejects with HANDLER_NOT_LOADED that names the module and the cause. */
 export async function loadHandler(url: string): Promise<Handler> {

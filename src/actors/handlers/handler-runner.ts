@@ -1,6 +1,12 @@
 /**
  * Runs a user's handler on one record and turns whatever happens into a verdict: decode, handle,
  * encode. The same code on a worker thread and on main, so a handler cannot tell them apart.
+ *
+ * A call that returned a promise is
+ * - RUNNING   until `handlerTimeoutMs`. Its outcome counts. → OVER, OVERDUE.
+ * - OVERDUE   its signal is aborted, and the verdict is the time-out, whatever it brings. It is waited for as long again, so
+ *             that a retry does not run beside it. → OVER, LEFT OVER.
+ * - LEFT OVER given up: the verdict is told while it goes on. It is counted until it ends. → OVER.
  */
 import {
   RetryableError,
@@ -34,7 +40,20 @@ export interface HandlerRunnerOptions {
   readonly shared?: SharedData
 }
 
+/** Is told of records whose signal was aborted. */
+export interface OverdueNotes {
+  noteOverdue(index: number): void
+}
+
+/** While calls are given up one after the other they are warned of so often. */
+const WARNING_INTERVAL_MS = 60_000
+
 export class HandlerRunner {
+  /** Set by who counts what is in progress: one more call was given up and goes on, or one of those has ended. */
+  onLeftOver: (change: 1 | -1) => void = () => undefined
+  #leftOverCalls = 0
+  #warnedAtMs = Number.NEGATIVE_INFINITY
+  #isClosed = false
   readonly #options: HandlerRunnerOptions
   readonly #encoder: EffectEncoder
   readonly #setup: unknown
@@ -58,8 +77,18 @@ export class HandlerRunner {
     }
   }
 
-  /** Runs the handler's teardown. */
+  get name(): string {
+    return this.#options.name
+  }
+
+  /** Calls that were given up and have not ended. */
+  get leftOverCalls(): number {
+    return this.#leftOverCalls
+  }
+
+  /** Runs the handler's teardown. From now on nobody waits for a call that is overdue. */
   async close(): Promise<void> {
+    this.#isClosed = true
     try {
       await this.#options.handler.teardown?.(this.#setup)
     } catch (error) {
@@ -67,15 +96,18 @@ export class HandlerRunner {
     }
   }
 
-  /** A promise only when the handler itself is asynchronous. Never throws and never rejects. */
-  run(record: SourceRecord, attempt: number): Verdict | Promise<Verdict> {
+  /**
+   * A promise only when the handler itself is asynchronous. Never throws and never rejects. `notes`, where there are
+   * some, know the record by `index`.
+   */
+  run(record: SourceRecord, attempt: number, notes?: OverdueNotes, index = 0): Verdict | Promise<Verdict> {
     const context = new RecordContext(record, attempt, this.#setup, this.#options.log)
     try {
       const value = this.#decode(record)
       const outcome = this.#options.handler.handle(value, context)
-      if (outcome instanceof Promise) return this.#settle(outcome, context, record)
+      if (outcome instanceof Promise) return this.#settle(outcome, context, notes, index)
       // Promises of other makes (a query builder, say) are no outcomes either.
-      if (isThenable(outcome)) return this.#settle(Promise.resolve(outcome), context, record)
+      if (isThenable(outcome)) return this.#settle(Promise.resolve(outcome), context, notes, index)
       return this.#encode(outcome, record)
     } catch (error) {
       return this.#judge(error, context)
@@ -83,33 +115,52 @@ export class HandlerRunner {
   }
 
   /** One promise a record: `Promise.race` and its like would make six. */
-  #settle(outcome: Promise<Outcome>, context: RecordContext, record: SourceRecord): Promise<Verdict> {
-    const { clock, handlerTimeoutMs, name } = this.#options
+  #settle(
+    outcome: Promise<Outcome>,
+    context: RecordContext,
+    notes: OverdueNotes | undefined,
+    index: number,
+  ): Promise<Verdict> {
+    const { clock, handlerTimeoutMs } = this.#options
     return new Promise((resolve) => {
-      let isOver = false
-      const cancelTimer = clock.after(handlerTimeoutMs, () => {
-        isOver = true
+      let stage: 'running' | 'overdue' | 'left-over' | 'over' = 'running'
+      let timeOut: Verdict
+      let cancelTimer = clock.after(handlerTimeoutMs, () => {
+        timeOut = this.#timeOutOf(context)
+        if (this.#isClosed) {
+          stage = 'over'
+          resolve(timeOut)
+        } else {
+          stage = 'overdue'
+          notes?.noteOverdue(index)
+          cancelTimer = clock.after(handlerTimeoutMs, () => {
+            stage = 'left-over'
+            this.#giveUp(context)
+            resolve(timeOut)
+          })
+        }
         context.abort()
-        const at = `${record.topic}/${record.partition}/${record.offset}`
-        const error = new TroupeError(
-          'HANDLER_TIMEOUT',
-          `handler ${name} did not return within ${handlerTimeoutMs} ms on record ${at} (attempt ${context.attempt})`,
-        )
-        resolve(this.#judge(error, context))
       })
-      // After the time-out neither changes anything, and nobody is asked about it.
-      const fail = (error: unknown): void => {
-        if (isOver) return
-        isOver = true
+      /** The handler has ended. False: what it brings changes nothing any more, and nobody is asked about it. */
+      const isInTime = (): boolean => {
+        const before = stage
+        stage = 'over'
+        if (before === 'over') return false
+        if (before === 'left-over') {
+          this.#noteLeftOver(-1)
+          return false
+        }
         cancelTimer()
-        resolve(this.#judge(error, context))
+        if (before === 'running') return true
+        resolve(timeOut)
+        return false
+      }
+      const fail = (error: unknown): void => {
+        if (isInTime()) resolve(this.#judge(error, context))
       }
       try {
         outcome.then((settled) => {
-          if (isOver) return
-          isOver = true
-          cancelTimer()
-          resolve(this.#conclude(settled, context, record))
+          if (isInTime()) resolve(this.#conclude(settled, context))
         }, fail)
       } catch (error) {
         // A Promise of somebody's own class may throw here.
@@ -118,9 +169,34 @@ export class HandlerRunner {
     })
   }
 
-  #conclude(outcome: Outcome, context: RecordContext, record: SourceRecord): Verdict {
+  #timeOutOf(context: RecordContext): Verdict {
+    const { handlerTimeoutMs, name } = this.#options
+    const { attempt, id } = context
+    const message = `handler ${name} did not return within ${handlerTimeoutMs} ms on record ${id} (attempt ${attempt})`
+    return this.#judge(new TroupeError('HANDLER_TIMEOUT', message), context)
+  }
+
+  /** Nobody waits for this call any more, and nobody can end it. */
+  #giveUp({ attempt, id }: RecordContext): void {
+    const { clock, handlerTimeoutMs, log, name } = this.#options
+    this.#noteLeftOver(1)
+    const nowMs = clock.now()
+    if (nowMs - this.#warnedAtMs < WARNING_INTERVAL_MS) return
+    this.#warnedAtMs = nowMs
+    log.warn(
+      { id, attempt, leftOverCalls: this.#leftOverCalls },
+      `handler ${name} has ignored its abort signal for ${handlerTimeoutMs} ms: the attempt is given up, its call takes a place until it ends`,
+    )
+  }
+
+  #noteLeftOver(change: 1 | -1): void {
+    this.#leftOverCalls += change
+    this.onLeftOver(change)
+  }
+
+  #conclude(outcome: Outcome, context: RecordContext): Verdict {
     try {
-      return this.#encode(outcome, record)
+      return this.#encode(outcome, context.record)
     } catch (error) {
       return this.#judge(error, context)
     }

@@ -15,6 +15,9 @@ export type Verdict =
   /** Never ran, or its reply was lost through no fault of its own: goes again, and no attempt is counted. */
   | { readonly type: 'unrun' }
 
+/** The attempt did not go well: what becomes of its record is for triage to say. */
+export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 'unrun' }>
+
 /** No attempt will change this: by the handler's word, by its `onError`, or by the actor's `failedRecords`. */
 export interface FinalFailure {
   readonly type: 'dead-letter' | 'park' | 'stop' | 'escalate' | 'skip-failed'

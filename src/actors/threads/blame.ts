@@ -9,7 +9,7 @@
  */
 import type { Invocation } from '../invocation.ts'
 import type { LaneRun } from '../lanes.ts'
-import { recordEnded, recordRuns } from './progress-board.ts'
+import { isAtHandler, recordEnded } from './progress-board.ts'
 
 /** A batch whose thread ended under it. */
 export interface LostBatch {
@@ -27,7 +27,7 @@ export interface LostBatch {
  */
 export function findCulprit(lost: readonly LostBatch[], isOutOfMemory: boolean): Invocation | null {
   for (const batch of lost) {
-    if (batch.isAlone && batch.stateOf(0) === recordRuns) return batch.runs[0]?.open?.invocations[0] ?? null
+    if (batch.isAlone && isAtHandler(batch.stateOf(0))) return batch.runs[0]?.open?.invocations[0] ?? null
   }
   const suspects: { readonly invocation: Invocation; readonly run: LaneRun }[] = []
   for (const batch of lost) {
@@ -38,7 +38,7 @@ export function findCulprit(lost: readonly LostBatch[], isOutOfMemory: boolean):
       if (open === null) continue
       for (const [at, invocation] of open.invocations.entries()) {
         const state = batch.stateOf(first + at)
-        if (state === recordRuns || (isOutOfMemory && state === recordEnded)) suspects.push({ invocation, run: open })
+        if (isAtHandler(state) || (isOutOfMemory && state === recordEnded)) suspects.push({ invocation, run: open })
       }
     }
   }

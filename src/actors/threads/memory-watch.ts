@@ -10,7 +10,7 @@
 /** What a thread holds, heap and Buffers, as it told last. */
 export interface ThreadMemory {
   readonly bytes: number
-  /** Clock time when it told. */
+  /** When it told, by the lookout's time. */
   readonly atMs: number
   /** What it held when it was ready. */
   readonly baseBytes: number
@@ -56,7 +56,7 @@ export class MemoryWatch {
     this.#limitBytes = limitBytes
   }
 
-  /** null: nothing, be it because no thread has grown enough to be the reason. */
+  /** By the lookout's time. null: nothing, be it because no thread has grown enough to be the reason. */
   look(nowMs: number, rssBytes: number, threads: readonly WatchedThread[]): MemoryAction | null {
     const known = threads.flatMap(({ memory }) => (memory === null ? [] : [memory]))
     const told = known.reduce((sum, { bytes }) => sum + bytes, 0)

@@ -9,7 +9,14 @@
 /** One byte of the board. They only grow, so their sum shows whether a thread moves. */
 export const recordWaits = 0
 export const recordRuns = 1
-export const recordEnded = 2
+/** Its signal is aborted: it has as long again to end. */
+export const recordOverdue = 2
+export const recordEnded = 3
+
+/** The thread has begun with the record and not ended it. */
+export function isAtHandler(state: number): boolean {
+  return state === recordRuns || state === recordOverdue
+}
 
 /** What a thread needs to write its notes: goes to it once, in `workerData`. */
 export interface SharedBoard {
@@ -62,6 +69,10 @@ export class BatchNotes {
 
   beginRecord(index: number): void {
     Atomics.store(this.#cells, this.#first + index, recordRuns)
+  }
+
+  noteOverdue(index: number): void {
+    Atomics.store(this.#cells, this.#first + index, recordOverdue)
   }
 
   endRecord(index: number): void {

@@ -116,7 +116,8 @@ export class ThreadBatches {
       const handler = this.#options.handlers.get(actor)
       if (handler === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${actor}`)
       // Main keeps to the limit for handlers that it has seen to return promises; others may begin to.
-      const isFull = (this.#waiting.get(actor) ?? 0) >= handler.concurrency
+      const inProgress = (this.#waiting.get(actor) ?? 0) + handler.runner.leftOverCalls
+      const isFull = inProgress >= handler.concurrency
       const own = this.#slow.has(actor) && !isFull ? records.map(withOwnBytes) : records
       const result = isFull ? unrun : runLane(handler.runner, own, first, notes, time, startedAt)
       if (result instanceof Promise) {

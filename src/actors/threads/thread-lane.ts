@@ -30,7 +30,7 @@ export function runLane(
   for (let index = 0; index < records.length; index += 1) {
     const { record, attempt } = records[index]!
     notes.beginRecord(first + index)
-    const result = runner.run(record, attempt)
+    const result = runner.run(record, attempt, notes, first + index)
     if (result instanceof Promise) {
       const heldMs = (clock.now() - startedAt) / (index + 1)
       const hasWaited = turns.begin()

@@ -7,10 +7,10 @@
  * progress board: the thread notes there which records it is at, so that when it dies the killer is
  * known at once.
  */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { WireError } from '../../errors.ts'
 import type { EncodedEffect } from '../../streams/flows/flow.ts'
 import type { OutputRecord, RecordHeader, SourceRecord } from '../../streams/record.ts'
-import type { SinkDestination } from '../../streams/delivery/sink.ts'
 import type { FailedRecords } from '../handlers/handler.ts'
 import { PackReader, PackWriter, type Pack } from './pack.ts'
 import type { SharedBoard } from './progress-board.ts'
@@ -35,14 +35,6 @@ export interface HandlerModule {
   readonly handlerTimeoutMs: number
   readonly idHeader: boolean
   readonly failedRecords: FailedRecords
-}
-
-/** What main has to know of a handler that it never evaluates. */
-export interface HandlerManifest {
-  readonly actor: string
-  readonly input: string
-  readonly outputTopics: readonly string[]
-  readonly destinations: readonly SinkDestination[]
 }
 
 export interface BatchMessage extends Pack {
@@ -84,7 +76,17 @@ export interface FailedReply {
   readonly error: WireError
 }
 
-export type ThreadNotice = LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice | MemoryNotice
+export type ThreadNotice =
+  LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice | LeftOverNotice | MemoryNotice
+
+/** A call was given up and goes on (1), which is told before its outcome; or one of those has ended (-1). */
+export interface LeftOverNotice {
+  readonly type: 'left-over'
+  readonly threadId: number
+  readonly actor: string
+  readonly handler: string
+  readonly change: 1 | -1
+}
 
 /** What the thread holds: V8's heap, and Buffers outside of it. */
 export interface MemoryNotice {

@@ -9,7 +9,7 @@ import type { Worker } from 'node:worker_threads'
 export interface PoolThread {
   readonly id: number
   readonly worker: Worker
-  /** Clock time when it was first seen. */
+  /** When it was first seen, by the lookout's time. */
   readonly sinceMs: number
   /** URL of the handler module that it has begun to load last; null: none yet. */
   loading: string | null
@@ -29,6 +29,8 @@ export interface PoolThread {
   isLeaving: boolean
   /** Records that it has and of which no outcome is known. */
   records: number
+  /** Calls that were given up and have not ended, by actor. They end with the thread. */
+  readonly leftOverCalls: Map<string, number>
   /** Why it ended, once it has. */
   cause: unknown
 }
@@ -87,6 +89,7 @@ function meet(worker: Worker, nowMs: number): PoolThread {
     isRetiring: false,
     isLeaving: false,
     records: 0,
+    leftOverCalls: new Map(),
     cause: undefined,
   }
   // An uncaught error comes first and the exit after it; a plain exit comes alone.

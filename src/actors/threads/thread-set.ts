@@ -7,10 +7,12 @@
  * - it ends a thread that is loading modules as readily as any other, and Node.js then aborts the
  *   whole process now and then (`FATAL ERROR: v8::Module::IsGraphAsync`).
  */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import { Piscina, queueOptionsSymbol } from 'piscina'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, describeError, fromWireError, type WireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { Lookout } from '../../lookout.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { readableUrl } from '../../typescript-source.ts'
@@ -21,8 +23,8 @@ import { fieldsOf } from './thread-log.ts'
 import type {
   BatchMessage,
   FailedReply,
-  HandlerManifest,
   HandlerModule,
+  LeftOverNotice,
   OutcomesNotice,
   ReplyMessage,
   ThreadNotice,
@@ -50,6 +52,7 @@ export interface ThreadSetOptions {
   /** What the app shares; nothing unless given. */
   readonly shared?: SharedData
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
   /** A thread became ready or has ended. */
@@ -99,7 +102,7 @@ export class ThreadSet {
 
   constructor(options: ThreadSetOptions) {
     this.#options = options
-    const { threads, handlers, board, clock, openTaskPool = openPiscina, shared = {} } = options
+    const { threads, handlers, board, lookout, openTaskPool = openPiscina, shared = {} } = options
     this.started = new Promise((resolve, reject) => {
       this.#resolveStarted = resolve
       this.#rejectStarted = reject
@@ -123,7 +126,7 @@ export class ThreadSet {
       ...(threads.maxHeapMb === null ? {} : { resourceLimits: { maxOldGenerationSizeMb: threads.maxHeapMb } }),
     })
     this.#roster = new ThreadRoster(() => this.#pool.threads)
-    this.#roster.update(clock.now())
+    this.#roster.update(lookout.seenMs)
     this.#pool.on('message', (notice: ThreadNotice) => {
       this.#noteNotice(notice)
     })
@@ -179,13 +182,14 @@ export class ThreadSet {
     await this.#loadingEnded()
     await this.#tearDown()
     await this.#pool.destroy()
+    for (const thread of this.#roster.threads) this.#endLeftOvers(thread)
   }
 
   /** Resolves when no thread is loading any more, or after a time limit: what takes longer waits for something, and may be ended. */
   #loadingEnded(): Promise<void> {
-    const { clock, startTimeoutMs = START_TIMEOUT_MS } = this.#options
+    const { clock, lookout, startTimeoutMs = START_TIMEOUT_MS } = this.#options
     const isLoading = ({ hasSpoken, sinceMs }: PoolThread): boolean =>
-      !hasSpoken && clock.now() - sinceMs < startTimeoutMs
+      !hasSpoken && lookout.seenMs - sinceMs < startTimeoutMs
     return new Promise((resolve) => {
       const cancel = clock.after(LOADING_TIMEOUT_MS, resolve)
       this.#noteLoadingEnded = () => {
@@ -235,9 +239,13 @@ export class ThreadSet {
     }
     const thread = this.#roster.find(notice.threadId)
     if (thread === undefined) return
+    if (notice.type === 'left-over') {
+      this.#noteLeftOver(thread, notice)
+      return
+    }
     if (notice.type === 'memory') {
       const { bytes } = notice
-      thread.memory = { bytes, atMs: this.#options.clock.now(), baseBytes: thread.memory?.baseBytes ?? bytes }
+      thread.memory = { bytes, atMs: this.#options.lookout.seenMs, baseBytes: thread.memory?.baseBytes ?? bytes }
       return
     }
     if (notice.type === 'loading') {
@@ -259,10 +267,24 @@ export class ThreadSet {
     this.#options.onChanged()
   }
 
+  #noteLeftOver({ leftOverCalls }: PoolThread, { actor, change, handler }: LeftOverNotice): void {
+    const stats = this.#options.stats.actor(actor)
+    leftOverCalls.set(actor, (leftOverCalls.get(actor) ?? 0) + change)
+    if (change > 0) stats.noteGivenUp(handler)
+    else stats.noteLeftOversEnded(1)
+    this.#options.onChanged()
+  }
+
+  #endLeftOvers({ leftOverCalls }: PoolThread): void {
+    for (const [actor, calls] of leftOverCalls) this.#options.stats.actor(actor).noteLeftOversEnded(calls)
+    leftOverCalls.clear()
+  }
+
   /** One or more threads have ended. Piscina has put others in their place, or has given up. */
   #noteEnded(): void {
-    const { clock, log, onChanged, onEnded, stats, threads } = this.#options
-    const ended = this.#roster.update(clock.now())
+    const { lookout, log, onChanged, onEnded, stats, threads } = this.#options
+    const ended = this.#roster.update(lookout.seenMs)
+    for (const thread of ended) this.#endLeftOvers(thread)
     this.#noteLoadingEnded()
     if (this.#state === 'destroyed') return
     for (const thread of ended) {
@@ -286,9 +308,9 @@ export class ThreadSet {
 
   /** Looks for threads that do not become ready: a top-level await or a setup that never settles. */
   #look(): void {
-    const { clock, startTimeoutMs = START_TIMEOUT_MS, threads } = this.#options
+    const { clock, lookout, startTimeoutMs = START_TIMEOUT_MS, threads } = this.#options
     this.#cancelLook = clock.after(Math.min(LOOK_INTERVAL_MS, startTimeoutMs), () => {
-      const now = clock.now()
+      const now = lookout.seenMs
       const late = this.#roster.threads.filter(({ isReady, sinceMs }) => !isReady && now - sinceMs >= startTimeoutMs)
       if (late.length > 0) {
         const message = `${late.length} of ${threads.count} threads did not load and set up their handlers within ${startTimeoutMs} ms`
@@ -300,12 +322,12 @@ export class ThreadSet {
 
   /** Replaces threads while the process has more memory than it may. */
   #watchMemory(limitMb: number, watch: MemoryWatch): void {
-    const { clock, log, onChanged, stats } = this.#options
+    const { clock, lookout, log, onChanged, stats } = this.#options
     this.#cancelMemoryWatch = clock.after(MEMORY_REPORT_MS, () => {
       for (const thread of this.#roster.threads) {
         if (thread.isRetiring && thread.records === 0) void this.#leave(thread)
       }
-      const action = watch.look(clock.now(), process.memoryUsage.rss(), this.#roster.threads)
+      const action = watch.look(lookout.seenMs, process.memoryUsage.rss(), this.#roster.threads)
       const thread = action === null ? undefined : this.#roster.find(action.id)
       if (action !== null && thread !== undefined) {
         const rssMb = Math.round(action.rssBytes / MIB)

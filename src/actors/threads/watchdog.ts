@@ -37,7 +37,7 @@ export class Watchdog {
     this.#graceMs = graceMs
   }
 
-  /** Ids of the threads where nothing has moved for longer than what they are at may take. */
+  /** By the lookout's time: ids of the threads where nothing has moved for longer than what they are at may take. */
   look(nowMs: number, batches: Iterable<WatchedBatch>): number[] {
     const threads = pictures(batches)
     for (const threadId of this.#seen.keys()) if (!threads.has(threadId)) this.#seen.delete(threadId)

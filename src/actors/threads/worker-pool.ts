@@ -10,21 +10,22 @@
  *              takes nothing, and has said so once. → DESTROYED.
  * - DESTROYED  late replies change nothing.
  */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, fromWireError, toWireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
 import { findCulprit } from './blame.ts'
 import type { DispatchedRun, Executor, Settle } from '../executors/executor.ts'
 import { idOf, type Invocation } from '../invocation.ts'
-import { ProgressBoard, recordEnded, recordRuns } from './progress-board.ts'
+import { ProgressBoard, isAtHandler, recordEnded } from './progress-board.ts'
 import {
   packBatch,
   unpackOutcomes,
   unpackReply,
   type FailedReply,
-  type HandlerManifest,
   type HandlerModule,
   type OutcomesNotice,
   type PackedVerdicts,
@@ -44,6 +45,7 @@ export interface WorkerPoolOptions extends Pick<
   readonly threads: ResolvedApp['threads']
   readonly handlers: readonly HandlerModule[]
   readonly clock: Clock
+  readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
   /** The running pool can do nothing more, and why. Called once at most; nothing is in flight then. */
@@ -218,11 +220,11 @@ export class WorkerPool implements Executor {
     return lanes >= 2 * slots && records >= Math.max(LEAST_ENOUGH, 2 * slots * this.maxBatchRecords)
   }
 
-  /** Records of a synchronous handler are in progress one at a time, whatever their number. */
+  /** Records of a synchronous handler are in progress one at a time. A call that was given up takes room until it ends. */
   roomOf({ name }: ResolvedActor): number {
     const at = this.#actors.get(name)
     if (at === undefined || at.kind === 'synchronous') return Number.POSITIVE_INFINITY
-    return Math.max(0, at.concurrency - at.records)
+    return Math.max(0, at.concurrency - at.records - at.stats.leftOverCalls)
   }
 
   execute(runs: readonly DispatchedRun[], settle: Settle): void {
@@ -460,9 +462,9 @@ export class WorkerPool implements Executor {
 
   /** Ends threads that are held by a record for longer than its handler may take. */
   #watch(): void {
-    const { clock, watch: { intervalMs } = WATCH } = this.#options
+    const { clock, lookout, watch: { intervalMs } = WATCH } = this.#options
     this.#cancelWatch = clock.after(intervalMs, () => {
-      for (const id of this.#watchdog.look(clock.now(), this.#watchedBatches())) this.#threads.endHeld(id)
+      for (const id of this.#watchdog.look(lookout.seenMs, this.#watchedBatches())) this.#threads.endHeld(id)
       this.#watch()
     })
   }
@@ -484,7 +486,7 @@ export class WorkerPool implements Executor {
         for (; index < end; index += 1) {
           const state = this.#board.stateOf(batch.row, index)
           progress += state
-          if (state === recordRuns) limitMs = Math.max(limitMs, open.actor.actor.handlerTimeoutMs)
+          if (isAtHandler(state)) limitMs = Math.max(limitMs, open.actor.actor.handlerTimeoutMs)
         }
       }
       yield { threadId: batch.thread.id, number: batch.number, progress, limitMs }

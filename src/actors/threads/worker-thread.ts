@@ -2,11 +2,13 @@
  * The thread's side: loads the handlers once, then runs one batch per task. Nothing in here, or in
  * what it imports, may reach the native Kafka client: it cannot load beside main.
  */
+import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import { getHeapStatistics } from 'node:v8'
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { systemClock } from '../../clock.ts'
+import { inBackground, systemClock } from '../../clock.ts'
 import { toWireError, type WireError } from '../../errors.ts'
+import { Lookout } from '../../lookout.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
 import { HandlerRunner } from '../handlers/handler-runner.ts'
 import { LoopBusyMeter } from './busy-meter.ts'
@@ -15,7 +17,6 @@ import { threadLog } from './thread-log.ts'
 import type {
   BatchMessage,
   FailedReply,
-  HandlerManifest,
   HandlerModule,
   OutcomesNotice,
   ReplyMessage,
@@ -27,6 +28,7 @@ if (isMainThread) throw new Error('worker-thread.js runs in a worker thread only
 
 const setup = workerData as ThreadSetup
 const handlers = new Map<string, OpenHandler>()
+const lookout = new Lookout(systemClock).start()
 const batches = new ThreadBatches({
   board: setup.board,
   handlers,
@@ -71,14 +73,19 @@ async function load(): Promise<void> {
     for (const module of setup.handlers) {
       notify({ type: 'loading', threadId, url: module.url })
       const handler = await loadHandler(module.url)
-      handlers.set(module.actor, { runner: await openRunner(module, handler), concurrency: module.concurrency })
+      const { actor, concurrency } = module
+      const runner = await openRunner(module, handler)
+      runner.onLeftOver = (change) => {
+        notify({ type: 'left-over', threadId, actor, handler: runner.name, change })
+      }
+      handlers.set(actor, { runner, concurrency })
       needsTeardown ||= handler.teardown !== undefined
       manifests.push(manifestOf(module.actor, handler))
     }
     notify({ type: 'ready', threadId, manifests, needsTeardown })
     if (setup.memoryReportMs !== null) {
       tellMemory()
-      setInterval(tellMemory, setup.memoryReportMs).unref()
+      inBackground(setup.memoryReportMs, tellMemory)
     }
   } catch (error) {
     notify({ type: 'failed', threadId, error: toWireError(error), needsTeardown })
@@ -99,7 +106,7 @@ function openRunner(
     idHeader,
     failedRecords,
     log,
-    clock: systemClock,
+    clock: lookout,
     shared: setup.shared,
   })
 }

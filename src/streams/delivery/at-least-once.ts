@@ -4,22 +4,26 @@
  * own, because a flush waits for everything its producer holds.
  */
 import type { Clock } from '../../clock.ts'
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, isTroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { BrokerProducer, WriteResult } from '../broker-port.ts'
-import type { Committer } from './committer.ts'
-import type { CommittedPartition, Delivery } from './delivery.ts'
+import type { EngineStats } from '../../metrics/stats.ts'
+import type { Broker, BrokerConsumer, BrokerProducer, CommitReport, WriteAnswer, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
 import type { OutputRecord } from '../record.ts'
-import { SinkQueue, type OutputOwner } from './sink-queue.ts'
+import { Committer } from './committer.ts'
+import { smallerLetter, type DeadLetter } from './dead-letter.ts'
+import type { CommittedPartition, Delivery, DeliveryEvents, LetterTicket } from './delivery.ts'
+import { SinkQueue, type Ticket } from './sink-queue.ts'
 import type { EncodedRow, Sink, SinkWrite } from './sink.ts'
-import type { EngineStats } from '../../metrics/stats.ts'
 
 export interface AtLeastOnceOptions {
-  readonly outputs: BrokerProducer
-  readonly deadLetters: BrokerProducer
+  readonly broker: Pick<Broker, 'producer'>
   readonly sinks: Readonly<Record<string, Sink>>
-  readonly committer: Committer
+  /** What is finished is committed within this time, milliseconds. */
+  readonly commitIntervalMs: number
+  /** How many partitions share one commit. */
+  readonly assignedCount: () => number
+  readonly events: DeliveryEvents
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
@@ -31,56 +35,106 @@ const MAX_RECORDS_PER_BATCH = 2_000
 export class AtLeastOnceDelivery implements Delivery {
   readonly kind = 'at-least-once'
   readonly #options: AtLeastOnceOptions
+  readonly #outputProducer: BrokerProducer
+  readonly #deadLetterProducer: BrokerProducer
   readonly #outputs: SinkQueue<OutputRecord>
   readonly #deadLetters: SinkQueue<OutputRecord>
   readonly #sinks = new Map<string, SinkQueue<EncodedRow>>()
+  readonly #committer: Committer
+  /** Producers that have begun to connect. */
+  readonly #begun: BrokerProducer[] = []
   onWritten: () => void = () => undefined
 
   constructor(options: AtLeastOnceOptions) {
     this.#options = options
-    this.#outputs = this.#queue('kafka', MAX_RECORDS_PER_BATCH, recordWriter(options.outputs))
-    this.#deadLetters = this.#queue('dead-letters', MAX_RECORDS_PER_BATCH, recordWriter(options.deadLetters))
-    for (const [name, sink] of Object.entries(options.sinks)) {
+    const { broker, commitIntervalMs, sinks } = options
+    this.#outputProducer = broker.producer('outputs')
+    this.#deadLetterProducer = broker.producer('dead-letters')
+    this.#outputs = this.#queue('kafka', MAX_RECORDS_PER_BATCH, recordWriter(this.#outputProducer))
+    this.#deadLetters = this.#queue('dead-letters', MAX_RECORDS_PER_BATCH, recordWriter(this.#deadLetterProducer))
+    for (const [name, sink] of Object.entries(sinks)) {
       this.#sinks.set(
         name,
         this.#queue(name, sink.maxBatch, (batch) => sink.write(batch)),
       )
     }
+    // The client commits what is stored on an interval of its own: half and half make the whole.
+    this.#committer = new Committer({ ...options, intervalMs: commitIntervalMs / 2 })
   }
 
-  deliver(
-    owner: OutputOwner,
-    id: string,
-    effects: readonly EncodedEffect[],
-    settle: (result: WriteResult) => void,
-  ): void {
-    for (const [index, effect] of effects.entries()) {
-      const outputId = `${id}/${index}`
-      switch (effect.type) {
-        case 'record':
-          this.#outputs.push({ id: outputId, output: effect.record, owner, settle })
-          break
-        case 'row': {
-          const queue = this.#sinks.get(effect.sink)
-          // Start-up names every missing sink, so this is a handler whose declaration changed since.
-          if (queue === undefined) settle(new TroupeError('SINK_MISSING', `the app has no sink ${effect.sink}`))
-          else queue.push({ id: outputId, output: effect.row, owner, settle })
-          break
-        }
-      }
+  async connect(): Promise<void> {
+    for (const producer of [this.#outputProducer, this.#deadLetterProducer]) {
+      this.#begun.push(producer)
+      await producer.connect()
     }
   }
 
-  deadLetter(owner: OutputOwner, id: string, record: OutputRecord, settle: (result: WriteResult) => void): void {
-    this.#deadLetters.push({ id, output: record, owner, settle })
+  async disconnect(): Promise<void> {
+    const { waits } = this.#options.stats
+    const ends = this.#begun.splice(0).map((producer) => () => {
+      const name = producer === this.#outputProducer ? 'outputs' : 'dead-letters'
+      return waits.answer('producer-close', name, producer.disconnect())
+    })
+    await inTurn(ends)
+  }
+
+  partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#outputProducer.partitionCounts(topics)
+  }
+
+  begin(consumer: BrokerConsumer): void {
+    this.#committer.begin(consumer)
+  }
+
+  end(): void {
+    this.#committer.end()
+  }
+
+  noteReport(report: CommitReport): void {
+    this.#committer.noteReport(report)
+  }
+
+  deliver(ticket: Ticket, id: string, effects: readonly EncodedEffect[]): Error | null {
+    const missing = this.#missingSink(effects)
+    if (missing !== null) return new TroupeError('SINK_MISSING', `the app has no sink ${missing}`)
+    let index = 0
+    for (const effect of effects) {
+      const outputId = `${id}/${index}`
+      index += 1
+      if (effect.type === 'record') this.#outputs.push({ id: outputId, output: effect.record, ticket })
+      else this.#sinks.get(effect.sink)?.push({ id: outputId, output: effect.row, ticket })
+    }
+    return null
+  }
+
+  /** Start-up names every missing sink, so this is a handler whose declaration has changed since. */
+  #missingSink(effects: readonly EncodedEffect[]): string | null {
+    for (const effect of effects) if (effect.type === 'row' && !this.#sinks.has(effect.sink)) return effect.sink
+    return null
+  }
+
+  deadLetter({ owner, settle }: LetterTicket, id: string, letter: DeadLetter): void {
+    const settleOrShrink = (result: WriteResult): void => {
+      // The last resort must not fail for what we have added to the record.
+      const smaller = isTroupeError(result) && result.code === 'RECORD_TOO_LARGE' ? smallerLetter(letter) : null
+      if (smaller === null) settle(result)
+      else this.deadLetter({ owner, settle }, id, smaller)
+    }
+    this.#deadLetters.push({ id, output: letter, ticket: { owner, settle: settleOrShrink } })
   }
 
   noteProgress(partition: CommittedPartition): void {
-    this.#options.committer.noteProgress(partition)
+    this.#committer.noteProgress(partition)
   }
 
-  storeNow(partitions: readonly CommittedPartition[]): void {
-    this.#options.committer.storeNow(partitions)
+  /** Sinks have written by the end of the drain; what is left is to hand over the positions, which the client commits on the way out. */
+  makeDurable(partitions: readonly CommittedPartition[]): Promise<void> {
+    this.#committer.storeNow(partitions)
+    return Promise.resolve()
+  }
+
+  forget(partition: CommittedPartition): void {
+    this.#committer.forget(partition)
   }
 
   get isSated(): boolean {
@@ -95,7 +149,6 @@ export class AtLeastOnceDelivery implements Delivery {
     )
   }
 
-  /** Writes nothing more; what waits is handled again by the next owner. */
   close(): void {
     for (const queue of [this.#outputs, this.#deadLetters, ...this.#sinks.values()]) queue.close()
   }
@@ -103,18 +156,27 @@ export class AtLeastOnceDelivery implements Delivery {
   #queue<Output>(
     name: string,
     maxBatch: number,
-    write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteResult[]>,
+    write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteAnswer[]>,
   ): SinkQueue<Output> {
     const { clock, log, stats } = this.#options
     const onWritten = (): void => {
       this.onWritten()
     }
-    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name), onWritten })
+    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name), waits: stats.waits, onWritten })
+  }
+}
+
+/** Each also after a failure of the one before; rejects with the first. */
+async function inTurn([first, ...rest]: readonly (() => Promise<void>)[]): Promise<void> {
+  try {
+    await first?.()
+  } finally {
+    if (rest.length > 0) await inTurn(rest)
   }
 }
 
 function recordWriter(
   producer: BrokerProducer,
-): (batch: readonly SinkWrite<OutputRecord>[]) => Promise<readonly WriteResult[]> {
+): (batch: readonly SinkWrite<OutputRecord>[]) => Promise<readonly WriteAnswer[]> {
   return (batch) => producer.write(batch.map((write) => write.output))
 }

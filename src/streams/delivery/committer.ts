@@ -7,10 +7,10 @@
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { BrokerConsumer, CommitReport, StoredPosition } from '../broker-port.ts'
-import { encodeCompletionMap } from '../positions/completion-map.ts'
+import { encodeCompletionMap, maxMetadataCharacters } from '../positions/completion-map.ts'
 import type { CommittedPartition, DeliveryEvents } from './delivery.ts'
 import { isNearLimit, maxCharactersFor, restAfterMs } from '../positions/map-budget.ts'
-import { partitionName, type TopicPartition } from '../record.ts'
+import { partitionName } from '../record.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 
 export interface CommitterOptions {
@@ -21,11 +21,9 @@ export interface CommitterOptions {
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
-  readonly events: Pick<DeliveryEvents, 'onRefused'>
+  readonly events: DeliveryEvents
   /** How many partitions share one commit, and so its budget for maps. */
   readonly assignedCount: () => number
-  /** The broker has accepted this position. */
-  readonly onCommitted: (partition: TopicPartition, position: number) => void
 }
 
 export class Committer {
@@ -86,7 +84,7 @@ export class Committer {
     switch (report.result) {
       case 'accepted':
         for (const { topic, partition, position } of report.positions) {
-          if (position !== undefined) this.#options.onCommitted({ topic, partition }, position)
+          if (position !== undefined) events.onCommitted({ topic, partition }, position)
         }
         break
       case 'deferred':
@@ -124,13 +122,15 @@ export class Committer {
   #learnLimit(refused: CommitReport['positions']): void {
     for (const each of refused) {
       const name = partitionName(each)
+      const partition = this.#stored.get(name)
+      // It has gone meanwhile: nothing of it may stay here.
+      if (partition === undefined) continue
       // Not told: what the client has committed by itself of a partition that it gave back.
       if (each.metadataLength !== undefined) {
         const half = Math.floor(each.metadataLength / 2)
         this.#learnedLimits.set(name, Math.min(half, this.#learnedLimits.get(name) ?? half))
       }
-      const partition = this.#stored.get(name)
-      if (partition !== undefined) this.#dirty.add(partition)
+      this.#dirty.add(partition)
     }
   }
 
@@ -162,12 +162,17 @@ export class Committer {
     const snapshot = partition.tracker.snapshot()
     if (snapshot === null) return []
     const name = partitionName(partition)
-    const limit = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
+    const all = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
     const learned = this.#learnedLimits.get(name)
-    const encoded = encodeCompletionMap(snapshot, { maxCharacters: Math.min(limit, learned ?? limit) })
+    const known = partition.originText ?? ''
+    const origin = known.length > Math.min(all, learned ?? all) ? '' : known
+    const limit = Math.min(all, maxMetadataCharacters) - origin.length
+    const encoded = encodeCompletionMap(snapshot, {
+      maxCharacters: learned === undefined ? limit : Math.min(limit, learned - origin.length),
+    })
     const isWritten = typeof encoded === 'string'
     // A position without a map is safe, only dearer after a crash; a truncated map would not be.
-    const metadata = isWritten ? encoded : ''
+    const map = isWritten ? encoded : ''
     partition.setMapLeftOut(!isWritten)
     // What the map of the last owner tells of makes this one smaller when it is read, and nothing else
     // does: stopped there, with nothing in flight, the intake would stay stopped for ever. And where this
@@ -175,7 +180,8 @@ export class Committer {
     const mayStop = !partition.tracker.hasMapAhead && learned === undefined
     const characters = isWritten ? encoded.length : encoded.characters
     partition.setIntakeBlocked(mayStop && isNearLimit(characters, limit))
-    this.#options.stats.mapBytes += Buffer.byteLength(metadata)
+    this.#options.stats.mapBytes += Buffer.byteLength(map)
+    const metadata = origin + map
     return [{ topic: partition.topic, partition: partition.partition, position: snapshot.position, metadata }]
   }
 }

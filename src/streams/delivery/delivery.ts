@@ -1,52 +1,82 @@
 /**
- * How outputs and positions become durable. One interface for two kinds: at least once (outputs
- * first, then the position), and transactions (later: one commit makes both durable).
+ * How outputs and positions become durable, and the only door to it: nobody else knows who writes or commits. One
+ * interface for two kinds: at least once (outputs first, then the position), and transactions (later: one commit makes
+ * both durable).
  */
-import type { TroupeError } from '../../errors.ts'
-import type { WriteResult } from '../broker-port.ts'
+import type { BrokerConsumer, CommitReport, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
 import type { OffsetTracker } from '../positions/offset-tracker.ts'
-import type { OutputRecord, TopicPartition } from '../record.ts'
-import type { OutputOwner } from './sink-queue.ts'
+import type { TopicPartition } from '../record.ts'
+import type { DeadLetter } from './dead-letter.ts'
+import type { OutputOwner, Ticket } from './sink-queue.ts'
 
-/** A partition whose positions are committed: one actor's, for one epoch. */
+/** A partition whose positions are committed: one input of an actor, for one epoch. */
 export interface CommittedPartition extends TopicPartition, OutputOwner {
   readonly tracker: OffsetTracker
+  /** Of which topic its positions are (`topic-origin.ts`): goes with each of them, when it is known. */
+  readonly originText?: string
   /** The intake of this partition stops while its completion map is near the limit. */
   setIntakeBlocked(isBlocked: boolean): void
   /** The position goes without its completion map, which is too long: after a crash what is finished beyond it is handled again. */
   setMapLeftOut(isLeftOut: boolean): void
 }
 
-export interface Delivery {
-  readonly kind: 'at-least-once' | 'transactions'
+/** A dead letter on its way: answered once. */
+export interface LetterTicket {
+  readonly owner: OutputOwner
+  readonly settle: (result: WriteResult) => void
+}
+
+/** What partition actors ask of it. */
+export interface ActorDelivery {
   /**
-   * Takes the outputs of one handled record, in the order of its lane; each sink keeps that order.
-   * `settle` is called once per output, in no particular order among sinks.
+   * Takes the outputs of one handled record, in the order of its lane; each sink keeps that order. An error: one of them
+   * has no way to go, so none was taken, and nothing will be settled.
    */
-  deliver(
-    owner: OutputOwner,
-    id: string,
-    effects: readonly EncodedEffect[],
-    settle: (result: WriteResult) => void,
-  ): void
-  /** Takes a record for the dead-letter topic, through a producer of its own. */
-  deadLetter(owner: OutputOwner, id: string, record: OutputRecord, settle: (result: WriteResult) => void): void
+  deliver(ticket: Ticket, id: string, effects: readonly EncodedEffect[]): Error | null
+  /**
+   * Takes a record for the dead-letter topic, through a producer of its own. One that is too large
+   * goes again with less of what we have added to it; refused is what is too large alone.
+   */
+  deadLetter(ticket: LetterTicket, id: string, letter: DeadLetter): void
   /** Something finished in this partition: its position goes with one of the next commits. */
   noteProgress(partition: CommittedPartition): void
-  /** Hands the positions of these partitions to the client at once, for a revoke or a stop. */
-  storeNow(partitions: readonly CommittedPartition[]): void
+}
+
+export interface Delivery extends ActorDelivery {
+  readonly kind: 'at-least-once' | 'transactions'
+  /** Connects to where outputs go. */
+  connect(): Promise<void>
+  /** Number of partitions of each topic; a topic that does not exist is absent. */
+  partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /** A member has joined: positions are committed through its consumer from now on, until `end`. */
+  begin(consumer: BrokerConsumer): void
+  end(): void
+  /** Takes the broker's answer to a commit. */
+  noteReport(report: CommitReport): void
+  /**
+   * Resolves when what these partitions have finished is on record, as far as this kind can: the last step before they
+   * are given back. What is unfinished, or fenced meanwhile, is no part of it.
+   */
+  makeDurable(partitions: readonly CommittedPartition[]): Promise<void>
+  /** The epoch of this partition has ended. */
+  forget(partition: CommittedPartition): void
   /** A destination has so much to write that more outputs would only wait. */
   readonly isSated: boolean
   /** Called when some outputs were written. Set by who brings records. */
   onWritten: () => void
   /** Why outputs wait, by sink. Empty: nothing does. */
   troubles(): readonly { readonly sink: string; readonly sinceMs: number; readonly reason: string }[]
+  /** Writes nothing more; what waits is handled again by the next owner. */
+  close(): void
+  /** Ends the connections of `connect`. */
+  disconnect(): Promise<void>
 }
 
 /** What a delivery tells its supervisor. */
 export interface DeliveryEvents {
   /** The broker says that these partitions are not ours: fence them. */
   onRefused(partitions: readonly TopicPartition[]): void
-  onTrouble(error: TroupeError): void
+  /** The broker has accepted this position. */
+  onCommitted(partition: TopicPartition, position: number): void
 }

@@ -1,7 +1,7 @@
 /**
  * The order of one destination: outputs wait here and are written in natural batches, one batch at
  * a time. While the destination is unavailable the queue waits without limit and writes again from
- * the first output on; that costs no record an attempt. Its length is bounded by the intake: a
+ * the first output on that is not known to be durable; that costs no record an attempt. Its length is bounded by the intake: a
  * record holds its credit until its outputs are durable.
  *
  * - IDLE     nothing to write.
@@ -11,8 +11,9 @@
 import type { Clock } from '../../clock.ts'
 import { describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { WriteResult } from '../broker-port.ts'
+import type { WriteAnswer, WriteResult } from '../broker-port.ts'
 import type { SinkWrite } from './sink.ts'
+import type { OpenWaits } from '../../metrics/open-waits.ts'
 import type { SinkStats } from '../../metrics/stats.ts'
 
 /** Who waits for an output. Once its epoch has ended, nothing of it is written any more. */
@@ -20,19 +21,28 @@ export interface OutputOwner {
   readonly isFenced: boolean
 }
 
-export interface QueuedOutput<Output> extends SinkWrite<Output> {
+/** The outputs of one handled record, on their way. */
+export interface Ticket {
   readonly owner: OutputOwner
-  /** Called once: null when durable, an Error when refused for good. Never after the owner's epoch ended. */
-  readonly settle: (result: WriteResult) => void
+  /**
+   * Called once per output, in no particular order among sinks: null when durable, an Error when refused for good.
+   * Never within the call that handed the output over, and never after the owner's epoch ended.
+   */
+  settle(result: WriteResult): void
+}
+
+export interface QueuedOutput<Output> extends SinkWrite<Output> {
+  readonly ticket: Ticket
 }
 
 export interface SinkQueueOptions<Output> {
   readonly name: string
   readonly maxBatch: number
-  readonly write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteResult[]>
+  readonly write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteAnswer[]>
   readonly clock: Clock
   readonly log: Log
   readonly stats: SinkStats
+  readonly waits: OpenWaits
   /** A batch is through: there is room for as many outputs. */
   readonly onWritten?: () => void
 }
@@ -93,29 +103,30 @@ export class SinkQueue<Output> {
   }
 
   async #writeAll(): Promise<void> {
-    const { stats } = this.#options
     while (!this.#isClosed) {
       const batch = this.#takeBatch()
       if (batch.length === 0) break
       await this.#writeBatch(batch)
-      stats.queued -= batch.length
       this.#options.onWritten?.()
     }
     this.#isWriting = false
   }
 
+  /** Whole records, so that a transaction can hold all outputs of one or none. */
   #takeBatch(): QueuedOutput<Output>[] {
     const { maxBatch, stats } = this.#options
     const batch: QueuedOutput<Output>[] = []
-    while (this.#taken < this.#waiting.length && batch.length < maxBatch) {
-      const output = this.#waiting[this.#taken] as QueuedOutput<Output>
-      this.#taken += 1
-      if (output.owner.isFenced) {
-        stats.purged += 1
-        stats.queued -= 1
+    while (this.#taken < this.#waiting.length) {
+      const count = this.#outputsOfNextRecord()
+      if (batch.length > 0 && batch.length + count > maxBatch) break
+      const end = this.#taken + count
+      if (this.#waiting[this.#taken]!.ticket.owner.isFenced) {
+        stats.purged += count
+        stats.queued -= count
       } else {
-        batch.push(output)
+        for (let at = this.#taken; at < end; at += 1) batch.push(this.#waiting[at]!)
       }
+      this.#taken = end
     }
     // Dropping the taken ones at each batch would copy the rest each time; at the half it is paid for.
     if (this.#taken * 2 >= this.#waiting.length) {
@@ -125,28 +136,47 @@ export class SinkQueue<Output> {
     return batch
   }
 
+  /** They stand together, because a record hands them over in one go. */
+  #outputsOfNextRecord(): number {
+    const first = this.#waiting[this.#taken]!
+    let end = this.#taken + 1
+    while (this.#waiting[end]?.ticket === first.ticket) end += 1
+    return end - this.#taken
+  }
+
+  /** Writes until nothing of the batch is open, or the queue is closed. */
   async #writeBatch(first: QueuedOutput<Output>[]): Promise<void> {
     const { stats } = this.#options
     let batch = first
     for (let attempt = 1; !this.#isClosed; attempt += 1) {
       // A partition can be lost while the destination is away: its outputs belong to the next owner now.
-      const current = batch.filter((output) => !output.owner.isFenced)
+      const current = batch.filter((output) => !output.ticket.owner.isFenced)
       stats.purged += batch.length - current.length
+      stats.queued -= batch.length - current.length
       batch = current
       if (batch.length === 0) return
       const results = await this.#tryToWrite(batch)
       if (results !== null) {
-        this.#settle(batch, results)
-        return
+        const open = this.#settle(batch, results)
+        stats.queued -= batch.length - open.length
+        if (open.length < batch.length) {
+          // It gets on, if slowly.
+          attempt = 0
+          batch = open
+          continue
+        }
       }
       await this.#backOff(Math.min(FIRST_BACKOFF_MS * 2 ** (attempt - 1), MAX_BACKOFF_MS))
     }
+    // Closed: nobody waits for these any more.
+    stats.queued -= batch.length
   }
 
   /** Null: the destination is unavailable. Only the write itself may say so; what is durable must not be written again. */
-  async #tryToWrite(batch: readonly QueuedOutput<Output>[]): Promise<readonly WriteResult[] | null> {
-    const { clock, stats, write } = this.#options
+  async #tryToWrite(batch: readonly QueuedOutput<Output>[]): Promise<readonly WriteAnswer[] | null> {
+    const { clock, stats, waits, write } = this.#options
     const startedAt = clock.now()
+    const endWait = waits.begin('sink-write', this.name)
     try {
       const results = await write(batch)
       requireList(results)
@@ -157,20 +187,29 @@ export class SinkQueue<Output> {
       stats.unavailable += 1
       this.#noteUnavailable(error)
       return null
+    } finally {
+      endWait()
     }
   }
 
-  #settle(batch: readonly QueuedOutput<Output>[], results: readonly WriteResult[]): void {
+  /** Returns what has to be written again: it is not known to be durable yet. */
+  #settle(batch: readonly QueuedOutput<Output>[], results: readonly WriteAnswer[]): QueuedOutput<Output>[] {
     const { stats } = this.#options
     stats.written += 1
-    stats.batchOutputs.observe(batch.length)
+    const open: QueuedOutput<Output>[] = []
     for (const [index, output] of batch.entries()) {
       // A sink that answers for fewer outputs than it was given has said nothing of the others.
       const result = index < results.length ? (results[index] ?? null) : missingAnswer(this.name)
+      if (result === 'again') {
+        open.push(output)
+        continue
+      }
       if (result === null) stats.durable += 1
       else stats.refused += 1
-      if (!output.owner.isFenced) output.settle(result)
+      if (!output.ticket.owner.isFenced) output.ticket.settle(result)
     }
+    stats.batchOutputs.observe(batch.length - open.length)
+    return open
   }
 
   #noteAvailable(): void {

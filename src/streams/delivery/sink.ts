@@ -31,7 +31,7 @@ export interface Sink<Output = EncodedRow> {
    * said: the whole batch is given again later, so a write has to be idempotent.
    */
   write(batch: readonly SinkWrite<Output>[]): Promise<readonly WriteResult[]>
-  /** At most this many outputs are given to one `write`. */
+  /** At most this many outputs are given to one `write`: more only where a single record has more, because its outputs come together. */
   readonly maxBatch: number
   /** May come while `open` is under way, when a start is stopped. */
   close(): Promise<void>

@@ -1,4 +1,7 @@
 /** What the clients of a broker port are made from. */
+import type { Clock } from '../../clock.ts'
+import type { OpenWaits } from '../../metrics/open-waits.ts'
+
 export interface KafkaBrokerOptions {
   /** `host:port` of at least one broker. */
   readonly brokers: readonly string[]
@@ -30,5 +33,8 @@ export interface KafkaBrokerOptions {
   readonly queuedMaxKbytes?: number
   /** Default `read_committed`. */
   readonly isolationLevel?: 'read_committed' | 'read_uncommitted'
+  readonly clock: Clock
+  /** Where answers that are waited for are noted. Default: where nobody looks. */
+  readonly waits?: OpenWaits
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string) => void
 }

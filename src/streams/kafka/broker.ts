@@ -1,6 +1,7 @@
 /** The broker port on the native Kafka client. */
-import type { Broker, BrokerConsumer, BrokerProducer } from '../broker-port.ts'
+import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader } from '../broker-port.ts'
 import { KafkaBrokerConsumer } from './consumer/consumer.ts'
+import { KafkaBrokerReader } from './consumer/reader.ts'
 import type { KafkaBrokerOptions } from './broker-options.ts'
 import { loadNativeKafka } from './native.ts'
 import { KafkaBrokerProducer } from './producer/producer.ts'
@@ -11,5 +12,6 @@ export function createKafkaBroker(options: KafkaBrokerOptions): Broker {
   return {
     consumer: (): BrokerConsumer => new KafkaBrokerConsumer(native, options),
     producer: (name: string): BrokerProducer => new KafkaBrokerProducer(native, options, name),
+    reader: (name: string): BrokerReader => new KafkaBrokerReader(native, options, name),
   }
 }

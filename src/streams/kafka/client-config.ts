@@ -5,6 +5,9 @@ type ClientConfig = Record<string, unknown>
 
 const KILOBYTE = 1024
 
+/** The name of the producer of dead letters. */
+export const DEAD_LETTERS = 'dead-letters'
+
 function common(options: KafkaBrokerOptions, name: string): ClientConfig {
   // The client takes a key without a value for an error, and says nothing about it.
   const given = Object.entries(options.client).filter(([, value]) => value !== undefined && value !== null)
@@ -15,9 +18,8 @@ function common(options: KafkaBrokerOptions, name: string): ClientConfig {
   }
 }
 
-/** Configuration of the one consumer. Callbacks are added by who answers them. */
-export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
-  const classic = options.groupProtocol === 'classic'
+/** What consumer and readers have in common: how much is fetched ahead, and what of a log they see. */
+function readingConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
   return {
     // A misjudged prefetch shows as memory or as a saw-tooth, so these may be set by the user.
     'fetch.message.max.bytes': options.fetchMaxBytesPerPartition ?? 256 * KILOBYTE,
@@ -28,7 +30,21 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
     'queued.min.messages': 10_000,
     // A partition that filled the prefetch is fetched again after this long; the default of a second stalls.
     'fetch.queue.backoff.ms': 20,
-    ...common(options, 'consumer'),
+    ...common(options, name),
+    // Starts are set one by one. A position outside the log has to be seen, never silently replaced.
+    'auto.offset.reset': 'error',
+    'enable.partition.eof': true,
+    'isolation.level': options.isolationLevel ?? 'read_committed',
+    'allow.auto.create.topics': false,
+    'enable.auto.offset.store': false,
+  }
+}
+
+/** Configuration of the one consumer. Callbacks are added by who answers them. */
+export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
+  const classic = options.groupProtocol === 'classic'
+  return {
+    ...readingConfig(options, 'consumer'),
     'group.id': options.groupId,
     ...(options.groupInstanceId === undefined ? {} : { 'group.instance.id': options.groupInstanceId }),
     'group.protocol': options.groupProtocol,
@@ -45,14 +61,40 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
     'max.poll.interval.ms': options.maxPollIntervalMs,
     // CommitQueue commits. The client does so too, without its timer: what is stored when partitions are given back.
     'enable.auto.commit': true,
-    'enable.auto.offset.store': false,
     'auto.commit.interval.ms': 0,
-    // Starts are set one by one. A position outside the log has to be seen, never silently replaced.
-    'auto.offset.reset': 'error',
-    'enable.partition.eof': true,
-    'isolation.level': options.isolationLevel ?? 'read_committed',
-    'allow.auto.create.topics': false,
   }
+}
+
+/** Configuration of a client that reads without a group. */
+export function readerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
+  const { isolationLevel: _, ...rest } = options
+  return {
+    ...readingConfig(rest, name),
+    // The client asks for a name. It never joins, because nothing is subscribed; and that no position of
+    // the app's group can change through it, the name is not the group's.
+    'group.id': `${options.groupId}-${name}`,
+    'enable.auto.commit': false,
+  }
+}
+
+/** What a broker takes in one batch by default. */
+const BROKER_LIMIT = 1_048_588
+/**
+ * The client measures a record before it compresses it, a broker after: what compresses is for the broker to
+ * judge. But a request beyond `socket.request.max.bytes` (100 MiB) ends the connection, again and again.
+ */
+const LARGEST_RECORD = 100_000_000
+
+/** Clients under either name of the option. */
+function compresses({ client }: KafkaBrokerOptions): boolean {
+  return (client['compression.codec'] ?? client['compression.type'] ?? 'none') !== 'none'
+}
+
+/** The largest record that the client takes. What came out of Kafka must be able to go back as a dead letter, whatever the outputs' limit is. */
+function recordLimit(options: KafkaBrokerOptions, name: string): number {
+  const given = Number(options.client['message.max.bytes']) || 0
+  if (name === DEAD_LETTERS) return Math.max(given, LARGEST_RECORD)
+  return given || (compresses(options) ? LARGEST_RECORD : BROKER_LIMIT)
 }
 
 /** Configuration of a producer whose records have to be durable, and in order. */
@@ -62,6 +104,7 @@ export function producerConfig(options: KafkaBrokerOptions, name: string): Clien
     'retry.backoff.ms': 50,
     'reconnect.backoff.max.ms': 1000,
     ...common(options, name),
+    'message.max.bytes': recordLimit(options, name),
     'enable.idempotence': true,
     // A refused batch stops the client before the next batch of that partition can pass it.
     'enable.gapless.guarantee': true,
@@ -76,6 +119,8 @@ export function producerConfig(options: KafkaBrokerOptions, name: string): Clien
 export function singleRecordProducerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
   return {
     ...producerConfig(options, name),
+    // What arrived compressed would be too large otherwise, and nobody says whether it did. Every client reads gzip.
+    ...(name === DEAD_LETTERS && !compresses(options) ? { 'compression.codec': 'gzip' } : {}),
     'enable.gapless.guarantee': false,
     // An idempotent client starts a new epoch after each refusal, which costs a round trip or more; with one
     // batch in flight order holds without.

@@ -1,7 +1,8 @@
 /** What consumer and producer have in common: connecting with a named cause of failure, topics, ending. */
 import { accessSync, constants } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep, type Clock } from '../../clock.ts'
 import { TroupeError, isTroupeError } from '../../errors.ts'
+import type { OpenWaits } from '../../metrics/open-waits.ts'
 import type { NativeConsumer, NativeError, NativeLogEvent, NativeMetadata, NativeProducer } from './native.ts'
 import { StartWatch } from './start-errors.ts'
 
@@ -33,8 +34,9 @@ export async function connectClient(
   brokers: readonly string[],
   timeoutMs: number,
   signal: AbortSignal,
+  clock: Clock,
 ): Promise<void> {
-  const startedAt = Date.now()
+  const startedAt = clock.now()
   const watch = new StartWatch(brokers, startedAt)
   let connecting = true
   client.on('event.log', (event: NativeLogEvent) => {
@@ -46,9 +48,9 @@ export async function connectClient(
     const again = (): void => {
       ask({ ...options, timeout: METADATA_SLICE_MS }, (error, metadata) => {
         const passing = error != null && (error.code === TRANSPORT_FAILURE || error.code === TIMED_OUT)
-        const now = Date.now()
+        const now = clock.now()
         const isWorthIt = !signal.aborted && now - startedAt < timeoutMs && !watch.isHopeless(now)
-        if (passing && isWorthIt) setTimeout(again, 20)
+        if (passing && isWorthIt) clock.after(20, again)
         else done(error, metadata)
       })
     }
@@ -65,11 +67,11 @@ export async function connectClient(
   })
   client.getMetadata = ask
   // The last log line may be one loop turn behind the answer.
-  if (failure !== null) await delay(10)
+  if (failure !== null) await sleep(clock, 10)
   connecting = false
   if (failure === null) return
   if (signal.aborted) throw new TroupeError('BROKER_UNREACHABLE', 'Disconnected before a Kafka broker had answered.')
-  if (codeOf(failure) === TRANSPORT_FAILURE || codeOf(failure) === TIMED_OUT) throw watch.error(Date.now() - startedAt)
+  if (codeOf(failure) === TRANSPORT_FAILURE || codeOf(failure) === TIMED_OUT) throw watch.error(clock.now() - startedAt)
   throw configurationError(failure, config)
 }
 
@@ -112,13 +114,15 @@ export async function countPartitions(
   client: NativeConsumer | NativeProducer,
   topics: readonly string[],
   timeoutMs: number,
+  waits: OpenWaits,
 ): Promise<ReadonlyMap<string, number>> {
-  const metadata = await new Promise<NativeMetadata>((resolve, reject) => {
+  const answer = new Promise<NativeMetadata>((resolve, reject) => {
     client.getMetadata({ timeout: timeoutMs, allTopics: true }, (error, value) => {
       if (error == null) resolve(value)
       else reject(new TroupeError('BROKER_UNREACHABLE', `No Kafka broker told its topics: ${error.message}`))
     })
   })
+  const metadata = await waits.answer('topics', '', answer)
   const wanted = new Set(topics)
   const counts = new Map<string, number>()
   for (const topic of metadata.topics) {

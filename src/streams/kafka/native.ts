@@ -97,6 +97,37 @@ export interface NativeConsumer extends NativeClient {
   resume(partitions: readonly NativeTopicPartition[]): void
 }
 
+export interface NativeTopicDescription {
+  readonly name: string
+  /** All zeros of a topic that does not exist, or where the broker does not tell. */
+  readonly topicId: { readonly base64: string }
+  readonly partitions: readonly unknown[]
+}
+
+/** What the binding asks on the connections of a client that is there. It must not be asked any more once that has disconnected. */
+export interface NativeAdmin {
+  describeTopics(
+    topics: readonly string[],
+    options: { timeout: number },
+    done: Done<readonly NativeTopicDescription[]>,
+  ): void
+  /** `offset.timestamp` -2 asks for the log's first offset, -1 for its end. `isolationLevel` 0 counts open transactions, 1 does not. */
+  listOffsets(
+    partitions: readonly {
+      readonly topic: string
+      readonly partition: number
+      readonly offset: { readonly timestamp: number }
+    }[],
+    options: { readonly timeout: number; readonly isolationLevel: number },
+    done: Done<readonly NativeListedOffset[]>,
+  ): void
+}
+
+export interface NativeListedOffset {
+  readonly offset: number
+  readonly error?: NativeError
+}
+
 export interface NativeDeliveryReport {
   readonly topic: string
   readonly partition: number
@@ -132,6 +163,7 @@ export interface NativeProducer extends NativeClient {
 export interface NativeKafka {
   readonly KafkaConsumer: new (config: Readonly<Record<string, unknown>>) => NativeConsumer
   readonly Producer: new (config: Readonly<Record<string, unknown>>) => NativeProducer
+  readonly AdminClient: { createFrom(client: NativeConsumer): NativeAdmin }
 }
 
 /** Loads the native client. Throws NATIVE_CLIENT_NOT_LOADED, with the command for this platform, or NOT_MAIN_THREAD. */

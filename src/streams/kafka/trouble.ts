@@ -1,4 +1,5 @@
 /** What clients complain about, told once and not ten times a second. */
+import type { Clock } from '../../clock.ts'
 import type { BrokerTrouble } from '../broker-port.ts'
 import type { NativeError, NativeLogEvent } from './native.ts'
 
@@ -33,10 +34,12 @@ export class Debounce {
 export class ClientLog {
   readonly #log: LogSink
   readonly #client: string
+  readonly #clock: Clock
   readonly #debounce = new Debounce()
 
-  constructor(log: LogSink, client: string) {
+  constructor(log: LogSink, client: string, clock: Clock) {
     this.#log = log
+    this.#clock = clock
     this.#client = client
   }
 
@@ -44,7 +47,7 @@ export class ClientLog {
     // A producer that is dropped on purpose says that it drops something, and the stop at a refused batch is our own.
     const isIntended = event.fac === 'TERMINATE' || /gap-less/i.test(event.message)
     const serious = event.severity <= 4 && !isIntended
-    const heldBack = serious ? this.#debounce.admit(event.fac, Date.now()) : undefined
+    const heldBack = serious ? this.#debounce.admit(event.fac, this.#clock.now()) : undefined
     const fields = { client: this.#client, fac: event.fac, ...(heldBack ? { heldBack } : {}) }
     this.#log(heldBack === undefined ? 'debug' : 'warn', fields, event.message)
   }

@@ -13,9 +13,12 @@
  * The checksum stands last and in the bit order of CRC-32, so a changed character is one short
  * burst, which CRC-32 notices always, not merely nearly always. It covers the position because
  * tools that move a group's offsets copy the metadata along.
+ *
+ * Before it stands of which topic it is (`topic-origin.ts`), where that is known.
  */
 import { crc32 } from 'node:zlib'
 import { maxPlainBytes, packPayload, unpackPayload } from './completion-payload.ts'
+import { decodeOrigin, originLength } from './topic-origin.ts'
 import { appendVarint, readVarint, type ByteCursor } from './varint.ts'
 import { toWideText, fromWideText, wideTextLength } from './wide-text.ts'
 
@@ -142,6 +145,10 @@ export function decodeCompletionMap(text: string, committed: CommittedWith): Dec
   if (written === '') return { kind: 'none' }
   if (!written.startsWith(MAGIC)) return { kind: 'foreign', reason: `it does not begin with ${MAGIC}` }
   const version = written.charCodeAt(MAGIC.length) - VERSION_ZERO
+  if (version === ORIGIN_VERSION) {
+    if (decodeOrigin(written) === null) return { kind: 'corrupt', reason: 'what it says of its topic is damaged' }
+    return decodeCompletionMap(written.slice(originLength), committed)
+  }
   if (version > VERSION && version <= MAX_VERSION) return { kind: 'newer', version }
   if (version !== VERSION) return { kind: 'corrupt', reason: 'it has no version' }
   const map = decodeBody(written.slice(HEAD.length), committed)
@@ -175,6 +182,8 @@ function decodeBody(text: string, { position, end }: CommittedWith): CompletionM
 
 const MAGIC = 'T~' // no base64 text has a tilde
 const VERSION = 1
+/** What stands before the map, or alone: of which topic it is. */
+const ORIGIN_VERSION = 2
 const VERSION_ZERO = '0'.charCodeAt(0)
 const MAX_VERSION = 'z'.charCodeAt(0) - VERSION_ZERO
 const HEAD = MAGIC + String.fromCharCode(VERSION_ZERO + VERSION)

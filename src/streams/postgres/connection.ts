@@ -8,8 +8,9 @@
  * does is to end the server process of the lost one.
  */
 import type { QueryConfig } from 'pg'
+import { systemClock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
-import { asksForNewConnection, describeConnectionError, isServerError } from './errors.ts'
+import { asksForNewConnection, describeConnectionError, isNameTrouble, isServerError } from './errors.ts'
 import { createSession, logIn, resetSession, type Backend, type Session } from './session.ts'
 
 export interface ConnectionSettings {
@@ -32,6 +33,8 @@ export class PostgresConnection {
   #orphans: Backend[] = []
   #underWay: Promise<unknown> = Promise.resolve()
   #isClosed = false
+  /** Somebody else's statements were met in our session: what passed for the server is a pooler. */
+  #isSharedUnseen = false
   #name = 'PostgreSQL'
 
   constructor(settings: ConnectionSettings) {
@@ -46,10 +49,25 @@ export class PostgresConnection {
   /**
    * Runs one statement, in a transaction of its own. Rejects with what the server said, or with a
    * DATABASE_UNREACHABLE TroupeError; a lost connection rejects with the client's error, and then
-   * nobody knows whether the statement was carried out.
+   * nobody knows whether the statement was carried out. A named statement is prepared once, where
+   * the session is ours alone.
    */
   async query<Row extends object>(query: QueryConfig): Promise<readonly Row[]> {
     const session = await this.connect()
+    if (query.name === undefined) return await this.#run<Row>(session, query)
+    const unnamed = { ...query, name: undefined }
+    if (this.#backend === null || this.#isSharedUnseen) return await this.#run<Row>(session, unnamed)
+    try {
+      return await this.#run<Row>(session, query)
+    } catch (error) {
+      if (!isNameTrouble(error)) throw error
+      // It was refused before it was carried out.
+      this.#isSharedUnseen = true
+      return await this.#run<Row>(session, unnamed)
+    }
+  }
+
+  async #run<Row extends object>(session: Session, query: QueryConfig): Promise<readonly Row[]> {
     const backend = this.#backend
     const { statementTimeoutMs } = this.#settings
     try {
@@ -69,7 +87,7 @@ export class PostgresConnection {
     if (this.#isClosed) throw this.#closedError()
     if (this.#session !== null) return this.#session
     const { url, connectTimeoutMs, statementTimeoutMs } = this.#settings
-    const session = await createSession(url, statementTimeoutMs)
+    const session = await createSession(url)
     this.#name = session.name
     const lose = (): void => {
       if (this.#session === session) this.#session = null
@@ -77,7 +95,7 @@ export class PostgresConnection {
     // Without a listener the loss of an idle connection would end the process.
     session.client.on('error', lose).on('end', lose)
     try {
-      this.#backend = await within(connectTimeoutMs, logIn(session, this.#orphans))
+      this.#backend = await within(connectTimeoutMs, logIn(session, statementTimeoutMs, this.#orphans))
       this.#orphans = []
     } catch (error) {
       resetSession(session)
@@ -117,13 +135,13 @@ export class PostgresConnection {
 }
 
 async function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
+  let cancelTimer = (): void => undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs)
+    cancelTimer = systemClock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs / 1000} s`)))
   })
   try {
     return await Promise.race([promise, timeout])
   } finally {
-    clearTimeout(timer)
+    cancelTimer()
   }
 }

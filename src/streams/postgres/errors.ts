@@ -41,11 +41,16 @@ export function isServerError(error: unknown): error is DatabaseError {
   return error instanceof Error && typeof Reflect.get(error, 'severity') === 'string'
 }
 
-/** After these a new connection may reach a better server, or forget prepared statements somebody lost. */
+/** After these a new connection may reach a better server. */
 export function asksForNewConnection(error: unknown): boolean {
   if (!isServerError(error)) return true
   const state = error.code ?? ''
-  return state === '25006' || state === '26000' || /^(0A|08|57P)/.test(state)
+  return state === '25006' || /^(0A|08|57P)/.test(state)
+}
+
+/** The session has lost a prepared statement of ours, or has one of that name which we did not prepare. */
+export function isNameTrouble(error: unknown): boolean {
+  return isServerError(error) && (error.code === '26000' || error.code === '42P05')
 }
 
 /** Says why there is no connection, in words for the operator. Never contains the password. */

@@ -9,6 +9,8 @@ export interface Session {
   readonly socket: Socket
   /** What the operator calls it: `PostgreSQL at host:port (database "…", user "…")`. */
   readonly name: string
+  /** The URL says how long a statement may take. */
+  readonly saysTimeout: boolean
 }
 
 /** A server process. Its number alone may come to mean another one. */
@@ -17,11 +19,15 @@ export interface Backend {
   readonly startedAt: string
 }
 
+const NOT_DURABLE =
+  'it has synchronous_commit off, so rows that it acknowledges may be lost, and behind a pooler that cannot be set ' +
+  'for our statements alone: ALTER ROLE … SET synchronous_commit TO local'
+
 /** How long a server process that is told to end is waited for. */
 const END_TIMEOUT_MS = 1_000
 
 /** Makes a client that is not connected yet. Rejects with OPTIONS_INVALID for a URL that cannot be read. */
-export async function createSession(url: string, statementTimeoutMs: number): Promise<Session> {
+export async function createSession(url: string): Promise<Session> {
   const { default: pg } = await import('pg').catch((error: unknown) => {
     throw new TroupeError('OPTIONS_INVALID', 'troupe/postgres needs the package pg: run `npm install pg`', {
       cause: error,
@@ -33,12 +39,16 @@ export async function createSession(url: string, statementTimeoutMs: number): Pr
     const client = new pg.Client({
       application_name: 'troupe',
       keepAlive: true,
-      ...(statementTimeoutMs === 0 ? {} : { statement_timeout: statementTimeoutMs }),
       connectionString: url,
       stream: () => socket,
     })
     const database = `database "${client.database ?? ''}", user "${client.user ?? ''}"`
-    return { client, socket, name: `PostgreSQL at ${client.host}:${client.port} (${database})` }
+    return {
+      client,
+      socket,
+      name: `PostgreSQL at ${client.host}:${client.port} (${database})`,
+      saysTimeout: /[?&]statement_timeout=/.test(url),
+    }
   } catch {
     // The error itself is not passed on: it carries the URL, and with it the password.
     throw unreadableUrl()
@@ -49,7 +59,11 @@ export async function createSession(url: string, statementTimeoutMs: number): Pr
  * Connects, and ends what earlier sessions of ours may have left running. Returns the server
  * process that serves us, null behind a pooler, where it changes.
  */
-export async function logIn({ client }: Session, orphans: readonly Backend[]): Promise<Backend | null> {
+export async function logIn(
+  { client, saysTimeout }: Session,
+  statementTimeoutMs: number,
+  orphans: readonly Backend[],
+): Promise<Backend | null> {
   await client.connect()
   const { rows } = await client.query<Backend & { standby: boolean; commit: string }>(`
     SELECT pg_is_in_recovery() AS standby, current_setting('synchronous_commit') AS commit,
@@ -58,11 +72,10 @@ export async function logIn({ client }: Session, orphans: readonly Backend[]): P
   if (server === undefined) throw new Error('this server does not know its own session')
   // A failover in progress: the next attempt may reach the primary.
   if (server.standby) throw new Error('this server is a standby, which takes no writes')
-  // "Durable" is our promise: an acknowledged row must outlive a crash of the server.
-  if (server.commit === 'off') await client.query('SET synchronous_commit TO local')
-  // When this process dies, a statement of ours that waits for a lock must not wake up long after
-  // and overwrite what our successor wrote. Servers before 14, and some systems, cannot see to that.
-  await unlessRefused(client.query("SET client_connection_check_interval TO '1s'"))
+  // A pooler gives out numbers of its own; the process behind it serves others as well.
+  const isOurs = Reflect.get(client, 'processID') === server.pid
+  if (isOurs) await set(client, saysTimeout ? 0 : statementTimeoutMs, server.commit)
+  else if (server.commit === 'off') throw new Error(NOT_DURABLE)
   for (const { pid, startedAt } of orphans) {
     await unlessRefused(
       client.query({
@@ -71,8 +84,18 @@ export async function logIn({ client }: Session, orphans: readonly Backend[]): P
       }),
     )
   }
-  // A pooler gives out numbers of its own; the process behind it serves others as well.
-  return Reflect.get(client, 'processID') === server.pid ? { pid: server.pid, startedAt: server.startedAt } : null
+  return isOurs ? { pid: server.pid, startedAt: server.startedAt } : null
+}
+
+/** Settings of our session. Behind a pooler they would be somebody else's with the next statement, and missing from ours. */
+async function set(client: Client, statementTimeoutMs: number, commit: string): Promise<void> {
+  // Not as a parameter of the start: poolers refuse those.
+  if (statementTimeoutMs > 0) await client.query(`SET statement_timeout TO ${statementTimeoutMs}`)
+  // "Durable" is our promise: an acknowledged row must outlive a crash of the server.
+  if (commit === 'off') await client.query('SET synchronous_commit TO local')
+  // When this process dies, a statement of ours that waits for a lock must not wake up long after
+  // and overwrite what our successor wrote. Servers before 14, and some systems, cannot see to that.
+  await unlessRefused(client.query("SET client_connection_check_interval TO '1s'"))
 }
 
 /** Ends the session now. What was not sent yet is never sent. */

@@ -2,7 +2,7 @@
  * `troupe/postgres`: rows into PostgreSQL tables, by upsert: writing a row twice changes nothing.
  * Needs the optional package `pg`.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep, systemClock } from '../../clock.ts'
 import { TroupeError, describeError, isTroupeError } from '../../errors.ts'
 import type { WriteResult } from '../broker-port.ts'
 import { PostgresConnection } from './connection.ts'
@@ -163,7 +163,7 @@ class PostgresSink implements Sink {
         return
       } catch (error) {
         if (judge(error) !== 'conflict' || conflicts === MAX_CONFLICTS) throw error
-        await delay(Math.random() * 20 * 2 ** conflicts)
+        await sleep(systemClock, Math.random() * 20 * 2 ** conflicts)
       }
     }
   }

@@ -1,4 +1,5 @@
 /** A declared table against the one in the database, and the statement that writes a batch into it. */
+import { createHash } from 'node:crypto'
 import { describeError } from '../../errors.ts'
 import type { PostgresConnection } from './connection.ts'
 import { isServerError } from './errors.ts'
@@ -16,7 +17,7 @@ export interface TableColumn {
 export interface TableStatement {
   /** As declared. */
   readonly table: string
-  /** Of the prepared statement. */
+  /** Of the prepared statement: its text's hash, so that no other process means another text by it. */
   readonly name: string
   readonly text: string
   readonly columns: readonly TableColumn[]
@@ -34,8 +35,6 @@ interface CatalogColumn {
   readonly may_update: boolean
   readonly may_select: boolean
 }
-
-let statements = 0
 
 /** Returns the statement, or what is wrong with the table: every problem, not the first. */
 export async function inspectTable(
@@ -79,9 +78,9 @@ export async function inspectTable(
     problems.push(`table ${table} has no primary key or unique index on exactly (${key})`)
   }
   if (problems.length > 0) return { problems }
-  statements += 1
-  const name = `troupe_upsert_${statements}`
-  return { statement: { table: destination.table, name, text: composeUpsert(table, columns), columns } }
+  const text = composeUpsert(table, columns)
+  const name = `troupe_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
+  return { statement: { table: destination.table, name, text, columns } }
 }
 
 /**

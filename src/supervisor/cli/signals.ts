@@ -1,5 +1,6 @@
 /** How a process started from the command line ends. Embedded, Troupe does none of this. */
 import process from 'node:process'
+import { sleepInBackground, systemClock } from '../../clock.ts'
 
 const stopSignals = ['SIGTERM', 'SIGINT'] as const
 export type StopSignal = (typeof stopSignals)[number]
@@ -20,11 +21,11 @@ export function onStopSignal(
   const listeners = stopSignals.map((signal) => {
     const listener = (): void => {
       if (first === null) {
-        first = { signal, atMs: Date.now() }
+        first = { signal, atMs: systemClock.now() }
         stop(signal)
         return
       }
-      if (first.signal === signal && Date.now() - first.atMs < SAME_PRESS_MS) return
+      if (first.signal === signal && systemClock.now() - first.atMs < SAME_PRESS_MS) return
       say(`${signal} again: ended at once; what was in flight is handled again`)
       removeAll()
       endOthers()
@@ -50,10 +51,10 @@ const EXIT_GRACE_MS = 2000
  */
 export function endProcess(exitCode: number, say: (line: string) => void): void {
   process.exitCode = exitCode
-  setTimeout(() => {
+  void sleepInBackground(EXIT_GRACE_MS).then(() => {
     // By kind only, and standard input and output (PipeWrap, TTYWrap) are among them.
     const held = [...new Set(process.getActiveResourcesInfo())].join(', ')
     say(`still held open after ${EXIT_GRACE_MS} ms, by one of ${held}; ended anyway`)
     process.exit()
-  }, EXIT_GRACE_MS).unref()
+  })
 }

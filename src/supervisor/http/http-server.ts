@@ -4,25 +4,25 @@
  */
 import { fastify, type FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
-import { decisions, type Decision, type ParkedRecord } from '../../actors/parking-lot.ts'
+import { decisions, type Decision } from '../../actors/parking-lot.ts'
 import { TroupeError, isTroupeError, type ErrorCode } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { Health, Readiness } from '../status/health.ts'
-
-/** A parent process asks its children first. */
-type Awaitable<Value> = Value | Promise<Value>
+import {
+  decideInGroup,
+  mergeHealth,
+  mergeParked,
+  mergeReadiness,
+  mergeStatus,
+  type AskedGroup,
+} from '../instances/merged-answers.ts'
 
 export interface HttpServerOptions {
   /** 0: any free one; the server says which. */
   readonly port: number
   readonly host: string
   readonly registry: Pick<Registry, 'metrics' | 'contentType'>
-  readonly health: () => Awaitable<Health>
-  readonly readiness: () => Awaitable<Readiness>
-  readonly status: () => Awaitable<object>
-  readonly parked: () => Awaitable<readonly ParkedRecord[]>
-  /** Throws NOT_PARKED, NO_DEAD_LETTER_TOPIC or PROCESS_UNREACHABLE. */
-  readonly decide: (id: string, decision: Decision) => Awaitable<void>
+  /** The process itself, or those that it has started: either way all is answered for the whole of them. */
+  readonly instances: AskedGroup
   readonly log: Log
 }
 
@@ -58,7 +58,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 function addRoutes(server: FastifyInstance, options: HttpServerOptions): void {
-  const { registry, health, readiness, status, log } = options
+  const { registry, instances, log } = options
   server.addHook('onSend', (_request, reply, payload, done) => {
     reply.header('cache-control', 'no-store')
     done(null, payload)
@@ -83,19 +83,19 @@ function addRoutes(server: FastifyInstance, options: HttpServerOptions): void {
     return await reply.type(registry.contentType).send(page)
   })
   server.get('/healthz', async (_request, reply) => {
-    const answer = await health()
+    const answer = await mergeHealth(instances)
     return await reply.code(answer.healthy ? 200 : 503).send(answer)
   })
   server.get('/readyz', async (_request, reply) => {
-    const answer = await readiness()
+    const answer = await mergeReadiness(instances)
     return await reply.code(answer.ready ? 200 : 503).send(answer)
   })
-  server.get('/status', () => status())
+  server.get('/status', () => mergeStatus(instances))
   addParking(server, options)
 }
 
-function addParking(server: FastifyInstance, { decide, log, parked }: HttpServerOptions): void {
-  server.get('/parked', async () => ({ records: await parked() }))
+function addParking(server: FastifyInstance, { instances, log }: HttpServerOptions): void {
+  server.get('/parked', async () => ({ records: await mergeParked(instances) }))
   // The body has to be JSON, which a form of some web page cannot send without asking this server first.
   server.post<{ Params: { '*': string } }>('/parked/*', async (request, reply) => {
     const { '*': id } = request.params
@@ -105,7 +105,7 @@ function addParking(server: FastifyInstance, { decide, log, parked }: HttpServer
         .code(400)
         .send({ error: `the body has to be {"decision": "…"} as JSON: ${decisions.join(', ')}` })
     }
-    await decide(id, decision)
+    await decideInGroup(instances, id, decision)
     log.info({ id, decision, from: request.ip }, `${decision} was decided for parked record ${id}, over HTTP`)
     return await reply.send({ id, decision })
   })

@@ -18,9 +18,10 @@ import {
   type ParentMessage,
   type Question,
 } from './instance-protocol.ts'
-import { createLog } from '../cli/log.ts'
+import { createLog } from '../log.ts'
 import type { MetricSnapshot } from './merged-metrics.ts'
 import { processRegistry } from '../http/process-registry.ts'
+import { ownAnswers } from './own-instance.ts'
 import { endProcess, onStopSignal } from '../cli/signals.ts'
 
 const stop = new AbortController()
@@ -47,11 +48,8 @@ function send(message: InstanceMessage): Promise<void> {
 }
 
 const answers: { readonly [Name in Question]: (of: Supervisor) => Answers[Name] | Promise<Answers[Name]> } = {
-  health: (of) => of.health(),
-  readiness: (of) => of.readiness(),
-  status: (of) => of.status(),
+  ...ownAnswers,
   metrics: async (of) => (await of.registry.getMetricsAsJSON()) as unknown as readonly MetricSnapshot[],
-  parked: (of) => of.parked(),
 }
 
 async function answer(id: number, find: (of: Supervisor) => unknown): Promise<void> {

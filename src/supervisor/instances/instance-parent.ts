@@ -2,6 +2,7 @@
 import client from 'prom-client'
 import { systemClock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import { Lookout } from '../../lookout.ts'
 import { instanceMetrics } from '../../metrics/metrics.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineEnd } from '../engine.ts'
@@ -9,7 +10,6 @@ import { startHttpServer, type HttpServer } from '../http/http-server.ts'
 import { forkInstance } from './instance-process.ts'
 import type { InstanceTask } from './instance-protocol.ts'
 import { instanceStates, Instances } from './instances.ts'
-import { decideInGroup, mergeHealth, mergeParked, mergeReadiness, mergeStatus } from './merged-answers.ts'
 import { MergedMetrics, type MetricSnapshot } from './merged-metrics.ts'
 import { processRegistry } from '../http/process-registry.ts'
 
@@ -36,12 +36,13 @@ const STOP_GRACE_MS = 30_000
 /** Starts them. Rejects with PORT_IN_USE, or OPTIONS_INVALID where the parent cannot listen. */
 export async function startInstances({ flags, log, module, options, signal }: InstancesRun): Promise<RunningInstances> {
   const metrics = new MergedMetrics()
+  const lookout = new Lookout(systemClock)
   const instances = new Instances({
     count: options.instances,
-    launch: (instance) => forkInstance({ instance, module, flags }),
+    launch: (instance) => forkInstance({ instance, module, flags }, lookout),
     restart: options.restart,
     stopTimeoutMs: options.drainTimeoutMs + STOP_GRACE_MS,
-    clock: systemClock,
+    clock: lookout,
     log,
     metrics,
   })
@@ -60,11 +61,7 @@ export async function startInstances({ flags, log, module, options, signal }: In
       port: options.http.port,
       host: options.http.host,
       registry: { contentType: registry.contentType, metrics: scrape },
-      health: () => mergeHealth(instances),
-      readiness: () => mergeReadiness(instances),
-      status: () => mergeStatus(instances),
-      parked: () => mergeParked(instances),
-      decide: (id, decision) => decideInGroup(instances, id, decision),
+      instances,
       log,
     })
   }
@@ -73,10 +70,12 @@ export async function startInstances({ flags, log, module, options, signal }: In
   }
   if (signal.aborted) onAbort()
   else signal.addEventListener('abort', onAbort, { once: true })
+  lookout.start()
   instances.start()
   return {
     finished: instances.finished.then(async (end) => {
       signal.removeEventListener('abort', onAbort)
+      lookout.stop()
       await server?.close()
       return end
     }),

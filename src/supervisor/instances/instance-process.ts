@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { extname } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import type { Clock } from '../../clock.ts'
 import type { Decision } from '../../actors/parking-lot.ts'
 import { TroupeError, fromWireError } from '../../errors.ts'
 import type { Answers, InstanceMessage, InstanceTask, ParentMessage, Question } from './instance-protocol.ts'
@@ -40,13 +41,13 @@ const EXIT_TIMEOUT_MS = 10_000
 const program = fileURLToPath(new URL(`./instance-child${extname(import.meta.url)}`, import.meta.url))
 
 /** Starts a process. It has this one's arguments, for `ps` and for an app that reads them. */
-export function forkInstance(task: InstanceTask): InstanceProcess {
+export function forkInstance(task: InstanceTask, clock: Clock): InstanceProcess {
   const child = fork(program, process.argv.slice(2), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // JSON would turn what is not a number into null.
     serialization: 'advanced',
   })
-  const instance = new ForkedInstance(child)
+  const instance = new ForkedInstance(child, clock)
   instance.send({ type: 'run', task })
   return instance
 }
@@ -60,12 +61,14 @@ export class ForkedInstance implements InstanceProcess {
   readonly started: Promise<void>
   readonly ended: Promise<InstanceEnd>
   readonly #child: ChildProcess
+  readonly #clock: Clock
   readonly #open = new Map<number, OpenQuestion>()
   #lastId = 0
   #error: Error | null = null
   #noteStarted: () => void = () => undefined
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, clock: Clock) {
+    this.#clock = clock
     this.#child = child
     this.started = new Promise((resolve) => {
       this.#noteStarted = resolve
@@ -87,11 +90,11 @@ export class ForkedInstance implements InstanceProcess {
     })
     child.once('disconnect', () => {
       // Where the native client cannot disconnect, even process.exit() waits for it, for ever.
-      const timer = setTimeout(() => {
+      const cancelTimer = this.#clock.after(EXIT_TIMEOUT_MS, () => {
         this.kill()
-      }, EXIT_TIMEOUT_MS)
+      })
       child.once('close', () => {
-        clearTimeout(timer)
+        cancelTimer()
       })
     })
   }
@@ -111,17 +114,17 @@ export class ForkedInstance implements InstanceProcess {
   #answer(question: (id: number) => ParentMessage): Promise<unknown> {
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const cancelTimer = this.#clock.after(ANSWER_TIMEOUT_MS, () => {
         this.#open.delete(id)
         reject(unreachable(`does not answer within ${ANSWER_TIMEOUT_MS} ms`))
-      }, ANSWER_TIMEOUT_MS)
+      })
       this.#open.set(id, {
         resolve: (value) => {
-          clearTimeout(timer)
+          cancelTimer()
           resolve(value)
         },
         reject: (error) => {
-          clearTimeout(timer)
+          cancelTimer()
           reject(error)
         },
       })

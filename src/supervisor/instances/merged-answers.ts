@@ -1,12 +1,28 @@
-/** What several processes say together, on the HTTP port of their parent. Each answer names the instance it is of. */
+/** What the processes of an app say together, be they one or several: each answer names the instance it is of. */
 import type { Decision, ParkedRecord } from '../../actors/parking-lot.ts'
 import { TroupeError, describeError, isTroupeError } from '../../errors.ts'
 import type { Health, Readiness } from '../status/health.ts'
+import type { InstanceProcess } from './instance-process.ts'
 import type { Answers, Question } from './instance-protocol.ts'
-import type { Instance, InstanceState, Instances } from './instances.ts'
+import type { Instance, InstanceState } from './instances.ts'
 import type { EngineStatus } from '../status/status.ts'
 
-type Group = Pick<Instances, 'all' | 'isStopping'>
+/** As much of an instance as is needed to ask it. */
+export interface AskedInstance extends Omit<Instance, 'process'> {
+  readonly process: AskedProcess | null
+}
+
+interface AskedProcess extends Pick<InstanceProcess, 'pid' | 'decide'> {
+  ask<Name extends Asked>(question: Name): Promise<Answers[Name]>
+}
+
+/** Metrics are added up on a path of their own. */
+export type Asked = Exclude<Question, 'metrics'>
+
+export interface AskedGroup {
+  readonly all: readonly AskedInstance[]
+  readonly isStopping: boolean
+}
 
 export interface InstanceStatus {
   readonly instance: number
@@ -31,7 +47,7 @@ export interface ParkedInInstance extends ParkedRecord {
  * Healthy when all that run are. One that is being started again is in good hands: whoever acts on
  * this would only end the others too.
  */
-export async function mergeHealth(group: Group): Promise<Health> {
+export async function mergeHealth(group: AskedGroup): Promise<Health> {
   const answers = await Promise.all(
     group.all.map(async (instance): Promise<Health> => {
       const answer = await answerOf(instance, 'health')
@@ -43,7 +59,7 @@ export async function mergeHealth(group: Group): Promise<Health> {
 }
 
 /** Ready when all are. */
-export async function mergeReadiness(group: Group): Promise<Readiness> {
+export async function mergeReadiness(group: AskedGroup): Promise<Readiness> {
   const answers = await Promise.all(
     group.all.map(async (instance): Promise<Readiness> => {
       const answer = await answerOf(instance, 'readiness')
@@ -54,7 +70,7 @@ export async function mergeReadiness(group: Group): Promise<Readiness> {
   return { ready: !group.isStopping && answers.every(({ ready }) => ready), reasons: namedReasons(answers) }
 }
 
-export async function mergeStatus(group: Group): Promise<InstancesStatus> {
+export async function mergeStatus(group: AskedGroup): Promise<InstancesStatus> {
   const instances = await Promise.all(
     group.all.map(async (instance): Promise<InstanceStatus> => {
       const answer = await answerOf(instance, 'status')
@@ -67,7 +83,7 @@ export async function mergeStatus(group: Group): Promise<InstancesStatus> {
 }
 
 /** Rejects with PROCESS_UNREACHABLE when one does not answer: a list without its records would be wrong. */
-export async function mergeParked(group: Group): Promise<readonly ParkedInInstance[]> {
+export async function mergeParked(group: AskedGroup): Promise<readonly ParkedInInstance[]> {
   const lists = await Promise.all(
     group.all.map(async (instance) => {
       const answer = await answerOf(instance, 'parked')
@@ -79,10 +95,10 @@ export async function mergeParked(group: Group): Promise<readonly ParkedInInstan
 }
 
 /** Asks all: the one that has the record does it. Rejects with NOT_PARKED, NO_DEAD_LETTER_TOPIC or PROCESS_UNREACHABLE. */
-export async function decideInGroup(group: Group, id: string, decision: Decision): Promise<void> {
+export async function decideInGroup(group: AskedGroup, id: string, decision: Decision): Promise<void> {
   const refusals = await Promise.all(
     group.all.map(async ({ number, process, state }): Promise<TroupeError | null> => {
-      if (process === null || state !== 'running') return notParked(id, group)
+      if (process === null || state !== 'running') return notParked(id)
       try {
         await process.decide(id, decision)
         return null
@@ -95,12 +111,12 @@ export async function decideInGroup(group: Group, id: string, decision: Decision
   if (refusals.includes(null)) return
   // What says more than "not here" goes first: it may be the word of the one that has the record.
   const refusal = refusals.find((error) => error?.code !== 'NOT_PARKED')
-  throw refusal ?? notParked(id, group)
+  throw refusal ?? notParked(id)
 }
 
 /** Null: it does not run, or not any more. An error: it does not answer. */
-async function answerOf<Name extends Question>(
-  instance: Instance,
+async function answerOf<Name extends Asked>(
+  instance: AskedInstance,
   question: Name,
 ): Promise<Answers[Name] | Error | null> {
   const { process, state } = instance
@@ -112,12 +128,15 @@ async function answerOf<Name extends Question>(
   }
 }
 
+/** Of a single one nobody asks which it is. */
 function namedReasons(answers: readonly { readonly reasons: readonly string[] }[]): string[] {
+  const [only, ...others] = answers
+  if (only !== undefined && others.length === 0) return [...only.reasons]
   return answers.flatMap(({ reasons }, index) => reasons.map((reason) => `instance ${index + 1}: ${reason}`))
 }
 
-function notParked(id: string, { all }: Group): TroupeError {
-  return new TroupeError('NOT_PARKED', `record ${id} is not parked in any of ${all.length} instances`)
+function notParked(id: string): TroupeError {
+  return new TroupeError('NOT_PARKED', `record ${id} is not parked here`)
 }
 
 function unreachable(instance: number, cause: unknown): TroupeError {

@@ -1,5 +1,6 @@
 /** Which record the safe position of a partition waits for, since when, at which attempt and why. Found on demand. */
 import type { Invocation } from '../../actors/invocation.ts'
+import type { InputProgress } from '../../actors/input-progress.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
 import type { WireError } from '../../errors.ts'
 
@@ -22,18 +23,20 @@ export interface SinkTrouble {
   readonly reason: string
 }
 
-/** null: nothing is unfinished. */
+/** What the position of one input waits for; null: nothing is unfinished. */
 export function findBlockingRecord(
   actor: PartitionActor,
+  { held, partition, topic, tracker }: InputProgress,
   nowMs: number,
   troubles: readonly SinkTrouble[],
 ): BlockingRecord | null {
-  const oldest = actor.tracker.oldestUnfinished
+  const oldest = tracker.oldestUnfinished
   if (oldest === null) return null
   const { offset } = oldest
-  const id = `${actor.topic}/${actor.partition}/${offset}`
-  const { halt, oldestHeld } = actor
-  if (halt?.offset === offset) {
+  const id = `${topic}/${partition}/${offset}`
+  const { halt } = actor
+  const oldestHeld = held.oldest
+  if (halt?.id === id) {
     return { id, offset, stage: 'halted', attempt: halt.attempt, forMs: nowMs - halt.sinceMs, why: halt.reason }
   }
   if (oldestHeld?.sequence !== oldest.sequence) {

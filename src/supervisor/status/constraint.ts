@@ -59,7 +59,7 @@ function judge(sample: ActorSample, context: ConstraintContext): Constraint {
     (isFull(sample) && held.ready > 0 ? fullExecutor(sample, held, context) : null) ??
     intakeStopped(sample, open, context) ??
     openIntake(sample, open, held, context) ??
-    input(sample, partitions, open)
+    input(partitions, open)
   )
 }
 
@@ -196,7 +196,7 @@ function waiting(partitions: readonly PartitionLoad[]): Constraint {
   return { by: 'retries', subject: null, why }
 }
 
-function input({ sinks }: ActorSample, all: readonly PartitionLoad[], open: readonly PartitionLoad[]): Constraint {
+function input(all: readonly PartitionLoad[], open: readonly PartitionLoad[]): Constraint {
   const backlog = backlogOf(open)
   const closed = all.filter((partition) => !open.includes(partition))
   if (backlog === 0 && backlogOf(closed) > 0) return stopped(closed)
@@ -204,13 +204,31 @@ function input({ sinks }: ActorSample, all: readonly PartitionLoad[], open: read
     const why = `the broker gives no more: ${many(backlog, 'record')} are left in the log, and what was read does not wait here`
     return { by: 'input', subject: null, why }
   }
-  const queued = sinks.reduce((sum, sink) => sum + sink.queued, 0)
-  const rest = queued === 0 ? '' : `; ${many(queued, 'output')} are being written`
-  return {
-    by: 'input',
-    subject: null,
-    why: `there is nothing more to take: what comes in is handled as it comes${rest}`,
-  }
+  const places = placesOf(sumOf(all))
+  const why =
+    places.length === 0
+      ? 'there is nothing more to take: what comes in is handled as it comes'
+      : `all that the log has is read; of that ${places.join(', ')}`
+  return { by: 'input', subject: null, why }
+}
+
+/** Where the records stand that were read and are not finished. Empty: there are none. */
+function placesOf(held: Held): string[] {
+  const places: readonly (readonly [count: number, one: string, several: string])[] = [
+    [held.ready, 'is ready', 'are ready'],
+    [held.atHandler, 'is at the handler', 'are at the handler'],
+    [held.atSinks, 'waits for its outputs', 'wait for their outputs'],
+    [held.parked, 'is parked', 'are parked'],
+    [
+      held.waiting - held.parked,
+      'waits for another attempt or behind a failed one',
+      'wait for another attempt or behind a failed one',
+    ],
+    [held.behind, 'waits for others of its key or partition', 'wait for others of their key or partition'],
+  ]
+  return places.flatMap(([count, one, several]) =>
+    count > 0 ? [`${many(count, 'record')} ${count === 1 ? one : several}`] : [],
+  )
 }
 
 /** Records that are still in the log. The end of the log is asked for every few seconds only. */

@@ -1,7 +1,7 @@
 /**
  * Health is about this process, not about its brokers: a restart would not bring those back. Not
  * healthy is what a restart, or an operator, has to end: a dead poll loop, an actor that stopped on
- * a record, work that goes nowhere.
+ * a record, work that goes nowhere, an answer that is overdue.
  *
  * Stalled is not idle: idle has nothing to do. Nor is it what waits for something that is known: a
  * sink that is away (/readyz says so), the next attempt of a record, an operator's word on a parked
@@ -22,7 +22,7 @@ export interface Readiness {
 
 /** The loop polls at least ten times a second; this long without one means that it is dead or the event loop is held. */
 const MAX_POLL_AGE_MS = 60_000
-/** This long without an attempt that ends or a record that comes, on top of what one attempt may take. */
+/** This long without an attempt that ends or a record that comes, on top of what one attempt may take: twice its limit. */
 const MAX_SILENCE_MS = 60_000
 /** The log's end is asked for every few seconds; an older one says nothing of the brokers now. */
 const MAX_LOG_END_AGE_MS = 30_000
@@ -31,23 +31,34 @@ export function describeHealth(view: EngineView): Health {
   const reasons: string[] = []
   if (view.state === 'ended') reasons.push('the supervisor has ended')
   if (view.state === 'running' && !view.isRestarting) {
-    const ageMs = view.lastPollAtMs === null ? 0 : view.nowMs - view.lastPollAtMs
+    const ageMs = view.lastPollAtMs === null ? 0 : view.seenSince(view.lastPollAtMs)
     if (ageMs > MAX_POLL_AGE_MS) reasons.push(`the poll loop has not come round for ${seconds(ageMs)}`)
     else reasons.push(...view.actors.flatMap((actor) => describeStuckWork(actor, view)), ...describeDryIntake(view))
   }
-  for (const { halt, partition, topic } of view.actors) {
-    if (halt !== null) reasons.push(`${topic}/${partition} has stopped on record ${halt.id}: ${halt.reason}`)
+  for (const { halt, id } of view.actors) {
+    if (halt !== null) reasons.push(`${id} has stopped on record ${halt.id}: ${halt.reason}`)
   }
+  reasons.push(...describeLeftOvers(view))
+  reasons.push(...view.stats.waits.describeOverdue())
   return { healthy: reasons.length === 0, reasons }
 }
 
+/** Nobody can end what ignores its signal, but a restart does. */
+function describeLeftOvers({ app, stats }: EngineView): string[] {
+  return app.actors.flatMap(({ concurrency, name }) => {
+    const { leftOverCalls, leftOverHandler } = stats.actor(name)
+    if (leftOverCalls < concurrency) return []
+    const which = `${leftOverCalls} calls of handler ${leftOverHandler ?? name} that were given up and do not end`
+    return [`actor ${name} can do nothing: ${which} take all its places (concurrency ${concurrency})`]
+  })
+}
+
 /** Records in flight, and no attempt ends: neither a retry, nor a sink that is away, nor a parked record explains it. */
-function describeStuckWork(actor: PartitionActor, { nowMs, troubles }: EngineView): string[] {
-  const silentMs = nowMs - actor.progressAtMs
+function describeStuckWork(actor: PartitionActor, { seenSince, troubles }: EngineView): string[] {
+  const silentMs = seenSince(actor.progressAtMs)
   const canGoOn = actor.hasWorkAtHandler || (actor.hasWorkAtSinks && troubles.length === 0)
-  if (actor.halt !== null || !canGoOn || silentMs <= MAX_SILENCE_MS + actor.actor.handlerTimeoutMs) return []
-  const at = `${actor.topic}/${actor.partition}`
-  return [`${at} has ${actor.heldRecords} records in flight and finished none for ${seconds(silentMs)}`]
+  if (actor.halt !== null || !canGoOn || silentMs <= MAX_SILENCE_MS + 2 * actor.actor.handlerTimeoutMs) return []
+  return [`${actor.id} has ${actor.heldRecords} records in flight and finished none for ${seconds(silentMs)}`]
 }
 
 /**
@@ -56,20 +67,21 @@ function describeStuckWork(actor: PartitionActor, { nowMs, troubles }: EngineVie
  * threads that have enough are brought no more, and whether they get on is judged by what they have.
  */
 function describeDryIntake(view: EngineView): string[] {
-  const { actors, app, bytesInFlight, nowMs, recordsInFlight, stats, troubles } = view
+  const { actors, app, bytesInFlight, nowMs, recordsInFlight, seenSince, troubles } = view
   const hasRoom = recordsInFlight < app.intake.maxRecords && bytesInFlight < app.intake.maxBytes
-  const silentMs = Math.min(...actors.map((actor) => nowMs - actor.progressAtMs))
+  const silentMs = Math.min(...actors.map((actor) => seenSince(actor.progressAtMs)))
   if (!hasRoom || troubles.length > 0 || silentMs <= MAX_SILENCE_MS) return []
   if (actors.some(({ readyRecordCount }) => readyRecordCount > 0)) return []
-  return actors.flatMap((actor) => {
-    const numbers = stats.partition(actor.actor.name, actor.topic, actor.partition)
-    const { isPaused, lag, lagSinceMs, logEndAtMs } = numbers
-    if (isPaused || actor.heldRecords > 0 || lag === null || lag === 0) return []
-    const isSeenNow = logEndAtMs !== null && nowMs - logEndAtMs <= MAX_LOG_END_AGE_MS
-    const isSeenForLong = lagSinceMs !== null && nowMs - lagSinceMs > MAX_SILENCE_MS
-    if (!isSeenNow || !isSeenForLong) return []
-    return [`${actor.topic}/${actor.partition} has a lag of ${lag} and nothing was read for ${seconds(silentMs)}`]
-  })
+  return actors
+    .flatMap(({ inputs }) => inputs)
+    .flatMap(({ held, partition, stats, topic }) => {
+      const { isPaused, lag, lagSinceMs, logEndAtMs } = stats
+      if (isPaused || held.count > 0 || lag === null || lag === 0) return []
+      const isSeenNow = logEndAtMs !== null && nowMs - logEndAtMs <= MAX_LOG_END_AGE_MS
+      const isSeenForLong = lagSinceMs !== null && seenSince(lagSinceMs) > MAX_SILENCE_MS
+      if (!isSeenNow || !isSeenForLong) return []
+      return [`${topic}/${partition} has a lag of ${lag} and nothing was read for ${seconds(silentMs)}`]
+    })
 }
 
 function seconds(ms: number): string {

@@ -38,6 +38,9 @@ export interface ActorStatus {
   readonly advice: Advice
   /** What keeps the actor from doing more, over the last seconds. null: not known yet. */
   readonly constraint: BindingConstraint | null
+  /** Attempts whose handler ignored its abort signal, since the start; and the calls of those that have not ended. */
+  readonly attemptsGivenUp: number
+  readonly leftOverCalls: number
 }
 
 const INTERVAL_MS = 1_000
@@ -84,12 +87,15 @@ export class LoadWatch {
     return this.#watched.map((watched) => {
       const { actor, cost } = watched
       const elsewhere = cost.crossing === null ? this.#crossingElsewhere() : null
+      const { attemptsGivenUp, leftOverCalls } = this.#options.stats.actor(actor.name)
       return {
         name: actor.name,
         runOn: actor.runOn,
         cost,
         advice: advise(actor.runOn, cost, elsewhere),
         constraint: this.#constraintOf(watched),
+        attemptsGivenUp,
+        leftOverCalls,
       }
     })
   }

@@ -2,9 +2,11 @@
  * What one actor is at, at one moment: plain numbers, so that what they mean (`constraint.ts`) can be told and tested
  * without an engine. Taken now and then over all that it owns, never for a record.
  */
+import type { HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
 import type { Dispatcher } from '../../actors/executors/dispatcher.ts'
-import type { ActorLoad, IntakeStop, LargestLane, PartitionActor } from '../../actors/partition-actor.ts'
-import type { HandlerManifest } from '../../actors/threads/thread-protocol.ts'
+import type { InputProgress } from '../../actors/input-progress.ts'
+import type { ActorLoad, IntakeStop, LargestLane } from '../../actors/actor-load.ts'
+import type { PartitionActor } from '../../actors/partition-actor.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { SinkTrouble } from './blocking-record.ts'
@@ -48,7 +50,7 @@ export interface ActorSample {
 export interface LoadView {
   readonly nowMs: number
   readonly actors: readonly PartitionActor[]
-  readonly intakeStopsOf: (actor: PartitionActor) => PartitionLoad['stops']
+  readonly intakeStopsOf: (actor: PartitionActor, input: InputProgress) => PartitionLoad['stops']
   readonly recordsInFlight: number
   readonly bytesInFlight: number
   readonly troubles: readonly SinkTrouble[]
@@ -84,14 +86,17 @@ export function sampleActor(
   }
 }
 
-function samplePartition(owner: PartitionActor, { intakeStopsOf, stats }: LoadView): PartitionLoad {
-  const { topic, partition, load } = owner
+/** What it holds is counted for the actor as a whole: with the first of its inputs. */
+function samplePartition(owner: PartitionActor, { intakeStopsOf }: LoadView): PartitionLoad {
+  const { load } = owner
+  const input = owner.inputs[0]!
+  const { partition, stats, topic } = input
   return {
     ...load,
     topic,
     partition,
-    lag: stats.partition(owner.actor.name, topic, partition).lag,
-    stops: intakeStopsOf(owner),
+    lag: stats.lag,
+    stops: intakeStopsOf(owner, input),
     largestLane: behindOthers(load) * 2 >= load.held && load.held > 0 ? owner.largestLane : null,
   }
 }

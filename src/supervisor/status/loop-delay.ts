@@ -1,4 +1,5 @@
 /** Measures how late timers fire on the main thread: whatever blocks it delays polls, commits and probes. */
+import { inBackground, systemClock } from '../../clock.ts'
 import type { Histogram } from '../../metrics/stats.ts'
 
 const PERIOD_MS = 100
@@ -16,14 +17,10 @@ export function loopBusyShare(): () => number {
 
 /** Observes seconds until the returned function is called. Keeps no process alive. */
 export function watchLoopDelay(histogram: Histogram): () => void {
-  let dueAtMs = performance.now() + PERIOD_MS
-  const timer = setInterval(() => {
-    const nowMs = performance.now()
+  let dueAtMs = systemClock.now() + PERIOD_MS
+  return inBackground(PERIOD_MS, () => {
+    const nowMs = systemClock.now()
     histogram.observe(Math.max(0, nowMs - dueAtMs) / 1000)
     dueAtMs = nowMs + PERIOD_MS
-  }, PERIOD_MS)
-  timer.unref()
-  return () => {
-    clearInterval(timer)
-  }
+  })
 }

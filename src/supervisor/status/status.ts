@@ -1,6 +1,8 @@
 /** What /status says: for each actor what a record costs and what keeps it from doing more, for each partition how far it is and what holds it back. */
 import type { WaitingKeys } from '../../actors/key-brake.ts'
-import type { IntakeStop, PartitionActor } from '../../actors/partition-actor.ts'
+import type { InputProgress } from '../../actors/input-progress.ts'
+import type { IntakeStop } from '../../actors/actor-load.ts'
+import type { PartitionActor } from '../../actors/partition-actor.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
@@ -10,6 +12,8 @@ export interface EngineView {
   readonly app: ResolvedApp
   readonly nowMs: number
   readonly startedAtMs: number
+  /** How much of the time since then this process has seen, who may have stood still. */
+  readonly seenSince: (atMs: number) => number
   readonly state: 'starting' | 'running' | 'stopping' | 'ended'
   readonly isRestarting: boolean
   /** Clock time of the last poll that came back; null before the first membership. */
@@ -18,7 +22,6 @@ export interface EngineView {
   readonly bytesInFlight: number
   readonly actors: readonly PartitionActor[]
   readonly troubles: readonly SinkTrouble[]
-  readonly isStoppedByUser: (actor: PartitionActor) => boolean
   readonly stats: EngineStats
 }
 
@@ -91,26 +94,26 @@ export function describeStatus(view: EngineView, actors: readonly ActorStatus[])
     })),
     threads: { ...stats.threads },
     actors,
-    partitions: view.actors.map((actor) => describePartition(actor, view)),
+    partitions: view.actors.flatMap((actor) => actor.inputs.map((input) => describePartition(actor, input, view))),
   }
 }
 
-function describePartition(actor: PartitionActor, view: EngineView): PartitionStatus {
-  const { nowMs, stats, troubles } = view
-  const numbers = stats.partition(actor.actor.name, actor.topic, actor.partition)
+function describePartition(actor: PartitionActor, input: InputProgress, view: EngineView): PartitionStatus {
+  const { nowMs, troubles } = view
+  const { held, partition, stats, topic, tracker } = input
   const { waitingKeys } = actor
   return {
     actor: actor.actor.name,
-    topic: actor.topic,
-    partition: actor.partition,
+    topic,
+    partition,
     epoch: actor.epoch,
-    safePosition: actor.tracker.safePosition,
-    committedPosition: numbers.committedPosition,
-    lag: numbers.lag,
-    inFlight: actor.heldRecords,
-    isPaused: numbers.isPaused,
-    intakeStoppedBy: intakeStopsOf(actor, view),
-    waitsFor: findBlockingRecord(actor, nowMs, troubles),
+    safePosition: tracker.safePosition,
+    committedPosition: stats.committedPosition,
+    lag: stats.lag,
+    inFlight: held.count,
+    isPaused: stats.isPaused,
+    intakeStoppedBy: intakeStopsOf(actor, input),
+    waitsFor: findBlockingRecord(actor, input, nowMs, troubles),
     waitingKeys: waitingKeys.records === 0 ? null : waitingKeys,
     halted:
       actor.halt === null
@@ -119,11 +122,8 @@ function describePartition(actor: PartitionActor, view: EngineView): PartitionSt
   }
 }
 
-export function intakeStopsOf(
-  actor: PartitionActor,
-  { isStoppedByUser, stats }: Pick<EngineView, 'isStoppedByUser' | 'stats'>,
-): PartitionStatus['intakeStoppedBy'] {
-  const { isPaused } = stats.partition(actor.actor.name, actor.topic, actor.partition)
-  const stops = isStoppedByUser(actor) ? [...actor.intakeStops, 'user' as const] : actor.intakeStops
-  return stops.length === 0 && isPaused ? ['limit'] : stops
+export function intakeStopsOf(actor: PartitionActor, input: InputProgress): PartitionStatus['intakeStoppedBy'] {
+  const own = actor.intakeStopsOf(input)
+  const stops = input.isStoppedByUser ? [...own, 'user' as const] : own
+  return stops.length === 0 && input.isPaused ? ['limit'] : stops
 }

@@ -5,7 +5,7 @@
  *
  * `broker.client(name)` is one process at it; the fake is itself a Broker, for tests with one process.
  */
-import type { Broker, BrokerConsumer, BrokerProducer, StoredPosition } from '../../streams/broker-port.ts'
+import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader, StoredPosition } from '../../streams/broker-port.ts'
 import type { Clock } from '../../clock.ts'
 import { bytes as rawBytes } from '../../streams/flows/codec.ts'
 import { EffectEncoder, topic as nameTopic, type Key, type RecordOptions } from '../../streams/flows/flow.ts'
@@ -16,7 +16,7 @@ import type { Latency } from './fake-connection.ts'
 import type { FakeBrokerEvent } from './fake-events.ts'
 import type { FakeFaults } from './fake-faults.ts'
 import { FakeGroup } from './fake-group.ts'
-import { FakeLog, type FakeLogOptions } from '../fake-log.ts'
+import { FakeLog, type FakeLogOptions, type FakeTransaction } from '../fake-log.ts'
 import { Random } from '../random.ts'
 
 export interface FakeBrokerOptions {
@@ -64,6 +64,7 @@ export class FakeBroker implements Broker {
   readonly #options: FakeBrokerOptions
   readonly #groups = new Map<string, FakeGroup>()
   readonly #clients = new Map<string, FakeClient>()
+  #topicCount = 0
 
   constructor(options: FakeBrokerOptions) {
     this.#options = options
@@ -84,7 +85,7 @@ export class FakeBroker implements Broker {
     )
     this.faults = this.#cluster.faults
     this.#cluster.onAppended = (log) => {
-      this.#wake((consumer) => consumer.reads(log))
+      for (const client of this.#clients.values()) client.wake(log)
     }
   }
 
@@ -94,7 +95,19 @@ export class FakeBroker implements Broker {
     if (this.#cluster.topics.has(name)) throw new RangeError(`topic ${name} exists already`)
     const logs = Array.from({ length: partitionCount }, (_, at) => new FakeLog(name, at, options))
     this.#cluster.topics.set(name, logs)
+    this.#cluster.topicIds.set(name, `${name}#${(this.#topicCount += 1)}`)
     for (const group of this.#groups.values()) group.noteMetadataChange()
+  }
+
+  /** The coordinator forgets what was committed of it, as Kafka's does. */
+  deleteTopic(name: string): void {
+    this.#logs(name)
+    this.#cluster.topics.delete(name)
+    this.#cluster.topicIds.delete(name)
+    for (const group of this.#groups.values()) {
+      group.forgetTopic(name)
+      group.noteMetadataChange()
+    }
   }
 
   addPartitions(name: string, partitionCount: number): void {
@@ -119,6 +132,21 @@ export class FakeBroker implements Broker {
     const log = this.log(of)
     log.appendMarkers(count)
     this.#cluster.onAppended(log)
+  }
+
+  /** A transaction of somebody else's on one partition. */
+  beginTransaction(of: TopicPartition): FakeTransaction {
+    const log = this.log(of)
+    const transaction = log.beginTransaction()
+    const told = (end: () => void) => (): void => {
+      end()
+      this.#cluster.onAppended(log)
+    }
+    return {
+      append: (record) => transaction.append(record),
+      commit: told(() => transaction.commit()),
+      abort: told(() => transaction.abort()),
+    }
   }
 
   /** Compaction: records that `keep` refuses leave gaps. */
@@ -209,10 +237,8 @@ export class FakeBroker implements Broker {
     return this.client('main').producer(name)
   }
 
-  #wake(concerns: (consumer: { reads(of: TopicPartition): boolean }) => boolean): void {
-    for (const client of this.#clients.values()) {
-      for (const consumer of client.consumers) if (concerns(consumer)) consumer.wake()
-    }
+  reader(name: string): BrokerReader {
+    return this.client('main').reader(name)
   }
 
   #logs(topic: string): FakeLog[] {

@@ -2,12 +2,14 @@
  * One process at a fake broker: a broker port of its own, whose consumers and producers share its
  * fate. Give the engine in it this client's clock, and a freeze or a crash stops the engine as well.
  */
-import type { Broker, BrokerConsumer, BrokerProducer } from '../../streams/broker-port.ts'
+import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader } from '../../streams/broker-port.ts'
 import { FakeConnection } from './fake-connection.ts'
 import { FakeConsumer } from './fake-consumer.ts'
 import type { FakeGroup } from './fake-group.ts'
 import { FakeProducer } from './fake-producer.ts'
+import { FakeReader } from './fake-reader.ts'
 import type { FakeCluster } from './fake-cluster.ts'
+import type { FakeLog } from '../fake-log.ts'
 import { ProcessClock } from '../process-clock.ts'
 
 /** Where a process may crash: an output is durable (and nobody knows yet), a position was stored, a commit stands. */
@@ -21,6 +23,7 @@ export class FakeClient implements Broker {
   readonly #group: FakeGroup
   readonly #instanceId: string | null
   readonly #consumers: FakeConsumer[] = []
+  readonly #readers: FakeReader[] = []
   #crashAt: { readonly step: CrashStep; left: number } | null = null
   #cancelSession: (() => void) | null = null
 
@@ -36,8 +39,9 @@ export class FakeClient implements Broker {
     return this.clock.isKilled
   }
 
-  get consumers(): readonly FakeConsumer[] {
-    return this.#consumers
+  /** Something has come to this log: polls that wait for it look again. */
+  wake(log: FakeLog): void {
+    for (const client of [...this.#consumers, ...this.#readers]) if (client.reads(log)) client.wake()
   }
 
   consumer(): BrokerConsumer {
@@ -53,6 +57,7 @@ export class FakeClient implements Broker {
       group: this.#group,
       faults: this.#cluster.faults,
       topics: this.#cluster.topics,
+      topicIds: this.#cluster.topicIds,
       observe: this.#cluster.observe,
       onSilent: (memberId) => {
         options.clock.after(options.sessionTimeoutMs, () => {
@@ -78,6 +83,20 @@ export class FakeClient implements Broker {
       observe: this.#cluster.observe,
       onStep: this.#onStep,
     })
+  }
+
+  reader(name: string): BrokerReader {
+    const { faults, options, random, topics } = this.#cluster
+    const reader = new FakeReader({
+      ...options,
+      clock: this.clock,
+      random: random.fork(`${this.name}/${name}/${this.#readers.length}`),
+      connection: this.#connect(name),
+      faults,
+      topics,
+    })
+    this.#readers.push(reader)
+    return reader
   }
 
   /**

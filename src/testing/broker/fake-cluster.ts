@@ -2,7 +2,7 @@
 import type { Clock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
 import type { WriteResult } from '../../streams/broker-port.ts'
-import type { OutputRecord } from '../../streams/record.ts'
+import { partitionName, type OutputRecord, type TopicPartition } from '../../streams/record.ts'
 import type { Latency } from './fake-connection.ts'
 import type { FakeBrokerEvent } from './fake-events.ts'
 import { FakeFaults } from './fake-faults.ts'
@@ -27,6 +27,8 @@ export class FakeCluster {
   readonly random: Random
   readonly faults: FakeFaults = new FakeFaults()
   readonly topics: Map<string, FakeLog[]> = new Map<string, FakeLog[]>()
+  /** Of each topic that exists; no two topics ever have the same. */
+  readonly topicIds: Map<string, string> = new Map<string, string>()
   /** Records that stand in no order of keys: their partition is drawn. */
   readonly #partitions: Random
   readonly observe: (event: FakeBrokerEvent) => void
@@ -77,8 +79,14 @@ export class FakeCluster {
     let size = (key?.byteLength ?? 0) + (value?.byteLength ?? 0)
     for (const [name, content] of headers) size += name.length + (content?.byteLength ?? 0)
     if (size <= log.maxRecordBytes) return null
-    return new TroupeError('SINK_REFUSED', `a record of ${size} bytes is too large for topic ${topic}`)
+    return new TroupeError('RECORD_TOO_LARGE', `a record of ${size} bytes is too large for topic ${topic}`)
   }
+}
+
+export function findLog(all: ReadonlyMap<string, readonly FakeLog[]>, of: TopicPartition): FakeLog {
+  const log = all.get(of.topic)?.[of.partition]
+  if (log === undefined) throw new TroupeError('TOPIC_MISSING', `there is no partition ${partitionName(of)}`)
+  return log
 }
 
 /** Partitions of each topic that exists. */

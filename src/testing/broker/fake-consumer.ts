@@ -17,10 +17,12 @@ import type {
   StoredPosition,
   Watermarks,
 } from '../../streams/broker-port.ts'
-import { partitionName, type SourceRecord, type TopicPartition } from '../../streams/record.ts'
-import { drawLatencyMs, type FakeConnection, type Latency } from './fake-connection.ts'
-import { countPartitions } from './fake-cluster.ts'
+import type { TopicDescription } from '../../streams/broker-port.ts'
+import { type SourceRecord, type TopicPartition } from '../../streams/record.ts'
+import type { FakeConnection, Latency } from './fake-connection.ts'
+import { countPartitions, findLog } from './fake-cluster.ts'
 import { FakeFetcher } from './fake-fetcher.ts'
+import { FakePolls, type Served } from './fake-polls.ts'
 import type { FakeFaults } from './fake-faults.ts'
 import type { FakeGroup } from './fake-group.ts'
 import type { FakeLog } from '../fake-log.ts'
@@ -45,17 +47,12 @@ export interface FakeConsumerOptions {
   readonly maxRunRecords: number
   readonly pollLatencyMs: Latency
   readonly topics: ReadonlyMap<string, readonly FakeLog[]>
+  readonly topicIds: ReadonlyMap<string, string>
   readonly observe: (event: FakeBrokerEvent) => void
   /** A static member ended: its group waits for it until its session is over. */
   readonly onSilent: (memberId: string) => void
   /** A step was reached at which this process may have to crash. */
   readonly onStep: (step: 'stored' | 'committed') => void
-}
-
-interface Poll {
-  readonly maxRecords: number
-  readonly endsAtMs: number
-  readonly resolve: (records: readonly SourceRecord[]) => void
 }
 
 export class FakeConsumer implements BrokerConsumer {
@@ -68,12 +65,9 @@ export class FakeConsumer implements BrokerConsumer {
   #connecting: Promise<void> | null = null
   #ending: Promise<void> | null = null
 
-  #poll: Poll | null = null
+  readonly #polls: FakePolls
   #polledAtMs = 0
   #cancelPollWatch: (() => void) | null = null
-  #cancelPollTimer: (() => void) | null = null
-  /** When the poll under way is looked at next. */
-  #serveAtMs = Infinity
   /** Callbacks that wait for a poll. */
   readonly #callbacks: ((events: BrokerConsumerEvents) => void)[] = []
 
@@ -81,6 +75,7 @@ export class FakeConsumer implements BrokerConsumer {
     this.#options = options
     const { clock, connection, group, heartbeatIntervalMs, instanceId, name, process, random, strategy } = options
     this.#fetcher = new FakeFetcher(random, options.maxRunRecords)
+    this.#polls = new FakePolls({ ...options, serve: (maxRecords) => this.#serve(maxRecords) })
     this.#positions = this.#positionsOf(options)
     this.#membership = new FakeMembership({
       name,
@@ -150,6 +145,14 @@ export class FakeConsumer implements BrokerConsumer {
     return this.#options.connection.ask(() => countPartitions(this.#options.topics, topics))
   }
 
+  describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
+    return this.#options.connection.ask(() => {
+      const counts = [...countPartitions(this.#options.topics, topics)]
+      const { topicIds } = this.#options
+      return new Map(counts.map(([topic, partitions]) => [topic, { id: topicIds.get(topic) ?? null, partitions }]))
+    })
+  }
+
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void {
     this.#requireConnected()
     this.#events = events
@@ -161,61 +164,49 @@ export class FakeConsumer implements BrokerConsumer {
   // --- taking records
 
   poll(maxRecords: number, timeoutMs: number): Promise<readonly SourceRecord[]> {
-    if (this.#poll !== null) {
-      return Promise.reject(new TroupeError('INTERNAL', 'poll was called while a poll was outstanding'))
-    }
-    const now = this.#options.clock.now()
-    this.#polledAtMs = now
-    return new Promise((resolve) => {
-      this.#poll = { maxRecords, endsAtMs: now + timeoutMs, resolve }
-      this.#serveAt(now + drawLatencyMs(this.#options.pollLatencyMs, this.#options.random))
-    })
+    if (!this.#polls.isOutstanding) this.#polledAtMs = this.#options.clock.now()
+    return this.#polls.poll(maxRecords, timeoutMs)
   }
 
   /** Something may have come for the poll under way. */
   wake(): void {
-    if (this.#poll !== null) this.#serveAt(this.#options.clock.now())
+    this.#polls.wake()
   }
 
   reads(partition: TopicPartition): boolean {
     return this.#fetcher.has(partition)
   }
 
-  #serveAt(atMs: number): void {
-    if (this.#serveAtMs <= atMs) return
-    this.#cancelPollTimer?.()
-    this.#serveAtMs = atMs
-    this.#cancelPollTimer = this.#options.clock.after(atMs - this.#options.clock.now(), () => {
-      this.#cancelPollTimer = null
-      this.#serveAtMs = Infinity
-      this.#serve()
-    })
-  }
-
-  #serve(): void {
-    const poll = this.#poll
-    if (poll === null) return
+  #serve(maxRecords: number): Served {
     const hasCalledBack = this.#callbacks.length > 0
     if (this.#events !== null) for (const callback of this.#callbacks.splice(0)) callback(this.#events)
-    const records = this.#take(poll.maxRecords)
-    const isOver = this.#state === 'ended' || this.#options.clock.now() >= poll.endsAtMs
+    const records = this.#take(maxRecords)
     // The real client returns early now and then when it served a callback.
-    if (records.length > 0 || isOver || (hasCalledBack && this.#options.random.chance(0.5))) {
-      this.#poll = null
-      poll.resolve(records)
-    } else {
-      this.#serveAt(poll.endsAtMs)
-    }
+    return { records, isEnd: this.#state === 'ended', mayReturnEarly: hasCalledBack }
   }
 
   #take(maxRecords: number): readonly SourceRecord[] {
     if (this.#membership.isAwaiting || this.#options.faults.areBrokersAway || this.#state === 'ended') return []
+    this.#tellReplaced()
     this.#tellOutOfRange()
     this.#tellEnds()
     const records = this.#fetcher.take(maxRecords)
     // As with the real client, the end may be told before the records that lead to it are handed over.
     if (records.length > 0 && this.#options.random.chance(0.5)) this.#tellEnds()
     return records
+  }
+
+  /** The real client reads on in the new log for some seconds before this is noticed. */
+  #tellReplaced(): void {
+    for (const { topic, partition } of this.#fetcher.takeReplaced((of) => this.#options.topics.get(of.topic))) {
+      const message = `topic ${topic} was deleted and made again`
+      this.#events?.onTrouble({
+        severity: 'fatal',
+        code: 'TOPIC_REPLACED',
+        message,
+        partition: { topic, partition },
+      })
+    }
   }
 
   #tellOutOfRange(): void {
@@ -245,7 +236,7 @@ export class FakeConsumer implements BrokerConsumer {
     const dueMs = this.#polledAtMs + maxPollIntervalMs - clock.now()
     this.#cancelPollWatch = clock.after(Math.max(dueMs, 1), () => {
       // An outstanding poll is an application that waits for us.
-      if (this.#poll !== null) this.#polledAtMs = clock.now()
+      if (this.#polls.isOutstanding) this.#polledAtMs = clock.now()
       else if (clock.now() - this.#polledAtMs >= maxPollIntervalMs) this.#membership.giveUp()
       this.#watchPolls()
     })
@@ -346,9 +337,8 @@ export class FakeConsumer implements BrokerConsumer {
 
   watermarks(of: TopicPartition): Promise<Watermarks> {
     return this.#options.connection.ask(() => {
-      const log = this.#options.topics.get(of.topic)?.[of.partition]
-      if (log === undefined) throw new TroupeError('TOPIC_MISSING', `there is no partition ${partitionName(of)}`)
-      return { low: log.low, high: log.end }
+      const { low, stableEnd } = findLog(this.#options.topics, of)
+      return { low, high: stableEnd }
     })
   }
 

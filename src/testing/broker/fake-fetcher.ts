@@ -11,7 +11,7 @@ import type { Random } from '../random.ts'
 interface Reading {
   readonly topic: string
   readonly partition: number
-  readonly log: FakeLog
+  log: FakeLog
   position: number
   isPaused: boolean
   /** The log's end that was told of last; each end is told of once. */
@@ -46,7 +46,8 @@ export class FakeFetcher {
 
   assign(start: StartPosition, log: FakeLog): void {
     const { topic, partition } = start
-    const position = start.position === 'earliest' ? log.low : start.position === 'latest' ? log.end : start.position
+    const position =
+      start.position === 'earliest' ? log.low : start.position === 'latest' ? log.stableEnd : start.position
     this.#assigned.set(partitionName(start), {
       topic,
       partition,
@@ -74,6 +75,16 @@ export class FakeFetcher {
     if (reading !== undefined) reading.isPaused = isPaused
   }
 
+  /** Partitions whose topic has become another; each is told of once, and read on where it stood. */
+  takeReplaced(logsOf: (of: TopicPartition) => readonly FakeLog[] | undefined): TopicPartition[] {
+    return [...this.#assigned.values()].flatMap((reading) => {
+      const log = logsOf(reading)?.[reading.partition]
+      if (log === undefined || log === reading.log) return []
+      reading.log = log
+      return [{ topic: reading.topic, partition: reading.partition }]
+    })
+  }
+
   /** Partitions whose position is not in their log (any more): nothing of them is delivered, each is told of once. */
   takeOutOfRange(): (TopicPartition & { readonly position: number; readonly low: number; readonly high: number })[] {
     return [...this.#assigned.values()].flatMap((reading) => {
@@ -90,7 +101,7 @@ export class FakeFetcher {
     for (const reading of this.#assigned.values()) {
       if (reading.isPaused || reading.isOutOfRange || reading.log.hasRecordFrom(reading.position)) continue
       // Trailing markers hold nothing to deliver: the reader stands behind them at once.
-      reading.position = Math.max(reading.position, reading.log.end)
+      reading.position = Math.max(reading.position, reading.log.stableEnd)
       if (reading.toldEnd === reading.position) continue
       reading.toldEnd = reading.position
       ends.push({ topic: reading.topic, partition: reading.partition, position: reading.position })

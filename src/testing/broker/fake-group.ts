@@ -139,6 +139,11 @@ export class FakeGroup {
     for (const member of this.#members.values()) member.client.noteMetadataChange()
   }
 
+  /** A topic is deleted, and with it what was committed of it. */
+  forgetTopic(topic: string): void {
+    for (const [name, position] of this.#committed) if (position.topic === topic) this.#committed.delete(name)
+  }
+
   /** Everybody has to join again, for no reason. */
   rebalance(): void {
     if (this.#members.size > 0) this.#prepare()

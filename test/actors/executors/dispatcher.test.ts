@@ -151,7 +151,7 @@ describe('batches', () => {
   test('a batch ends with the record that reaches the byte limit, also within a lane', () => {
     const { executor, dispatcher, give, actors } = world('a')
     give(0, 'xxxx')
-    const size = actors[0]!.heldBytes / 4
+    const size = actors[0]!.inputs[0]!.held.bytes / 4
     executor.maxBatchBytes = size * 1.5
     dispatcher.pump()
     executor.endBatch()

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Lookout } from '../../../src/lookout.ts'
 import { HandlerHost } from '../../../src/actors/executors/handler-host.ts'
 import { defineHandler, done } from '../../../src/actors/handlers/handler.ts'
 import { silentLog } from '../../../src/log.ts'
@@ -31,6 +32,7 @@ test('a setup on main that does not settle ends the start, and is torn down shou
   const opening = HandlerHost.open({
     app,
     clock,
+    lookout: new Lookout(clock),
     log: silentLog,
     stats: new EngineStats(),
     onFatal: () => undefined,
@@ -58,6 +60,7 @@ test('a loader of shared data that does not settle ends the start', async () => 
   const opening = HandlerHost.open({
     app,
     clock,
+    lookout: new Lookout(clock),
     log: silentLog,
     stats: new EngineStats(),
     onFatal: () => undefined,

@@ -19,6 +19,7 @@ interface Settings {
   readonly order?: Order
   readonly concurrency?: number
   readonly partitions?: number
+  readonly handlerTimeoutMs?: number
   /** An actor has taken verdicts, or records. */
   readonly onLoadChanged?: () => void
 }
@@ -30,6 +31,7 @@ async function world({
   order = 'key',
   concurrency = 100,
   partitions = 1,
+  handlerTimeoutMs = 1_000_000,
   onLoadChanged = () => undefined,
 }: Settings) {
   const stats = new EngineStats()
@@ -37,7 +39,7 @@ async function world({
     input: topic('clicks', { codec: bytes }),
     handle: (_, { record }) => handle(record.offset, record.partition),
   })
-  const options = { name: 'enrich', handlerTimeoutMs: 1_000_000, idHeader: false, log: silentLog, clock }
+  const options = { name: 'enrich', handlerTimeoutMs, idHeader: false, log: silentLog, clock }
   const executor = new InlineExecutor({
     runners: new Map([['enrich', await HandlerRunner.open({ ...options, handler: handler as never })]]),
     stats: new Map([['enrich', stats.actor('enrich')]]),
@@ -80,7 +82,7 @@ describe('asynchronous handlers', () => {
     expect(atOnce).toBe(7)
     // 50 records, 7 at a time, 10 ms each.
     await clock.advance(80)
-    expect([most, atOnce, actors[0]!.tracker.safePosition]).toEqual([7, 0, 50])
+    expect([most, atOnce, actors[0]!.inputs[0]!.tracker.safePosition]).toEqual([7, 0, 50])
   })
 
   test('records of a key go one after the other, each as soon as the one before is handled', async () => {
@@ -141,7 +143,7 @@ describe('asynchronous handlers', () => {
     for (let partition = 0; partition < partitions; partition += 1) give(partition, different(10))
     await clock.advance(200)
     expect(mostAtOnce).toBe(24)
-    expect(actors.map(({ tracker }) => tracker.safePosition)).toEqual(actors.map(() => 10))
+    expect(actors.map(({ inputs }) => inputs[0]!.tracker.safePosition)).toEqual(actors.map(() => 10))
   })
 
   test.each(['key', 'unordered'] as const)(
@@ -172,10 +174,31 @@ describe('asynchronous handlers', () => {
       await clock.advance(10)
       expect(handled.slice(4)).toEqual(order === 'key' ? ['3 also slow'] : ['3 also slow', '4 slow'])
       await clock.advance(20)
-      expect([handled.length, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([7, 0, 7])
+      expect([handled.length, actors[0]!.heldRecords, actors[0]!.inputs[0]!.tracker.safePosition]).toEqual([7, 0, 7])
       expect(handled.indexOf('1 slow') < handled.indexOf('4 slow')).toBe(order === 'key')
     },
   )
+
+  test('a call that ignores its signal keeps its slot until it ends', async () => {
+    const clock = new ManualClock()
+    const ends: (() => void)[] = []
+    const begun: number[] = []
+    const { give } = await world({
+      clock,
+      concurrency: 10,
+      handlerTimeoutMs: 1_000,
+      handle(offset) {
+        begun.push(offset)
+        return new Promise((resolve) => ends.push(() => resolve(done())))
+      },
+    })
+    give(0, different(50))
+    await clock.advance(60_000)
+    expect(begun).toHaveLength(10)
+    ends[3]!()
+    await clock.settle()
+    expect(begun).toHaveLength(11)
+  })
 
   test('one that fails holds up its own lane only', async () => {
     const clock = new ManualClock()
@@ -201,7 +224,7 @@ describe('synchronous handlers', () => {
       },
     })
     give(0, new Array<string>(100_000).fill('one'))
-    expect(actors[0]!.tracker.safePosition).toBe(100_000)
+    expect(actors[0]!.inputs[0]!.tracker.safePosition).toBe(100_000)
     expect(seen).toEqual(Array.from(seen, (_, index) => index))
   })
 
@@ -281,7 +304,11 @@ describe('synchronous handlers', () => {
       },
     })
     give(0, different(8))
-    expect([handled, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([[0, 2, 3, 5, 6], 3, 1])
+    expect([handled, actors[0]!.heldRecords, actors[0]!.inputs[0]!.tracker.safePosition]).toEqual([
+      [0, 2, 3, 5, 6],
+      3,
+      1,
+    ])
   })
 
   test('in key order records of different keys go together; one that fails holds up its key and no other', async () => {
@@ -298,7 +325,7 @@ describe('synchronous handlers', () => {
     // Before it is known whether the handler is asynchronous they go one by one.
     give(1, ['a'])
     give(0, ['z', 'a', 'b', 'c', 'b', 'd'])
-    expect([handled, actors[0]!.heldRecords, actors[0]!.tracker.safePosition]).toEqual([[0, 1, 3, 5], 2, 2])
+    expect([handled, actors[0]!.heldRecords, actors[0]!.inputs[0]!.tracker.safePosition]).toEqual([[0, 1, 3, 5], 2, 2])
     expect(stats.actor('enrich').batchRecords.count).toBe(2)
   })
 

@@ -94,7 +94,8 @@ describe('onError', () => {
     expect((await rejected.attempt()).type).toBe('park')
     const late = await run({ handle: () => new Promise(() => undefined), onError })
     const verdict = late.attempt()
-    await late.clock.advance(50)
+    // Its limit, and as long again for what ignores its signal.
+    await late.clock.advance(100)
     expect((await verdict).type).toBe('park')
     const wrong = await run({ handle: () => 5 as never, onError })
     expect(wrong.attempt()).toMatchObject({ type: 'park' })

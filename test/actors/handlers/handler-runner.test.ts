@@ -10,6 +10,7 @@ import {
   type Handler,
   type Outcome,
 } from '../../../src/actors/handlers/handler.ts'
+import type { Verdict } from '../../../src/actors/handlers/verdict.ts'
 import { RetryableError, TerminalError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
 import { table, topic, type Destination } from '../../../src/streams/flows/flow.ts'
@@ -54,6 +55,13 @@ function record(value: string | null = '{"user":"ada"}'): SourceRecord {
     value: value === null ? null : Buffer.from(value),
     headers: [],
   }
+}
+
+/** What the runner has said by now; null: nothing. */
+function watch(running: Verdict | Promise<Verdict>): { readonly seen: Verdict | null } {
+  const watched: { seen: Verdict | null } = { seen: null }
+  void Promise.resolve(running).then((verdict) => (watched.seen = verdict))
+  return watched
 }
 
 const runOnce = async (handle: Handle, options?: Parameters<typeof open>[1]) => {
@@ -276,12 +284,13 @@ describe('what a handler throws', () => {
 
 describe('asynchronous handlers', () => {
   test('time out; the signal is aborted, and no timer is left', async () => {
-    let reason: unknown
+    let reason: Error | undefined
     const { runner, clock } = await open(
       (_, { signal }) =>
-        new Promise(() => {
+        new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => {
-            reason = signal.reason
+            reason = signal.reason as Error
+            reject(reason)
           })
         }),
     )
@@ -299,6 +308,36 @@ describe('asynchronous handlers', () => {
     expect(reason).toBeInstanceOf(RetryableError)
     expect(clock.pendingTimers).toBe(0)
   })
+
+  test('one that ignores its signal is waited for as long again, and then given up', async () => {
+    const { runner, clock } = await open(() => new Promise(() => undefined))
+    const verdict = watch(runner.run(record(), 1))
+    await clock.advance(1_999)
+    expect(verdict.seen).toBeNull()
+    await clock.advance(1)
+    expect(verdict.seen).toMatchObject({ type: 'failed', error: { code: 'HANDLER_TIMEOUT' } })
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test.each(['resolves', 'rejects'])(
+    'one that %s after its time-out ends the wait; its result is discarded',
+    async (how) => {
+      let end: () => void = () => undefined
+      const { runner, clock } = await open(
+        () =>
+          new Promise((resolve, reject) => {
+            end = how === 'resolves' ? () => resolve(done()) : () => reject(new Error('too late'))
+          }),
+      )
+      const verdict = watch(runner.run(record(), 1))
+      await clock.advance(1_500)
+      expect(verdict.seen).toBeNull()
+      end()
+      await clock.settle()
+      expect(verdict.seen).toMatchObject({ type: 'failed', error: { code: 'HANDLER_TIMEOUT' } })
+      expect(clock.pendingTimers).toBe(0)
+    },
+  )
 
   // Case 42.
   test.each(['resolves', 'rejects'])('one that %s after its time-out changes nothing any more', async (how) => {

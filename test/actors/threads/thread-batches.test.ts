@@ -16,7 +16,9 @@ type Run = (record: SourceRecord) => Verdict | Promise<Verdict>
 function open(run: Run, onSent: () => void = () => undefined): ThreadBatches {
   return new ThreadBatches({
     board: new ProgressBoard(4, 16).shared,
-    handlers: new Map([['enrich', { runner: { run } as unknown as HandlerRunner, concurrency: 100 }]]),
+    handlers: new Map([
+      ['enrich', { runner: { run, leftOverCalls: 0 } as unknown as HandlerRunner, concurrency: 100 }],
+    ]),
     send: onSent,
     clock: systemClock,
     busy: { begin: () => undefined, take: () => 0 },

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { Lookout } from '../../../src/lookout.ts'
+import { ManualClock } from '../../../src/testing/manual-clock.ts'
 import { Watchdog } from '../../../src/actors/threads/watchdog.ts'
 
 const at = (threadId: number, progress: number, limitMs = 50, number = threadId) => ({
@@ -44,6 +46,17 @@ test('a thread that begins nothing of what it has is held too, after the longest
   watchdog.look(0, [at(1, 0, 0)])
   expect(watchdog.look(5_999, [at(1, 0, 0)])).toEqual([])
   expect(watchdog.look(6_000, [at(1, 0, 0)])).toEqual([1])
+})
+
+test('a process that stood still for 60 s takes no thread for held that had no time to go on', async () => {
+  const clock = new ManualClock()
+  const lookout = new Lookout(clock).start()
+  const watchdog = new Watchdog(1_000, 1_000)
+  watchdog.look(lookout.seenMs, [at(1, 3, 5_000)])
+  await clock.standStill(60_000)
+  expect(watchdog.look(lookout.seenMs, [at(1, 3, 5_000)])).toEqual([])
+  await clock.advance(5_000)
+  expect(watchdog.look(lookout.seenMs, [at(1, 3, 5_000)])).toEqual([1])
 })
 
 test('a thread without work is not held', () => {

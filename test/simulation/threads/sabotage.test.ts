@@ -25,7 +25,7 @@ test('a run that goes on after a record of it that failed', async () => {
   vi.mocked(threadLane.runLane).mockImplementation((runner, records, first, notes) => {
     const verdicts = records.map(({ attempt, record }, at) => {
       notes.beginRecord(first + at)
-      const verdict = runner.run(record, attempt)
+      const verdict = runner.run(record, attempt, notes, first + at)
       notes.endRecord(first + at)
       return verdict
     })

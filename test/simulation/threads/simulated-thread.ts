@@ -7,16 +7,16 @@ import { EventEmitter } from 'node:events'
 import type { Clock } from '../../../src/clock.ts'
 import { manifestOf } from '../../../src/actors/handlers/handler-module.ts'
 import { HandlerRunner } from '../../../src/actors/handlers/handler-runner.ts'
+import type { HandlerManifest } from '../../../src/actors/handlers/handler-manifest.ts'
 import type { Handler } from '../../../src/actors/handlers/handler.ts'
-import type { Verdict } from '../../../src/actors/handlers/verdict.ts'
 import { ThreadBatches, type OpenHandler } from '../../../src/actors/threads/thread-batches.ts'
 import type {
   BatchMessage,
-  HandlerManifest,
   ReplyMessage,
   ThreadNotice,
   ThreadSetup,
 } from '../../../src/actors/threads/thread-protocol.ts'
+import { Lookout } from '../../../src/lookout.ts'
 import { silentLog } from '../../../src/log.ts'
 import type { SourceRecord } from '../../../src/streams/record.ts'
 import { ProcessClock } from '../../../src/testing/process-clock.ts'
@@ -68,6 +68,7 @@ export class SimulatedThread extends EventEmitter {
   readonly #options: SimulatedThreadOptions
   /** Stands still while the thread is held, and with its end. */
   readonly #clock: ProcessClock
+  readonly #lookout: Lookout
   /** Ends when main knows that the thread has: what is on its way by then is lost. */
   readonly #ports: ProcessClock
   readonly #handlers = new Map<string, OpenHandler>()
@@ -76,7 +77,7 @@ export class SimulatedThread extends EventEmitter {
   readonly #replies: Link<{ readonly batch: number; readonly reply: ReplyMessage }>
   readonly #notices: Link<ThreadNotice>
   readonly #taken: TakenBatch[] = []
-  readonly #open = new Map<string, OpenRecord>()
+  readonly #open = new Set<OpenRecord>()
   #load: Promise<void>
   #hasEnded = false
 
@@ -86,6 +87,7 @@ export class SimulatedThread extends EventEmitter {
     const { clock, crossingMs, random, setup } = options
     this.threadId = options.id
     this.#clock = new ProcessClock(clock)
+    this.#lookout = new Lookout(this.#clock).start()
     this.#ports = new ProcessClock(clock)
     this.#batches = new ThreadBatches({
       board: setup.board,
@@ -129,7 +131,7 @@ export class SimulatedThread extends EventEmitter {
     this.#hasEnded = true
     this.#standStill()
     this.#clock.kill()
-    for (const { attempt, batch, record } of this.#open.values()) {
+    for (const { attempt, batch, record } of this.#open) {
       this.#options.notes.end(record, attempt, batch, 'died')
     }
     const { crossingMs, onExit, random } = this.#options
@@ -150,7 +152,7 @@ export class SimulatedThread extends EventEmitter {
     this.#hasEnded = true
     this.#clock.kill()
     this.#ports.kill()
-    for (const { attempt, batch, record } of this.#open.values()) {
+    for (const { attempt, batch, record } of this.#open) {
       this.#options.notes.end(record, attempt, batch, 'died')
     }
     this.#open.clear()
@@ -171,8 +173,11 @@ export class SimulatedThread extends EventEmitter {
         idHeader,
         failedRecords,
         log: silentLog,
-        clock: this.#clock,
+        clock: this.#lookout,
       })
+      runner.onLeftOver = (change) => {
+        this.#notify({ type: 'left-over', threadId: this.threadId, actor, handler: runner.name, change })
+      }
       this.#handlers.set(actor, { runner: this.#guarded(runner), concurrency })
       manifests.push(manifestOf(actor, handler))
     }
@@ -200,9 +205,11 @@ export class SimulatedThread extends EventEmitter {
 
   /** A real thread that has ended within a batch comes to no other record of it. */
   #guarded(runner: HandlerRunner): HandlerRunner {
-    const run = (record: SourceRecord, attempt: number): Verdict | Promise<Verdict> =>
-      this.#clock.isRunning ? runner.run(record, attempt) : new Promise(() => undefined)
-    return { run } as unknown as HandlerRunner
+    const run: HandlerRunner['run'] = (...call) =>
+      this.#clock.isRunning ? runner.run(...call) : new Promise(() => undefined)
+    return new Proxy(runner, {
+      get: (target, name): unknown => (name === 'run' ? run : Reflect.get(target, name, target)),
+    })
   }
 
   /** And notes no other on the board. */
@@ -225,15 +232,13 @@ export class SimulatedThread extends EventEmitter {
       // Batches begin in the order in which they came, and a record once in each.
       const batch = this.#taken.find(({ left }) => left.delete(name))?.message.number
       if (batch === undefined) throw new Error(`${name} is in no batch of its thread`)
-      this.#open.set(name, { record, attempt, batch })
+      const open = { record, attempt, batch }
+      this.#open.add(open)
       this.#options.notes.begin(record, attempt, batch)
-    },
-    end: (record, attempt, result) => {
-      const name = nameOf(record)
-      const open = this.#open.get(name)
-      if (open === undefined || !this.#clock.isRunning) return
-      this.#open.delete(name)
-      this.#options.notes.end(record, attempt, open.batch, result)
+      return (result) => {
+        if (!this.#clock.isRunning || !this.#open.delete(open)) return
+        this.#options.notes.end(record, attempt, batch, result)
+      }
     },
     endThread: (how) => {
       if (how === 'loops') this.hold()

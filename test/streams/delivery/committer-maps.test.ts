@@ -68,9 +68,8 @@ describe('committer', () => {
       clock,
       log,
       stats,
-      events: { onRefused: () => undefined },
+      events: { onRefused: () => undefined, onCommitted: () => undefined },
       assignedCount: () => partitions.length,
-      onCommitted: () => undefined,
     })
     committer.begin({
       storePositions: (positions: readonly StoredPosition[]) => {

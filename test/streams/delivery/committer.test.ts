@@ -27,9 +27,9 @@ function makeCommitter(options: { assignedCount?: number } = {}) {
       onRefused: (partitions) => {
         for (const { partition } of partitions) refused.push(`p${partition}`)
       },
+      onCommitted: ({ partition }, position) => void committed.push(`p${partition}@${position}`),
     },
     assignedCount: () => options.assignedCount ?? 1,
-    onCommitted: ({ partition }, position) => committed.push(`p${partition}@${position}`),
   })
   committer.begin({
     storePositions: (positions: readonly StoredPosition[]) => {
@@ -274,3 +274,18 @@ function runsOf(tracker: OffsetTracker): number[] {
   }
   return offsets
 }
+
+test('a refusal that is told after its epoch has ended leaves nothing for the next one', async () => {
+  const { clock, committer, report, stored } = makeCommitter()
+  const partition = new Partition()
+  partition.start(3, (at) => at === 1)
+  committer.storeNow([partition])
+  const { metadata } = stored.at(-1)!
+  committer.forget(partition)
+  report('too-large', [{ topic: 'clicks', partition: 0, position: 0, metadataLength: metadata.length }])
+  const next = new Partition()
+  next.start(3, (at) => at === 1)
+  committer.noteProgress(next)
+  await clock.advance(TICK_MS)
+  expect(stored.at(-1)?.metadata).toBe(metadata)
+})

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { toWireError } from '../../../src/errors.ts'
-import { deadLetterRecord } from '../../../src/streams/delivery/dead-letter.ts'
+import { deadLetterRecord, smallerLetter, type DeadLetter } from '../../../src/streams/delivery/dead-letter.ts'
 import type { SourceRecord } from '../../../src/streams/record.ts'
 
 const record: SourceRecord = {
@@ -32,8 +32,8 @@ function texts(headers: SourceRecord['headers'] | undefined): Record<string, str
 test('key, value and headers are untouched; the headers after them say where from, why and when', () => {
   const dead = deadLetterRecord('dlq', record, failure)
   expect([dead.topic, dead.key, dead.value]).toEqual(['dlq', record.key, record.value])
-  expect(dead.headers?.slice(0, 2)).toEqual(record.headers)
-  expect(texts(dead.headers?.slice(2))).toEqual({
+  expect(dead.headers.slice(0, 2)).toEqual(record.headers)
+  expect(texts(dead.headers.slice(2))).toEqual({
     'troupe.topic': 'clicks',
     'troupe.partition': '3',
     'troupe.offset': '8589934592',
@@ -59,7 +59,26 @@ test('null stays null, empty stays empty', () => {
 test('a very long message does not make the record too large for its topic', () => {
   const error = toWireError(new Error('x'.repeat(5_000_000)))
   const dead = deadLetterRecord('dlq', { ...record, timestamp: Number.NaN }, { ...failure, error })
-  const size = (dead.headers ?? []).reduce((sum, [, value]) => sum + (value?.byteLength ?? 0), 0)
+  const size = dead.headers.reduce((sum, [, value]) => sum + (value?.byteLength ?? 0), 0)
   expect(size).toBeLessThan(20_000)
   expect(texts(dead.headers)['troupe.timestamp']).toBe('NaN')
+})
+
+test('for want of room the stack goes first, then the end of the message, then all but the place, then that', () => {
+  const error = { ...failure.error, message: 'x'.repeat(5_000) }
+  // A dead letter that was handled again: what it brought is not ours to cut.
+  const brought = [...record.headers, ['troupe.error-stack', Buffer.from('of before')] as const]
+  const whole = deadLetterRecord('dlq', { ...record, headers: brought }, { ...failure, error })
+  const forms: DeadLetter[] = []
+  for (let form = smallerLetter(whole); form !== null; form = smallerLetter(form)) forms.push(form)
+  for (const { topic, key, value, headers } of forms) {
+    expect([topic, key, value, headers.slice(0, 3)]).toEqual(['dlq', record.key, record.value, brought])
+  }
+  const own = [whole, ...forms].map(({ headers }) => texts(headers.slice(3)))
+  const [all, noStack, shortMessage, place, nothing] = own
+  expect(own).toHaveLength(5)
+  expect(Object.keys(all ?? {}).filter((name) => !(name in (noStack ?? {})))).toEqual(['troupe.error-stack'])
+  expect(shortMessage).toEqual({ ...noStack, 'troupe.error-message': 'x'.repeat(200) })
+  expect(place).toEqual({ 'troupe.topic': 'clicks', 'troupe.partition': '3', 'troupe.offset': '8589934592' })
+  expect(nothing).toEqual({})
 })

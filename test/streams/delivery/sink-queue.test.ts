@@ -1,16 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { TroupeError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
-import type { WriteResult } from '../../../src/streams/broker-port.ts'
+import type { WriteAnswer, WriteResult } from '../../../src/streams/broker-port.ts'
 import { SinkQueue } from '../../../src/streams/delivery/sink-queue.ts'
+import { OpenWaits } from '../../../src/metrics/open-waits.ts'
 import { SinkStats } from '../../../src/metrics/stats.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 
 function makeQueue(maxBatch = 100) {
   const clock = new ManualClock()
   const stats = new SinkStats('db')
+  const waits = new OpenWaits(clock)
   const writes: string[][] = []
-  const answers: ((results: readonly WriteResult[] | Error) => void)[] = []
+  const answers: ((results: readonly WriteAnswer[] | Error) => void)[] = []
   const settled: [string, WriteResult][] = []
   const queue = new SinkQueue<string>({
     name: 'db',
@@ -18,6 +20,7 @@ function makeQueue(maxBatch = 100) {
     clock,
     log: silentLog,
     stats,
+    waits,
     write: (batch) => {
       writes.push(batch.map(({ output }) => output))
       return new Promise((resolve, reject) => {
@@ -30,13 +33,13 @@ function makeQueue(maxBatch = 100) {
   })
   const owner = { isFenced: false }
   const push = (output: string, by: { isFenced: boolean } = owner): void => {
-    queue.push({ id: output, output, owner: by, settle: (result) => settled.push([output, result]) })
+    queue.push({ id: output, output, ticket: { owner: by, settle: (result) => void settled.push([output, result]) } })
   }
-  const answer = async (results: readonly WriteResult[] | Error): Promise<void> => {
+  const answer = async (results: readonly WriteAnswer[] | Error): Promise<void> => {
     answers.shift()?.(results)
     await clock.settle()
   }
-  return { queue, clock, stats, writes, settled, push, answer }
+  return { queue, clock, stats, waits, writes, settled, push, answer }
 }
 
 const away = new TroupeError('SINK_UNAVAILABLE', 'connection refused')
@@ -91,6 +94,32 @@ describe('unavailable', () => {
     ])
   })
 
+  test('what is durable of a batch stays durable; the rest goes again, in order and before anything else', async () => {
+    const { clock, push, queue, stats, writes, settled, answer } = makeQueue()
+    for (const output of ['a', 'b', 'c', 'd']) push(output)
+    await clock.settle()
+    push('e')
+    await answer([null, 'again', null, 'again'])
+    expect(settled).toEqual([
+      ['a', null],
+      ['c', null],
+    ])
+    expect(writes.at(-1)).toEqual(['b', 'd'])
+    expect([queue.trouble, stats.queued, stats.durable]).toEqual([null, 3, 2])
+    await answer([null, null])
+    expect(writes.at(-1)).toEqual(['e'])
+  })
+
+  test('a destination that gets on with nothing at all is left alone for a while', async () => {
+    const { clock, push, writes, answer } = makeQueue()
+    push('a')
+    await clock.settle()
+    await answer(['again'])
+    expect(writes).toHaveLength(1)
+    await clock.advance(100)
+    expect(writes).toEqual([['a'], ['a']])
+  })
+
   test('outputs of an epoch that ended meanwhile are not written again', async () => {
     const { clock, push, stats, writes, settled, answer } = makeQueue()
     const lost = { isFenced: false }
@@ -104,6 +133,27 @@ describe('unavailable', () => {
     await answer([null])
     expect(settled).toEqual([['kept', null]])
     expect([stats.purged, stats.queued]).toEqual([1, 0])
+  })
+})
+
+describe('the outputs of one record', () => {
+  const pushRecord = ({ queue }: ReturnType<typeof makeQueue>, ...outputs: string[]): void => {
+    const ticket = { owner: { isFenced: false }, settle: () => undefined }
+    for (const output of outputs) queue.push({ id: output, output, ticket })
+  }
+
+  test.each([
+    ['begin the next batch where they do not fit', 3, [['a1', 'a2'], ['b1', 'b2', 'b3'], ['c1']]],
+    ['fill a batch to the last place', 5, [['a1', 'a2', 'b1', 'b2', 'b3'], ['c1']]],
+    ['are more than a batch holds, and are written at once', 1, [['a1', 'a2'], ['b1', 'b2', 'b3'], ['c1']]],
+  ])('are never cut apart: they %s', async (_, maxBatch, expected) => {
+    const made = makeQueue(maxBatch)
+    pushRecord(made, 'a1', 'a2')
+    pushRecord(made, 'b1', 'b2', 'b3')
+    pushRecord(made, 'c1')
+    await made.clock.settle()
+    for (const batch of expected) await made.answer(batch.map(() => null))
+    expect(made.writes).toEqual(expected)
   })
 })
 
@@ -149,9 +199,11 @@ test('an error thrown by whoever waits for an output is a bug of theirs, not an 
   queue.push({
     id: 'a',
     output: 'a',
-    owner: { isFenced: false },
-    settle: () => {
-      throw bug
+    ticket: {
+      owner: { isFenced: false },
+      settle: () => {
+        throw bug
+      },
     },
   })
   await clock.settle()
@@ -196,3 +248,20 @@ function nextUnhandledRejection(): Promise<unknown> {
     })
   })
 }
+
+// A write beside one that is not answered could turn the order round.
+test('a write that is not answered is told of, and neither given up nor made again', async () => {
+  const { clock, push, waits, writes, settled, answer } = makeQueue()
+  push('a')
+  await clock.settle()
+  await clock.advance(119_000)
+  expect(waits.describeOverdue()).toEqual([])
+  await clock.advance(481_000)
+  expect(waits.describeOverdue()).toEqual(['sink db has not answered for 600 s'])
+  expect(waits.overdue('sink-write')).toBe(1)
+  expect(writes).toEqual([['a']])
+  await answer([null])
+  expect(settled).toEqual([['a', null]])
+  expect(waits.describeOverdue()).toEqual([])
+  expect([waits.overdue('sink-write'), waits.everOverdue('sink-write')]).toEqual([0, 1])
+})

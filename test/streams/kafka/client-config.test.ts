@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest'
-import { consumerConfig } from '../../../src/streams/kafka/client-config.ts'
+import { consumerConfig, producerConfig, singleRecordProducerConfig } from '../../../src/streams/kafka/client-config.ts'
 import type { KafkaBrokerOptions } from '../../../src/streams/kafka/broker-options.ts'
 
-const configOf = (client: Readonly<Record<string, unknown>>) =>
-  consumerConfig({
+const optionsOf = (client: Readonly<Record<string, unknown>>) =>
+  ({
     brokers: ['fake:9092'],
     groupId: 'group',
     groupProtocol: 'classic',
     client,
     commitIntervalMs: 100,
     maxPollIntervalMs: 300_000,
-  } as unknown as KafkaBrokerOptions)
+  }) as unknown as KafkaBrokerOptions
 
 const MIB = 1024 * 1024
 
@@ -22,5 +22,36 @@ test.each([
   ['records of 20 MiB, as text', { 'message.max.bytes': String(20 * MIB) }, 20 * MIB],
   ['what somebody has decided', { 'fetch.max.bytes': 32 * MIB, 'message.max.bytes': 20 * MIB }, 32 * MIB],
 ])('a response may bring %s', (_, client, bytes) => {
-  expect(configOf(client)['fetch.max.bytes']).toBe(bytes)
+  expect(consumerConfig(optionsOf(client))['fetch.max.bytes']).toBe(bytes)
+})
+
+/** What a broker takes in one batch by default, and in one request. */
+const [BATCH, REQUEST] = [1_048_588, 100 * MIB]
+
+test('an output may be as large as a broker takes by default', () => {
+  expect(producerConfig(optionsOf({}), 'outputs')['message.max.bytes']).toBe(BATCH)
+  expect(producerConfig(optionsOf({ 'message.max.bytes': 5000 }), 'outputs')['message.max.bytes']).toBe(5000)
+})
+
+test.each([
+  ['an output that the client compresses', 'outputs', { 'compression.codec': 'zstd' }],
+  ['an output that the client compresses, by the other name', 'outputs', { 'compression.type': 'lz4' }],
+  ['a dead letter', 'dead-letters', {}],
+  ['a dead letter, whatever outputs may be', 'dead-letters', { 'message.max.bytes': 5000 }],
+])('%s is measured by the broker, as long as it fits into a request', (_, name, client) => {
+  const limit = Number(producerConfig(optionsOf(client), name)['message.max.bytes'])
+  expect(limit).toBeGreaterThan(20 * MIB)
+  expect(limit).toBeLessThan(REQUEST)
+})
+
+test.each([
+  ['is compressed when the broker refused it as it was', 'dead-letters', {}, undefined, 'gzip'],
+  ['is compressed as somebody has decided', 'dead-letters', { 'compression.codec': 'lz4' }, 'lz4', 'lz4'],
+])('a dead letter %s', (_, name, client, first, again) => {
+  expect(producerConfig(optionsOf(client), name)['compression.codec']).toBe(first)
+  expect(singleRecordProducerConfig(optionsOf(client), name)['compression.codec']).toBe(again)
+})
+
+test('an output is not compressed unless somebody says so', () => {
+  expect(singleRecordProducerConfig(optionsOf({}), 'outputs')).not.toHaveProperty('compression.codec')
 })

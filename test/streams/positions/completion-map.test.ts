@@ -367,16 +367,19 @@ describe('text of others', () => {
   })
 
   test.each([
-    ['2', 2],
+    ['3', 3],
     ['9', 9],
     ['z', 74],
   ])('of our version %s is newer', (character, version) => {
     expect(decodeCompletionMap(`T~${character}anything`, { position: 10 })).toEqual({ kind: 'newer', version })
   })
 
-  test.each(['T~', 'T~0abc', 'T~ abc', 'T~\u0100', 'T~1'])('%j is ours and has no version or no body', (text) => {
-    expect(decodeCompletionMap(text, { position: 10 }).kind).toBe('corrupt')
-  })
+  test.each(['T~', 'T~0abc', 'T~ abc', 'T~\u0100', 'T~1', 'T~2', 'T~2anything'])(
+    '%j is ours and has no version or no body',
+    (text) => {
+      expect(decodeCompletionMap(text, { position: 10 }).kind).toBe('corrupt')
+    },
+  )
 })
 
 // Case 28: texts whose checksum is right, so that only the lengths they claim are wrong.

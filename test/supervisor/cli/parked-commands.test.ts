@@ -5,6 +5,8 @@ import type { ParkedRecord } from '../../../src/actors/parking-lot.ts'
 import { TroupeError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
 import { runCommandLine } from '../../../src/supervisor/cli/command-line.ts'
+import { groupOfOne } from '../../../src/supervisor/instances/own-instance.ts'
+import type { EngineStatus } from '../../../src/supervisor/status/status.ts'
 import { startHttpServer, type HttpServer } from '../../../src/supervisor/http/http-server.ts'
 
 const record: ParkedRecord = {
@@ -29,15 +31,17 @@ beforeEach(async () => {
     port: 0,
     host: '127.0.0.1',
     registry: new Registry(),
-    health: () => ({ healthy: true, reasons: [] }),
-    readiness: () => ({ ready: true, reasons: [] }),
-    status: () => ({}),
-    parked: () => parked,
-    decide: (id, decision) => {
-      if (id !== record.id) throw new TroupeError('NOT_PARKED', `record ${id} is not parked in this process`)
-      if (decision === 'dead-letter') throw new TroupeError('NO_DEAD_LETTER_TOPIC', 'actor enrich has none')
-      decided.push([id, decision])
-    },
+    instances: groupOfOne(() => ({
+      health: () => ({ healthy: true, reasons: [] }),
+      readiness: () => ({ ready: true, reasons: [] }),
+      status: () => ({ state: 'running' }) as EngineStatus,
+      parked: () => parked,
+      decide: (id, decision) => {
+        if (id !== record.id) throw new TroupeError('NOT_PARKED', `record ${id} is not parked in this process`)
+        if (decision === 'dead-letter') throw new TroupeError('NO_DEAD_LETTER_TOPIC', 'actor enrich has none')
+        decided.push([id, decision])
+      },
+    })),
     log: silentLog,
   })
   url = `http://127.0.0.1:${server.port}`
@@ -98,7 +102,7 @@ describe('troupe decide', () => {
   test('a record that is not parked there is told', async () => {
     const { code, err } = await troupe('decide', 'user.clicks/3/1', 'skip', '--url', url)
     expect(code).toBe(1)
-    expect(err).toContain('error NOT_PARKED: record user.clicks/3/1 is not parked in this process')
+    expect(err).toContain('error NOT_PARKED: record user.clicks/3/1 is not parked here')
   })
 
   test('a decision that cannot be carried out is told', async () => {
@@ -129,7 +133,7 @@ describe('POST /parked', () => {
 
   test('reading decides nothing', async () => {
     expect((await fetch(`${url}/parked/${record.id}`)).status).toBe(404)
-    expect(await (await fetch(`${url}/parked`)).json()).toEqual({ records: [record] })
+    expect(await (await fetch(`${url}/parked`)).json()).toEqual({ records: [{ instance: 1, ...record }] })
     expect(decided).toEqual([])
   })
 })

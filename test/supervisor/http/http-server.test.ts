@@ -5,6 +5,9 @@ import { Counter, Registry } from 'prom-client'
 import { afterEach, describe, expect, test } from 'vitest'
 import { isTroupeError, type TroupeError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
+import { groupOfOne } from '../../../src/supervisor/instances/own-instance.ts'
+import type { AskedGroup } from '../../../src/supervisor/instances/merged-answers.ts'
+import type { EngineStatus } from '../../../src/supervisor/status/status.ts'
 import { startHttpServer, type HttpServer, type HttpServerOptions } from '../../../src/supervisor/http/http-server.ts'
 
 const open: HttpServer[] = []
@@ -12,16 +15,29 @@ afterEach(async () => {
   for (const server of open.splice(0)) await server.close()
 })
 
+type Engine = NonNullable<ReturnType<Parameters<typeof groupOfOne>[0]>>
+
+/** A process that is the only one of its app, and says this. */
+function one(said: Partial<Engine>): AskedGroup {
+  const engine: Engine = {
+    health: () => ({ healthy: true, reasons: [] }),
+    readiness: () => ({ ready: true, reasons: [] }),
+    status: () => running,
+    parked: () => [],
+    decide: () => undefined,
+    ...said,
+  }
+  return groupOfOne(() => engine)
+}
+
+const running = { state: 'running', group: 'g' } as EngineStatus
+
 async function start(options: Partial<HttpServerOptions> = {}): Promise<string> {
   const server = await startHttpServer({
     port: 0,
     host: '127.0.0.1',
     registry: new Registry(),
-    health: () => ({ healthy: true, reasons: [] }),
-    readiness: () => ({ ready: true, reasons: [] }),
-    status: () => ({ state: 'running' }),
-    parked: () => [],
-    decide: () => undefined,
+    instances: one({}),
     log: silentLog,
     ...options,
   })
@@ -51,7 +67,7 @@ describe('GET', () => {
 
   test('/healthz is 200 while healthy and 503 with the reasons when not', async () => {
     let health = { healthy: true, reasons: [] as string[] }
-    const url = await start({ health: () => health })
+    const url = await start({ instances: one({ health: () => health }) })
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
     health = { healthy: false, reasons: ['the poll loop has not come round for 61 s'] }
     const answer = await fetch(`${url}/healthz`)
@@ -61,7 +77,7 @@ describe('GET', () => {
 
   test('/readyz is 200 while ready and 503 with the reasons when not', async () => {
     let readiness = { ready: false, reasons: ['sink postgres is unavailable'] }
-    const url = await start({ readiness: () => readiness })
+    const url = await start({ instances: one({ readiness: () => readiness }) })
     const answer = await fetch(`${url}/readyz`)
     expect(answer.status).toBe(503)
     expect(await answer.json()).toEqual(readiness)
@@ -70,9 +86,19 @@ describe('GET', () => {
     expect((await fetch(`${url}/readyz`, { method: 'HEAD' })).status).toBe(200)
   })
 
-  test('/status is what the supervisor says', async () => {
+  test('/status has one form, of one process too', async () => {
     const answer = await fetch(`${await start()}/status`)
-    expect(await answer.json()).toEqual({ state: 'running' })
+    const only = { instance: 1, state: 'running', pid: process.pid, restarts: 0, lastEnd: null, status: running }
+    expect(await answer.json()).toEqual({ state: 'running', instances: [only] })
+  })
+
+  test('a process that starts is healthy, not ready, has nothing parked, and says so', async () => {
+    const url = await start({ instances: groupOfOne(() => null) })
+    const said = async (path: string): Promise<unknown> => await (await fetch(`${url}/${path}`)).json()
+    expect(await said('healthz')).toEqual({ healthy: true, reasons: ['it is starting'] })
+    expect(await said('readyz')).toEqual({ ready: false, reasons: ['it is starting'] })
+    expect(await said('parked')).toEqual({ records: [] })
+    expect(await said('status')).toMatchObject({ instances: [{ state: 'starting', status: null }] })
   })
 
   test('anything else lists what there is', async () => {
@@ -87,8 +113,11 @@ describe('GET', () => {
   test('a failure is logged and answered without its text', async () => {
     const logged: unknown[] = []
     const url = await start({
-      status: () => {
-        throw new Error('hunter2')
+      instances: {
+        get all(): never {
+          throw new Error('hunter2')
+        },
+        isStopping: false,
       },
       log: { ...silentLog, error: (fields, message) => logged.push({ fields, message }) },
     })

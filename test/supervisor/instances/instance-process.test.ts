@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
 import { ForkedInstance } from '../../../src/supervisor/instances/instance-process.ts'
 
 /** A process that only says what is done to it. */
@@ -25,7 +26,7 @@ afterEach(() => {
 // The native client's disconnect can keep a process from exiting, by whatever way.
 test('one that has closed its channel and is still there ten seconds later is ended', async () => {
   const { child, killed } = makeChild()
-  const instance = new ForkedInstance(child)
+  const instance = new ForkedInstance(child, systemClock)
   child.emit('disconnect')
   await vi.advanceTimersByTimeAsync(9_999)
   expect(killed).toEqual([])
@@ -37,7 +38,7 @@ test('one that has closed its channel and is still there ten seconds later is en
 
 test('one that is gone after it closed its channel has ended by itself', async () => {
   const { child, killed } = makeChild()
-  const instance = new ForkedInstance(child)
+  const instance = new ForkedInstance(child, systemClock)
   child.emit('disconnect')
   child.emit('close', 0, null)
   expect(await instance.ended).toEqual({ code: 0, signal: null, error: null })

@@ -151,7 +151,7 @@ describe('parked records', () => {
     const { group } = groupWith(null, null)
     await expect(decideInGroup(group, here, 'skip')).rejects.toMatchObject({
       code: 'NOT_PARKED',
-      message: `record ${here} is not parked in any of 2 instances`,
+      message: `record ${here} is not parked here`,
     })
     await expect(decideInGroup(groupOf('restarting'), here, 'skip')).rejects.toMatchObject({ code: 'NOT_PARKED' })
   })

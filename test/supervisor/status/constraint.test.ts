@@ -57,6 +57,24 @@ describe('input', () => {
     })
   })
 
+  test.each([
+    [{ held: 500, ready: 500 }, '500 records are ready'],
+    [{ held: 1_200, waiting: 500, atHandler: 700 }, '500 records wait for another attempt'],
+    [{ held: 500, atHandler: 500 }, '500 records are at the handler'],
+    [{ held: 500, atSinks: 500 }, '500 records wait for their outputs'],
+    [{ held: 1_200, atHandler: 700 }, '500 records wait for others'],
+    [{ held: 500, atHandler: 499, waiting: 1, parked: 1 }, '1 record is parked'],
+  ])('never "nothing more to take" while %o is unfinished', (load, said) => {
+    const why = bound({ partitions: [{ ...load, lag: load.held }] })?.why
+    expect(why).toContain(said)
+    expect(why).not.toContain('as it comes')
+  })
+
+  test('what a paused partition still holds is told, too', () => {
+    const partitions = [{}, { held: 500, atHandler: 500, lag: 500, stops: ['user'] as const }]
+    expect(bound({ partitions })).toMatchObject({ by: 'input', why: containing('500 records are at the handler') })
+  })
+
   test('no partition', () => {
     expect(bound({ partitions: [] })).toMatchObject({ by: 'input', why: containing('assigned') })
   })

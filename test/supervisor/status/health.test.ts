@@ -1,11 +1,13 @@
 /** /status names what holds the position, /healthz tells stalled from idle. */
 import { describe, expect, test } from 'vitest'
+import { waitKinds, waitTable } from '../../../src/metrics/open-waits.ts'
 import type { ResolvedApp } from '../../../src/options/options.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
 import { describeHealth } from '../../../src/supervisor/status/health.ts'
 import { findBlockingRecord } from '../../../src/supervisor/status/blocking-record.ts'
 import { describeStatus, type EngineView } from '../../../src/supervisor/status/status.ts'
-import { failure, makeActor, oneOutput, resolvedActor, sourceRecord } from '../../actors/actor-fixture.ts'
+import { inputOf, failure, makeActor, oneOutput, resolvedActor, sourceRecord } from '../../actors/actor-fixture.ts'
+import { Lookout } from '../../../src/lookout.ts'
 
 const app: ResolvedApp = resolveOptions({
   kafka: { brokers: 'localhost:9092', groupId: 'g' },
@@ -19,6 +21,7 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     app,
     nowMs: clock.now(),
     startedAtMs: 0,
+    seenSince: (atMs) => clock.now() - atMs,
     state: 'running',
     isRestarting: false,
     lastPollAtMs: clock.now(),
@@ -26,7 +29,6 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     bytesInFlight: credit.bytesInFlight,
     actors: [actor],
     troubles: [],
-    isStoppedByUser: () => false,
     stats,
     ...changes,
   }
@@ -37,9 +39,24 @@ const healthOf = (made: Made, changes: Partial<EngineView> = {}): readonly strin
 
 const postgresAway = [{ sink: 'postgres', sinceMs: 0, reason: 'connection refused' }]
 
+test('a process that stood still for 60 s is not unhealthy for what it did not see', async () => {
+  const made = makeActor()
+  const lookout = new Lookout(made.clock).start()
+  const seenSince = (atMs: number): number => lookout.seenSince(atMs)
+  made.actor.admit([sourceRecord(5)])
+  made.take()
+  const lastPollAtMs = made.clock.now()
+  await made.clock.advance(10_000)
+  await made.clock.standStill(60_000)
+  expect(healthOf(made, { lastPollAtMs, seenSince })).toEqual([])
+  expect(healthOf(made, { lastPollAtMs })).not.toEqual([])
+  await made.clock.advance(50_000)
+  expect(healthOf(made, { lastPollAtMs, seenSince })).toEqual(['the poll loop has not come round for 61 s'])
+})
+
 describe('the record that the position waits for', () => {
   const holderOf = ({ actor, clock }: Made, troubles: EngineView['troubles'] = []) =>
-    findBlockingRecord(actor, clock.now(), troubles)
+    findBlockingRecord(actor, inputOf(actor), clock.now(), troubles)
 
   test('nobody, while nothing is unfinished', () => {
     expect(holderOf(makeActor())).toBeNull()
@@ -132,7 +149,8 @@ describe('/status', () => {
     const made = makeActor({ keyBudget: { maxRecords: 2, maxBytes: 1e9 } })
     made.actor.admit([sourceRecord(0, 'hot'), sourceRecord(1, 'hot')])
     made.actor.settle(made.take(1), [failure])
-    const [partition] = describeStatus(viewOf(made, { isStoppedByUser: () => true }), []).partitions
+    inputOf(made.actor).isStoppedByUser = true
+    const [partition] = describeStatus(viewOf(made), []).partitions
     expect(partition).toMatchObject({
       intakeStoppedBy: ['waiting-keys', 'user'],
       waitingKeys: { records: 2, parked: 0, largest: { key: 'hot', records: 2 } },
@@ -148,6 +166,22 @@ describe('/status', () => {
 })
 
 describe('/healthz', () => {
+  // F3: nothing that is waited for from somebody else is waited for in silence.
+  test.each(waitKinds)(
+    'an answer that is overdue is a reason, and one that is waited for is none: %s',
+    async (kind) => {
+      const made = makeActor()
+      const end = made.stats.waits.begin(kind, 'that')
+      await made.clock.advance(waitTable[kind].deadlineMs - 1)
+      expect(healthOf(made)).toEqual([])
+      await made.clock.advance(1)
+      const forSeconds = `for ${waitTable[kind].deadlineMs / 1000} s`
+      expect(healthOf(made)).toEqual([expect.stringContaining(forSeconds)])
+      end()
+      expect(healthOf(made)).toEqual([])
+    },
+  )
+
   test('idle is health, for however long', async () => {
     const made = makeActor()
     made.stats.partition('enrich', 'clicks', 0).noteLogEnd(0, made.clock.now())
@@ -170,10 +204,11 @@ describe('/healthz', () => {
     const made = makeActor()
     made.actor.admit([sourceRecord(0)])
     made.take()
-    await made.clock.advance(61_000)
+    // One that ignores its signal has as long again.
+    await made.clock.advance(62_000)
     expect(healthOf(made)).toEqual([])
     await made.clock.advance(1_000)
-    expect(healthOf(made)).toEqual(['clicks/0 has 1 records in flight and finished none for 62 s'])
+    expect(healthOf(made)).toEqual(['clicks/0 has 1 records in flight and finished none for 63 s'])
   })
 
   test('as long as attempts end, also in failure, it is at work', async () => {

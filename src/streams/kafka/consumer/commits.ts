@@ -5,8 +5,12 @@
  * finished beyond a stuck record would never be written down. And while no broker answers it queues one
  * more request at each interval, without limit. Here one request is on its way; what is stored
  * meanwhile waits, the newest of each partition.
+ *
+ * A request whose answer has not come by the deadline counts as lost: what it carried, or what is newer, goes in
+ * another one. Its report may still come, and then speaks for nobody: what it has changed at the broker is put right.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep, type Clock } from '../../../clock.ts'
+import { waitTable, type OpenWaits } from '../../../metrics/open-waits.ts'
 import type { CommitReport, StoredPosition } from '../../broker-port.ts'
 import { commitResult } from './consumer-errors.ts'
 import type { NativeError, NativeTopicPartition } from '../native.ts'
@@ -17,9 +21,13 @@ const MAX_COMMIT_BYTES = 500_000
 const RETRY_MS = 200
 /** How often `settle` looks whether the answer has come. */
 const SETTLE_STEP_MS = 5
+/** So many lost requests are remembered; each makes the wait for the next answer longer, so that they stay few. */
+const MAX_LOST = 8
 
 export interface CommitQueueOptions {
+  readonly clock: Clock
   readonly intervalMs: number
+  readonly waits: OpenWaits
   /** Sends a commit; its outcome comes by `noteReport`. May throw. */
   readonly commit: (positions: readonly NativeTopicPartition[]) => void
   readonly onReport: (report: CommitReport) => void
@@ -33,6 +41,13 @@ interface Commit {
   readonly positions: Map<string, StoredPosition>
 }
 
+/** A request that counts as lost: it may have been taken, may yet be, or never. */
+interface LostCommit {
+  readonly offsets: ReadonlyMap<string, number>
+  /** What was taken after it; should it be taken after all, behind these, they have to go again. */
+  readonly takenSince: Map<string, StoredPosition>
+}
+
 export class CommitQueue {
   readonly #options: CommitQueueOptions
   /** The newest of each partition that no request carries yet. */
@@ -40,12 +55,18 @@ export class CommitQueue {
   /** Some metadata of a commit was too long: these go one by one and at once, to learn which; that one's position then goes alone. */
   #suspects: StoredPosition[] = []
   readonly #sent: Commit[] = []
-  #sentAt = 0
-  #timer: NodeJS.Timeout | undefined
+  /** Those whose answer has not come in time, the oldest first. */
+  readonly #lost: LostCommit[] = []
+  #sentAt: number
+  #cancelTimer: (() => void) | undefined
+  #cancelDeadline: (() => void) | undefined
+  /** Open from the first request that is not answered on, through those sent in its place. */
+  #endWait: (() => void) | undefined
   #isStopped = false
 
   constructor(options: CommitQueueOptions) {
     this.#options = options
+    this.#sentAt = options.clock.now() - options.intervalMs
   }
 
   put(positions: readonly StoredPosition[]): void {
@@ -59,6 +80,7 @@ export class CommitQueue {
       this.#waiting.delete(name)
       this.#suspects = this.#suspects.filter((position) => partitionName(position) !== name)
       for (const commit of this.#sent) commit.positions.delete(name)
+      for (const commit of this.#lost) commit.takenSince.delete(name)
     }
   }
 
@@ -68,22 +90,23 @@ export class CommitQueue {
    * one connection, so the broker sees them in order.
    */
   async settle(names: ReadonlySet<string>, timeoutMs: number, serve: () => Promise<void>): Promise<boolean> {
-    const deadline = Date.now() + timeoutMs
-    while (Date.now() < deadline && !this.#isStopped) {
+    const { clock } = this.#options
+    const deadline = clock.now() + timeoutMs
+    while (clock.now() < deadline && !this.#isStopped) {
       for (const suspect of this.#takeSuspects(names)) this.#send([suspect])
       const positions = [...this.#waiting].filter(([name]) => names.has(name)).map(([, position]) => position)
       while (positions.length > 0) this.#send(takeBatch(positions))
       await serve()
       if (!this.#concerns(names)) return true
       // A refusal has put its positions back: not at once again.
-      await delay(SETTLE_STEP_MS)
+      await sleep(clock, SETTLE_STEP_MS)
     }
     return false
   }
 
-  /** No request is on its way. */
+  /** No request is on its way, not even one that counts as lost. */
   get isIdle(): boolean {
-    return this.#sent.length === 0
+    return this.#sent.length === 0 && this.#lost.length === 0
   }
 
   /** Those of these partitions for which nothing newer waits. */
@@ -101,29 +124,28 @@ export class CommitQueue {
 
   /** Sends nothing any more; what is on its way is still reported. */
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#cancelTimer?.()
+    this.#cancelDeadline?.()
+    this.#endWait?.()
     this.#isStopped = true
     this.#waiting.clear()
     this.#suspects = []
   }
 
   #schedule(minimumMs: number): void {
-    if (this.#isStopped || this.#sent.length > 0 || this.#timer !== undefined) return
+    if (this.#isStopped || this.#sent.length > 0 || this.#cancelTimer !== undefined) return
     if (this.#waiting.size === 0 && this.#suspects.length === 0) return
-    const dueMs = this.#suspects.length > 0 ? 0 : this.#sentAt + this.#options.intervalMs - Date.now()
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined
-        const suspect = this.#suspects.shift()
-        this.#send(suspect === undefined ? takeBatch([...this.#waiting.values()]) : [suspect])
-      },
-      Math.max(0, minimumMs, dueMs),
-    )
+    const dueMs = this.#suspects.length > 0 ? 0 : this.#sentAt + this.#options.intervalMs - this.#options.clock.now()
+    this.#cancelTimer = this.#options.clock.after(Math.max(0, minimumMs, dueMs), () => {
+      this.#cancelTimer = undefined
+      const suspect = this.#suspects.shift()
+      this.#send(suspect === undefined ? takeBatch([...this.#waiting.values()]) : [suspect])
+    })
   }
 
   #send(positions: readonly StoredPosition[]): void {
     if (positions.length === 0) return
-    this.#sentAt = Date.now()
+    this.#sentAt = this.#options.clock.now()
     for (const position of positions) {
       const name = partitionName(position)
       if (this.#waiting.get(name) === position) this.#waiting.delete(name)
@@ -139,16 +161,53 @@ export class CommitQueue {
       this.#sent.splice(this.#sent.indexOf(commit), 1)
       this.#putBack(commit)
       this.#schedule(RETRY_MS)
+      return
     }
+    this.#awaitAnswer()
+  }
+
+  #awaitAnswer(): void {
+    const { clock, waits } = this.#options
+    this.#endWait ??= waits.begin('commit')
+    this.#cancelDeadline?.()
+    const deadlineMs = waitTable.commit.deadlineMs * (1 + this.#lost.length)
+    this.#cancelDeadline = clock.after(deadlineMs, () => {
+      this.#giveUp()
+    })
+  }
+
+  #noteAnswer(): void {
+    this.#endWait?.()
+    this.#endWait = undefined
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = undefined
+    if (this.#sent.length > 0) this.#awaitAnswer()
+  }
+
+  /** What is on its way counts as lost, and goes again. */
+  #giveUp(): void {
+    this.#cancelDeadline = undefined
+    const lost = this.#sent.splice(0)
+    for (const commit of lost.toReversed()) this.#putBack(commit)
+    this.#lost.push(...lost.map(({ offsets }) => ({ offsets, takenSince: new Map<string, StoredPosition>() })))
+    this.#lost.splice(0, this.#lost.length - MAX_LOST)
+    this.#schedule(0)
+  }
+
+  /** The late report of a lost request. */
+  #noteLateReport({ takenSince }: LostCommit, wasTaken: boolean): void {
+    if (!wasTaken) return
+    for (const position of this.#newestOf(takenSince)) this.#waiting.set(partitionName(position), position)
+    this.#schedule(0)
   }
 
   #putBack(commit: Commit): void {
-    for (const position of this.#newestOf(commit)) this.#waiting.set(partitionName(position), position)
+    for (const position of this.#newestOf(commit.positions)) this.#waiting.set(partitionName(position), position)
   }
 
   /** What nothing newer speaks for: neither stored meanwhile, nor on its way in a later request. */
-  #newestOf(commit: Commit): StoredPosition[] {
-    return [...commit.positions]
+  #newestOf(positions: ReadonlyMap<string, StoredPosition>): StoredPosition[] {
+    return [...positions]
       .filter(([name]) => !this.#waiting.has(name) && !this.#sent.some(({ positions }) => positions.has(name)))
       .map(([, position]) => position)
   }
@@ -156,11 +215,18 @@ export class CommitQueue {
   /** Takes the client's report on a commit: ours, or one that it made by itself when partitions were given back. */
   noteReport(error: NativeError | null | undefined, list: readonly NativeTopicPartition[]): void {
     const result = commitResult(error)
-    const commit = this.#take(list)
+    const commit = takeFrom(this.#sent, list)
+    if (commit === undefined) {
+      const late = takeFrom(this.#lost, list)
+      if (late !== undefined && result !== 'fenced') return this.#noteLateReport(late, result === 'accepted')
+    } else {
+      this.#noteAnswer()
+      if (result === 'accepted') this.#noteTaken(commit)
+    }
     const reason = error == null ? {} : { reason: error.message }
     if (commit !== undefined && result === 'too-large' && commit.offsets.size > 1) {
       // One error for all of them, and those that fit stand. Only alone each tells which it is.
-      this.#suspects.push(...this.#newestOf(commit))
+      this.#suspects.push(...this.#newestOf(commit.positions))
       this.#schedule(0)
       return
     }
@@ -177,18 +243,27 @@ export class CommitQueue {
 
   /** Without its map a position is never too long. */
   #alone(commit: Commit): StoredPosition[] {
-    const refused = this.#newestOf(commit).filter(({ metadata }) => metadata !== '')
+    const refused = this.#newestOf(commit.positions).filter(({ metadata }) => metadata !== '')
     return refused.map((position) => ({ ...position, metadata: '' }))
   }
 
-  /** The oldest commit that names exactly these positions. */
-  #take(list: readonly NativeTopicPartition[]): Commit | undefined {
-    const at = this.#sent.findIndex(
-      ({ offsets }) =>
-        offsets.size === list.length && list.every((entry) => offsets.get(partitionName(entry)) === entry.offset),
-    )
-    return at < 0 ? undefined : this.#sent.splice(at, 1)[0]
+  #noteTaken({ positions }: Commit): void {
+    for (const { offsets, takenSince } of this.#lost) {
+      for (const [name, position] of positions) if (offsets.has(name)) takenSince.set(name, position)
+    }
   }
+}
+
+/** Takes the oldest commit that names exactly these positions. */
+function takeFrom<Each extends Pick<Commit, 'offsets'>>(
+  commits: Each[],
+  list: readonly NativeTopicPartition[],
+): Each | undefined {
+  const at = commits.findIndex(
+    ({ offsets }) =>
+      offsets.size === list.length && list.every((entry) => offsets.get(partitionName(entry)) === entry.offset),
+  )
+  return at < 0 ? undefined : commits.splice(at, 1)[0]
 }
 
 function lengthIn(commit: Commit | undefined, of: TopicPartition): { readonly metadataLength?: number } {

@@ -1,4 +1,5 @@
 /** What the consumer's error codes mean for us. */
+import { TroupeError } from '../../../errors.ts'
 import type { BrokerTrouble, CommitReport } from '../../broker-port.ts'
 import type { NativeError, NativeLogEvent } from '../native.ts'
 
@@ -60,6 +61,26 @@ export function isOutage(code: number | undefined): boolean {
     default:
       return false
   }
+}
+
+/** There is no such topic, or no such partition of it. */
+export function isMissing(code: number | undefined): boolean {
+  switch (code) {
+    case -190: // unknown partition
+    case -188: // unknown topic
+    case -156: // no such entry: the metadata do not have it
+    case 3: // unknown topic or partition
+      return true
+    default:
+      return false
+  }
+}
+
+/** What ends a reader's poll; undefined for what passes by itself, or is looked into elsewhere. */
+export function readFailure({ code, message }: NativeError): TroupeError | undefined {
+  if (code === 29) return new TroupeError('NOT_AUTHORIZED', `This user may not read a topic: ${message}`)
+  if (isMissing(code)) return new TroupeError('TOPIC_MISSING', `A topic that is read does not exist: ${message}`)
+  return undefined
 }
 
 /** The trouble behind an error of `consume`; undefined when it passes by itself and something else tells of it. */

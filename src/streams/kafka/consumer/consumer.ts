@@ -1,5 +1,5 @@
 /** The consumer of the broker port on the native client: its life, its events, and who does the rest. */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleepInBackground } from '../../../clock.ts'
 import { TroupeError } from '../../../errors.ts'
 import type {
   BrokerConsumer,
@@ -9,7 +9,9 @@ import type {
   StartPosition,
   StoredPosition,
   Watermarks,
+  TopicDescription,
 } from '../../broker-port.ts'
+import { OpenWaits } from '../../../metrics/open-waits.ts'
 import { ClientPartitions } from './client-partitions.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { consumerConfig } from '../client-config.ts'
@@ -20,6 +22,7 @@ import { RecordPolls } from './record-polls.ts'
 import { checkMetadata, fetchCommitted, fetchWatermarks } from './position-queries.ts'
 import type { NativeConsumer, NativeError, NativeKafka, NativeTopicPartition } from '../native.ts'
 import { PositionsOutOfLog } from './positions-out-of-log.ts'
+import { TopicWatch } from './topic-watch.ts'
 import { ClientLog, Debounce, troubleOf } from '../trouble.ts'
 import type { SourceRecord, TopicPartition } from '../../record.ts'
 import { partitionName } from '../../record.ts'
@@ -28,6 +31,7 @@ const ASSIGN_PARTITIONS = -175
 const REVOKE_PARTITIONS = -174
 const NO_OFFSET = -168
 const POSITION_OUT_OF_RANGE = -140
+const UNKNOWN_TOPIC = 3
 
 const REQUEST_TIMEOUT_MS = 15_000
 const CONNECT_TIMEOUT_MS = 15_000
@@ -44,12 +48,14 @@ const nothingTaken: readonly SourceRecord[] = Object.freeze([])
 
 export class KafkaBrokerConsumer implements BrokerConsumer {
   readonly #options: KafkaBrokerOptions
+  readonly #waits: OpenWaits
   readonly #config: Readonly<Record<string, unknown>>
   readonly #client: NativeConsumer
   readonly #partitions: ClientPartitions
   readonly #commits: CommitQueue
   readonly #polls: RecordPolls
   readonly #positions: PositionsOutOfLog
+  readonly #topics: TopicWatch
   readonly #debounce = new Debounce()
   #state: 'new' | 'connecting' | 'connected' | 'disconnecting' | 'ended' = 'new'
   #events: BrokerConsumerEvents | undefined
@@ -62,21 +68,36 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
 
   constructor(native: NativeKafka, options: KafkaBrokerOptions) {
     this.#options = options
+    this.#waits = options.waits ?? new OpenWaits()
     this.#config = consumerConfig(options)
     this.#client = this.#makeClient(native)
     this.#commits = new CommitQueue({
+      clock: options.clock,
       intervalMs: options.commitIntervalMs,
+      waits: this.#waits,
       commit: (positions) => this.#client.commit(positions),
       onReport: (report) => this.#events?.onCommit(report),
+    })
+    this.#topics = new TopicWatch({
+      clock: options.clock,
+      waits: this.#waits,
+      admin: () => native.AdminClient.createFrom(this.#client),
+      count: (topics) => this.partitionCounts(topics),
+      onReplaced: (partition, message) =>
+        this.#tellTrouble({ severity: 'fatal', code: 'TOPIC_REPLACED', message, partition }),
     })
     this.#partitions = new ClientPartitions({
       client: this.#client,
       settle: (names) => this.#settle(names),
-      onForgotten: (names) => this.#commits.forget(names),
+      onForgotten: (names) => {
+        this.#commits.forget(names)
+        this.#topics.forget(names)
+      },
       onProblem: (message) => this.#tellTrouble({ severity: 'warning', code: 'INTERNAL', message }),
     })
     this.#positions = new PositionsOutOfLog({
       client: this.#client,
+      clock: options.clock,
       watermarks: (partition) => this.watermarks(partition),
       startOf: (name) => this.#partitions.startOf(name),
       onOutOfRange: (partition, message) =>
@@ -85,9 +106,11 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     this.#polls = new RecordPolls({
       client: this.#client,
       partitions: this.#partitions,
+      clock: options.clock,
       onTaken: (records) => {
         this.#positions.noteRecords(records)
         this.#positions.look(() => this.#partitions.running)
+        this.#topics.look()
       },
       onEnd: (at) => {
         this.#positions.noteActive(at)
@@ -110,7 +133,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     } catch (error) {
       throw configurationError(error, this.#config)
     }
-    const log = new ClientLog(this.#options.log, 'consumer')
+    const log = new ClientLog(this.#options.log, 'consumer', this.#options.clock)
     client.on('event.log', (event) => {
       if (this.#state === 'connecting') return
       log.note(event)
@@ -136,7 +159,8 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     this.#state = 'connecting'
     const timeoutMs = this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
     try {
-      await connectClient(this.#client, this.#config, this.#options.brokers, timeoutMs, this.#leaving.signal)
+      const { brokers, clock } = this.#options
+      await connectClient(this.#client, this.#config, brokers, timeoutMs, this.#leaving.signal, clock)
       this.#state = 'connected'
     } catch (error) {
       this.#state = 'ended'
@@ -145,12 +169,19 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    return countPartitions(this.#client, topics, REQUEST_TIMEOUT_MS)
+    return countPartitions(this.#client, topics, REQUEST_TIMEOUT_MS, this.#waits)
+  }
+
+  async describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
+    this.#requireConnected()
+    return await this.#topics.describe(topics)
   }
 
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void {
     this.#events = events
     this.#client.subscribe(topics)
+    // Asked while the group forms, so that a cluster that does not tell holds up nobody.
+    void this.#topics.describe(topics).catch(() => undefined)
   }
 
   // --- taking records
@@ -168,6 +199,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
 
   #noteConsumeError(error: NativeError): void {
     if (error.code === POSITION_OUT_OF_RANGE) void this.#positions.check(this.#partitions.partitions)
+    if (error.code === UNKNOWN_TOPIC) this.#topics.look(true)
     const trouble = consumeTrouble(error)
     if (trouble !== undefined) this.#tellTrouble(trouble)
   }
@@ -201,6 +233,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     if (this.#state !== 'connected' || !this.#partitions.assign(eventId, starts)) return false
     this.#polls.dropHeld(starts)
     for (const start of starts) this.#positions.noteActive(start)
+    this.#topics.noteAssigned(starts)
     return true
   }
 
@@ -279,12 +312,12 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
 
   async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
     this.#requireConnected()
-    return await fetchCommitted(this.#client, partitions, REQUEST_TIMEOUT_MS)
+    return await fetchCommitted(this.#client, partitions, REQUEST_TIMEOUT_MS, this.#waits)
   }
 
   async watermarks(partition: TopicPartition): Promise<Watermarks> {
     this.#requireConnected()
-    return await fetchWatermarks(this.#client, partition, REQUEST_TIMEOUT_MS)
+    return await fetchWatermarks(this.#client, partition, REQUEST_TIMEOUT_MS, this.#waits)
   }
 
   #requireConnected(): void {
@@ -293,7 +326,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
 
   #tellTrouble(trouble: BrokerTrouble): void {
     const about = trouble.partition === undefined ? '' : partitionName(trouble.partition)
-    const heldBack = this.#debounce.admit(`${trouble.code} ${about}`, Date.now())
+    const heldBack = this.#debounce.admit(`${trouble.code} ${about}`, this.#options.clock.now())
     if (heldBack !== undefined) this.#events?.onTrouble(trouble)
   }
 
@@ -305,7 +338,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   async #disconnect(): Promise<void> {
-    const deadlineMs = Date.now() + DISCONNECT_TIMEOUT_MS
+    const deadlineMs = this.#options.clock.now() + DISCONNECT_TIMEOUT_MS
     // The default reason, an error, would keep whoever called this reachable through its stack: see `#close`.
     this.#leaving.abort('the consumer is disconnected')
     await this.#connecting?.catch(() => undefined)
@@ -314,13 +347,13 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       return
     }
     this.#state = 'disconnecting'
-    await this.#polls.stop()
+    await Promise.all([this.#polls.stop(), this.#topics.end()])
     if (this.#isExpelled) this.#commits.forget(this.#partitions.names)
     const isCommitted = await this.#settle(this.#partitions.namesToSettle)
     this.#commits.stop()
     if (isCommitted && (await this.#hasBroker())) {
-      const closeMs = Math.min(CLOSE_TIMEOUT_MS, deadlineMs - Date.now())
-      await Promise.race([this.#close(), delay(closeMs, undefined, { ref: false })])
+      const closeMs = Math.min(CLOSE_TIMEOUT_MS, deadlineMs - this.#options.clock.now())
+      await Promise.race([this.#close(), sleepInBackground(closeMs)])
     } else void this.#closeLater()
     this.#partitions.clear()
   }
@@ -347,7 +380,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       'no broker answers: the last positions may not be committed, and the group notices after the session time-out',
     )
     do {
-      await delay(ASK_AGAIN_MS, undefined, { ref: false })
+      await sleepInBackground(ASK_AGAIN_MS)
       await this.#polls.serve()
     } while (!this.#commits.isIdle || !(await this.#hasBroker()))
     await this.#close()

@@ -3,6 +3,7 @@
  * all when records came in the same call (the binding drops the error then); after that the
  * partition is silent for good. So partitions that bring nothing although they should are looked at.
  */
+import type { Clock } from '../../../clock.ts'
 import type { StartPosition, Watermarks } from '../../broker-port.ts'
 import type { NativeConsumer } from '../native.ts'
 import type { SourceRecord, TopicPartition } from '../../record.ts'
@@ -13,6 +14,7 @@ const INTERVAL_MS = 5000
 
 export interface PositionsOutOfLogOptions {
   readonly client: NativeConsumer
+  readonly clock: Clock
   readonly watermarks: (partition: TopicPartition) => Promise<Watermarks>
   /** Where an assigned partition began; undefined when it is not assigned. */
   readonly startOf: (name: string) => StartPosition['position'] | undefined
@@ -23,11 +25,12 @@ export class PositionsOutOfLog {
   readonly #options: PositionsOutOfLogOptions
   /** Brought records or its end since the last look. */
   readonly #active = new Set<string>()
-  #lookedAt = Date.now()
+  #lookedAt: number
   #isLooking = false
 
   constructor(options: PositionsOutOfLogOptions) {
     this.#options = options
+    this.#lookedAt = options.clock.now()
   }
 
   noteRecords(records: readonly SourceRecord[]): void {
@@ -50,7 +53,7 @@ export class PositionsOutOfLog {
    * at the end of their log as well: it may have been made anew, shorter.
    */
   look(running: () => ReadonlyMap<string, TopicPartition>): void {
-    const now = Date.now()
+    const now = this.#options.clock.now()
     if (this.#isLooking || now - this.#lookedAt < INTERVAL_MS) return
     this.#lookedAt = now
     const silent = [...running()].filter(([name]) => !this.#active.has(name)).map(([, partition]) => partition)

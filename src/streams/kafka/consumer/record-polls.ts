@@ -5,6 +5,7 @@
  * that an idle consumer holds no thread of libuv's pool, and a record is handed over as soon as it has
  * come. `consume` also delivers the client's callbacks and is what keeps the member in its group.
  */
+import type { Clock } from '../../../clock.ts'
 import type { ClientPartitions } from './client-partitions.ts'
 import type { NativeConsumer, NativeError, NativeRecord, NativeTopicPartition } from '../native.ts'
 import { toSourceRecords } from '../record.ts'
@@ -19,6 +20,7 @@ const AFTER_ERROR_MS = 20
 export interface RecordPollsOptions {
   readonly client: NativeConsumer
   readonly partitions: ClientPartitions
+  readonly clock: Clock
   /** Records of living epochs, and ends of partitions, as they come. */
   readonly onTaken: (records: readonly SourceRecord[]) => void
   readonly onEnd: (at: TopicPartition & { readonly position: number }) => void
@@ -34,7 +36,7 @@ export class RecordPolls {
   #mayHaveMore = true
   #wakeUp: (() => void) | undefined
   #consuming: Promise<readonly SourceRecord[]> | undefined
-  #consumedAt = Date.now()
+  #consumedAt: number
   /** Records that were taken to serve the callbacks behind them, while nothing may be taken. */
   #held: SourceRecord[] = []
   #isStopped = false
@@ -42,6 +44,7 @@ export class RecordPolls {
   constructor(options: RecordPollsOptions) {
     this.#options = options
     this.#partitions = options.partitions
+    this.#consumedAt = options.clock.now()
   }
 
   /** The client's queue is not empty any more. */
@@ -83,9 +86,10 @@ export class RecordPolls {
   async takeNothing(timeoutMs: number): Promise<readonly SourceRecord[]> {
     // While a rebalance goes on, the client brings no records, and what comes is worth being served at once.
     const bringsNothing = (): boolean => this.#partitions.isHeld || this.#partitions.isChanging
+    const { clock } = this.#options
     if (!this.#mayHaveMore) await this.#sleep(timeoutMs)
-    else if (!bringsNothing()) await this.#sleep(Math.min(timeoutMs, this.#consumedAt + KEEP_ALIVE_MS - Date.now()))
-    const isDue = Date.now() - this.#consumedAt >= KEEP_ALIVE_MS
+    else if (!bringsNothing()) await this.#sleep(Math.min(timeoutMs, this.#consumedAt + KEEP_ALIVE_MS - clock.now()))
+    const isDue = clock.now() - this.#consumedAt >= KEEP_ALIVE_MS
     if (!this.#isStopped && (isDue || (this.#mayHaveMore && bringsNothing()))) await this.serve()
     return nothing
   }
@@ -115,11 +119,11 @@ export class RecordPolls {
     if (timeoutMs <= 0 || this.#isStopped) return Promise.resolve()
     return new Promise((resolve) => {
       const wake = (): void => {
-        clearTimeout(timer)
+        cancel()
         this.#wakeUp = undefined
         resolve()
       }
-      const timer = setTimeout(wake, timeoutMs)
+      const cancel = this.#options.clock.after(timeoutMs, wake)
       this.#wakeUp = wake
     })
   }
@@ -131,7 +135,7 @@ export class RecordPolls {
     this.#consuming = new Promise((resolve) => {
       this.#options.client.getClient().consume(0, count, false, (error, records, ends) => {
         this.#consuming = undefined
-        this.#consumedAt = Date.now()
+        this.#consumedAt = this.#options.clock.now()
         const taken = error === null ? this.#accept(records, ends, count) : this.#refuse(error)
         this.#partitions.endConsume()
         resolve(taken)
@@ -160,7 +164,7 @@ export class RecordPolls {
   #refuse(error: NativeError): readonly SourceRecord[] {
     if (this.#isStopped) return nothing
     this.#options.onError(error)
-    setTimeout(() => this.noteQueue(), AFTER_ERROR_MS)
+    this.#options.clock.after(AFTER_ERROR_MS, () => this.noteQueue())
     return nothing
   }
 }

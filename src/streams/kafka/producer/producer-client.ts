@@ -1,7 +1,8 @@
 /** One native producer: sends a run of records and tells which of them failed. It knows no retries. */
-import { setImmediate as turn } from 'node:timers/promises'
+import { inBackground, sleep, type Clock } from '../../../clock.ts'
 import { TroupeError } from '../../../errors.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
+import type { Deadline } from './deadline.ts'
 import { codeOf, configurationError, connectClient, messageOf } from '../connection.ts'
 import type { NativeKafka, NativeProducer } from '../native.ts'
 import { toNativeBytes, toNativeHeaders } from '../record.ts'
@@ -10,6 +11,9 @@ import type { OutputRecord } from '../../record.ts'
 
 const QUEUE_FULL = -184
 const FATAL = -150
+/** Ours, not the client's: a record was sent, and nobody knows whether it was taken. */
+export const NO_ANSWER = -1_000_000
+const NOT_ACKNOWLEDGED = 'records were not acknowledged by the deadline'
 
 /** The binding brings at most this many reports in one turn of the loop. */
 const REPORTS_A_TURN = 100
@@ -34,11 +38,6 @@ const IDLE_POLL_MS = 5000
  */
 export type ReportMode = 'all' | 'failures'
 
-/** Until when a write may wait, in milliseconds since the Unix epoch. Drawn in when the producer is to end. */
-export interface Deadline {
-  atMs: number
-}
-
 /** Why one record failed. `local`: the client refused this very record before anything was sent. */
 export interface SendFailure {
   readonly code: number
@@ -59,7 +58,8 @@ export interface ProducerClientSettings {
 export class ProducerClient {
   readonly client: NativeProducer
   readonly #mode: ReportMode
-  readonly #idlePoll: NodeJS.Timeout
+  readonly #clock: Clock
+  readonly #endIdlePoll: () => void
   #failures = new Map<number, SendFailure>()
   /** `all` only: what was given to the client and not reported yet. */
   readonly #unreported = new Set<number>()
@@ -71,8 +71,9 @@ export class ProducerClient {
   /** The client's last words, once it has stopped for good. */
   readonly #cause: { readonly text: string }
 
-  private constructor(client: NativeProducer, mode: ReportMode, cause: { readonly text: string }) {
+  private constructor(client: NativeProducer, mode: ReportMode, cause: { readonly text: string }, clock: Clock) {
     this.client = client
+    this.#clock = clock
     this.#mode = mode
     this.#cause = cause
     client.on('delivery-report', (error, report) => {
@@ -88,7 +89,7 @@ export class ProducerClient {
         if (!this.#failedKeys.has(group) || isAboutRecords(failure)) this.#failedKeys.set(group, failure)
       }
     })
-    this.#idlePoll = setInterval(() => client.poll(), IDLE_POLL_MS).unref()
+    this.#endIdlePoll = inBackground(IDLE_POLL_MS, () => client.poll())
   }
 
   /** Makes and connects a client. Rejects with a TroupeError that names the cause. */
@@ -100,7 +101,7 @@ export class ProducerClient {
     timeoutMs,
     signal,
   }: ProducerClientSettings): Promise<ProducerClient> {
-    const log = new ClientLog(options.log, String(config['client.id']))
+    const log = new ClientLog(options.log, String(config['client.id']), options.clock)
     const cause = { text: '' }
     let client: NativeProducer
     try {
@@ -114,16 +115,17 @@ export class ProducerClient {
       if (event.fac === 'FATAL') cause.text = event.message.replace(/^\[thrd:[^\]]*\]:\s*/, '')
     })
     client.on('error', (error) => options.log('warn', {}, error.message))
-    await connectClient(client, config, options.brokers, timeoutMs, signal)
+    await connectClient(client, config, options.brokers, timeoutMs, signal, options.clock)
     connected = true
-    return new ProducerClient(client, reports, cause)
+    return new ProducerClient(client, reports, cause, options.clock)
   }
 
   /**
    * Sends `records[i]` for each i of `indices`, in that order. Resolves when what became of each is known:
    * those in the map failed, the others are durable. A client that gets reports of failures only may
-   * also name records that are durable, if they share topic and key with one that failed. Rejects with
-   * SINK_UNAVAILABLE when not all is known at the deadline; the client is of no use any more then.
+   * also name records that are durable, if they share topic and key with one that failed. At the deadline, which
+   * each acknowledgement puts off, what is not known counts as failed, and the client is of no use any more; rejects
+   * with SINK_UNAVAILABLE when that is all, or a client with reports of failures only cannot tell.
    */
   async send(
     records: readonly OutputRecord[],
@@ -135,16 +137,21 @@ export class ProducerClient {
     for (const index of indices) {
       while (!this.#produce(records[index]!, index)) await this.#makeRoom(deadline)
     }
-    const isAnswered = await this.#flush(deadline)
+    const answer = await this.#flush(deadline)
     await this.#takeReports()
     if (this.#failedKeys.size > 0) this.#spreadFailures(records, indices)
-    if (!isAnswered) this.#failUnanswered(indices)
+    if (answer === 'stopped') this.#failUnanswered(indices, FATAL, this.#cause.text)
+    else if (answer === 'overdue') {
+      // Without a report for each nobody knows which of them were taken.
+      if (this.#mode === 'failures' || this.#unreported.size === indices.length) throw unavailable(NOT_ACKNOWLEDGED)
+      this.#failUnanswered(indices, NO_ANSWER, NOT_ACKNOWLEDGED)
+    }
     return this.#failures
   }
 
-  /** The client has stopped and keeps some: whatever is not known to be durable has to go again. */
-  #failUnanswered(indices: readonly number[]): void {
-    const failure = { code: FATAL, message: this.#cause.text, local: false }
+  /** The client keeps some: whatever is not known to be durable has to go again. */
+  #failUnanswered(indices: readonly number[], code: number, message: string): void {
+    const failure = { code, message, local: false }
     for (const index of this.#mode === 'all' ? this.#unreported : indices) {
       if (!this.#failures.has(index)) this.#failures.set(index, failure)
     }
@@ -190,23 +197,25 @@ export class ProducerClient {
   }
 
   async #makeRoom(deadline: Deadline): Promise<void> {
-    if (Date.now() >= deadline.atMs) throw unavailable('its queue stayed full')
+    if (deadline.leftMs <= 0) throw unavailable('its queue stayed full')
     await this.#flushFor(10)
   }
 
-  /** Waits until the client holds no record any more; false when it has stopped and keeps some. */
-  async #flush(deadline: Deadline): Promise<boolean> {
-    const startedAt = Date.now()
+  /** Waits until the client holds no record any more; or has stopped and keeps some, or acknowledges nothing for too long. */
+  async #flush(deadline: Deadline): Promise<'done' | 'stopped' | 'overdue'> {
+    const startedAt = this.#clock.now()
+    let reports = this.#reports
     let stoppedAt: number | undefined
     for (;;) {
-      const now = Date.now()
+      const now = this.#clock.now()
       const waitedMs = now - startedAt
-      if (now >= deadline.atMs)
-        throw unavailable(`records were not acknowledged within ${(waitedMs / 1000).toFixed(0)} s`)
+      if (this.#reports > reports) deadline.noteProgress()
+      reports = this.#reports
+      if (deadline.leftMs <= 0) return 'overdue'
       if (this.#cause.text !== '') stoppedAt ??= now
-      if (stoppedAt !== undefined && now - stoppedAt >= LAST_ANSWERS_MS) return false
+      if (stoppedAt !== undefined && now - stoppedAt >= LAST_ANSWERS_MS) return 'stopped'
       const sliceMs = this.#mode === 'all' ? MAX_FLUSH_MS : Math.min(MAX_FLUSH_MS, Math.max(1, waitedMs >> 3))
-      if (await this.#flushFor(Math.min(sliceMs, deadline.atMs - now))) return true
+      if (await this.#flushFor(Math.min(sliceMs, Math.max(1, deadline.leftMs)))) return 'done'
     }
   }
 
@@ -221,10 +230,10 @@ export class ProducerClient {
    * cross to this thread at most `REPORTS_A_TURN` in a turn of the loop. A turn that brought fewer was the last.
    */
   async #takeReports(): Promise<void> {
-    await turn()
+    await sleep(this.#clock, 0)
     for (;;) {
       const before = this.#reports
-      await turn()
+      await sleep(this.#clock, 0)
       if (this.#reports - before < REPORTS_A_TURN) return
     }
   }
@@ -232,7 +241,7 @@ export class ProducerClient {
   /** Ends the client at once: what it still holds is dropped. */
   end(): Promise<void> {
     this.#ending ??= new Promise((resolve) => {
-      clearInterval(this.#idlePoll)
+      this.#endIdlePoll()
       this.client._disconnect(resolve)
     })
     return this.#ending
@@ -240,7 +249,27 @@ export class ProducerClient {
 }
 
 /** Codes that are not about a record: the client was stopped, ended or overtaken, and what it held goes again. */
-const notAboutRecords = new Set([-150, -151, -152, -144, -192, -195, -197, -185, -148, 5, 6, 7, 19, 20, 45, 46, 47, 59])
+const notAboutRecords = new Set([
+  NO_ANSWER,
+  -150,
+  -151,
+  -152,
+  -144,
+  -192,
+  -195,
+  -197,
+  -185,
+  -148,
+  5,
+  6,
+  7,
+  19,
+  20,
+  45,
+  46,
+  47,
+  59,
+])
 
 export function isAboutRecords(failure: SendFailure): boolean {
   return !notAboutRecords.has(failure.code)

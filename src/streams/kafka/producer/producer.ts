@@ -6,15 +6,23 @@
  * is several times cheaper. When the broker refuses a batch of the protocol, the client stops before anything
  * behind it can pass (`enable.gapless.guarantee`), so what failed of a partition is always the end of
  * what was sent to it; that end is sent again, in its order.
+ *
+ * On a slow line (a quota, a thin pipe) a write says after some seconds what is durable, leaves the rest to the next
+ * one, and gives the client no more at a time than goes in as many seconds, through the client that reports on
+ * every record: so nothing that was acknowledged is sent again.
  */
+import type { Clock } from '../../../clock.ts'
 import { TroupeError } from '../../../errors.ts'
-import type { BrokerProducer, WriteResult } from '../../broker-port.ts'
+import { OpenWaits } from '../../../metrics/open-waits.ts'
+import type { BrokerProducer, WriteAnswer } from '../../broker-port.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { producerConfig, singleRecordProducerConfig } from '../client-config.ts'
 import { countPartitions } from '../connection.ts'
 import type { NativeKafka } from '../native.ts'
-import type { Deadline, ReportMode, SendFailure } from './producer-client.ts'
-import { ProducerClient, isAboutRecords, unavailable } from './producer-client.ts'
+import { Deadline } from './deadline.ts'
+import { Pace, isLong } from './pace.ts'
+import type { ReportMode, SendFailure } from './producer-client.ts'
+import { NO_ANSWER, ProducerClient, isAboutRecords, unavailable } from './producer-client.ts'
 import { refusal, sendSingly } from './single-records.ts'
 import type { OutputRecord } from '../../record.ts'
 
@@ -32,6 +40,8 @@ export class KafkaBrokerProducer implements BrokerProducer {
   readonly #native: NativeKafka
   readonly #options: KafkaBrokerOptions
   readonly #name: string
+  readonly #clock: Clock
+  readonly #pace = new Pace()
   /** One for small batches (`all`), and one for large ones (`failures`), which is made when it is first needed. */
   readonly #clients = new Map<ReportMode, ProducerClient>()
   readonly #endings = new Set<Promise<void>>()
@@ -44,6 +54,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
   constructor(native: NativeKafka, options: KafkaBrokerOptions, name: string) {
     this.#native = native
     this.#options = options
+    this.#clock = options.clock
     this.#name = name
   }
 
@@ -87,18 +98,18 @@ export class KafkaBrokerProducer implements BrokerProducer {
   }
 
   async partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    const { client } = await this.#usable('all', { atMs: Date.now() + REQUEST_TIMEOUT_MS })
-    const counts = await countPartitions(client, topics, REQUEST_TIMEOUT_MS)
+    const { client } = await this.#usable('all', new Deadline(this.#clock, REQUEST_TIMEOUT_MS))
+    const counts = await countPartitions(client, topics, REQUEST_TIMEOUT_MS, this.#options.waits ?? new OpenWaits())
     for (const topic of counts.keys()) this.#knownTopics.add(topic)
     return counts
   }
 
-  write(records: readonly OutputRecord[]): Promise<readonly WriteResult[]> {
+  write(records: readonly OutputRecord[]): Promise<readonly WriteAnswer[]> {
     if (this.#writing !== undefined) {
       return Promise.reject(new TroupeError('INTERNAL', 'write was called while a write was outstanding'))
     }
     const timeoutMs = this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS
-    this.#deadline = { atMs: Date.now() + timeoutMs }
+    this.#deadline = new Deadline(this.#clock, timeoutMs)
     const writing = this.#write(records, this.#deadline)
     this.#writing = writing
     const done = (): void => {
@@ -108,28 +119,65 @@ export class KafkaBrokerProducer implements BrokerProducer {
     return writing
   }
 
-  async #write(records: readonly OutputRecord[], deadline: Deadline): Promise<readonly WriteResult[]> {
-    const results = new Array<WriteResult>(records.length).fill(null)
-    let open = await this.#refuseUnknownTopics(records, results)
+  async #write(records: readonly OutputRecord[], deadline: Deadline): Promise<readonly WriteAnswer[]> {
+    const results = new Array<WriteAnswer>(records.length).fill(null)
+    const open = await this.#refuseUnknownTopics(records, results)
+    const startedAt = this.#clock.now()
+    for (let from = 0; from < open.length;) {
+      const { end, bytes } = this.#pace.endOf(records, open, from)
+      const piece = end - from === open.length ? open : open.slice(from, end)
+      const pieceAt = this.#clock.now()
+      try {
+        await this.#writePiece(records, results, piece, bytes, deadline)
+        deadline.noteProgress()
+      } catch (error) {
+        // The next piece is smaller: this one may have been too large for the line.
+        this.#pace.note(bytes, this.#clock.now() - pieceAt)
+        // What went before is durable, and that counts.
+        if (from === 0) throw error
+        for (const index of piece) results[index] = 'again'
+      }
+      const now = this.#clock.now()
+      this.#pace.note(bytes, now - pieceAt)
+      from = end
+      if (isLong(now - startedAt) || piece.some((index) => results[index] === 'again')) {
+        for (const index of open.slice(from)) results[index] = 'again'
+        break
+      }
+    }
+    return results
+  }
+
+  async #writePiece(
+    records: readonly OutputRecord[],
+    results: WriteAnswer[],
+    piece: readonly number[],
+    bytes: number,
+    deadline: Deadline,
+  ): Promise<void> {
+    let open = piece
     let fruitless = 0
     while (open.length > 0) {
-      const mode: ReportMode = open.length < LARGE_BATCH ? 'all' : 'failures'
+      const mode: ReportMode = open.length < LARGE_BATCH || !this.#pace.isSmall(bytes) ? 'all' : 'failures'
       const failures = await this.#send(mode, records, open, deadline)
       const left = open.filter((index) => {
         const failure = failures.get(index)
         if (failure?.local === true) results[index] = refusal(failure, records[index]!)
         return failure?.local === false
       })
+      if (left.some((index) => failures.get(index)!.code === NO_ANSWER)) {
+        for (const index of left) results[index] = 'again'
+        return
+      }
       if (left.some((index) => isAboutRecords(failures.get(index)!))) {
         await this.#writeSingly(records, results, left, deadline)
-        break
+        return
       }
       // What is left was with the client when it stopped: it goes again with a new one.
       fruitless = left.length < open.length ? 0 : fruitless + 1
       if (fruitless >= MAX_FRUITLESS) throw unavailable(`its client stops at once: ${failures.get(left[0]!)!.message}`)
       open = left
     }
-    return results
   }
 
   async #send(
@@ -153,7 +201,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
   /** Some of these were in a refused batch: each goes in a batch of its own, so that a refusal is the record's own. */
   async #writeSingly(
     records: readonly OutputRecord[],
-    results: WriteResult[],
+    results: WriteAnswer[],
     indices: readonly number[],
     deadline: Deadline,
   ): Promise<void> {
@@ -170,7 +218,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
   }
 
   /** Asks for topics not seen before; records of those that do not exist are refused. Returns the indices of the others. */
-  async #refuseUnknownTopics(records: readonly OutputRecord[], results: WriteResult[]): Promise<number[]> {
+  async #refuseUnknownTopics(records: readonly OutputRecord[], results: WriteAnswer[]): Promise<number[]> {
     const unknown = new Set<string>()
     for (const { topic } of records) if (!this.#knownTopics.has(topic)) unknown.add(topic)
     if (unknown.size > 0) {
@@ -209,8 +257,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
     // The default reason, an error, would keep whoever called this reachable through its stack.
     this.#leaving.abort('the producer is disconnected')
     // Who ends the producer has waited for its writes as long as it wanted to.
-    if (this.#deadline !== undefined)
-      this.#deadline.atMs = Math.min(this.#deadline.atMs, Date.now() + LAST_WRITE_TIMEOUT_MS)
+    this.#deadline?.drawIn(LAST_WRITE_TIMEOUT_MS)
     await this.#writing?.catch(() => undefined)
     this.#drop('all')
     this.#drop('failures')
@@ -219,7 +266,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
 }
 
 function untilAtMost(deadline: Deadline, limitMs: number): number {
-  return Math.max(1, Math.min(limitMs, deadline.atMs - Date.now()))
+  return Math.max(1, Math.min(limitMs, deadline.leftMs))
 }
 
 function asUnavailable(error: unknown): never {

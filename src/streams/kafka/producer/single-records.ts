@@ -1,6 +1,7 @@
 /** Sending records one to a batch, after the broker refused a batch of several, and saying why a record is refused. */
 import { TroupeError } from '../../../errors.ts'
-import type { Deadline, ProducerClient, SendFailure } from './producer-client.ts'
+import type { Deadline } from './deadline.ts'
+import type { ProducerClient, SendFailure } from './producer-client.ts'
 import { isAboutRecords, unavailable } from './producer-client.ts'
 import type { OutputRecord } from '../../record.ts'
 
@@ -8,6 +9,11 @@ const NOT_AUTHORIZED = 29
 const UNKNOWN_TOPIC = 3
 const UNKNOWN_TOPIC_LOCAL = -188
 const TOO_LARGE = 10
+
+const TOPIC_LIMIT = 'by the broker: raise max.message.bytes of the topic, or set compression.codec in kafka.client'
+const OWN_LIMIT =
+  'by our own client, nothing was sent: set compression.codec in kafka.client, or raise message.max.bytes there and ' +
+  'max.message.bytes of the topic'
 
 /** At most this many records are with the client before their outcome is looked at. */
 const MAX_RUN = 1024
@@ -57,11 +63,17 @@ export async function sendSingly(
 /** The error of a record that will never be taken. */
 export function refusal(failure: SendFailure, record: OutputRecord): TroupeError {
   const text = `Kafka refused a record of ${sizeOf(record)} bytes for ${record.topic}: ${failure.message}`
-  if (failure.code === NOT_AUTHORIZED) return new TroupeError('NOT_AUTHORIZED', text)
-  if (failure.code === UNKNOWN_TOPIC || failure.code === UNKNOWN_TOPIC_LOCAL) {
-    return new TroupeError('TOPIC_MISSING', text)
+  switch (failure.code) {
+    case TOO_LARGE:
+      return new TroupeError('RECORD_TOO_LARGE', `${text} (${failure.local ? OWN_LIMIT : TOPIC_LIMIT})`)
+    case NOT_AUTHORIZED:
+      return new TroupeError('NOT_AUTHORIZED', text)
+    case UNKNOWN_TOPIC:
+    case UNKNOWN_TOPIC_LOCAL:
+      return new TroupeError('TOPIC_MISSING', text)
+    default:
+      return new TroupeError('SINK_REFUSED', text)
   }
-  return new TroupeError('SINK_REFUSED', text)
 }
 
 /** Bytes of a record's own, without what the protocol adds. */

@@ -1,4 +1,6 @@
+import { OpenWaits } from '../../../../src/metrics/open-waits.ts'
 import { expect, test } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import { CommitQueue } from '../../../../src/streams/kafka/consumer/commits.ts'
 import type { NativeError, NativeTopicPartition } from '../../../../src/streams/kafka/native.ts'
 
@@ -10,6 +12,8 @@ test('an older position whose commit was refused is not sent after a newer one',
   const sent: NativeTopicPartition[][] = []
   const offsets = (): (number | undefined)[] => sent.map(([entry]) => entry?.offset)
   const queue = new CommitQueue({
+    clock: systemClock,
+    waits: new OpenWaits(),
     intervalMs: 1,
     commit: (positions) => void sent.push([...positions]),
     onReport: () => undefined,

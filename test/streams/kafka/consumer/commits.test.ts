@@ -1,4 +1,6 @@
+import { OpenWaits } from '../../../../src/metrics/open-waits.ts'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import type { CommitReport, StoredPosition } from '../../../../src/streams/broker-port.ts'
 import { CommitQueue } from '../../../../src/streams/kafka/consumer/commits.ts'
 import type { NativeTopicPartition } from '../../../../src/streams/kafka/native.ts'
@@ -14,13 +16,17 @@ describe('commits', () => {
   let sent: (readonly NativeTopicPartition[])[]
   let reports: CommitReport[]
   let queue: CommitQueue
+  let waits: OpenWaits
 
   beforeEach(() => {
     vi.useFakeTimers()
     sent = []
     reports = []
+    waits = new OpenWaits()
     queue = new CommitQueue({
+      clock: systemClock,
       intervalMs: 100,
+      waits,
       commit: (positions) => void sent.push(positions),
       onReport: (report) => void reports.push(report),
     })
@@ -47,6 +53,58 @@ describe('commits', () => {
     expect(offsets()).toEqual([[1], [49]])
   })
 
+  test('a request that nobody answers counts as lost after its deadline, and the newest goes instead', () => {
+    queue.put([at(0, 1), at(1, 1)])
+    pass(0)
+    queue.put([at(0, 9)])
+    pass(119_000)
+    expect(offsets()).toEqual([[1, 1]])
+    expect(waits.describeOverdue()).toEqual([])
+    pass(1_001)
+    expect(offsets()).toEqual([
+      [1, 1],
+      [9, 1],
+    ])
+    // Nobody has answered yet, whoever asks.
+    pass(10_000)
+    expect(waits.describeOverdue()).toEqual(['no broker has answered a commit for 130 s'])
+    answer()
+    expect(waits.describeOverdue()).toEqual([])
+    queue.put([at(0, 10)])
+    pass(1_000)
+    expect(offsets().at(-1)).toEqual([10])
+  })
+
+  test('the late report of a lost request neither counts for the one after it nor sends it again', () => {
+    queue.put([at(0, 1)])
+    pass(0)
+    queue.put([at(0, 2)])
+    pass(120_001)
+    expect(offsets()).toEqual([[1], [2]])
+    // Refused, late: what it carried has gone again by then.
+    queue.noteReport({ code: -195, message: 'late' }, sent[0]!)
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2]])
+    queue.put([at(0, 3)])
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2]])
+    answer()
+    pass(0)
+    expect(offsets()).toEqual([[1], [2], [3]])
+  })
+
+  test('a lost request that is taken after all, behind its successor, is made good', () => {
+    queue.put([at(0, 1)])
+    pass(0)
+    queue.put([at(0, 2)])
+    pass(120_001)
+    answer()
+    queue.noteReport(null, sent[0]!)
+    // Position 1 stands at the broker now, and 2 was told to stand.
+    pass(1_000)
+    expect(offsets()).toEqual([[1], [2], [2]])
+  })
+
   test('at most one request in an interval', () => {
     for (let i = 1; i <= 10; i += 1) {
       queue.put([at(0, i)])
@@ -56,6 +114,19 @@ describe('commits', () => {
     expect(sent).toHaveLength(1)
     pass(100)
     expect(offsets()).toEqual([[1], [10]])
+  })
+
+  // KAFKA-4051
+  test.each([-3_600_000, 3_600_000])('a wall clock that is set by %i ms holds up no commit', (stepMs) => {
+    queue.put([at(0, 1)])
+    pass(0)
+    answer()
+    vi.setSystemTime(Date.now() + stepMs)
+    queue.put([at(0, 2)])
+    pass(99)
+    expect(offsets()).toEqual([[1]])
+    pass(1)
+    expect(offsets()).toEqual([[1], [2]])
   })
 
   test('a position that stands is committed again with other metadata', () => {
@@ -152,6 +223,8 @@ describe('commits', () => {
 
   test('a client that refuses the call is asked again later', () => {
     const broken = new CommitQueue({
+      clock: systemClock,
+      waits,
       intervalMs: 100,
       commit: (positions) => {
         sent.push(positions)

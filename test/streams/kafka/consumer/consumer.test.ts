@@ -1,5 +1,6 @@
 /** The consumer of the port, with a client that is driven by hand. */
 import { expect, test } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import { KafkaBrokerConsumer } from '../../../../src/streams/kafka/consumer/consumer.ts'
 import type { NativeConsumeDone, NativeKafka, NativeTopicPartition } from '../../../../src/streams/kafka/native.ts'
 
@@ -59,6 +60,7 @@ async function makeConsumer() {
     client: {},
     commitIntervalMs: 1_000_000,
     maxPollIntervalMs: 300_000,
+    clock: systemClock,
     log: () => undefined,
   })
   let newest = 0

@@ -1,5 +1,6 @@
 /** How long a consumer's end may take, with a client and a clock that are driven by hand. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import { KafkaBrokerConsumer } from '../../../../src/streams/kafka/consumer/consumer.ts'
 import type { NativeConsumeDone, NativeKafka, NativeTopicPartition } from '../../../../src/streams/kafka/native.ts'
 
@@ -69,6 +70,7 @@ async function makeConsumer(client: {
     client: {},
     commitIntervalMs: 1_000_000,
     maxPollIntervalMs: 300_000,
+    clock: systemClock,
     log: () => undefined,
   })
   await consumer.connect()

@@ -1,7 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { OpenWaits } from '../../../../src/metrics/open-waits.ts'
 import { fetchCommitted, fetchWatermarks } from '../../../../src/streams/kafka/consumer/position-queries.ts'
 import type { NativeConsumer } from '../../../../src/streams/kafka/native.ts'
 
+const waits = new OpenWaits()
 const place = { topic: 'clicks', partition: 0 }
 
 /** A client whose questions about positions end like this. */
@@ -44,11 +46,11 @@ describe.each([
   const error = Object.assign(new Error(message), { code: nativeCode })
 
   test('for committed positions', async () => {
-    expect(await causeOf(fetchCommitted(failing(error), [place], 1000))).toBe(code)
+    expect(await causeOf(fetchCommitted(failing(error), [place], 1000, waits))).toBe(code)
   })
 
   test('for the ends of a log', async () => {
-    expect(await causeOf(fetchWatermarks(failing(error), place, 1000))).toBe(code)
+    expect(await causeOf(fetchWatermarks(failing(error), place, 1000, waits))).toBe(code)
   })
 })
 
@@ -57,8 +59,29 @@ test('of a partition that is refused the binding gives the text only', async () 
     committed: (_asked: unknown, _timeoutMs: number, done: (error: null, list: readonly unknown[]) => void) =>
       done(null, [{ ...place, partition: 1, offset: 5 }, new Error('Broker: Topic authorization failed')]),
   } as unknown as NativeConsumer
-  await expect(fetchCommitted(client, [place, { ...place, partition: 1 }], 1000)).rejects.toMatchObject({
+  await expect(fetchCommitted(client, [place, { ...place, partition: 1 }], 1000, waits)).rejects.toMatchObject({
     code: 'NOT_AUTHORIZED',
     message: 'The committed positions could not be read: Broker: Topic authorization failed',
+  })
+})
+
+// The client answers after its own time-out. Should it not, the assignment that waits for it would wait for ever.
+describe('a question that the client never answers', () => {
+  const silent = {
+    committed: () => undefined,
+    queryWatermarkOffsets: () => undefined,
+  } as unknown as NativeConsumer
+
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  test.each([
+    ['for committed positions', () => fetchCommitted(silent, [place], 1000, waits)],
+    ['for the ends of a log', () => fetchWatermarks(silent, place, 1000, waits)],
+  ])('%s is given up', async (_, ask) => {
+    let code: unknown = 'none yet'
+    void causeOf(ask()).then((cause) => (code = cause))
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(code).toBe('ANSWER_OVERDUE')
   })
 })

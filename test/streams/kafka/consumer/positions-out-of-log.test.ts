@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import type { NativeConsumer } from '../../../../src/streams/kafka/native.ts'
 import { PositionsOutOfLog } from '../../../../src/streams/kafka/consumer/positions-out-of-log.ts'
 import type { TopicPartition } from '../../../../src/streams/record.ts'
@@ -17,6 +18,7 @@ function makeWatch(position: number, high: number) {
   const asked: number[] = []
   const told: string[] = []
   const watch = new PositionsOutOfLog({
+    clock: systemClock,
     client: { position: () => [{ ...partition, offset: position }] } as unknown as NativeConsumer,
     watermarks: () => {
       asked.push(Date.now())
@@ -42,6 +44,13 @@ test('a partition that brings something is not looked at', async () => {
   expect(asked).toHaveLength(1)
 })
 
+test('a wall clock that is set back an hour holds up no look', async () => {
+  const { asked, look } = makeWatch(5, 5)
+  vi.setSystemTime(Date.now() - 3_600_000)
+  await look()
+  expect(asked).toHaveLength(1)
+})
+
 // The client tells of it once, and not at all when other partitions brought records in the same call.
 test('a silent partition is found whose log was made anew, also when its old end had been reached', async () => {
   const { look, told, watch } = makeWatch(100, 3)
@@ -57,6 +66,7 @@ test('a partition that read on while the brokers were asked is where it is now, 
   let refuse: () => void = () => undefined
   const told: string[] = []
   const watch = new PositionsOutOfLog({
+    clock: systemClock,
     client: {
       position: ([of]: readonly [TopicPartition]) => [{ ...of, offset: positions[of.partition] }],
     } as unknown as NativeConsumer,

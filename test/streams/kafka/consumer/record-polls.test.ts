@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
 import { ClientPartitions } from '../../../../src/streams/kafka/consumer/client-partitions.ts'
 import { RecordPolls } from '../../../../src/streams/kafka/consumer/record-polls.ts'
 import type { NativeConsumeDone, NativeConsumer, NativeTopicPartition } from '../../../../src/streams/kafka/native.ts'
@@ -32,6 +33,7 @@ function makePolls() {
   const polls = new RecordPolls({
     client,
     partitions: owned,
+    clock: systemClock,
     onTaken: () => undefined,
     onEnd: () => undefined,
     onError: () => undefined,

@@ -1,6 +1,7 @@
 /** The producer on a native client that fails on purpose, as the real one was seen to. */
-import { describe, expect, test } from 'vitest'
-import type { WriteResult } from '../../../../src/streams/broker-port.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
+import type { WriteAnswer } from '../../../../src/streams/broker-port.ts'
 import type { NativeDeliveryReport, NativeError, NativeKafka } from '../../../../src/streams/kafka/native.ts'
 import { KafkaBrokerProducer } from '../../../../src/streams/kafka/producer/producer.ts'
 import type { OutputRecord } from '../../../../src/streams/record.ts'
@@ -45,10 +46,11 @@ class FakeClient {
   produce(topic: string, _partition: null, value: Uint8Array, key: Uint8Array, _time: null, opaque?: number): void {
     if (this.#isFatal) throw Object.assign(new Error('Local: Fatal error'), { code: -150 })
     this.#queue.push({ topic, key: Buffer.from(key), value: Buffer.from(value).toString(), opaque })
+    this.#world.given.push(Buffer.from(value).toString())
   }
   flush(_timeoutMs: number, done: (error: NativeError | null) => void): void {
     const reports: [NativeError | null, NativeDeliveryReport][] = []
-    for (const record of this.#queue.splice(0)) {
+    for (const record of this.#queue.splice(0, this.#world.passes(this.#queue))) {
       const fate = this.#world.fate(record, this)
       if (fate === null) this.#world.log.push(record.value)
       if (fate === 'kept') this.#kept += 1
@@ -63,7 +65,7 @@ class FakeClient {
       if (reports.length > 0) setImmediate(crossing)
     }
     // The client has none left, and none has crossed yet.
-    setImmediate(done, this.#kept > 0 ? { code: -185, message: 'timed out' } : null)
+    setImmediate(done, this.#kept + this.#queue.length > 0 ? { code: -185, message: 'timed out' } : null)
     if (reports.length > 0) setImmediate(crossing)
   }
   /** Stops for good, as at a refused batch. */
@@ -90,6 +92,10 @@ class World {
   /** Values of durable records, in order. */
   readonly log: string[] = []
   fate: Fate = () => null
+  /** How many of these records get through in one flush. */
+  passes: (queue: readonly Sent[]) => number = (queue) => queue.length
+  /** Whose delivery the client was given, each time it was. */
+  readonly given: string[] = []
   readonly producer: KafkaBrokerProducer
 
   constructor(deliveryTimeoutMs = 60_000) {
@@ -109,13 +115,14 @@ class World {
         commitIntervalMs: 100,
         maxPollIntervalMs: 1000,
         deliveryTimeoutMs,
+        clock: systemClock,
         log: () => undefined,
       },
       'outputs',
     )
   }
 
-  write(count: number, keys = 10): Promise<readonly WriteResult[]> {
+  write(count: number, keys = 10): Promise<readonly WriteAnswer[]> {
     return this.producer.write(
       Array.from({ length: count }, (_, i): OutputRecord => ({
         topic: 't',
@@ -203,5 +210,54 @@ describe('a batch', () => {
     // Half of what it would be given otherwise.
     expect(Date.now() - startedAt).toBeLessThan(30_000)
     expect(await writing).toMatchObject({ code: 'SINK_UNAVAILABLE' })
+  })
+})
+
+/** 300 records of 10 kB; at each flush, so each 250 ms, one of them gets through: 40 kB/s. */
+describe('on a slow line', () => {
+  const slow = (deliveryTimeoutMs: number): { world: World; records: readonly OutputRecord[] } => {
+    const world = new World(deliveryTimeoutMs)
+    world.passes = () => {
+      vi.advanceTimersByTime(250)
+      return 1
+    }
+    const value = (i: number): Buffer => Buffer.from(`${i}`.padEnd(10_000))
+    const records = Array.from({ length: 300 }, (_, i): OutputRecord => ({
+      topic: 't',
+      key: Buffer.from(`k${i % 10}`),
+      value: value(i),
+    }))
+    return { world, records }
+  }
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'performance'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  test('a batch that takes longer than its deadline goes on while records are acknowledged, and none goes twice', async () => {
+    const { world, records } = slow(5_000)
+    let open = records
+    const writes: number[] = []
+    while (open.length > 0) {
+      const answers: readonly unknown[] = await world.producer.write(open)
+      open = open.filter((_, index) => answers[index] === 'again')
+      writes.push(answers.length - open.length)
+    }
+    expect(world.log.map(Number)).toEqual(records.map((_, i) => i))
+    expect(world.given).toHaveLength(300)
+    // Each says soon what it has done: at 40 kB/s that is no more than some seconds' worth.
+    expect(writes.length).toBeGreaterThan(5)
+  })
+
+  test('what was acknowledged before the line went dead stays acknowledged', async () => {
+    const { world, records } = slow(5_000)
+    let passed = 0
+    world.passes = () => {
+      vi.advanceTimersByTime(250)
+      passed += 1
+      return passed <= 30 ? 1 : 0
+    }
+    const answers: readonly unknown[] = await world.producer.write(records)
+    expect(answers.slice(0, 30)).toEqual(new Array(30).fill(null))
+    expect(new Set(answers.slice(30))).toEqual(new Set(['again']))
+    await expect(world.producer.write(records.slice(30))).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
   })
 })

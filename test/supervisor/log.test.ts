@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { TroupeError } from '../../../src/errors.ts'
-import { createLog } from '../../../src/supervisor/cli/log.ts'
+import { TroupeError } from '../../src/errors.ts'
+import { createLog } from '../../src/supervisor/log.ts'
 
 function collect(): { readonly lines: Record<string, unknown>[]; readonly destination: Writable } {
   const lines: Record<string, unknown>[] = []

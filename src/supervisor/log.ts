@@ -1,7 +1,7 @@
 /** The log of a process: JSON lines by pino, one object each. */
 import { pino, type DestinationStream } from 'pino'
-import type { Log } from '../../log.ts'
-import type { ResolvedApp } from '../../options/options.ts'
+import type { Log } from '../log.ts'
+import type { ResolvedApp } from '../options/options.ts'
 
 export interface LogOptions {
   readonly level: ResolvedApp['log']['level']

@@ -1,0 +1,30 @@
+/** What a partition actor is at, for those who look at it from outside. */
+
+/** Why a partition goes no further by itself. */
+export interface HaltedRecord {
+  readonly id: string
+  readonly offset: number
+  readonly attempt: number
+  readonly reason: string
+  readonly sinceMs: number
+}
+
+/** Records, by where they stand. What is missing from `held` stands behind others of its lane. */
+export interface ActorLoad {
+  readonly held: number
+  readonly ready: number
+  readonly atHandler: number
+  readonly atSinks: number
+  /** Parked, between two attempts, or behind such a one. */
+  readonly waiting: number
+  readonly parked: number
+}
+
+export interface LargestLane {
+  /** null: the record at its head has none. */
+  readonly key: string | null
+  readonly records: number
+}
+
+/** Why the intake of a partition is stopped. */
+export type IntakeStop = 'halted' | 'completion-map' | 'waiting-keys'

@@ -1,0 +1,76 @@
+/**
+ * Giving partitions up. A revoke, lost partitions, a stop and an escalation all come through here, and the order is the
+ * guarantee:
+ *
+ * 1. drain: what was not started is dropped, what is in flight is finished, within the deadline;
+ * 2. make durable: outputs and positions of what has finished are on record;
+ * 3. give back: the group may give the partitions to somebody else;
+ * 4. end the epoch: whatever comes late changes nothing any more.
+ *
+ * Ending the epoch first would make every clean hand-over a replay; giving back first would let the next owner begin
+ * below what is still being finished here. Of partitions that are lost, or dropped by a kill, the epoch has ended before:
+ * they have nothing to drain, and nothing of them is stored.
+ */
+import type { PartitionActor } from '../actors/partition-actor.ts'
+import type { Clock } from '../clock.ts'
+import { TroupeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { EngineStats } from '../metrics/stats.ts'
+import type { Delivery } from '../streams/delivery/delivery.ts'
+
+export interface HandOverOptions {
+  readonly delivery: Pick<Delivery, 'makeDurable'>
+  readonly clock: Clock
+  readonly log: Log
+  readonly stats: EngineStats
+  readonly drainTimeoutMs: number
+}
+
+/** What its callers do differently: who is told that the partitions are free, and what forgets them. */
+export interface HandOverSteps<Answer> {
+  giveBack(): Answer
+  endEpoch(actor: PartitionActor): void
+}
+
+/** Resolves with what giving back has answered. */
+export async function handOver<Answer>(
+  actors: readonly PartitionActor[],
+  steps: HandOverSteps<Answer>,
+  options: HandOverOptions,
+): Promise<Answer> {
+  // 1. Drain.
+  if (actors.some((actor) => !actor.isFenced)) await drain(actors, options)
+  // 2. Make durable. Work that overran the deadline is simply no part of it: never stored as done.
+  const inputs = actors.flatMap((actor) => (actor.isFenced ? [] : actor.inputs))
+  if (inputs.length > 0) await options.delivery.makeDurable(inputs)
+  // 3. Give back.
+  const answer = steps.giveBack()
+  // 4. End the epoch.
+  for (const actor of actors) steps.endEpoch(actor)
+  return answer
+}
+
+async function drain(
+  actors: readonly PartitionActor[],
+  { clock, drainTimeoutMs, log, stats }: HandOverOptions,
+): Promise<void> {
+  const startedAt = clock.now()
+  const isOver = await new Promise<boolean>((resolve) => {
+    const cancel = clock.after(drainTimeoutMs, () => {
+      resolve(false)
+    })
+    void Promise.all(actors.map((actor) => actor.drain())).then(() => {
+      cancel()
+      resolve(true)
+    })
+  })
+  stats.drainSeconds.observe((clock.now() - startedAt) / 1000)
+  if (isOver) return
+  stats.drainTimeouts += 1
+  const late = actors.filter((actor) => actor.hasWorkInFlight).map(({ id }) => id)
+  const error = new TroupeError(
+    'DRAIN_TIMEOUT',
+    `work in flight did not finish within ${drainTimeoutMs} ms; it will be handled again: ${late.join(', ')}`,
+  )
+  log.warn({ code: error.code, action: error.action }, error.message)
+}
