@@ -67,8 +67,13 @@ export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
         return plan.costMs === 0 ? endThread() : sleep(clock, plan.costMs).then(endThread)
       }
       if (attempt <= plan.failures && failure === 'ignores-signal') {
-        // Taken for the outcome of the record, this would lose it.
         return sleep(clock, plan.ignoresForMs).then(() => {
+          // A process that stood still meanwhile gives the call as much time again: then this is an outcome like others.
+          if (!signal.aborted) {
+            end('threw')
+            throw new Error('a planned failure, before the time-out')
+          }
+          // Taken for the outcome of the record, this would lose it.
           end('ignored')
           return skip()
         })
