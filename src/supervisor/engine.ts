@@ -25,6 +25,7 @@ import type { EngineStats } from '../metrics/stats.ts'
 import { describeHealth, type Health, type Readiness } from './status/health.ts'
 import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
+import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { Membership } from './membership.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
@@ -44,8 +45,8 @@ export interface EngineParts {
   readonly stats: EngineStats
   /** Share of the time since it was asked last that the main thread was busy; never, unless given. */
   readonly loopBusy?: () => number
-  /** The compiled thread entry, where it does not stand beside the worker pool. */
-  readonly threadEntry?: URL
+  /** Opens the pool that threads come from: real ones, unless given. */
+  readonly openTaskPool?: OpenTaskPool
 }
 
 export type EngineEnd =

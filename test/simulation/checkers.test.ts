@@ -16,6 +16,11 @@ class Story {
     return this.#journal.events
   }
 
+  note(event: Parameters<Journal['note']>[0]): this {
+    this.#journal.note(event)
+    return this
+  }
+
   later(durationMs: number): this {
     this.#nowMs += durationMs
     return this
@@ -290,6 +295,33 @@ describe('a fenced epoch writes nothing', () => {
 
   test('what was under way may still become durable', () => {
     expect(judge('fencedWritesNothing', twoInputs().handled(0).write([0]).fenced().durable(0))).toEqual([])
+  })
+})
+
+describe('on threads', () => {
+  const handed = (story: Story, batch: number, offsets: number[]): Story =>
+    story.note({ type: 'handed', client: 'a', batch, records: offsets.map(at) })
+  const began = (story: Story, batch: number, offset: number): Story =>
+    story.note({ type: 'handle-begin', client: 'a', attempt: 1, batch, ...at(offset) })
+  const died = (story: Story, batch: number, offset: number): Story =>
+    story.note({ type: 'handle-end', client: 'a', attempt: 1, batch, result: 'died', ...at(offset) })
+
+  test('what went to a thread before its epoch ended may begin afterwards', () => {
+    const story = handed(twoInputs(), 1, [0]).fenced()
+    expect(judge('handlingIsOrdered', began(story, 1, 0))).toEqual([])
+    const late = handed(twoInputs().fenced(), 2, [0])
+    expect(judge('handlingIsOrdered', began(late, 2, 0))).toHaveLength(1)
+  })
+
+  test('what a dead thread had goes again from the first of its lane on, and nothing else does', () => {
+    const run = (): Story => died(began(began(handed(twoInputs(), 1, [0, 1]), 1, 0).end(0), 1, 1), 1, 1)
+    const lost = run().note({
+      type: 'lost',
+      client: 'a',
+      records: [0, 1].map((offset) => ({ ...at(offset), batch: 1 })),
+    })
+    expect(judge('handlingIsOrdered', began(handed(lost, 2, [0, 1]), 2, 0))).toEqual([])
+    expect(judge('handlingIsOrdered', began(handed(run(), 2, [0, 1]), 2, 0))).toHaveLength(1)
   })
 })
 

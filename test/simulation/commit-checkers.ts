@@ -1,5 +1,6 @@
 /** What must hold of commits: what they say is finished is, and stays so for whoever comes next. */
 import { entry, shortened, type Checker } from './checker.ts'
+import { Epochs } from './order-checkers.ts'
 import { nameOf, placeName, type Fate, type JournalEvent, type Origin, type PartitionPlace } from './journal.ts'
 
 /** A record counts as finished when its handler completed and its outputs are durable, or it is durably dead-lettered, or skipped. */
@@ -152,8 +153,10 @@ export const finishedIsSkipped: Checker = (events) => {
   /** What a member that is offered a partition finds committed. */
   const found = new Map<string, Committed | undefined>()
   const begun = new Map<string, Committed>()
+  const epochs = new Epochs()
   const violations: string[] = []
   for (const event of events) {
+    epochs.note(event)
     if (event.type === 'committed') commits.set(placeName(event), event)
     if (event.type === 'offered') {
       for (const partition of event.partitions) {
@@ -170,6 +173,8 @@ export const finishedIsSkipped: Checker = (events) => {
       }
     }
     if (event.type !== 'handle-begin') continue
+    // What went to a thread in an earlier epoch did not begin from this commit.
+    if (epochs.ofHandling(event.client, event).epoch !== epochs.of(event.client, event)) continue
     const known = begun.get(`${event.client} ${placeName(event)}`)
     if (known === undefined) continue
     if (event.offset < known.position || showsFinished(known, event.offset)) {

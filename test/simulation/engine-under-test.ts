@@ -1,4 +1,5 @@
 /** The seam between the simulation and what it tests: a member of a group, on a broker, a clock and a sink that are not its own. */
+import type { OpenTaskPool } from '../../src/actors/threads/thread-set.ts'
 import type { Handler } from '../../src/actors/handlers/handler.ts'
 import type { Clock } from '../../src/clock.ts'
 import { silentLog, type Log } from '../../src/log.ts'
@@ -17,6 +18,8 @@ export interface MemberParts {
   readonly broker: Broker
   readonly clock: Clock
   readonly sink: Sink
+  /** Where the handlers of a world on threads run. */
+  readonly openTaskPool: OpenTaskPool
   readonly random: () => number
   readonly log?: Log
   /** What the member counts in. Default: its own, which nobody sees. */
@@ -41,9 +44,9 @@ export interface EngineUnderTest {
 
 export const troupe: EngineUnderTest = {
   async start(parts) {
-    const { broker, clock, log = silentLog, random, stats = new EngineStats() } = parts
+    const { broker, clock, log = silentLog, openTaskPool, random, stats = new EngineStats() } = parts
     const app = appFor(parts)
-    const engine = await Engine.start({ app, broker, clock, random, log, stats })
+    const engine = await Engine.start({ app, broker, clock, random, log, openTaskPool, stats })
     return {
       stop: () => engine.stop(),
       kill: () => engine.kill(),
@@ -60,15 +63,26 @@ const base = resolveOptions({
   actors: [{ handler: new URL('file:///handler.js') }],
 })
 
+/** No file: nobody looks for it on the disk. */
+function moduleUrl({ input }: Handler): URL {
+  return new URL(`simulated:${input.name}`)
+}
+
+/** The topic whose handler stands at this URL. */
+export function topicAt(url: string): string {
+  return new URL(url).pathname
+}
+
 function appFor({ handlers, sink, world }: MemberParts): ResolvedApp {
   const [actor] = base.actors
+  const { crossingMs: _, ...threads } = world.threads
   return {
     ...base,
     actors: handlers.map((handler, at) => ({
       ...actor!,
       name: `actor-${at}`,
-      handler,
-      runOn: 'main',
+      handler: world.runOn === 'threads' ? moduleUrl(handler) : handler,
+      runOn: world.runOn,
       order: world.order,
       concurrency: world.concurrency,
       retry: { attempts: world.attempts, backoffMs: 10, maxBackoffMs: 100, jitter: 0.5 },
@@ -78,6 +92,7 @@ function appFor({ handlers, sink, world }: MemberParts): ResolvedApp {
       idHeader: true,
     })),
     sinks: { table: sink },
+    threads: { ...base.threads, ...threads, maxRssMb: null },
     intake: {
       ...base.intake,
       maxRecords: world.maxRecords,

@@ -26,7 +26,8 @@ export interface OutputName {
 export type Fate =
   { readonly type: 'outputs'; readonly count: number } | { readonly type: 'dead-letter' } | { readonly type: 'skip' }
 
-export type HandlerResult = 'done' | 'skip' | 'dead-letter' | 'retry' | 'threw' | 'aborted' | 'ignored'
+/** `ignored`: it ended long after its abort signal. `died`: its thread ended under it. */
+export type HandlerResult = 'done' | 'skip' | 'dead-letter' | 'retry' | 'threw' | 'aborted' | 'ignored' | 'died'
 
 type EventBody =
   /** A record stands in an input topic. `key` null: it has none, and no order among others. */
@@ -43,11 +44,26 @@ type EventBody =
     }
   /** Ends the epoch: the member gave them back, or was told that they are lost. */
   | { readonly type: 'fenced'; readonly client: string; readonly partitions: readonly PartitionPlace[] }
-  | ({ readonly type: 'handle-begin'; readonly client: string; readonly attempt: number } & Origin)
+  /** These went to a thread together. The end of an epoch does not call them back. */
+  | { readonly type: 'handed'; readonly client: string; readonly batch: number; readonly records: readonly Origin[] }
+  /** A thread has ended, and main does not know what became of these: they go again, each lane from its first. */
+  | {
+      readonly type: 'lost'
+      readonly client: string
+      readonly records: readonly (Origin & { readonly batch: number })[]
+    }
+  /** `batch`: on a thread, the one that it came with. */
+  | ({
+      readonly type: 'handle-begin'
+      readonly client: string
+      readonly attempt: number
+      readonly batch?: number
+    } & Origin)
   | ({
       readonly type: 'handle-end'
       readonly client: string
       readonly attempt: number
+      readonly batch?: number
       readonly result: HandlerResult
     } & Origin)
   /** The member began to write these, in this order, to one sink. */
@@ -81,6 +97,10 @@ export class Journal {
   note(event: EventBody): void {
     this.events.push({ ...event, atMs: this.#now() })
   }
+}
+
+export function originOf({ topic, partition, offset }: Origin): Origin {
+  return { topic, partition, offset }
 }
 
 export function nameOf(origin: Origin): string {

@@ -1,13 +1,17 @@
 /** The processes of a world: started, stopped, killed, and replaced when they end unasked, as an orchestrator does. */
+import type { Handler } from '../../src/actors/handlers/handler.ts'
+import type { Clock } from '../../src/clock.ts'
 import type { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import type { FakeClient } from '../../src/testing/broker/fake-client.ts'
 import { FakeSink, type FakeDatabase } from '../../src/testing/fake-sink.ts'
 import type { ManualClock } from '../../src/testing/manual-clock.ts'
 import type { Random } from '../../src/testing/random.ts'
 import type { Sink } from '../../src/streams/delivery/sink.ts'
-import type { EngineUnderTest, RunningMember } from './engine-under-test.ts'
-import type { Journal, OutputName } from './journal.ts'
-import { simulatedHandler } from './simulated-handler.ts'
+import { topicAt, type EngineUnderTest, type RunningMember } from './engine-under-test.ts'
+import { originOf, type Journal, type OutputName } from './journal.ts'
+import { simulatedHandler, type HandlerNotes } from './simulated-handler.ts'
+import { SimulatedPool } from './threads/simulated-pool.ts'
+import type { ThreadEnd } from './threads/simulated-thread.ts'
 import type { World } from './world.ts'
 
 export interface MembersOptions {
@@ -25,6 +29,8 @@ interface Member {
   /** Its place among those that run at once: what a static member is known by. */
   readonly slot: number
   readonly client: FakeClient
+  /** Its pools of threads, the newest last. */
+  readonly pools: SimulatedPool[]
   /** null while it starts. */
   running: RunningMember | null
   /** What was asked of it while it started. */
@@ -73,6 +79,12 @@ export class Members {
     })
   }
 
+  endThread(number: number, how: ThreadEnd): void {
+    this.#at(number, ({ client, pools }) => {
+      if (client.clock.isRunning) pools.at(-1)?.endIdle(how)
+    })
+  }
+
   /** A process crashed by itself, at a step it was set to. */
   noteCrash(client: string): void {
     const member = this.#all.find((each) => each.name === client)
@@ -84,8 +96,8 @@ export class Members {
     for (const member of this.running) this.#ask(member, 'stop')
   }
 
-  thawAll(): void {
-    for (const { client } of this.running) client.thaw()
+  get clients(): readonly FakeClient[] {
+    return this.running.map(({ client }) => client)
   }
 
   sample(): void {
@@ -121,7 +133,7 @@ export class Members {
     const name = `m${this.#all.length}`
     const slot = this.#freeSlot()
     const client = broker.client(name, world.isStatic ? { instanceId: `instance-${slot}` } : {})
-    const member: Member = { name, slot, client, running: null, wanted: 'run', hasEnded: false }
+    const member: Member = { name, slot, client, pools: [], running: null, wanted: 'run', hasEnded: false }
     this.#all.push(member)
     journal.note({ type: 'started', client: name })
     const { clock } = client
@@ -130,11 +142,21 @@ export class Members {
     const starting = engine.start({
       world,
       handlers: world.topics.map((topic) =>
-        simulatedHandler({ topic: topic.name, client: name, clock, journal, isAlive }),
+        simulatedHandler({ topic: topic.name, clock, notes: this.#notesOf(name, isAlive) }),
       ),
       broker: client,
       clock,
       sink: this.#sink(member, database),
+      openTaskPool: (options) => {
+        const { crossingMs } = world.threads
+        const handlerOf = (url: string, notes: HandlerNotes, threadClock: Clock): Handler =>
+          simulatedHandler({ topic: topicAt(url), clock: threadClock, notes })
+        const threads = chance.fork(`pool ${member.pools.length}`)
+        const parts = { client: name, clock, random: threads, journal, isAlive, crossingMs, handlerOf }
+        const pool = new SimulatedPool(parts, options)
+        member.pools.push(pool)
+        return pool
+      },
       random: () => chance.next(),
     })
     starting.then(
@@ -149,6 +171,22 @@ export class Members {
         if (!member.hasEnded) this.#end(member, 'failed')
       },
     )
+  }
+
+  /** A crashed process notes nothing any more. */
+  #notesOf(client: string, isAlive: () => boolean): HandlerNotes {
+    const { journal } = this.#options
+    return {
+      begin: (record, attempt) => {
+        if (isAlive()) journal.note({ type: 'handle-begin', client, attempt, ...originOf(record) })
+        return (result) => {
+          if (isAlive()) journal.note({ type: 'handle-end', client, attempt, result, ...originOf(record) })
+        }
+      },
+      endThread: () => {
+        throw new Error('a handler on main has no thread to end')
+      },
+    }
   }
 
   #freeSlot(): number {

@@ -17,13 +17,21 @@ import {
 export const handlingIsOrdered: Checker = (events, facts) => {
   const epochs = new Epochs()
   const keys = new Map<string, string | null>()
-  const lanes = new Map<string, { offset: number; attempt: number; sinceMs: number; isBusy: boolean }>()
+  const lanes = new Map<string, LaneState>()
   const violations: string[] = []
+  const laneIn = (client: string, record: Handled): string =>
+    `${client} epoch ${epochs.ofHandling(client, record).epoch} ${laneOf(record, keys, facts)}`
   for (const event of events) {
     epochs.note(event)
     if (event.type === 'input') keys.set(nameOf(event), event.key)
+    if (event.type === 'lost') {
+      for (const record of event.records) {
+        const at = lanes.get(laneIn(event.client, record))
+        if (at !== undefined) at.offset = Math.min(at.offset, record.offset - 1)
+      }
+    }
     if (event.type !== 'handle-begin' && event.type !== 'handle-end') continue
-    const lane = `${event.client} epoch ${epochs.of(event.client, event)} ${laneOf(event, keys, facts)}`
+    const lane = laneIn(event.client, event)
     const at = entry(lanes, lane, () => ({ offset: -1, attempt: 0, sinceMs: 0, isBusy: false }))
     if (event.type === 'handle-end') {
       if (event.offset === at.offset && event.attempt === at.attempt) at.isBusy = false
@@ -34,12 +42,19 @@ export const handlingIsOrdered: Checker = (events, facts) => {
     }
     if (event.offset < at.offset)
       violations.push(`${nameOf(event)} was handled after ${at.offset} of its lane (${lane})`)
-    if (!epochs.isOwned(event.client, event)) {
+    if (!epochs.ofHandling(event.client, event).isOwned) {
       violations.push(`${nameOf(event)} began in ${event.client}, which does not own its partition`)
     }
     lanes.set(lane, { offset: event.offset, attempt: event.attempt, sinceMs: event.atMs, isBusy: true })
   }
   return shortened(violations)
+}
+
+interface LaneState {
+  offset: number
+  readonly attempt: number
+  readonly sinceMs: number
+  isBusy: boolean
 }
 
 /**
@@ -116,7 +131,11 @@ export const fencedWritesNothing: Checker = (events) => {
   const violations: string[] = []
   for (const event of events) {
     epochs.note(event)
-    if (event.type === 'handle-begin') handledIn.set(`${event.client} ${nameOf(event)}`, epochs.of(event.client, event))
+    if (event.type === 'handle-begin') {
+      const name = `${event.client} ${nameOf(event)}`
+      // On a thread an attempt of an earlier epoch may begin after one of a later.
+      handledIn.set(name, Math.max(handledIn.get(name) ?? 0, epochs.ofHandling(event.client, event).epoch))
+    }
     if (event.type !== 'write') continue
     for (const output of event.outputs) {
       const epoch = handledIn.get(`${event.client} ${nameOf(output.origin)}`)
@@ -130,9 +149,18 @@ export const fencedWritesNothing: Checker = (events) => {
   return shortened(violations)
 }
 
+type Handled = Origin & { readonly batch?: number }
+
+interface Epoch {
+  readonly epoch: number
+  readonly isOwned: boolean
+}
+
 /** Which epoch a client has of a partition: counted by its assignments. */
-class Epochs {
+export class Epochs {
   readonly #counts = new Map<string, number>()
+  /** By client, batch and partition: how it stood when the batch was handed over. */
+  readonly #batches = new Map<string, Epoch>()
   readonly #owned = new Set<string>()
 
   note(event: JournalEvent): void {
@@ -144,11 +172,24 @@ class Epochs {
       }
     } else if (event.type === 'fenced') {
       for (const partition of event.partitions) this.#owned.delete(`${event.client} ${placeName(partition)}`)
+    } else if (event.type === 'handed') {
+      for (const record of event.records) {
+        const epoch = { epoch: this.of(event.client, record), isOwned: this.isOwned(event.client, record) }
+        this.#batches.set(`${event.client} batch ${event.batch} ${placeName(record)}`, epoch)
+      }
     }
   }
 
   of(client: string, place: PartitionPlace): number {
     return this.#counts.get(`${client} ${placeName(place)}`) ?? 0
+  }
+
+  /** The epoch for which a record is at a handler: on a thread, that in which its batch was handed over. */
+  ofHandling(client: string, record: Handled): Epoch {
+    const { batch } = record
+    const now = { epoch: this.of(client, record), isOwned: this.isOwned(client, record) }
+    if (batch === undefined) return now
+    return this.#batches.get(`${client} batch ${batch} ${placeName(record)}`) ?? now
   }
 
   isOwned(client: string, place: PartitionPlace): boolean {

@@ -3,6 +3,7 @@ import { decodeCompletionMap } from '../../src/streams/positions/completion-map.
 import type { RebalanceEvent } from '../../src/streams/broker-port.ts'
 import type { OutputRecord, RecordHeader } from '../../src/streams/record.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
+import type { FakeClient } from '../../src/testing/broker/fake-client.ts'
 import type { FakeBrokerEvent } from '../../src/testing/broker/fake-events.ts'
 import { FakeDatabase } from '../../src/testing/fake-sink.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
@@ -35,7 +36,8 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
   const late = await stage.stop()
   const facts: WorldFacts = {
     order: world.order,
-    concurrency: world.concurrency * world.topics.length,
+    // Before a handler was seen to return a promise, each thread keeps to the limit for itself.
+    concurrency: world.concurrency * world.topics.length * (world.runOn === 'threads' ? world.threads.count : 1),
     handlerTimeoutMs: world.handlerTimeoutMs,
     maxRecords: world.maxRecords,
     isCalm: world.theme === 'calm',
@@ -58,6 +60,7 @@ class Stage {
   readonly #members: Members
   readonly #random: Random
   readonly #crashed = new Set<string>()
+  readonly #standing = new Set<FakeClient>()
 
   constructor(world: World, engine: EngineUnderTest) {
     this.#world = world
@@ -126,7 +129,8 @@ class Stage {
 
   heal(): void {
     for (const end of [...this.#ends]) end()
-    this.#members.thawAll()
+    // Nothing but time wakes a machine that is suspended.
+    for (const client of this.#members.clients) if (!this.#standing.has(client)) client.thaw()
     if (this.#members.running.length === 0) this.#members.scaleTo(1)
   }
 
@@ -221,10 +225,28 @@ class Stage {
           })
         })
         break
+      case 'stand-still':
+        this.#members.withClient(action.member, (client) => {
+          client.freeze()
+          this.#standing.add(client)
+          this.#clock.after(action.durationMs, () => {
+            this.#standing.delete(client)
+            client.thaw()
+          })
+        })
+        break
+      case 'step-wall':
+        this.#members.withClient(action.member, ({ clock }) => {
+          clock.stepWall(action.stepMs)
+        })
+        break
       case 'expel':
         this.#members.withClient(action.member, ({ name }) => {
           this.#broker.expelMember(name)
         })
+        break
+      case 'end-thread':
+        this.#members.endThread(action.member, action.how)
         break
       case 'rebalance':
         this.#broker.group().rebalance()

@@ -13,63 +13,12 @@ import {
   type CompletionSnapshot,
 } from '../../src/streams/positions/completion-map.ts'
 import { partitionName, type TopicPartition } from '../../src/streams/record.ts'
-import type { Broker, BrokerConsumer, BrokerProducer, StoredPosition } from '../../src/streams/broker-port.ts'
-import { troupe, type EngineUnderTest } from './engine-under-test.ts'
-import { play } from './play.ts'
-import { makeWorld, type World } from './world.ts'
-
-const WORLDS = 300
-
-interface Sabotage {
-  readonly consumer?: (consumer: BrokerConsumer) => Partial<BrokerConsumer>
-  readonly producer?: (producer: BrokerProducer) => Partial<BrokerProducer>
-}
-
-/** The engine, on a broker of which some calls do something else. */
-function sabotaged({ consumer, producer }: Sabotage): EngineUnderTest {
-  return {
-    start: (parts) => {
-      const { broker } = parts
-      const spoilt: Broker = {
-        consumer: () => overlaid(broker.consumer(), consumer ?? (() => ({}))),
-        producer: (name) => overlaid(broker.producer(name), producer ?? (() => ({}))),
-        reader: (name) => broker.reader(name),
-      }
-      return troupe.start({ ...parts, broker: spoilt })
-    },
-  }
-}
-
-function overlaid<Part extends object>(part: Part, overlay: (part: Part) => Partial<Part>): Part {
-  const changed = overlay(part)
-  return new Proxy(part, {
-    get(target, name) {
-      const value: unknown = Reflect.get(changed, name) ?? Reflect.get(target, name)
-      return typeof value === 'function' ? (value.bind(name in changed ? changed : target) as unknown) : value
-    },
-  })
-}
+import type { BrokerConsumer, StoredPosition } from '../../src/streams/broker-port.ts'
+import { breaks } from './sabotage.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
 })
-
-/** Plays worlds until this promise is broken: the first ones, of those that are suitable. */
-async function breaks(
-  promise: string,
-  sabotage: Sabotage = {},
-  isSuitable: (world: World) => boolean = () => true,
-): Promise<boolean> {
-  const engine = sabotaged(sabotage)
-  for (let seed = 1, played = 0; played < WORLDS; seed += 1) {
-    const world = makeWorld(seed)
-    if (!isSuitable(world)) continue
-    played += 1
-    const { violations } = await play(world, engine)
-    if (violations.some((each) => each.startsWith(`${promise}:`))) return true
-  }
-  return false
-}
 
 test('a position one too far', async () => {
   const found = await breaks('commitsAreTrue', {

@@ -3,6 +3,7 @@
  * in as many processes as there are cores.
  *
  *     --minutes N          how long (default 1)
+ *     --worlds N           how many, instead of a time; --seed says the first
  *     --seed N             this world only, and tell its story
  *     --only topic/p/o     of the story, what concerns this record, or this partition
  *     --from N --step N    the first seed, and from one to the next
@@ -16,6 +17,7 @@ import { makeWorld } from './world.ts'
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '1' },
+    worlds: { type: 'string' },
     seed: { type: 'string' },
     only: { type: 'string' },
     from: { type: 'string', default: String(Date.now() % 2 ** 31) },
@@ -26,23 +28,29 @@ const { values } = parseArgs({
 /** After so many failures more of them say little. */
 const MAX_FAILURES = 10
 
-if (values.seed === undefined) await playOn(Number(values.from), Number(values.step), Number(values.minutes) * 60_000)
-else await tellStory(Number(values.seed), values.only)
+if (values.seed !== undefined && values.worlds === undefined) await tellStory(Number(values.seed), values.only)
+else {
+  const minutes = values.worlds === undefined ? Number(values.minutes) : Number.POSITIVE_INFINITY
+  await playOn(Number(values.from), Number(values.step), { minutes, worlds: Number(values.worlds ?? Infinity) })
+}
 
-async function playOn(first: number, step: number, durationMs: number): Promise<void> {
-  const endsAtMs = Date.now() + durationMs
+async function playOn(first: number, step: number, most: { minutes: number; worlds: number }): Promise<void> {
+  const endsAtMs = Date.now() + most.minutes * 60_000
   let worlds = 0
   let failures = 0
-  for (let seed = first; Date.now() < endsAtMs && failures < MAX_FAILURES; seed += step) {
+  for (let seed = first; Date.now() < endsAtMs && worlds < most.worlds && failures < MAX_FAILURES; seed += step) {
     const world = makeWorld(seed)
     const { violations } = await play(world, troupe)
     worlds += 1
     if (violations.length === 0) continue
     failures += 1
-    console.log(`\nnpm run simulate -- --seed ${seed}    (${world.theme}, ${world.strategy}, ${world.order})`)
+    console.log(
+      `\nnpm run simulate -- --seed ${seed}    (${world.theme}, ${world.strategy}, ${world.order}, ${world.runOn})`,
+    )
     for (const violation of violations) console.log(`  ${violation}`)
   }
-  console.log(`${worlds} worlds from seed ${first} on, ${failures} failed`)
+  const seeds = step === 1 ? `from seed ${first} on` : `from seed ${first} on, each ${step}th`
+  console.log(`${worlds} worlds ${seeds}, ${failures} failed`)
   process.exitCode = failures === 0 ? 0 : 1
 }
 

@@ -12,8 +12,8 @@ import { sleep, type Clock } from '../../src/clock.ts'
 import { TerminalError } from '../../src/errors.ts'
 import { table, topic, type Effect } from '../../src/streams/flows/flow.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
-import type { HandlerResult, Journal, Origin } from './journal.ts'
-import type { Plan } from './world.ts'
+import type { HandlerResult } from './journal.ts'
+import { threadEnds, type Plan, type ThreadEnding } from './world.ts'
 
 export const outputTopic = 'out'
 export const deadLetterTopic = 'dead'
@@ -30,25 +30,25 @@ const rows = table<{ id: string; note: string }>(outputTable, {
 
 export interface SimulatedHandlerOptions {
   readonly topic: string
-  readonly client: string
   readonly clock: Clock
-  readonly journal: Journal
-  /** A crashed process notes nothing any more. */
-  readonly isAlive: () => boolean
+  readonly notes: HandlerNotes
+}
+
+export interface HandlerNotes {
+  /** Returns what notes the end of this call: another of the same record may have begun by then. */
+  begin(record: SourceRecord, attempt: number): (result: HandlerResult) => void
+  /** Ends the thread that the handler is on, or holds it. */
+  endThread(how: ThreadEnding): void
 }
 
 export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
-  const { client, clock, isAlive, journal } = options
+  const { clock, notes } = options
   const handler = defineHandler<Plan>({
     name: `handler of ${options.topic}`,
     input: topic<Plan>(options.topic),
     outputs: [outputs, rows],
     handle(plan, { attempt, record, signal }) {
-      const origin = originOf(record)
-      const end = (result: HandlerResult): void => {
-        if (isAlive()) journal.note({ type: 'handle-end', client, attempt, result, ...origin })
-      }
-      if (isAlive()) journal.note({ type: 'handle-begin', client, attempt, ...origin })
+      const end = notes.begin(record, attempt)
       if (attempt <= plan.failures && plan.failure === 'hangs') {
         return new Promise((_, reject) => {
           signal.addEventListener('abort', () => {
@@ -57,9 +57,23 @@ export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
           })
         })
       }
-      if (attempt <= plan.failures && plan.failure === 'ignores-signal') {
-        // Taken for the outcome of the record, this would lose it.
+      const { failure } = plan
+      if (attempt <= plan.failures && isThreadEnding(failure)) {
+        const never = new Promise<Outcome>(() => undefined)
+        const endThread = (): Promise<Outcome> => {
+          notes.endThread(failure)
+          return never
+        }
+        return plan.costMs === 0 ? endThread() : sleep(clock, plan.costMs).then(endThread)
+      }
+      if (attempt <= plan.failures && failure === 'ignores-signal') {
         return sleep(clock, plan.ignoresForMs).then(() => {
+          // A process that stood still meanwhile gives the call as much time again: then this is an outcome like others.
+          if (!signal.aborted) {
+            end('threw')
+            throw new Error('a planned failure, before the time-out')
+          }
+          // Taken for the outcome of the record, this would lose it.
           end('ignored')
           return skip()
         })
@@ -108,6 +122,6 @@ function effectsOf(plan: Plan, record: SourceRecord): Effect[] {
   ]
 }
 
-function originOf({ topic: name, partition, offset }: SourceRecord): Origin {
-  return { topic: name, partition, offset }
+function isThreadEnding(failure: Plan['failure']): failure is ThreadEnding {
+  return (threadEnds as readonly string[]).includes(failure)
 }

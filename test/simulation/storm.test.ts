@@ -34,6 +34,7 @@ function storm(seed: number, { durationMs, everyMs, members, records, strategy }
     strategy,
     isStatic: false,
     topics: [{ name: 'in-0', partitions: PARTITIONS, firstOffset: 0 }],
+    runOn: 'main',
     order: 'key',
     attempts: 3,
     concurrency: 20,

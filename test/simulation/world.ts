@@ -5,13 +5,17 @@
 import { Random } from '../../src/testing/random.ts'
 import type { Fate } from './journal.ts'
 
+/** What a handler can do to the thread it is on. */
+export const threadEnds = ['exits', 'fills-memory', 'loops'] as const
+export type ThreadEnding = (typeof threadEnds)[number]
+
 /** How a record's handler behaves. The handler reads it from the record's value. */
 export interface Plan {
   /** 0: the handler is synchronous. */
   readonly costMs: number
   /** Attempts that fail before one goes well. */
   readonly failures: number
-  readonly failure: 'throws' | 'asks-for-retry' | 'hangs' | 'ignores-signal'
+  readonly failure: 'throws' | 'asks-for-retry' | 'hangs' | 'ignores-signal' | ThreadEnding
   /** How long a call takes that ignores its signal. */
   readonly ignoresForMs: number
   readonly ending: 'done' | 'skip' | 'dead-letter' | 'terminal-error'
@@ -41,7 +45,13 @@ export type Action =
   | { readonly type: 'kill'; readonly member: number }
   | { readonly type: 'crash'; readonly member: number; readonly step: 'now' | 'written' | 'stored' | 'committed' }
   | { readonly type: 'freeze'; readonly member: number; readonly durationMs: number }
+  /** As a machine that is suspended: for so long that everybody has given it up. */
+  | { readonly type: 'stand-still'; readonly member: number; readonly durationMs: number }
+  /** Somebody sets the wall clock of its machine. */
+  | { readonly type: 'step-wall'; readonly member: number; readonly stepMs: number }
   | { readonly type: 'expel'; readonly member: number }
+  /** One of its threads that has no record at a handler, if it has such. */
+  | { readonly type: 'end-thread'; readonly member: number; readonly how: 'exited' | 'out-of-memory' }
   | { readonly type: 'rebalance' }
   | { readonly type: 'brokers-away'; readonly durationMs: number }
   | { readonly type: 'producing-unavailable'; readonly durationMs: number }
@@ -63,6 +73,14 @@ export interface World {
   /** Members keep their partitions over a restart, by their `group.instance.id`. */
   readonly isStatic: boolean
   readonly topics: readonly { readonly name: string; readonly partitions: number; readonly firstOffset: number }[]
+  readonly runOn: 'main' | 'threads'
+  readonly threads: {
+    readonly count: number
+    readonly slots: number
+    readonly maxBatchRecords: number
+    /** How long what is sent to a thread, or from it, takes. */
+    readonly crossingMs: readonly [number, number]
+  }
   readonly order: 'key' | 'partition' | 'unordered'
   readonly attempts: number
   readonly concurrency: number
@@ -79,7 +97,7 @@ export interface World {
   readonly timetable: readonly { readonly atMs: number; readonly action: Action }[]
 }
 
-const themes = ['calm', 'rebalances', 'crashes', 'zombies', 'outages', 'commits', 'everything'] as const
+const themes = ['calm', 'rebalances', 'crashes', 'zombies', 'clocks', 'outages', 'commits', 'everything'] as const
 export type Theme = (typeof themes)[number]
 
 /** The longest that one record may take with its retries, and still leave a drain time to finish it. */
@@ -97,12 +115,27 @@ export function makeWorld(seed: number): World {
     firstOffset: settings.pick([0, 0, 0, 2 ** 31 - 20, 2 ** 40]),
   }))
   const durationMs = settings.integer(500, 8_000)
+  const onThreads = random.fork('threads')
+  const runOn = onThreads.chance(0.4) ? 'threads' : 'main'
+  // Only what returns no promise crosses in runs of several records.
+  const isSynchronous = runOn === 'threads' && onThreads.chance(0.6)
   return {
     seed,
     theme,
     strategy: settings.chance(0.75) ? 'cooperative-sticky' : 'eager',
     isStatic: random.fork('static').chance(0.15),
     topics,
+    runOn,
+    threads: {
+      count: onThreads.pick([1, 1, 2, 3]),
+      slots: onThreads.pick([1, 1, 2, 3]),
+      maxBatchRecords: onThreads.pick([1, 3, 20, 128]),
+      crossingMs: onThreads.pick([
+        [0, 0.1],
+        [0, 5],
+        [1, 50],
+      ]),
+    },
     order: settings.pick(['key', 'key', 'key', 'partition', 'unordered']),
     attempts,
     concurrency: settings.pick([1, 2, 5, 20, 1000]),
@@ -119,8 +152,8 @@ export function makeWorld(seed: number): World {
       [0.5, 2],
       [5, 40],
     ]),
-    records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme }),
-    timetable: makeTimetable(random.fork('timetable'), { theme, topics, durationMs }),
+    records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme, runOn, isSynchronous }),
+    timetable: makeTimetable(random.fork('timetable'), { theme, topics, durationMs, runOn }),
   }
 }
 
@@ -138,10 +171,23 @@ interface RecordSettings {
   readonly durationMs: number
   readonly handlerTimeoutMs: number
   readonly theme: Theme
+  readonly runOn: World['runOn']
+  /** No handler returns a promise. */
+  readonly isSynchronous: boolean
+}
+
+/** How attempts fail. A hang would make a drain wait for its time-out; calm worlds have none, so that drains end. */
+function failuresIn({ isSynchronous, runOn, theme }: RecordSettings): Plan['failure'][] {
+  const calm: Plan['failure'][] = ['throws', 'asks-for-retry']
+  if (runOn === 'threads') calm.push('throws', 'exits', 'exits', 'fills-memory')
+  if (theme === 'calm') return calm
+  const held: Plan['failure'][] = isSynchronous ? [] : ['hangs', 'ignores-signal']
+  return [...calm, ...held, ...(runOn === 'threads' ? (['loops'] as const) : [])]
 }
 
 function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
-  const { durationMs, handlerTimeoutMs, theme, topics } = settings
+  const { durationMs, handlerTimeoutMs, isSynchronous, topics } = settings
+  const failures = failuresIn(settings)
   const count = random.integer(5, random.pick([20, 60, 200]))
   const keyCount = random.pick([1, 3, 12, 1000])
   const hotShare = random.chance(0.3) ? 0.6 : 0
@@ -159,12 +205,9 @@ function makeRecords(random: Random, settings: RecordSettings): WorldRecord[] {
       partition: keyNumber % topic.partitions,
       key: random.chance(0.05) ? null : `k${keyNumber}`,
       plan: {
-        costMs: random.chance(0.02) ? handlerTimeoutMs * 0.9 : cost,
+        costMs: isSynchronous ? 0 : random.chance(0.02) ? handlerTimeoutMs * 0.9 : cost,
         failures: random.chance(failureShare) ? random.integer(1, 4) : 0,
-        // A hang would make a drain wait for its time-out; calm worlds have none, so that drains end.
-        failure: random.pick(
-          theme === 'calm' ? ['throws', 'asks-for-retry'] : ['throws', 'asks-for-retry', 'hangs', 'ignores-signal'],
-        ),
+        failure: random.pick(failures),
         ignoresForMs: handlerTimeoutMs * random.pick([1.5, 2.5, 6]),
         ending: random.chance(0.85) ? 'done' : random.pick(['skip', 'dead-letter', 'terminal-error']),
         records: random.pick([0, 1, 1, 2]),
@@ -183,6 +226,10 @@ const troubles: Readonly<Record<Theme, { readonly most: number; readonly types: 
   rebalances: { most: 12, types: ['scale', 'stop', 'rebalance', 'rebalance', 'add-partition', 'markers'] },
   crashes: { most: 6, types: ['crash', 'crash', 'kill', 'scale', 'rebalance', 'markers'] },
   zombies: { most: 6, types: ['freeze', 'expel', 'scale', 'rebalance'] },
+  clocks: {
+    most: 5,
+    types: ['step-wall', 'step-wall', 'stand-still', 'freeze', 'scale', 'rebalance', 'commits-refused'],
+  },
   outages: {
     most: 5,
     types: ['brokers-away', 'producing-unavailable', 'sink-unavailable', 'acknowledgements-lost', 'stop'],
@@ -192,15 +239,16 @@ const troubles: Readonly<Record<Theme, { readonly most: number; readonly types: 
     most: 14,
     types: ['scale', 'stop', 'kill', 'crash', 'freeze', 'expel', 'rebalance', 'brokers-away', 'producing-unavailable']
       .concat(['acknowledgements-lost', 'sink-unavailable', 'commits-refused', 'markers', 'compact', 'delete'])
-      .concat(['add-partition']) as Action['type'][],
+      .concat(['add-partition', 'stand-still', 'step-wall']) as Action['type'][],
   },
 }
 
 function makeTimetable(
   random: Random,
-  { theme, topics, durationMs }: { theme: Theme; topics: World['topics']; durationMs: number },
+  { theme, topics, durationMs, runOn }: Pick<RecordSettings, 'theme' | 'topics' | 'durationMs' | 'runOn'>,
 ): World['timetable'] {
-  const { most, types } = troubles[theme]
+  const { most, types: common } = troubles[theme]
+  const types: Action['type'][] = runOn === 'threads' ? [...common, 'end-thread', 'end-thread'] : [...common]
   const events = Array.from({ length: random.integer(1, most) }, () => ({
     atMs: random.integer(0, durationMs),
     action: makeAction(random, random.pick(types), topics),
@@ -225,6 +273,12 @@ function makeAction(random: Random, type: Action['type'], topics: World['topics'
       return { type, member, step: random.pick(['now', 'written', 'stored', 'committed']) }
     case 'freeze':
       return { type, member, durationMs }
+    case 'end-thread':
+      return { type, member, how: random.pick(['exited', 'out-of-memory']) }
+    case 'stand-still':
+      return { type, member, durationMs: 60_000 }
+    case 'step-wall':
+      return { type, member, stepMs: random.pick([-3_600_000, 3_600_000]) }
     case 'rebalance':
       return { type }
     case 'brokers-away':

@@ -12,7 +12,7 @@ import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler
 import { HandlerRunner } from '../handlers/handler-runner.ts'
 import { InlineExecutor } from './inline-executor.ts'
 import { loadShared, type SharedData } from '../handlers/shared-data.ts'
-import { START_TIMEOUT_MS } from '../threads/thread-set.ts'
+import { START_TIMEOUT_MS, type OpenTaskPool } from '../threads/thread-set.ts'
 import { WorkerPool } from '../threads/worker-pool.ts'
 
 export interface HandlerHostOptions {
@@ -23,8 +23,8 @@ export interface HandlerHostOptions {
   readonly stats: EngineStats
   /** Handlers on threads can do nothing more: there are too few threads and there will be no more. Called once at most. */
   readonly onFatal: (error: Error) => void
-  /** The compiled thread entry, where it does not stand beside the worker pool. */
-  readonly threadEntry?: URL
+  /** Opens the pool that threads come from: real ones, unless given. */
+  readonly openTaskPool?: OpenTaskPool
 }
 
 /** How long synchronous handlers on main may hold the event loop. */
@@ -92,7 +92,7 @@ export class HandlerHost {
           log: options.log,
           stats: options.stats,
           onFatal: options.onFatal,
-          ...(options.threadEntry === undefined ? {} : { entry: options.threadEntry }),
+          ...(options.openTaskPool === undefined ? {} : { openTaskPool: options.openTaskPool }),
         })
         pool = started.pool
         manifests.push(...started.manifests)

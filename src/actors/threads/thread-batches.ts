@@ -4,10 +4,11 @@
  * event loop in which it settles, together with whatever else settled in that turn. So a slow record
  * holds neither its batch mates nor the slot.
  */
-import { performance, type EventLoopUtilization } from 'node:perf_hooks'
-import { systemClock } from '../../clock.ts'
+import { sleep, type Clock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
+import { TurnWatch } from '../executors/turn-watch.ts'
 import { BatchGate } from './batch-gate.ts'
+import type { BusyMeter } from './busy-meter.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
 import { BatchNotes, type SharedBoard } from './progress-board.ts'
 import { runLane } from './thread-lane.ts'
@@ -36,6 +37,8 @@ export interface ThreadBatchesOptions {
   /** The handlers by their actors' names. */
   readonly handlers: ReadonlyMap<string, OpenHandler>
   readonly send: (notice: OutcomesNotice) => void
+  readonly clock: Clock
+  readonly busy: BusyMeter
 }
 
 const unrun: PackedVerdicts = { verdicts: [], elapsedMs: 0, promise: null }
@@ -47,22 +50,23 @@ export class ThreadBatches {
   readonly #waiting = new Map<string, number>()
   /** Actors of which a record was still waiting when its batch was answered. */
   readonly #slow = new Set<string>()
+  readonly #turns: TurnWatch
   #late: LateVerdicts[] = []
-  /** undefined before the first batch: loading and setup are no record's cost. */
-  #told: EventLoopUtilization | undefined
 
   constructor(options: ThreadBatchesOptions) {
     this.#options = options
+    this.#turns = new TurnWatch(options.clock)
   }
 
   /** Resolves when every record has begun. Rejects only for what is no handler's fault. */
   async run(message: BatchMessage): Promise<ReplyMessage> {
     const room = this.#gate.enter(message.isAlone)
     if (room !== undefined) await room
-    this.#told ??= performance.eventLoopUtilization()
-    const takenAt = systemClock.now()
+    const { busy, clock } = this.#options
+    busy.begin()
+    const takenAt = clock.now()
     const runs = unpackBatch(message)
-    const unpackedMs = systemClock.now() - takenAt
+    const unpackedMs = clock.now() - takenAt
     // What waits must not hold on to the message, which has the bytes of all records.
     const { number, row } = message
     const results: (PackedVerdicts | null)[] = []
@@ -85,15 +89,15 @@ export class ThreadBatches {
     }
     this.#begin(row, runs, results, begin)
     // Many promises are settled already, or will be without a wait: those need no message of their own.
-    if (pending > 0) await endOfTurn()
+    if (pending > 0) await sleep(clock, 0)
     hasReplied = true
     if (pending === 0) this.#leave()
     else for (const [run, { actor }] of runs.entries()) if (results[run] === null) this.#slow.add(actor)
     const hasOutcome = pending < results.length
-    const busyMs = hasOutcome ? this.#takeBusyMs() : 0
-    const handledAt = systemClock.now()
+    const busyMs = hasOutcome ? busy.take() : 0
+    const handledAt = clock.now()
     const reply = packReply(results, busyMs, message.slab.byteLength)
-    const endedAt = systemClock.now()
+    const endedAt = clock.now()
     return { ...reply, packingMs: unpackedMs + endedAt - handledAt, totalMs: endedAt - takenAt }
   }
 
@@ -103,9 +107,11 @@ export class ThreadBatches {
     results: (PackedVerdicts | null)[],
     begin: (actor: string, result: Promise<PackedVerdicts>) => void,
   ): void {
-    const notes = new BatchNotes(this.#options.board, row)
+    const { board, clock } = this.#options
+    const time = { clock, turns: this.#turns }
+    const notes = new BatchNotes(board, row)
     let first = 0
-    let startedAt = systemClock.now()
+    let startedAt = clock.now()
     for (const { actor, records } of runs) {
       const handler = this.#options.handlers.get(actor)
       if (handler === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${actor}`)
@@ -113,10 +119,10 @@ export class ThreadBatches {
       const inProgress = (this.#waiting.get(actor) ?? 0) + handler.runner.leftOverCalls
       const isFull = inProgress >= handler.concurrency
       const own = this.#slow.has(actor) && !isFull ? records.map(withOwnBytes) : records
-      const result = isFull ? unrun : runLane(handler.runner, own, first, notes, startedAt)
+      const result = isFull ? unrun : runLane(handler.runner, own, first, notes, time, startedAt)
       if (result instanceof Promise) {
         begin(actor, result)
-        startedAt = systemClock.now()
+        startedAt = clock.now()
       } else {
         results.push(result)
         startedAt += result.elapsedMs
@@ -130,7 +136,9 @@ export class ThreadBatches {
    * for long, or end it.
    */
   #leave(): void {
-    systemClock.after(0, () => this.#gate.leave())
+    this.#options.clock.after(0, () => {
+      this.#gate.leave()
+    })
   }
 
   #addWaiting(actor: string, records: number): void {
@@ -139,19 +147,12 @@ export class ThreadBatches {
 
   #tell(late: LateVerdicts): void {
     if (this.#late.push(late) > 1) return
-    systemClock.after(0, () => {
+    const { busy, clock, send } = this.#options
+    clock.after(0, () => {
       const all = this.#late
       this.#late = []
-      this.#options.send(packOutcomes(all, this.#takeBusyMs()))
+      send(packOutcomes(all, busy.take()))
     })
-  }
-
-  /** How long the thread has worked since this was asked last, idle time excluded. */
-  #takeBusyMs(): number {
-    const now = performance.eventLoopUtilization()
-    const { active } = performance.eventLoopUtilization(now, this.#told)
-    this.#told = now
-    return active
   }
 }
 
@@ -175,10 +176,4 @@ function withOwnBytes({ record, attempt }: PackedRecord): PackedRecord {
 
 function copyOf(bytes: Uint8Array | null): Buffer | null {
   return bytes === null ? null : Buffer.from(bytes)
-}
-
-function endOfTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    systemClock.after(0, resolve)
-  })
 }

@@ -1,12 +1,16 @@
 /** Runs the records of one lane in order, up to the first that fails or waits: the rest goes back unrun. */
-import { systemClock } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
 import type { BatchNotes } from './progress-board.ts'
-import { TurnWatch } from '../executors/turn-watch.ts'
+import type { TurnWatch } from '../executors/turn-watch.ts'
 import type { PackedRecord, PackedVerdicts } from './thread-protocol.ts'
 import { endsRun, type Verdict } from '../handlers/verdict.ts'
 
-const turns = new TurnWatch(systemClock)
+/** The thread's time. */
+export interface LaneTime {
+  readonly clock: Clock
+  readonly turns: TurnWatch
+}
 
 /**
  * A promise only when the handler is asynchronous: then the run ends with that record, so that its
@@ -19,6 +23,7 @@ export function runLane(
   records: readonly PackedRecord[],
   first: number,
   notes: BatchNotes,
+  { clock, turns }: LaneTime,
   startedAt: number,
 ): PackedVerdicts | Promise<PackedVerdicts> {
   const verdicts: Verdict[] = []
@@ -27,17 +32,17 @@ export function runLane(
     notes.beginRecord(first + index)
     const result = runner.run(record, attempt, notes, first + index)
     if (result instanceof Promise) {
-      const heldMs = (systemClock.now() - startedAt) / (index + 1)
+      const heldMs = (clock.now() - startedAt) / (index + 1)
       const hasWaited = turns.begin()
       return result.then((verdict) => {
         notes.endRecord(first + index)
         const promise = { heldMs, hasWaited: hasWaited() }
-        return { verdicts: [...verdicts, verdict], elapsedMs: systemClock.now() - startedAt, promise }
+        return { verdicts: [...verdicts, verdict], elapsedMs: clock.now() - startedAt, promise }
       })
     }
     notes.endRecord(first + index)
     verdicts.push(result)
     if (endsRun(result)) break
   }
-  return { verdicts, elapsedMs: systemClock.now() - startedAt, promise: null }
+  return { verdicts, elapsedMs: clock.now() - startedAt, promise: null }
 }

@@ -32,6 +32,19 @@ import type {
 } from './thread-protocol.ts'
 import { ThreadRoster, type PoolThread } from './thread-roster.ts'
 
+export type TaskPoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>
+
+/** What is used of Piscina. */
+export interface TaskPool extends Pick<Piscina, 'threads' | 'run' | 'destroy'> {
+  readonly options: { minThreads: number }
+  on(event: 'message', listener: (notice: ThreadNotice) => void): unknown
+  on(event: 'workerDestroy' | 'error', listener: () => void): unknown
+}
+
+export type OpenTaskPool = (options: TaskPoolOptions) => TaskPool
+
+const openPiscina: OpenTaskPool = (options) => new Piscina(options)
+
 export interface ThreadSetOptions {
   readonly threads: ResolvedApp['threads']
   readonly handlers: readonly HandlerModule[]
@@ -52,6 +65,8 @@ export interface ThreadSetOptions {
   readonly onFatal: (error: Error) => void
   /** The compiled thread entry; tests that run sources point to the built one. */
   readonly entry?: URL
+  /** Opens the pool; Piscina's, unless given. */
+  readonly openTaskPool?: OpenTaskPool
   readonly startTimeoutMs?: number
   readonly teardownTimeoutMs?: number
 }
@@ -69,13 +84,13 @@ const MIB = 1024 * 1024
 
 /** What Piscina's balancer is told of a task: a batch goes anywhere, a teardown to one thread. */
 type Placement = { readonly notePlaced: (thread: PoolThread | undefined) => void } | { readonly only: PoolThread }
-type Balancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>
+type Balancer = NonNullable<TaskPoolOptions['loadBalancer']>
 
 export class ThreadSet {
   /** Resolves when every thread has loaded and set up every handler. Rejects with the first failure. */
   readonly started: Promise<readonly HandlerManifest[]>
   readonly #options: ThreadSetOptions
-  readonly #pool: Piscina
+  readonly #pool: TaskPool
   readonly #roster: ThreadRoster
   #state: 'starting' | 'running' | 'failed' | 'destroyed' = 'starting'
   #resolveStarted: (manifests: readonly HandlerManifest[]) => void = () => undefined
@@ -87,14 +102,14 @@ export class ThreadSet {
 
   constructor(options: ThreadSetOptions) {
     this.#options = options
-    const { threads, handlers, board, lookout, shared = {} } = options
+    const { threads, handlers, board, lookout, openTaskPool = openPiscina, shared = {} } = options
     this.started = new Promise((resolve, reject) => {
       this.#resolveStarted = resolve
       this.#rejectStarted = reject
     })
     const memoryReportMs = threads.maxRssMb === null ? null : MEMORY_REPORT_MS
     const setup: ThreadSetup = { handlers, board, shared, memoryReportMs }
-    this.#pool = new Piscina({
+    this.#pool = openTaskPool({
       filename: (options.entry ?? new URL('./worker-thread.js', import.meta.url)).href,
       workerData: setup,
       minThreads: threads.count,

@@ -40,7 +40,7 @@ import { Watchdog, type WatchedBatch } from './watchdog.ts'
 
 export interface WorkerPoolOptions extends Pick<
   ThreadSetOptions,
-  'entry' | 'shared' | 'startTimeoutMs' | 'teardownTimeoutMs'
+  'entry' | 'openTaskPool' | 'shared' | 'startTimeoutMs' | 'teardownTimeoutMs'
 > {
   readonly threads: ResolvedApp['threads']
   readonly handlers: readonly HandlerModule[]

@@ -11,6 +11,7 @@ import { toWireError, type WireError } from '../../errors.ts'
 import { Lookout } from '../../lookout.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
 import { HandlerRunner } from '../handlers/handler-runner.ts'
+import { LoopBusyMeter } from './busy-meter.ts'
 import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
 import { threadLog } from './thread-log.ts'
 import type {
@@ -28,7 +29,13 @@ if (isMainThread) throw new Error('worker-thread.js runs in a worker thread only
 const setup = workerData as ThreadSetup
 const handlers = new Map<string, OpenHandler>()
 const lookout = new Lookout(systemClock).start()
-const batches = new ThreadBatches({ board: setup.board, handlers, send: sendOutcomes })
+const batches = new ThreadBatches({
+  board: setup.board,
+  handlers,
+  send: sendOutcomes,
+  clock: systemClock,
+  busy: new LoopBusyMeter(),
+})
 
 const isLoaded = load()
 // Main is told by a notice; a rejection that nobody awaits yet would end the thread, and its

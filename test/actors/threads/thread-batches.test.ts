@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test, vi } from 'vitest'
 import type { HandlerRunner } from '../../../src/actors/handlers/handler-runner.ts'
+import { systemClock } from '../../../src/clock.ts'
 import { ProgressBoard } from '../../../src/actors/threads/progress-board.ts'
 import { ThreadBatches } from '../../../src/actors/threads/thread-batches.ts'
 import { packBatch, unpackReply, type BatchMessage } from '../../../src/actors/threads/thread-protocol.ts'
@@ -19,6 +20,8 @@ function open(run: Run, onSent: () => void = () => undefined): ThreadBatches {
       ['enrich', { runner: { run, leftOverCalls: 0 } as unknown as HandlerRunner, concurrency: 100 }],
     ]),
     send: onSent,
+    clock: systemClock,
+    busy: { begin: () => undefined, take: () => 0 },
   })
 }
 
