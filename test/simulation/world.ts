@@ -145,7 +145,8 @@ export function makeWorld(seed: number): World {
     maxRecords: settings.pick([1, 5, 20, 100, 1000]),
     maxPartitionRecords: settings.pick([1, 5, 20, 1000]),
     maxRunRecords: settings.pick([1, 5, 50]),
-    maxMetadataCharacters: settings.pick([4_096, 4_096, 20]),
+    // Where a map does not fit, what it would have shown as finished is repeated: calm worlds have room for it.
+    maxMetadataCharacters: Math.max(settings.pick([4_096, 4_096, 20]), theme === 'calm' ? 4_096 : 0),
     maxBatch: settings.pick([1, 3, 100]),
     latencyMs: settings.pick([
       [0, 1],
