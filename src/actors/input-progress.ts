@@ -8,6 +8,7 @@ import type { PartitionStats } from '../metrics/stats.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { ActorDelivery, CommittedPartition } from '../streams/delivery/delivery.ts'
 import { OffsetTracker, type TrackerStart } from '../streams/positions/offset-tracker.ts'
+import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { HeldRecords } from './held-records.ts'
 
 export interface InputOptions {
@@ -15,8 +16,8 @@ export interface InputOptions {
   /** The committed position, and the map that was committed with it. */
   readonly start: TrackerStart
   readonly stats: PartitionStats
-  /** Of which topic its positions are: goes with each of them, when it is known. */
-  readonly originText?: string
+  /** Of which topic its positions are; null or missing: not known. */
+  readonly origin?: TopicOrigin | null
 }
 
 export interface InputProgressOptions extends InputOptions {
@@ -37,7 +38,7 @@ export class InputProgress implements CommittedPartition {
   readonly tracker: OffsetTracker
   readonly held: HeldRecords
   readonly stats: PartitionStats
-  readonly originText: string
+  readonly origin: TopicOrigin | null
   isStoppedByUser = false
   readonly #options: InputProgressOptions
   #isMapNearLimit = false
@@ -52,7 +53,7 @@ export class InputProgress implements CommittedPartition {
     this.tracker = new OffsetTracker(start)
     this.held = new HeldRecords(options)
     this.stats = stats
-    this.originText = options.originText ?? ''
+    this.origin = options.origin ?? null
     stats.isAssigned = true
     stats.epoch = epoch
     stats.safePosition = start.position

@@ -497,7 +497,11 @@ export class PartitionActor implements OutputOwner {
 
   /** While the actor ends the record just stays unfinished, for the next owner. */
   #park(ruling: Park, invocation: Invocation, lane: Lane | null): void {
-    if (this.#state !== 'running') return
+    if (this.#state !== 'running') {
+      // One that stands in no lane would be given up by nobody else.
+      if (lane === null) this.#inputs.giveUp([invocation])
+      return
+    }
     this.#parking.park({ invocation, lane, error: ruling.error, sinceMs: this.#options.clock.wallNow() })
     this.#notes.noteParked(invocation, ruling)
   }

@@ -220,12 +220,12 @@ export class Assignment {
   }
 
   /** Makes the actor of a partition, which owns it from now on. */
-  #begin({ actor, at, position, map, originText }: Beginning): void {
+  #begin({ actor, at, position, map, origin }: Beginning): void {
     const { stats } = this.#options
     // A partition that was ours all along and is granted again: the new epoch replaces the old one.
     this.#releaseAt(at)
     stats.epoch += 1
-    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }, originText))
+    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }, origin))
   }
 
   /** Commits where the group has begun before anything is handled, so that it stands even if this member ends now. */
@@ -241,7 +241,7 @@ export class Assignment {
     actor: ResolvedActor,
     { topic, partition }: TopicPartition,
     start: InputOptions['start'],
-    originText: string,
+    origin: TopicOrigin | null,
   ): PartitionActor {
     const { clock, credit, delivery, dispatcherOf, log, random, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
@@ -249,7 +249,7 @@ export class Assignment {
       actor,
       partition,
       epoch: stats.epoch,
-      inputs: [{ topic, start, originText, stats: stats.partition(actor.name, topic, partition) }],
+      inputs: [{ topic, start, origin, stats: stats.partition(actor.name, topic, partition) }],
       delivery,
       credit,
       clock,

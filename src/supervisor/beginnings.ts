@@ -6,13 +6,7 @@ import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, CommittedPosition, TopicDescription } from '../streams/broker-port.ts'
 import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OffsetTracker } from '../streams/positions/offset-tracker.ts'
-import {
-  decodeOrigin,
-  encodeOrigin,
-  isOtherTopic,
-  originOf,
-  type TopicOrigin,
-} from '../streams/positions/topic-origin.ts'
+import { decodeOrigin, isOtherTopic, originOf, type TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 
 export interface BeginningsOptions {
@@ -38,7 +32,7 @@ export interface Beginning {
   readonly map: CompletionMap | null
   readonly from: 'earliest' | 'latest'
   /** Goes with each position that is committed. */
-  readonly originText: string
+  readonly origin: TopicOrigin | null
   /** Not all of this is committed yet: it is committed at once, so that the next owner knows. */
   readonly isNew: boolean
 }
@@ -49,10 +43,18 @@ interface Topic {
   readonly origin: TopicOrigin
 }
 
+export interface OvertakenPartition extends TopicPartition {
+  readonly tracker: OffsetTracker
+  readonly origin: TopicOrigin | null
+}
+
 export class Beginnings {
   readonly #options: BeginningsOptions
   /** What an overtaken revoke had stored, until the assignment that overtook it is taken. */
-  readonly #overtaken = new Map<string, CompletionSnapshot>()
+  readonly #overtaken = new Map<
+    string,
+    { readonly snapshot: CompletionSnapshot; readonly origin: TopicOrigin | null }
+  >()
 
   readonly #origins: Map<string, TopicOrigin>
 
@@ -66,10 +68,11 @@ export class Beginnings {
    * the broker where to begin while the positions stored here may still be on their way: it would
    * begin below them, repeat what is finished and take the commit back.
    */
-  noteOvertaken(partitions: readonly (TopicPartition & { readonly tracker: OffsetTracker })[]): void {
+  noteOvertaken(partitions: readonly OvertakenPartition[]): void {
     for (const partition of partitions) {
       const snapshot = partition.tracker.snapshot()
-      if (snapshot !== null) this.#overtaken.set(partitionName(partition), snapshot)
+      const { origin } = partition
+      if (snapshot !== null) this.#overtaken.set(partitionName(partition), { snapshot, origin })
     }
   }
 
@@ -126,22 +129,24 @@ export class Beginnings {
   ): Promise<Omit<Beginning, 'actor' | 'at'>> {
     const { consumer, log, stats } = this.#options
     const name = partitionName(committed)
-    const originText = topic === undefined ? '' : encodeOrigin(topic.origin)
-    const old = { originText, isNew: false }
+    const origin = topic?.origin ?? null
+    const old = { origin, isNew: false }
     const own = this.#overtaken.get(name)
-    if (own !== undefined && own.position >= (committed.position ?? 0)) {
-      return { ...old, position: own.position, map: new CompletionMap(own), from: 'earliest' }
+    const isOurs = own !== undefined && (topic === undefined || !isOtherTopic(own.origin, topic.described))
+    if (isOurs && own.snapshot.position >= (committed.position ?? 0)) {
+      const { snapshot } = own
+      return { ...old, position: snapshot.position, map: new CompletionMap(snapshot), from: 'earliest' }
     }
     if (committed.position === null) return { ...old, ...(await this.#firstOf(committed, actor, topic)) }
     const { low, high } = await consumer.watermarks(committed)
-    const told = decodeOrigin(committed.metadata)
+    const told = decodeOrigin(committed.metadata, committed.position)
     if (topic !== undefined && isOtherTopic(told, topic.described)) {
       stats.partition(actor.name, committed.topic, committed.partition).topicReplaced += 1
       log.warn(
         { partition: name, position: committed.position, begins: low },
         `${name} was committed for a topic that has been deleted and made again: the new one is read from its beginning`,
       )
-      return { originText, isNew: true, position: low, map: null, from: 'earliest' }
+      return { origin, isNew: true, position: low, map: null, from: 'earliest' }
     }
     if (committed.position < low || committed.position > high) {
       stats.partition(actor.name, committed.topic, committed.partition).outOfRange += 1
@@ -156,7 +161,7 @@ export class Beginnings {
     // Of an earlier version, or set by a tool.
     const lacksOrigin = told === null && (map !== null || committed.metadata === '')
     const isNew = lacksOrigin && topic !== undefined && topic.origin.id !== 0
-    return { originText, isNew, position: committed.position, map, from: 'earliest' }
+    return { origin, isNew, position: committed.position, map, from: 'earliest' }
   }
 
   /**
@@ -200,8 +205,8 @@ export class Beginnings {
 /** What these commits tell of the origin of each topic. */
 function originsIn(committed: readonly CommittedPosition[]): ReadonlyMap<string, readonly TopicOrigin[]> {
   const told = new Map<string, TopicOrigin[]>()
-  for (const { topic, metadata } of committed) {
-    const origin = decodeOrigin(metadata)
+  for (const { topic, metadata, position } of committed) {
+    const origin = position === null ? null : decodeOrigin(metadata, position)
     if (origin !== null) told.set(topic, [...(told.get(topic) ?? []), origin])
   }
   return told

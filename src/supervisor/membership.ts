@@ -179,19 +179,14 @@ export class Membership {
     const { log, stats } = this.#options
     stats.trouble.add(trouble.code)
     if (trouble.severity === 'fatal') {
-      // The next membership begins where the policy says: at the start of a partition it is applied.
-      if (this.#isDecided(trouble)) return this.#fail(new Error(trouble.message))
+      // The next membership begins where the policy says, or ends by it: where a partition begins it is known too whether
+      // its topic is another one by now, of which the brokers tell this first.
+      if (trouble.code === 'OFFSET_OUT_OF_RANGE') return this.#fail(new Error(trouble.message))
       const code = isErrorCode(trouble.code) ? trouble.code : 'INTERNAL'
       this.#fail(new TroupeError(code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)
     }
-  }
-
-  /** The position left the log, and the user has said where to go on. */
-  #isDecided({ code, partition }: BrokerTrouble): boolean {
-    const actor = partition === undefined ? undefined : this.#options.actors.get(partition.topic)
-    return code === 'OFFSET_OUT_OF_RANGE' && actor !== undefined && actor.outOfRange !== 'fail'
   }
 
   #watchLag(delayMs: number): void {

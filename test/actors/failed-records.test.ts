@@ -325,3 +325,12 @@ describe('keys that wait', () => {
     expect(credit.recordsInFlight).toBeLessThanOrEqual(20)
   })
 })
+
+test('a record whose output is refused when its actor has halted gives its credit back, and stays unfinished', () => {
+  const { actor, credit, delivery, take } = makeActor({ actor: { failedRecords: 'park' } })
+  actor.admit([sourceRecord(0, 'a'), sourceRecord(1, 'b')])
+  actor.settle(take(1), [oneOutput])
+  actor.settle(take(1), [{ type: 'stop', error: { name: 'Error', message: 'no', kind: 'other' } }])
+  delivery.outputs[0]!.settle(new Error('not an inet'))
+  expect([credit.recordsInFlight, inputOf(actor).tracker.safePosition]).toEqual([0, 0])
+})

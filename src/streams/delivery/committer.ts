@@ -11,6 +11,7 @@ import { encodeCompletionMap, maxMetadataCharacters } from '../positions/complet
 import type { CommittedPartition, DeliveryEvents } from './delivery.ts'
 import { isNearLimit, maxCharactersFor, restAfterMs } from '../positions/map-budget.ts'
 import { partitionName } from '../record.ts'
+import { encodeOrigin, originLength } from '../positions/topic-origin.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 
 export interface CommitterOptions {
@@ -164,8 +165,8 @@ export class Committer {
     const name = partitionName(partition)
     const all = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
     const learned = this.#learnedLimits.get(name)
-    const known = partition.originText ?? ''
-    const origin = known.length > Math.min(all, learned ?? all) ? '' : known
+    const isRoomForOrigin = partition.origin != null && originLength <= Math.min(all, learned ?? all)
+    const origin = isRoomForOrigin ? encodeOrigin(partition.origin, snapshot.position) : ''
     const limit = Math.min(all, maxMetadataCharacters) - origin.length
     const encoded = encodeCompletionMap(snapshot, {
       maxCharacters: learned === undefined ? limit : Math.min(limit, learned - origin.length),

@@ -6,6 +6,7 @@
 import type { BrokerConsumer, CommitReport, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/flow.ts'
 import type { OffsetTracker } from '../positions/offset-tracker.ts'
+import type { TopicOrigin } from '../positions/topic-origin.ts'
 import type { TopicPartition } from '../record.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { OutputOwner, Ticket } from './sink-queue.ts'
@@ -13,8 +14,8 @@ import type { OutputOwner, Ticket } from './sink-queue.ts'
 /** A partition whose positions are committed: one input of an actor, for one epoch. */
 export interface CommittedPartition extends TopicPartition, OutputOwner {
   readonly tracker: OffsetTracker
-  /** Of which topic its positions are (`topic-origin.ts`): goes with each of them, when it is known. */
-  readonly originText?: string
+  /** Of which topic its positions are: goes with each of them. null or missing: not known. */
+  readonly origin?: TopicOrigin | null
   /** The intake of this partition stops while its completion map is near the limit. */
   setIntakeBlocked(isBlocked: boolean): void
   /** The position goes without its completion map, which is too long: after a crash what is finished beyond it is handled again. */

@@ -146,7 +146,9 @@ export function decodeCompletionMap(text: string, committed: CommittedWith): Dec
   if (!written.startsWith(MAGIC)) return { kind: 'foreign', reason: `it does not begin with ${MAGIC}` }
   const version = written.charCodeAt(MAGIC.length) - VERSION_ZERO
   if (version === ORIGIN_VERSION) {
-    if (decodeOrigin(written) === null) return { kind: 'corrupt', reason: 'what it says of its topic is damaged' }
+    if (decodeOrigin(written, committed.position) === null) {
+      return { kind: 'corrupt', reason: 'what it says of its topic is damaged, or of another position' }
+    }
     return decodeCompletionMap(written.slice(originLength), committed)
   }
   if (version > VERSION && version <= MAX_VERSION) return { kind: 'newer', version }

@@ -8,7 +8,7 @@
  *
  *     id           4 bytes: of the topic, or 0 where the brokers do not tell
  *     partitions   3 bytes
- *     checksum     CRC-32 over both
+ *     checksum     CRC-32 over both and the position: tools that move a group's offsets copy the metadata as it is
  *
  * all little-endian. Commits without it, of earlier versions or other tools, count at their word.
  */
@@ -25,20 +25,21 @@ export interface TopicOrigin {
 
 export const originLength = 9
 
-export function encodeOrigin({ id, partitions }: TopicOrigin): string {
+/** As it goes with this position. */
+export function encodeOrigin({ id, partitions }: TopicOrigin, position: number): string {
   const bytes = Buffer.alloc(BYTES)
   bytes.writeUInt32LE(id)
   bytes.writeUIntLE(Math.min(partitions, MAX_PARTITIONS), 4, 3)
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, CHECKED_BYTES)), CHECKED_BYTES)
+  bytes.writeUInt32LE(checksum(bytes, position), CHECKED_BYTES)
   return HEAD + toWideText(bytes)
 }
 
-/** null: the metadata does not say, or is damaged. */
-export function decodeOrigin(metadata: string): TopicOrigin | null {
+/** null: the metadata does not say, is damaged, or is of another position than the one that it was found with. */
+export function decodeOrigin(metadata: string, position: number): TopicOrigin | null {
   if (!metadata.startsWith(HEAD)) return null
   const bytes = fromWideText(metadata.slice(HEAD.length, originLength))
   if (bytes?.length !== BYTES) return null
-  if (bytes.readUInt32LE(CHECKED_BYTES) !== crc32(bytes.subarray(0, CHECKED_BYTES))) return null
+  if (bytes.readUInt32LE(CHECKED_BYTES) !== checksum(bytes, position)) return null
   return { id: bytes.readUInt32LE(), partitions: bytes.readUIntLE(4, 3) }
 }
 
@@ -55,7 +56,15 @@ export function originOf(told: readonly TopicOrigin[], topic: TopicDescription):
   const id = shortId(topic.id)
   const same = told.filter((origin) => !isOtherTopic(origin, topic))
   if (same.length === 0 && told.length > 0) return { id, partitions: 0 }
-  return { id, partitions: Math.min(topic.partitions, ...same.map(({ partitions }) => partitions)) }
+  const partitions = Math.min(topic.partitions, ...same.map((origin) => origin.partitions))
+  // Brokers that do not tell the id just now take nothing back.
+  return { id: id === 0 ? (same.find((origin) => origin.id !== 0)?.id ?? 0) : id, partitions }
+}
+
+function checksum(bytes: Buffer, position: number): number {
+  const place = Buffer.alloc(8)
+  place.writeDoubleLE(position)
+  return crc32(bytes.subarray(0, CHECKED_BYTES), crc32(place))
 }
 
 function shortId(id: string | null): number {

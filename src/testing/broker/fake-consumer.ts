@@ -187,8 +187,9 @@ export class FakeConsumer implements BrokerConsumer {
 
   #take(maxRecords: number): readonly SourceRecord[] {
     if (this.#membership.isAwaiting || this.#options.faults.areBrokersAway || this.#state === 'ended') return []
-    this.#tellReplaced()
+    // As the real client, which is told at once when its position is gone, and asks for ids now and then.
     this.#tellOutOfRange()
+    this.#tellReplaced()
     this.#tellEnds()
     const records = this.#fetcher.take(maxRecords)
     // As with the real client, the end may be told before the records that lead to it are handed over.

@@ -18,29 +18,39 @@ describe('the text', () => {
     { id: 1, partitions: 4 },
     { id: 0xffff_ffff, partitions: 0xff_ffff },
   ])('$id, $partitions: nine characters, alone or before a map, which is read as without', (origin) => {
-    const text = encodeOrigin(origin)
+    const text = encodeOrigin(origin, 5)
     expect(text).toHaveLength(originLength)
-    expect(decodeOrigin(text)).toEqual(origin)
-    expect(decodeOrigin(text + map)).toEqual(origin)
+    expect(decodeOrigin(text, 5)).toEqual(origin)
+    expect(decodeOrigin(text + map, 5)).toEqual(origin)
     expect(decodeCompletionMap(text, { position: 5 })).toEqual({ kind: 'none' })
     expect(decodeCompletionMap(text + map, { position: 5 })).toEqual(decodeCompletionMap(map, { position: 5 }))
   })
 
   test.each(['', map, 'T~2', 'AgAAAZb8Uw=='])('%j says nothing of a topic', (text) => {
-    expect(decodeOrigin(text)).toBeNull()
+    expect(decodeOrigin(text, 5)).toBeNull()
   })
 
   test('a changed character is noticed', () => {
-    const text = encodeOrigin(firstOf('a', 4))
+    const text = encodeOrigin(firstOf('a', 4), 5)
     for (let at = 3; at < originLength; at += 1) {
       const changed = text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ 1) + text.slice(at + 1)
-      expect(decodeOrigin(changed)).toBeNull()
+      expect(decodeOrigin(changed, 5)).toBeNull()
       expect(decodeCompletionMap(changed + map, { position: 5 }).kind).toBe('corrupt')
     }
   })
 })
 
+test('a text that a tool has copied to another position says nothing of it', () => {
+  const text = encodeOrigin(firstOf('a', 4), 5)
+  expect(decodeOrigin(text, 6)).toBeNull()
+  expect(decodeCompletionMap(text, { position: 6 }).kind).toBe('corrupt')
+})
+
 describe('the origin', () => {
+  test('is not forgotten while brokers do not tell the id', () => {
+    expect(originOf([firstOf('a', 4)], { id: null, partitions: 4 })).toEqual(firstOf('a', 4))
+  })
+
   test('of a group that begins: all partitions that are there', () => {
     expect(firstOf('a', 4).partitions).toBe(4)
   })
