@@ -42,8 +42,7 @@ interface Commit {
 }
 
 /** A request that counts as lost: it may have been taken, may yet be, or never. */
-interface LostCommit {
-  readonly offsets: ReadonlyMap<string, number>
+interface LostCommit extends Commit {
   /** What was taken after it; should it be taken after all, behind these, they have to go again. */
   readonly takenSince: Map<string, StoredPosition>
 }
@@ -80,7 +79,10 @@ export class CommitQueue {
       this.#waiting.delete(name)
       this.#suspects = this.#suspects.filter((position) => partitionName(position) !== name)
       for (const commit of this.#sent) commit.positions.delete(name)
-      for (const commit of this.#lost) commit.takenSince.delete(name)
+      for (const commit of this.#lost) {
+        commit.positions.delete(name)
+        commit.takenSince.delete(name)
+      }
     }
   }
 
@@ -189,7 +191,7 @@ export class CommitQueue {
     this.#cancelDeadline = undefined
     const lost = this.#sent.splice(0)
     for (const commit of lost.toReversed()) this.#putBack(commit)
-    this.#lost.push(...lost.map(({ offsets }) => ({ offsets, takenSince: new Map<string, StoredPosition>() })))
+    this.#lost.push(...lost.map((commit) => ({ ...commit, takenSince: new Map<string, StoredPosition>() })))
     this.#lost.splice(0, this.#lost.length - MAX_LOST)
     this.#schedule(0)
   }
@@ -216,8 +218,8 @@ export class CommitQueue {
   noteReport(error: NativeError | null | undefined, list: readonly NativeTopicPartition[]): void {
     const result = commitResult(error)
     const commit = takeFrom(this.#sent, list)
+    const late = commit === undefined ? takeFrom(this.#lost, list) : undefined
     if (commit === undefined) {
-      const late = takeFrom(this.#lost, list)
       if (late !== undefined && result !== 'fenced') return this.#noteLateReport(late, result === 'accepted')
     } else {
       this.#noteAnswer()
@@ -231,9 +233,10 @@ export class CommitQueue {
       return
     }
     if (result === 'deferred' || result === 'failed') if (commit !== undefined) this.#putBack(commit)
+    const ours = commit ?? late
     const positions = list
       // An epoch that was forgotten meanwhile is not fenced by what became of its commit: it may be ours again.
-      .filter((entry) => result !== 'fenced' || commit === undefined || commit.positions.has(partitionName(entry)))
+      .filter((entry) => result !== 'fenced' || ours === undefined || ours.positions.has(partitionName(entry)))
       .map(({ topic, partition, offset = 0 }) => ({ topic, partition, position: offset }))
       .map((about) => (result === 'too-large' ? { ...about, ...lengthIn(commit, about) } : about))
     this.#options.onReport({ positions, result, ...reason })

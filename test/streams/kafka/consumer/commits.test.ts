@@ -105,6 +105,16 @@ describe('commits', () => {
     expect(offsets()).toEqual([[1], [2], [2]])
   })
 
+  test('a lost request that is refused late fences nobody who has got the partition anew', () => {
+    queue.put([at(0, 1), at(1, 1)])
+    pass(120_001)
+    answer()
+    queue.forget(['t/0'])
+    queue.noteReport({ code: 25, message: 'unknown member' }, sent[0]!)
+    const fenced = reports.filter(({ result }) => result === 'fenced')
+    expect(fenced.map(({ positions }) => positions.map(({ partition }) => partition))).toEqual([[1]])
+  })
+
   test('at most one request in an interval', () => {
     for (let i = 1; i <= 10; i += 1) {
       queue.put([at(0, i)])
