@@ -338,7 +338,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   async #disconnect(): Promise<void> {
-    const deadlineMs = this.#options.clock.now() + DISCONNECT_TIMEOUT_MS
+    const isOver = sleepInBackground(DISCONNECT_TIMEOUT_MS).then(() => false)
     // The default reason, an error, would keep whoever called this reachable through its stack: see `#close`.
     this.#leaving.abort('the consumer is disconnected')
     await this.#connecting?.catch(() => undefined)
@@ -347,14 +347,15 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       return
     }
     this.#state = 'disconnecting'
-    await Promise.all([this.#polls.stop(), this.#topics.end()])
+    // A question about topics may be open for longer than all this may take: only the leave waits for its end.
+    const isUnasked = this.#topics.end()
+    await Promise.race([this.#polls.stop(), isOver])
     if (this.#isExpelled) this.#commits.forget(this.#partitions.names)
-    const isCommitted = await this.#settle(this.#partitions.namesToSettle)
+    const isCommitted = await Promise.race([this.#settle(this.#partitions.namesToSettle), isOver])
     this.#commits.stop()
-    if (isCommitted && (await this.#hasBroker())) {
-      const closeMs = Math.min(CLOSE_TIMEOUT_MS, deadlineMs - this.#options.clock.now())
-      await Promise.race([this.#close(), sleepInBackground(closeMs)])
-    } else void this.#closeLater()
+    if (isCommitted && (await Promise.race([isUnasked.then(() => this.#hasBroker()), isOver]))) {
+      await Promise.race([this.#close(), sleepInBackground(CLOSE_TIMEOUT_MS), isOver])
+    } else void this.#closeLater(isUnasked)
     this.#partitions.clear()
   }
 
@@ -373,7 +374,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
    * and while it waits the process cannot exit either; without it, it can. If the process goes on instead,
    * the member would stay in the group as long as it may go without polling.
    */
-  async #closeLater(): Promise<void> {
+  async #closeLater(isUnasked: Promise<void>): Promise<void> {
     this.#options.log(
       'warn',
       {},
@@ -383,6 +384,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       await sleepInBackground(ASK_AGAIN_MS)
       await this.#polls.serve()
     } while (!this.#commits.isIdle || !(await this.#hasBroker()))
+    await isUnasked
     await this.#close()
   }
 
