@@ -169,6 +169,7 @@ export class CommitQueue {
   }
 
   #awaitAnswer(): void {
+    if (this.#isStopped) return
     const { clock, waits } = this.#options
     this.#endWait ??= waits.begin('commit')
     this.#cancelDeadline?.()
@@ -207,11 +208,12 @@ export class CommitQueue {
     for (const position of this.#newestOf(commit.positions)) this.#waiting.set(partitionName(position), position)
   }
 
-  /** What nothing newer speaks for: neither stored meanwhile, nor on its way in a later request. */
+  /** What nothing newer speaks for: neither stored meanwhile, nor on its way in a later request, nor to go alone. */
   #newestOf(positions: ReadonlyMap<string, StoredPosition>): StoredPosition[] {
-    return [...positions]
-      .filter(([name]) => !this.#waiting.has(name) && !this.#sent.some(({ positions }) => positions.has(name)))
-      .map(([, position]) => position)
+    const alone = new Set(this.#suspects.map(partitionName))
+    const isNewest = (name: string): boolean =>
+      !this.#waiting.has(name) && !alone.has(name) && !this.#sent.some(({ positions }) => positions.has(name))
+    return [...positions].filter(([name]) => isNewest(name)).map(([, position]) => position)
   }
 
   /** Takes the client's report on a commit: ours, or one that it made by itself when partitions were given back. */
@@ -219,9 +221,10 @@ export class CommitQueue {
     const result = commitResult(error)
     const commit = takeFrom(this.#sent, list)
     const late = commit === undefined ? takeFrom(this.#lost, list) : undefined
-    if (commit === undefined) {
-      if (late !== undefined && result !== 'fenced') return this.#noteLateReport(late, result === 'accepted')
-    } else {
+    // Of what is too long in part, the rest was taken.
+    const wasTaken = result === 'accepted' || result === 'too-large'
+    if (late !== undefined && result !== 'fenced') return this.#noteLateReport(late, wasTaken)
+    if (commit !== undefined) {
       this.#noteAnswer()
       if (result === 'accepted') this.#noteTaken(commit)
     }
@@ -241,7 +244,7 @@ export class CommitQueue {
       .map((about) => (result === 'too-large' ? { ...about, ...lengthIn(commit, about) } : about))
     this.#options.onReport({ positions, result, ...reason })
     if (commit !== undefined && result === 'too-large') this.#suspects.unshift(...this.#alone(commit))
-    this.#schedule(result === 'accepted' || result === 'too-large' ? 0 : RETRY_MS)
+    this.#schedule(wasTaken ? 0 : RETRY_MS)
   }
 
   /** Without its map a position is never too long. */
