@@ -25,6 +25,8 @@ async function makeConsumer(client: {
   readonly calls?: string[]
   readonly topicsMs?: number
   readonly consumeMs?: number
+  /** After so long metadata comes at once. */
+  readonly awayMs?: number
   /** Whether a question about metadata ends by itself. */
   readonly givesUp?: boolean
 }): Promise<KafkaBrokerConsumer> {
@@ -69,8 +71,10 @@ async function makeConsumer(client: {
     }
     getClient() {
       return {
-        consume: (_timeoutMs: number, _count: number, _waits: boolean, done: NativeConsumeDone) =>
-          setTimeout(() => done(null, [], []), client.consumeMs ?? 1),
+        consume: (_timeoutMs: number, _count: number, _waits: boolean, done: NativeConsumeDone) => {
+          client.calls?.push('consume')
+          setTimeout(() => done(null, [], []), client.consumeMs ?? 1)
+        },
       }
     }
   }
@@ -100,8 +104,11 @@ async function makeConsumer(client: {
   noteRebalance(ASSIGN, [place])
   consumer.storePositions([{ ...place, position: 7, metadata: '' }])
   metadataMs = client.metadataMs
+  if (client.awayMs !== undefined) setTimeout(() => (metadataMs = 1), client.awayMs)
   return consumer
 }
+
+const withoutConsume = (calls: readonly string[]): string[] => calls.filter((call) => call !== 'consume')
 
 test.each([
   ['an answer to the last commit that just comes in time, then none to anything else', 4900, 900, 60_000],
@@ -137,7 +144,32 @@ test('an open question about topics holds up the leave, which must not come befo
   consumer.storePositions([{ ...place, position: 9, metadata: '' }])
   void consumer.disconnect()
   await vi.advanceTimersByTimeAsync(1_000)
-  expect(calls).toEqual(['commit'])
+  expect(withoutConsume(calls)).toEqual(['commit'])
   await vi.advanceTimersByTimeAsync(3_000)
-  expect(calls).toEqual(['commit', 'leave'])
+  expect(withoutConsume(calls)).toEqual(['commit', 'leave'])
+})
+
+test('a report that is lost keeps nobody a member: the client is not polled for ever', async () => {
+  const calls: string[] = []
+  const consumer = await makeConsumer({ commitMs: 1e9, metadataMs: 1, closeMs: 1, calls })
+  void consumer.disconnect()
+  await vi.advanceTimersByTimeAsync(100_000)
+  calls.length = 0
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(calls).toContain('consume')
+  await vi.advanceTimersByTimeAsync(60_000)
+  calls.length = 0
+  await vi.advanceTimersByTimeAsync(100_000)
+  // Nor is it told to leave: its call would wait for that report, and with it the end of the process.
+  expect(calls).toEqual([])
+})
+
+test('brokers that are away for long are waited for, and then the group is left', async () => {
+  const calls: string[] = []
+  const consumer = await makeConsumer({ commitMs: 1_000_000, metadataMs: 1e9, awayMs: 900_000, closeMs: 1, calls })
+  void consumer.disconnect()
+  await vi.advanceTimersByTimeAsync(950_000)
+  expect(calls).not.toContain('leave')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls).toContain('leave')
 })
