@@ -389,7 +389,8 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       if (!(await this.#hasBroker())) continue
       if (this.#commits.isIdle) {
         await isUnasked
-        return await this.#close()
+        await this.#close()
+        return
       }
       asked += 1
     }
