@@ -42,8 +42,7 @@ interface Commit {
 }
 
 /** A request that counts as lost: it may have been taken, may yet be, or never. */
-interface LostCommit {
-  readonly offsets: ReadonlyMap<string, number>
+interface LostCommit extends Commit {
   /** What was taken after it; should it be taken after all, behind these, they have to go again. */
   readonly takenSince: Map<string, StoredPosition>
 }
@@ -80,7 +79,10 @@ export class CommitQueue {
       this.#waiting.delete(name)
       this.#suspects = this.#suspects.filter((position) => partitionName(position) !== name)
       for (const commit of this.#sent) commit.positions.delete(name)
-      for (const commit of this.#lost) commit.takenSince.delete(name)
+      for (const commit of this.#lost) {
+        commit.positions.delete(name)
+        commit.takenSince.delete(name)
+      }
     }
   }
 
@@ -167,6 +169,7 @@ export class CommitQueue {
   }
 
   #awaitAnswer(): void {
+    if (this.#isStopped) return
     const { clock, waits } = this.#options
     this.#endWait ??= waits.begin('commit')
     this.#cancelDeadline?.()
@@ -189,7 +192,7 @@ export class CommitQueue {
     this.#cancelDeadline = undefined
     const lost = this.#sent.splice(0)
     for (const commit of lost.toReversed()) this.#putBack(commit)
-    this.#lost.push(...lost.map(({ offsets }) => ({ offsets, takenSince: new Map<string, StoredPosition>() })))
+    this.#lost.push(...lost.map((commit) => ({ ...commit, takenSince: new Map<string, StoredPosition>() })))
     this.#lost.splice(0, this.#lost.length - MAX_LOST)
     this.#schedule(0)
   }
@@ -205,21 +208,23 @@ export class CommitQueue {
     for (const position of this.#newestOf(commit.positions)) this.#waiting.set(partitionName(position), position)
   }
 
-  /** What nothing newer speaks for: neither stored meanwhile, nor on its way in a later request. */
+  /** What nothing newer speaks for: neither stored meanwhile, nor on its way in a later request, nor to go alone. */
   #newestOf(positions: ReadonlyMap<string, StoredPosition>): StoredPosition[] {
-    return [...positions]
-      .filter(([name]) => !this.#waiting.has(name) && !this.#sent.some(({ positions }) => positions.has(name)))
-      .map(([, position]) => position)
+    const alone = new Set(this.#suspects.map(partitionName))
+    const isNewest = (name: string): boolean =>
+      !this.#waiting.has(name) && !alone.has(name) && !this.#sent.some(({ positions }) => positions.has(name))
+    return [...positions].filter(([name]) => isNewest(name)).map(([, position]) => position)
   }
 
   /** Takes the client's report on a commit: ours, or one that it made by itself when partitions were given back. */
   noteReport(error: NativeError | null | undefined, list: readonly NativeTopicPartition[]): void {
     const result = commitResult(error)
     const commit = takeFrom(this.#sent, list)
-    if (commit === undefined) {
-      const late = takeFrom(this.#lost, list)
-      if (late !== undefined && result !== 'fenced') return this.#noteLateReport(late, result === 'accepted')
-    } else {
+    const late = commit === undefined ? takeFrom(this.#lost, list) : undefined
+    // Of what is too long in part, the rest was taken.
+    const wasTaken = result === 'accepted' || result === 'too-large'
+    if (late !== undefined && result !== 'fenced') return this.#noteLateReport(late, wasTaken)
+    if (commit !== undefined) {
       this.#noteAnswer()
       if (result === 'accepted') this.#noteTaken(commit)
     }
@@ -231,14 +236,15 @@ export class CommitQueue {
       return
     }
     if (result === 'deferred' || result === 'failed') if (commit !== undefined) this.#putBack(commit)
+    const ours = commit ?? late
     const positions = list
       // An epoch that was forgotten meanwhile is not fenced by what became of its commit: it may be ours again.
-      .filter((entry) => result !== 'fenced' || commit === undefined || commit.positions.has(partitionName(entry)))
+      .filter((entry) => result !== 'fenced' || ours === undefined || ours.positions.has(partitionName(entry)))
       .map(({ topic, partition, offset = 0 }) => ({ topic, partition, position: offset }))
       .map((about) => (result === 'too-large' ? { ...about, ...lengthIn(commit, about) } : about))
     this.#options.onReport({ positions, result, ...reason })
     if (commit !== undefined && result === 'too-large') this.#suspects.unshift(...this.#alone(commit))
-    this.#schedule(result === 'accepted' || result === 'too-large' ? 0 : RETRY_MS)
+    this.#schedule(wasTaken ? 0 : RETRY_MS)
   }
 
   /** Without its map a position is never too long. */

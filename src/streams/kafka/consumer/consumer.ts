@@ -39,6 +39,8 @@ const CONNECT_TIMEOUT_MS = 15_000
 const LAST_COMMIT_TIMEOUT_MS = 5000
 /** While brokers are away, whether they are back is asked this often. */
 const ASK_AGAIN_MS = 1000
+/** Asked so often with brokers there, a report that has not come is lost: the client gives a commit up in half of that. */
+const MAX_ASKED_FOR_REPORT = 120
 /** The client takes some ten milliseconds to leave the group. */
 const CLOSE_TIMEOUT_MS = 10_000
 /** All of that together, some calls' own time included, takes less than the 15 s that the port promises. */
@@ -338,7 +340,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   }
 
   async #disconnect(): Promise<void> {
-    const deadlineMs = this.#options.clock.now() + DISCONNECT_TIMEOUT_MS
+    const isOver = sleepInBackground(DISCONNECT_TIMEOUT_MS).then(() => false)
     // The default reason, an error, would keep whoever called this reachable through its stack: see `#close`.
     this.#leaving.abort('the consumer is disconnected')
     await this.#connecting?.catch(() => undefined)
@@ -347,14 +349,15 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
       return
     }
     this.#state = 'disconnecting'
-    await Promise.all([this.#polls.stop(), this.#topics.end()])
+    // A question about topics may be open for longer than all this may take: only the leave waits for its end.
+    const isUnasked = this.#topics.end()
+    await Promise.race([this.#polls.stop(), isOver])
     if (this.#isExpelled) this.#commits.forget(this.#partitions.names)
-    const isCommitted = await this.#settle(this.#partitions.namesToSettle)
+    const isCommitted = await Promise.race([this.#settle(this.#partitions.namesToSettle), isOver])
     this.#commits.stop()
-    if (isCommitted && (await this.#hasBroker())) {
-      const closeMs = Math.min(CLOSE_TIMEOUT_MS, deadlineMs - this.#options.clock.now())
-      await Promise.race([this.#close(), sleepInBackground(closeMs)])
-    } else void this.#closeLater()
+    if (isCommitted && (await Promise.race([isUnasked.then(() => this.#hasBroker()), isOver]))) {
+      await Promise.race([this.#close(), sleepInBackground(CLOSE_TIMEOUT_MS), isOver])
+    } else void this.#closeLater(isUnasked)
     this.#partitions.clear()
   }
 
@@ -371,19 +374,32 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   /**
    * Leaves the group once brokers are back. The client's `disconnect` waits for the answer to each commit, for ever,
    * and while it waits the process cannot exit either; without it, it can. If the process goes on instead,
-   * the member would stay in the group as long as it may go without polling.
+   * the member would stay in the group as long as it may go without polling. With a report that is lost it comes to
+   * that: to serve on would keep the member for ever.
    */
-  async #closeLater(): Promise<void> {
+  async #closeLater(isUnasked: Promise<void>): Promise<void> {
     this.#options.log(
       'warn',
       {},
       'no broker answers: the last positions may not be committed, and the group notices after the session time-out',
     )
-    do {
+    for (let asked = 0; asked < MAX_ASKED_FOR_REPORT;) {
       await sleepInBackground(ASK_AGAIN_MS)
       await this.#polls.serve()
-    } while (!this.#commits.isIdle || !(await this.#hasBroker()))
-    await this.#close()
+      if (!(await this.#hasBroker())) continue
+      if (this.#commits.isIdle) {
+        await isUnasked
+        await this.#close()
+        return
+      }
+      asked += 1
+    }
+    this.#events = undefined
+    this.#options.log(
+      'warn',
+      {},
+      'the report of a commit is lost: the group notices when the member has not polled for too long',
+    )
   }
 
   #hasBroker(): Promise<boolean> {

@@ -30,8 +30,8 @@ export class TopicWatch {
   #admin: NativeAdmin | undefined
   /** Ids as they were told last. */
   #ids: ReadonlyMap<string, string> = new Map()
-  /** Of which topic each assigned partition is. */
-  readonly #assigned = new Map<string, { readonly at: TopicPartition; readonly id: string }>()
+  /** Of which topic each assigned partition is; null until it is told. */
+  readonly #assigned = new Map<string, { readonly at: TopicPartition; readonly id: string | null }>()
   /** One question at a time: each takes one of the few threads that all of the client's calls share. */
   #asking: Promise<unknown> = Promise.resolve()
   #askedAtMs: number
@@ -60,8 +60,8 @@ export class TopicWatch {
 
   noteAssigned(partitions: readonly TopicPartition[]): void {
     for (const { topic, partition } of partitions) {
-      const id = this.#ids.get(topic)
-      if (id !== undefined) this.#assigned.set(partitionName({ topic, partition }), { at: { topic, partition }, id })
+      const id = this.#ids.get(topic) ?? null
+      this.#assigned.set(partitionName({ topic, partition }), { at: { topic, partition }, id })
     }
   }
 
@@ -81,10 +81,14 @@ export class TopicWatch {
   async #look(): Promise<void> {
     const found = await this.#ask([...new Set([...this.#assigned.values()].map(({ at }) => at.topic))])
     const ids = idsIn(found ?? [])
-    for (const { at, id } of this.#assigned.values()) {
+    for (const [name, { at, id }] of this.#assigned) {
       const now = ids.get(at.topic)
       // One that is away may be the same when it is back.
       if (now === undefined || now === id || this.#hasEnded) continue
+      if (id === null) {
+        this.#assigned.set(name, { at, id: now })
+        continue
+      }
       this.#options.onReplaced(at, `Topic ${at.topic} was deleted and made again: its id was ${id} and is ${now}`)
       return
     }
@@ -96,7 +100,7 @@ export class TopicWatch {
       if (this.#hasEnded || topics.length === 0 || this.#options.clock.now() < this.#silentUntilMs) return null
       this.#askedAtMs = this.#options.clock.now()
       const found = await this.#request(topics)
-      if (found === null) this.#silentUntilMs = this.#options.clock.now() + SILENCE_MS
+      if (found === null || found.some(hidesItsId)) this.#silentUntilMs = this.#options.clock.now() + SILENCE_MS
       return found
     })
     this.#asking = answer
@@ -123,6 +127,11 @@ export class TopicWatch {
     this.#hasEnded = true
     await this.#asking
   }
+}
+
+/** Brokers before 2.8: there is nothing to compare. */
+function hidesItsId({ partitions, topicId }: NativeTopicDescription): boolean {
+  return partitions.length > 0 && topicId.base64 === NO_ID
 }
 
 function idsIn(found: readonly NativeTopicDescription[]): ReadonlyMap<string, string> {

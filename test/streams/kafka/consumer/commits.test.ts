@@ -105,6 +105,66 @@ describe('commits', () => {
     expect(offsets()).toEqual([[1], [2], [2]])
   })
 
+  test('a lost request that is refused late fences nobody who has got the partition anew', () => {
+    queue.put([at(0, 1), at(1, 1)])
+    pass(120_001)
+    answer()
+    queue.forget(['t/0'])
+    queue.noteReport({ code: 25, message: 'unknown member' }, sent[0]!)
+    const fenced = reports.filter(({ result }) => result === 'fenced')
+    expect(fenced.map(({ positions }) => positions.map(({ partition }) => partition))).toEqual([[1]])
+  })
+
+  test('a lost request of which only some were taken, behind its successor, is made good as well', () => {
+    queue.put([at(0, 1), at(1, 1, 'long')])
+    pass(0)
+    queue.put([at(0, 2), at(1, 2)])
+    pass(120_001)
+    answer()
+    queue.noteReport({ code: 12, message: 'too long' }, sent[0]!)
+    pass(1_000)
+    expect(offsets().slice(2)).toEqual([[2, 2]])
+  })
+
+  test('what is made good never takes the place of what goes one by one, which is newer', () => {
+    queue.put([at(0, 10)])
+    pass(0)
+    queue.put([at(0, 20)])
+    pass(120_001)
+    answer()
+    queue.put([at(0, 30, 'long'), at(1, 5)])
+    pass(1_000)
+    answer(12)
+    queue.noteReport(null, sent[0]!)
+    for (const code of [12, undefined, undefined]) {
+      pass(0)
+      answer(code)
+    }
+    pass(1_000)
+    expect(
+      sent
+        .flat()
+        .filter(({ partition }) => partition === 0)
+        .at(-1)?.offset,
+    ).toBe(30)
+    expect(offsets()).toHaveLength(6)
+  })
+
+  test('once stopped, nobody waits for an answer any more, however many requests were on their way', async () => {
+    queue.put([at(0, 1)])
+    pass(0)
+    queue.put([at(1, 1)])
+    const settled = queue.settle(new Set(['t/1']), 50, () => Promise.resolve())
+    await vi.advanceTimersByTimeAsync(100)
+    expect(await settled).toBe(false)
+    expect(sent).toHaveLength(2)
+    queue.stop()
+    queue.noteReport(null, sent[0]!)
+    expect(vi.getTimerCount()).toBe(0)
+    pass(1_000_000)
+    expect(waits.describeOverdue()).toEqual([])
+  })
+
   test('at most one request in an interval', () => {
     for (let i = 1; i <= 10; i += 1) {
       queue.put([at(0, i)])

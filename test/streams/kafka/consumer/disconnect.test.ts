@@ -21,6 +21,14 @@ async function makeConsumer(client: {
   readonly commitMs: number
   readonly metadataMs: number
   readonly closeMs: number
+  /** What it has been told to do, as it comes. */
+  readonly calls?: string[]
+  readonly topicsMs?: number
+  readonly consumeMs?: number
+  /** After so long metadata comes at once. */
+  readonly awayMs?: number
+  /** Whether a question about metadata ends by itself. */
+  readonly givesUp?: boolean
 }): Promise<KafkaBrokerConsumer> {
   let noteRebalance: (error: object, list: readonly NativeTopicPartition[]) => void = () => undefined
   let noteCommit: (error: null, list: readonly NativeTopicPartition[]) => void = () => undefined
@@ -35,7 +43,10 @@ async function makeConsumer(client: {
       done(null)
     }
     getMetadata({ timeout }: { readonly timeout: number }, done: (error: object | null) => void): void {
-      setTimeout(() => done(metadataMs > timeout ? { code: -185 } : null), Math.min(metadataMs, timeout))
+      setTimeout(
+        () => done(metadataMs > timeout ? { code: -185 } : null),
+        client.givesUp === false ? metadataMs : Math.min(metadataMs, timeout),
+      )
     }
     subscribe(): void {}
     rebalanceProtocol(): string {
@@ -51,19 +62,29 @@ async function makeConsumer(client: {
     }
     offsetsStore(): void {}
     commit(list: readonly NativeTopicPartition[]): void {
+      client.calls?.push('commit')
       setTimeout(() => noteCommit(null, list), client.commitMs)
     }
     disconnect(done: () => void): void {
+      client.calls?.push('leave')
       setTimeout(done, client.closeMs)
     }
     getClient() {
       return {
-        consume: (_timeoutMs: number, _count: number, _waits: boolean, done: NativeConsumeDone) =>
-          setTimeout(() => done(null, [], []), 1),
+        consume: (_timeoutMs: number, _count: number, _waits: boolean, done: NativeConsumeDone) => {
+          client.calls?.push('consume')
+          setTimeout(() => done(null, [], []), client.consumeMs ?? 1)
+        },
       }
     }
   }
-  const consumer = new KafkaBrokerConsumer({ KafkaConsumer } as unknown as NativeKafka, {
+  const AdminClient = {
+    createFrom: () => ({
+      describeTopics: (_topics: readonly string[], _options: object, done: (error: null, found: readonly []) => void) =>
+        setTimeout(() => done(null, []), client.topicsMs ?? 1),
+    }),
+  }
+  const consumer = new KafkaBrokerConsumer({ KafkaConsumer, AdminClient } as unknown as NativeKafka, {
     brokers: ['fake:9092'],
     groupId: 'group',
     groupProtocol: 'classic',
@@ -83,16 +104,22 @@ async function makeConsumer(client: {
   noteRebalance(ASSIGN, [place])
   consumer.storePositions([{ ...place, position: 7, metadata: '' }])
   metadataMs = client.metadataMs
+  if (client.awayMs !== undefined) setTimeout(() => (metadataMs = 1), client.awayMs)
   return consumer
 }
+
+const withoutConsume = (calls: readonly string[]): string[] => calls.filter((call) => call !== 'consume')
 
 test.each([
   ['an answer to the last commit that just comes in time, then none to anything else', 4900, 900, 60_000],
   ['no answer to the last commit', 60_000, 60_000, 60_000],
   ['brokers that go away after the last commit', 4900, 60_000, 60_000],
   ['a group that never forms', 1, 1, 60_000],
-])('%s: ended within what the port promises', async (_case, commitMs, metadataMs, closeMs) => {
-  const consumer = await makeConsumer({ commitMs, metadataMs, closeMs })
+  ['a question about topics that is never answered', 1, 1, 1, { topicsMs: 1e9 }],
+  ['a client that does not come back with what was taken', 1, 1, 1, { consumeMs: 1e9 }],
+  ['a client that never says whether brokers are there', 1, 1e9, 1, { givesUp: false }],
+])('%s: ended within what the port promises', async (_case, commitMs, metadataMs, closeMs, rest: object = {}) => {
+  const consumer = await makeConsumer({ commitMs, metadataMs, closeMs, ...rest })
   let hasEnded = false
   void consumer.disconnect().then(() => (hasEnded = true))
   await vi.advanceTimersByTimeAsync(PROMISED_MS)
@@ -107,4 +134,42 @@ test('a leave that takes some seconds is waited for', async () => {
   expect(hasEnded).toBe(false)
   await vi.advanceTimersByTimeAsync(1_000)
   expect(hasEnded).toBe(true)
+})
+
+test('an open question about topics holds up the leave, which must not come before, and not the last commit', async () => {
+  const calls: string[] = []
+  const consumer = await makeConsumer({ commitMs: 1, metadataMs: 1, closeMs: 1, topicsMs: 3_000, calls })
+  await vi.advanceTimersByTimeAsync(100)
+  calls.length = 0
+  consumer.storePositions([{ ...place, position: 9, metadata: '' }])
+  void consumer.disconnect()
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(withoutConsume(calls)).toEqual(['commit'])
+  await vi.advanceTimersByTimeAsync(3_000)
+  expect(withoutConsume(calls)).toEqual(['commit', 'leave'])
+})
+
+test('a report that is lost keeps nobody a member: the client is not polled for ever', async () => {
+  const calls: string[] = []
+  const consumer = await makeConsumer({ commitMs: 1e9, metadataMs: 1, closeMs: 1, calls })
+  void consumer.disconnect()
+  await vi.advanceTimersByTimeAsync(100_000)
+  calls.length = 0
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(calls).toContain('consume')
+  await vi.advanceTimersByTimeAsync(60_000)
+  calls.length = 0
+  await vi.advanceTimersByTimeAsync(100_000)
+  // Nor is it told to leave: its call would wait for that report, and with it the end of the process.
+  expect(calls).toEqual([])
+})
+
+test('brokers that are away for long are waited for, and then the group is left', async () => {
+  const calls: string[] = []
+  const consumer = await makeConsumer({ commitMs: 1_000_000, metadataMs: 1e9, awayMs: 900_000, closeMs: 1, calls })
+  void consumer.disconnect()
+  await vi.advanceTimersByTimeAsync(950_000)
+  expect(calls).not.toContain('leave')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls).toContain('leave')
 })
