@@ -127,18 +127,19 @@ export class KafkaBrokerProducer implements BrokerProducer {
       const { end, bytes } = this.#pace.endOf(records, open, from)
       const piece = end - from === open.length ? open : open.slice(from, end)
       const pieceAt = this.#clock.now()
+      let failure: unknown
       try {
         await this.#writePiece(records, results, piece, bytes, deadline)
         deadline.noteProgress()
       } catch (error) {
-        // The next piece is smaller: this one may have been too large for the line.
-        this.#pace.note(bytes, this.#clock.now() - pieceAt)
-        // What went before is durable, and that counts.
-        if (from === 0) throw error
+        failure = error
         for (const index of piece) results[index] = 'again'
       }
       const now = this.#clock.now()
-      this.#pace.note(bytes, now - pieceAt)
+      // A quick failure says nothing of the line; after a long one the next piece is smaller.
+      if (failure === undefined || isLong(now - pieceAt)) this.#pace.note(bytes, now - pieceAt)
+      // What went before is durable, and that counts.
+      if (failure !== undefined && from === 0) throw failure
       from = end
       if (isLong(now - startedAt) || piece.some((index) => results[index] === 'again')) {
         for (const index of open.slice(from)) results[index] = 'again'

@@ -122,12 +122,12 @@ class World {
     )
   }
 
-  write(count: number, keys = 10): Promise<readonly WriteAnswer[]> {
+  write(count: number, keys = 10, bytes = 0): Promise<readonly WriteAnswer[]> {
     return this.producer.write(
       Array.from({ length: count }, (_, i): OutputRecord => ({
         topic: 't',
         key: Buffer.from(`k${i % keys}`),
-        value: Buffer.from(`${i}`),
+        value: Buffer.from(`${i}`.padEnd(bytes)),
       })),
     )
   }
@@ -210,6 +210,44 @@ describe('a batch', () => {
     // Half of what it would be given otherwise.
     expect(Date.now() - startedAt).toBeLessThan(30_000)
     expect(await writing).toMatchObject({ code: 'SINK_UNAVAILABLE' })
+  })
+})
+
+/** A line on which no time goes by. */
+describe('on a fast line', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'performance'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  /** Whether the last of `writes` equal ones was reported on by failures only. */
+  const isCheap = async (world: World, writes: number, count: number, bytes: number): Promise<boolean> => {
+    const isFailuresOnly: unknown[] = []
+    world.fate = (_, client) => {
+      isFailuresOnly.push(client.config['delivery.report.only.error'])
+      return null
+    }
+    for (let written = 0; written < writes; written += 1) await world.write(count, 10, bytes)
+    return isFailuresOnly.slice(-count).every((each) => each === true)
+  }
+
+  test.each([
+    [1000, 240],
+    [1000, 300],
+    [1000, 1000],
+    [5000, 300],
+  ])('batches of %i records of %i bytes soon go through the client that is cheaper for them', async (count, bytes) => {
+    expect(await isCheap(new World(), 10, count, bytes)).toBe(true)
+  })
+
+  test('that fails at once nothing is learned of how much it takes', async () => {
+    const world = new World()
+    world.fate = (_, client) => {
+      client.stop()
+      return -150
+    }
+    for (let written = 0; written < 10; written += 1) {
+      await expect(world.write(1000, 10, 1000)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+    }
+    expect(await isCheap(world, 1, 1000, 1000)).toBe(false)
   })
 })
 
