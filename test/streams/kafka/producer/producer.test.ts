@@ -298,4 +298,39 @@ describe('on a slow line', () => {
     expect(new Set(answers.slice(30))).toEqual(new Set(['again']))
     await expect(world.producer.write(records.slice(30))).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
   })
+
+  /** A batch of which record 7 is refused, so that each goes singly, until nothing is acknowledged any more. */
+  const dyingWhileSingly = async (firstSingle: number, lastSingle: number) => {
+    const world = new World(5_000)
+    world.passes = (queue) => {
+      vi.advanceTimersByTime(250)
+      return queue.length
+    }
+    world.fate = ({ value }, client) => {
+      const number = Number(value)
+      if (client.sendsSingly) return number === 7 ? 87 : number > lastSingle ? 'kept' : null
+      if (number < firstSingle) return null
+      client.stop()
+      return 87
+    }
+    const answers: readonly unknown[] = await world.write(50)
+    return { answers, world }
+  }
+
+  test.each([30, 29])('what was sent singly before the line went dead behind record %i stays known', async (last) => {
+    const { answers, world } = await dyingWhileSingly(5, last)
+    expect(answers[7]).toMatchObject({ code: 'SINK_REFUSED' })
+    expect(answers.filter((answer) => answer === null)).toHaveLength(last)
+    expect(answers.slice(last + 1)).toEqual(new Array(49 - last).fill('again'))
+    expect(new Set(world.log).size).toBe(world.log.length)
+  })
+
+  test('what was durable before records went singly stays so, though the first of those is not acknowledged', async () => {
+    const { answers } = await dyingWhileSingly(5, 4)
+    expect(answers).toEqual([...new Array<null>(5).fill(null), ...new Array<string>(45).fill('again')])
+  })
+
+  test('a line on which nothing is acknowledged is unavailable, also where records go singly', async () => {
+    await expect(dyingWhileSingly(0, -1)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+  })
 })
