@@ -32,12 +32,20 @@ export class Lookout implements Clock {
     this.#clock = clock
   }
 
-  /** Begins to look. Keeps a timer until `stop`. */
+  /** Begins to look. Keeps a timer until `stop`. Idempotent. */
   start(): this {
-    this.#seenAtMs ??= this.#clock.now()
-    this.#notice()
-    this.#cancelBeat = this.#clock.after(BEAT_MS, () => void this.start())
+    if (this.#seenAtMs === null) {
+      this.#seenAtMs = this.#clock.now()
+      this.#beat()
+    }
     return this
+  }
+
+  #beat(): void {
+    this.#notice()
+    this.#cancelBeat = this.#clock.after(BEAT_MS, () => {
+      this.#beat()
+    })
   }
 
   stop(): void {

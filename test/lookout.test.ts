@@ -80,8 +80,10 @@ test('a process that stands still again and again excuses nobody for ever', asyn
   expect(isLate).toBe(true)
 })
 
-test('stopped, it holds no timer', () => {
+test.each([1, 2])('stopped, it holds no timer, started %i times', async (starts) => {
   const { clock, lookout } = makeLookout()
+  await clock.advance(500)
+  for (let start = 1; start < starts; start += 1) lookout.start()
   lookout.stop()
   expect(clock.pendingTimers).toBe(0)
 })

@@ -4,6 +4,7 @@
  */
 import { systemClock, type Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
+import { Lookout } from '../lookout.ts'
 
 interface WaitRow {
   /** What has not come; `about` is a sink's name or the like, for people, and never a label. */
@@ -41,18 +42,23 @@ interface OpenWait {
 }
 
 export class OpenWaits {
-  readonly #clock: Clock
+  #lookout: Lookout
   readonly #open = new Set<OpenWait>()
   /** Waits that have ended, after their deadline. */
   readonly #late = new Map<WaitKind, number>()
 
   constructor(clock: Clock = systemClock) {
-    this.#clock = clock
+    this.#lookout = new Lookout(clock)
+  }
+
+  /** From now on time in which this process stood still makes nobody overdue: what came meanwhile is still in the socket. */
+  judgeBy(lookout: Lookout): void {
+    this.#lookout = lookout
   }
 
   /** Begins to wait; what it returns ends that, once. */
   begin(kind: WaitKind, about = ''): () => void {
-    const wait: OpenWait = { kind, about, sinceMs: this.#clock.now() }
+    const wait: OpenWait = { kind, about, sinceMs: this.#lookout.now() }
     this.#open.add(wait)
     return () => {
       if (this.#open.delete(wait) && this.#isOverdue(wait)) this.#late.set(kind, (this.#late.get(kind) ?? 0) + 1)
@@ -65,7 +71,7 @@ export class OpenWaits {
     const end = this.begin(kind, about)
     let cancel: () => void = () => undefined
     const overdue = new Promise<never>((_, reject) => {
-      cancel = this.#clock.after(deadlineMs, () => {
+      cancel = this.#lookout.after(deadlineMs, () => {
         reject(new TroupeError('ANSWER_OVERDUE', `${says(about)} for ${seconds(deadlineMs)}`))
       })
     })
@@ -81,7 +87,9 @@ export class OpenWaits {
   describeOverdue(): string[] {
     return [...this.#open]
       .filter((wait) => this.#isOverdue(wait))
-      .map(({ about, kind, sinceMs }) => `${waitTable[kind].says(about)} for ${seconds(this.#clock.now() - sinceMs)}`)
+      .map(
+        ({ about, kind, sinceMs }) => `${waitTable[kind].says(about)} for ${seconds(this.#lookout.seenSince(sinceMs))}`,
+      )
   }
 
   overdue(kind: WaitKind): number {
@@ -94,7 +102,7 @@ export class OpenWaits {
   }
 
   #isOverdue({ kind, sinceMs }: OpenWait): boolean {
-    return this.#clock.now() - sinceMs >= waitTable[kind].deadlineMs
+    return this.#lookout.seenSince(sinceMs) >= waitTable[kind].deadlineMs
   }
 }
 

@@ -122,6 +122,7 @@ export class Engine {
     const { app, log } = parts
     const { waits } = parts.stats
     const lookout = new Lookout(parts.clock).start()
+    waits.judgeBy(lookout)
     const undo: (() => Promise<void>)[] = [
       () => {
         lookout.stop()

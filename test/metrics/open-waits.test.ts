@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Lookout } from '../../src/lookout.ts'
 import { OpenWaits } from '../../src/metrics/open-waits.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 
@@ -25,4 +26,22 @@ test('an answer that does not come is given up at its deadline, counted once, an
   come(5)
   await clock.settle()
   expect([waits.overdue('positions'), waits.everOverdue('positions')]).toEqual([0, 1])
+})
+
+test('nobody is overdue for the time in which this process stood still', async () => {
+  const clock = new ManualClock()
+  const waits = new OpenWaits(clock)
+  waits.judgeBy(new Lookout(clock).start())
+  const ended = waits.begin('commit')
+  const answer = waits.answer('positions', 'x', new Promise<never>(() => undefined))
+  let isGivenUp = false
+  answer.catch(() => (isGivenUp = true))
+  await clock.advance(10_000)
+  await clock.standStill(600_000)
+  await clock.advance(5_000)
+  expect([isGivenUp, waits.overdue('positions'), waits.describeOverdue()]).toEqual([false, 0, []])
+  ended()
+  expect(waits.everOverdue('commit')).toBe(0)
+  await clock.advance(25_000)
+  expect([isGivenUp, waits.everOverdue('positions')]).toEqual([true, 1])
 })

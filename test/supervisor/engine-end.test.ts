@@ -183,6 +183,16 @@ function failingClient(client: FakeClient): { client: FakeClient; failNextPoll: 
 
 const END = ['leave', 'sink', 'outputs', 'dead-letters', 'handlers']
 
+test('an engine that stood still takes no answer for overdue', async () => {
+  const world = new World()
+  const engine = await world.start('a')
+  const { waits } = world.stats
+  waits.begin('commit')
+  await world.clock.standStill(600_000)
+  expect(waits.overdue('commit')).toBe(0)
+  await world.settled(engine.kill())
+})
+
 describe('a stop', () => {
   // Case 57.
   test('finishes what is in flight, stores it, leaves, and then closes sinks, producers and handlers, in this order', async () => {

@@ -52,6 +52,8 @@ export class HandlerRunner {
   /** Set by whoever counts what is in progress: one more call was given up and still runs (1), or one of those has ended (-1). */
   onLeftOver: (change: 1 | -1) => void = () => undefined
   #leftOverCalls = 0
+  /** Each ends the wait for a call that is overdue. */
+  readonly #overdue = new Set<() => void>()
   #warnedAtMs = Number.NEGATIVE_INFINITY
   #isClosed = false
   readonly #options: HandlerRunnerOptions
@@ -89,6 +91,8 @@ export class HandlerRunner {
   /** Runs the handler's teardown. From now on nobody waits for a call that is overdue. */
   async close(): Promise<void> {
     this.#isClosed = true
+    for (const endWait of this.#overdue) endWait()
+    this.#overdue.clear()
     try {
       await this.#options.handler.teardown?.(this.#setup)
     } catch (error) {
@@ -125,6 +129,7 @@ export class HandlerRunner {
     return new Promise((resolve) => {
       let stage: 'running' | 'overdue' | 'left-over' | 'over' = 'running'
       let timeOut: Verdict
+      let endWait: () => void
       let cancelTimer = clock.after(handlerTimeoutMs, () => {
         timeOut = this.#timeOutOf(context)
         if (this.#isClosed) {
@@ -133,7 +138,14 @@ export class HandlerRunner {
         } else {
           stage = 'overdue'
           notes?.noteOverdue(index)
+          endWait = () => {
+            cancelTimer()
+            stage = 'over'
+            resolve(timeOut)
+          }
+          this.#overdue.add(endWait)
           cancelTimer = clock.after(handlerTimeoutMs, () => {
+            this.#overdue.delete(endWait)
             stage = 'left-over'
             this.#giveUp(context)
             resolve(timeOut)
@@ -152,6 +164,7 @@ export class HandlerRunner {
         }
         cancelTimer()
         if (before === 'running') return true
+        this.#overdue.delete(endWait)
         resolve(timeOut)
         return false
       }

@@ -14,7 +14,7 @@ export const ownAnswers: { readonly [Name in Asked]: (of: AskedEngine) => Answer
 }
 
 /** `engine`: null while it starts. */
-export function groupOfOne(engine: () => (AskedEngine & Pick<Engine, 'decide'>) | null): AskedGroup {
+export function groupOfOne(engine: () => (AskedEngine & Pick<Engine, 'decide' | 'state'>) | null): AskedGroup {
   const instance = (): AskedInstance => {
     const running = engine()
     const known = { number: 1, restarts: 0, lastEnd: null }
@@ -38,7 +38,7 @@ export function groupOfOne(engine: () => (AskedEngine & Pick<Engine, 'decide'>) 
       return [instance()]
     },
     get isStopping() {
-      const state = engine()?.status().state
+      const state = engine()?.state
       return state === 'stopping' || state === 'ended'
     },
   }

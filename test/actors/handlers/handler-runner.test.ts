@@ -397,6 +397,17 @@ describe('asynchronous handlers', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  test('one that is overdue is waited for no longer once the runner is closed, and is no left-over', async () => {
+    const { runner, clock } = await open(() => new Promise(() => undefined))
+    const running = watch(runner.run(record(), 1))
+    await clock.advance(1_000)
+    expect(running.seen).toBeNull()
+    await runner.close()
+    await clock.settle()
+    expect(running.seen).toMatchObject({ error: { code: 'HANDLER_TIMEOUT' } })
+    expect([clock.pendingTimers, runner.leftOverCalls]).toEqual([0, 0])
+  })
+
   test('one that settles in time leaves no timer', async () => {
     const { runner, clock } = await open(async () => done())
     expect(await runner.run(record(), 1)).toEqual({ type: 'done', effects: [] })

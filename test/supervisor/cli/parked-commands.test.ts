@@ -34,6 +34,7 @@ beforeEach(async () => {
     instances: groupOfOne(() => ({
       health: () => ({ healthy: true, reasons: [] }),
       readiness: () => ({ ready: true, reasons: [] }),
+      state: 'running',
       status: () => ({ state: 'running' }) as EngineStatus,
       parked: () => parked,
       decide: (id, decision) => {

@@ -22,6 +22,7 @@ function one(said: Partial<Engine>): AskedGroup {
   const engine: Engine = {
     health: () => ({ healthy: true, reasons: [] }),
     readiness: () => ({ ready: true, reasons: [] }),
+    state: 'running',
     status: () => running,
     parked: () => [],
     decide: () => undefined,
@@ -53,6 +54,13 @@ async function refused(options: Partial<HttpServerOptions>): Promise<TroupeError
   if (!isTroupeError(error)) throw error
   return error
 }
+
+test('whether a process is stopping is known without its whole status', () => {
+  const status = (): never => {
+    throw new Error('nobody needs it')
+  }
+  expect(one({ state: 'stopping', status }).isStopping).toBe(true)
+})
 
 describe('GET', () => {
   test('/metrics is the page of the registry, in its own content type', async () => {

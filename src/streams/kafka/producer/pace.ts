@@ -9,7 +9,7 @@ const MOST_BYTES = 1_000_000_000
 
 /**
  * How much is given to the client at once: what the line takes in some seconds. Begins with a megabyte and grows while
- * that goes quickly, so on a fast line it soon exceeds any batch.
+ * that goes quickly, until what is given is small beside it.
  */
 export class Pace {
   #bytes = FIRST_BYTES
@@ -35,7 +35,7 @@ export class Pace {
 
   note(bytes: number, tookMs: number): void {
     if (tookMs > LONG_MS) this.#bytes = Math.max(LEAST_BYTES, Math.floor((bytes * LONG_MS) / tookMs))
-    else if (tookMs < SHORT_MS && bytes * 2 > this.#bytes) this.#bytes = Math.min(MOST_BYTES, this.#bytes * 2)
+    else if (tookMs < SHORT_MS && !this.isSmall(bytes)) this.#bytes = Math.min(MOST_BYTES, this.#bytes * 2)
   }
 }
 

@@ -127,18 +127,21 @@ export class KafkaBrokerProducer implements BrokerProducer {
       const { end, bytes } = this.#pace.endOf(records, open, from)
       const piece = end - from === open.length ? open : open.slice(from, end)
       const pieceAt = this.#clock.now()
+      let isWritten = false
       try {
         await this.#writePiece(records, results, piece, bytes, deadline)
         deadline.noteProgress()
+        isWritten = true
       } catch (error) {
-        // The next piece is smaller: this one may have been too large for the line.
-        this.#pace.note(bytes, this.#clock.now() - pieceAt)
         // What went before is durable, and that counts.
         if (from === 0) throw error
         for (const index of piece) results[index] = 'again'
+      } finally {
+        // A quick failure says nothing of the line; after a long one the next piece is smaller.
+        const tookMs = this.#clock.now() - pieceAt
+        if (isWritten || isLong(tookMs)) this.#pace.note(bytes, tookMs)
       }
       const now = this.#clock.now()
-      this.#pace.note(bytes, now - pieceAt)
       from = end
       if (isLong(now - startedAt) || piece.some((index) => results[index] === 'again')) {
         for (const index of open.slice(from)) results[index] = 'again'
@@ -156,27 +159,35 @@ export class KafkaBrokerProducer implements BrokerProducer {
     deadline: Deadline,
   ): Promise<void> {
     let open = piece
-    let fruitless = 0
-    while (open.length > 0) {
-      const mode: ReportMode = open.length < LARGE_BATCH || !this.#pace.isSmall(bytes) ? 'all' : 'failures'
-      const failures = await this.#send(mode, records, open, deadline)
-      const left = open.filter((index) => {
-        const failure = failures.get(index)
-        if (failure?.local === true) results[index] = refusal(failure, records[index]!)
-        return failure?.local === false
-      })
-      if (left.some((index) => failures.get(index)!.code === NO_ANSWER)) {
-        for (const index of left) results[index] = 'again'
-        return
+    try {
+      let fruitless = 0
+      while (open.length > 0) {
+        const mode: ReportMode = open.length < LARGE_BATCH || !this.#pace.isSmall(bytes) ? 'all' : 'failures'
+        const failures = await this.#send(mode, records, open, deadline)
+        const left = open.filter((index) => {
+          const failure = failures.get(index)
+          if (failure?.local === true) results[index] = refusal(failure, records[index]!)
+          return failure?.local === false
+        })
+        if (left.some((index) => failures.get(index)!.code === NO_ANSWER)) {
+          for (const index of left) results[index] = 'again'
+          return
+        }
+        if (left.some((index) => isAboutRecords(failures.get(index)!))) {
+          open = left
+          await this.#writeSingly(records, results, left, deadline)
+          return
+        }
+        // What is left was with the client when it stopped: it goes again with a new one.
+        fruitless = left.length < open.length ? 0 : fruitless + 1
+        if (fruitless >= MAX_FRUITLESS)
+          throw unavailable(`its client stops at once: ${failures.get(left[0]!)!.message}`)
+        open = left
       }
-      if (left.some((index) => isAboutRecords(failures.get(index)!))) {
-        await this.#writeSingly(records, results, left, deadline)
-        return
-      }
-      // What is left was with the client when it stopped: it goes again with a new one.
-      fruitless = left.length < open.length ? 0 : fruitless + 1
-      if (fruitless >= MAX_FRUITLESS) throw unavailable(`its client stops at once: ${failures.get(left[0]!)!.message}`)
-      open = left
+    } catch (error) {
+      // What a client before has made durable, or refused, stays so.
+      if (open.length === piece.length) throw error
+      for (const index of open) results[index] = 'again'
     }
   }
 
@@ -210,8 +221,10 @@ export class KafkaBrokerProducer implements BrokerProducer {
     try {
       // Compressed, a longer record may pass where a shorter one did not.
       const compressed = (config['compression.codec'] ?? config['compression.type'] ?? 'none') !== 'none'
-      const refused = await sendSingly(client, records, indices, deadline, compressed)
-      for (const [index, failure] of refused) results[index] = refusal(failure, records[index]!)
+      const answers = await sendSingly(client, records, indices, deadline, compressed)
+      for (const [index, failure] of answers) {
+        results[index] = failure === 'again' ? failure : refusal(failure, records[index]!)
+      }
     } finally {
       this.#end(client)
     }

@@ -20,7 +20,8 @@ const MAX_RUN = 1024
 
 /**
  * Sends `records[i]` for each i of `indices`, in order, by a client that puts one record into a batch.
- * Resolves with those that the broker refused; the others are durable. Rejects with SINK_UNAVAILABLE.
+ * Resolves with those that the broker refused, and with 'again' for those of which nobody knows because the line went
+ * dead on the way; the others are durable. Rejects with SINK_UNAVAILABLE when nothing is known of any.
  *
  * Uncompressed, what is too large for a topic tells of everything at least as long, which then need not be sent:
  * 20,000 records that are all too large cost one round trip and not 20,000. Hence runs start
@@ -32,8 +33,8 @@ export async function sendSingly(
   indices: readonly number[],
   deadline: Deadline,
   compressed: boolean,
-): Promise<ReadonlyMap<number, SendFailure>> {
-  const refused = new Map<number, SendFailure>()
+): Promise<ReadonlyMap<number, SendFailure | 'again'>> {
+  const answers = new Map<number, SendFailure | 'again'>()
   const tooLarge = new Map<string, { readonly bytes: number; readonly failure: SendFailure }>()
   let next = 0
   let runLength = 1
@@ -42,22 +43,54 @@ export async function sendSingly(
     for (; next < indices.length && run.length < runLength; next += 1) {
       const index = indices[next]!
       const limit = compressed ? undefined : tooLarge.get(records[index]!.topic)
-      if (limit !== undefined && sizeOf(records[index]!) >= limit.bytes) refused.set(index, limit.failure)
+      if (limit !== undefined && sizeOf(records[index]!) >= limit.bytes) answers.set(index, limit.failure)
       else run.push(index)
     }
-    const failures = await client.send(records, run, deadline)
+    const failures = await sendRun(client, records, run, deadline).catch((error: unknown) => {
+      // Of the first run too: then nothing is known at all.
+      if (run[0] === indices[0]) throw error
+      return new Map(run.map((index) => [index, 'again' as const]))
+    })
     for (const [index, failure] of failures) {
-      if (!isAboutRecords(failure)) throw unavailable(`the client failed while it sent again: ${failure.message}`)
-      refused.set(index, failure)
-      if (failure.code === TOO_LARGE) {
+      answers.set(index, failure)
+      if (failure !== 'again' && failure.code === TOO_LARGE) {
         const { topic } = records[index]!
         const bytes = Math.min(sizeOf(records[index]!), tooLarge.get(topic)?.bytes ?? Infinity)
         tooLarge.set(topic, { bytes, failure })
       }
     }
+    if ([...failures.values()].includes('again')) {
+      for (const index of indices.slice(next)) answers.set(index, 'again')
+      break
+    }
     runLength = failures.size > 0 ? 1 : Math.min(runLength * 2, MAX_RUN)
   }
-  return refused
+  return answers
+}
+
+/**
+ * What failed of a run. From the first on of which nobody knows what became of it, what was not refused goes again, so
+ * that none overtakes it. Rejects with SINK_UNAVAILABLE when that is the first of the run.
+ */
+async function sendRun(
+  client: ProducerClient,
+  records: readonly OutputRecord[],
+  run: readonly number[],
+  deadline: Deadline,
+): Promise<ReadonlyMap<number, SendFailure | 'again'>> {
+  const failures = await client.send(records, run, deadline)
+  const unknown = run.findIndex((index) => {
+    const failure = failures.get(index)
+    return failure !== undefined && !isAboutRecords(failure)
+  })
+  if (unknown === -1) return failures
+  if (unknown === 0) throw unavailable(`the client failed while it sent again: ${failures.get(run[0]!)!.message}`)
+  const answers = new Map<number, SendFailure | 'again'>(failures)
+  for (const index of run.slice(unknown)) {
+    const failure = failures.get(index)
+    if (failure === undefined || !isAboutRecords(failure)) answers.set(index, 'again')
+  }
+  return answers
 }
 
 /** The error of a record that will never be taken. */

@@ -122,12 +122,12 @@ class World {
     )
   }
 
-  write(count: number, keys = 10): Promise<readonly WriteAnswer[]> {
+  write(count: number, keys = 10, bytes = 0): Promise<readonly WriteAnswer[]> {
     return this.producer.write(
       Array.from({ length: count }, (_, i): OutputRecord => ({
         topic: 't',
         key: Buffer.from(`k${i % keys}`),
-        value: Buffer.from(`${i}`),
+        value: Buffer.from(`${i}`.padEnd(bytes)),
       })),
     )
   }
@@ -213,6 +213,44 @@ describe('a batch', () => {
   })
 })
 
+/** A line on which no time goes by. */
+describe('on a fast line', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'performance'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  /** Whether the last of `writes` equal ones was reported on by failures only. */
+  const isCheap = async (world: World, writes: number, count: number, bytes: number): Promise<boolean> => {
+    const isFailuresOnly: unknown[] = []
+    world.fate = (_, client) => {
+      isFailuresOnly.push(client.config['delivery.report.only.error'])
+      return null
+    }
+    for (let written = 0; written < writes; written += 1) await world.write(count, 10, bytes)
+    return isFailuresOnly.slice(-count).every((each) => each === true)
+  }
+
+  test.each([
+    [1000, 240],
+    [1000, 300],
+    [1000, 1000],
+    [5000, 300],
+  ])('batches of %i records of %i bytes soon go through the client that is cheaper for them', async (count, bytes) => {
+    expect(await isCheap(new World(), 10, count, bytes)).toBe(true)
+  })
+
+  test('that fails at once nothing is learned of how much it takes', async () => {
+    const world = new World()
+    world.fate = (_, client) => {
+      client.stop()
+      return -150
+    }
+    for (let written = 0; written < 10; written += 1) {
+      await expect(world.write(1000, 10, 1000)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+    }
+    expect(await isCheap(world, 1, 1000, 1000)).toBe(false)
+  })
+})
+
 /** 300 records of 10 kB; at each flush, so each 250 ms, one of them gets through: 40 kB/s. */
 describe('on a slow line', () => {
   const slow = (deliveryTimeoutMs: number): { world: World; records: readonly OutputRecord[] } => {
@@ -259,5 +297,40 @@ describe('on a slow line', () => {
     expect(answers.slice(0, 30)).toEqual(new Array(30).fill(null))
     expect(new Set(answers.slice(30))).toEqual(new Set(['again']))
     await expect(world.producer.write(records.slice(30))).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+  })
+
+  /** A batch of which record 7 is refused, so that each goes singly, until nothing is acknowledged any more. */
+  const dyingWhileSingly = async (firstSingle: number, lastSingle: number) => {
+    const world = new World(5_000)
+    world.passes = (queue) => {
+      vi.advanceTimersByTime(250)
+      return queue.length
+    }
+    world.fate = ({ value }, client) => {
+      const number = Number(value)
+      if (client.sendsSingly) return number === 7 ? 87 : number > lastSingle ? 'kept' : null
+      if (number < firstSingle) return null
+      client.stop()
+      return 87
+    }
+    const answers: readonly unknown[] = await world.write(50)
+    return { answers, world }
+  }
+
+  test.each([30, 29])('what was sent singly before the line went dead behind record %i stays known', async (last) => {
+    const { answers, world } = await dyingWhileSingly(5, last)
+    expect(answers[7]).toMatchObject({ code: 'SINK_REFUSED' })
+    expect(answers.filter((answer) => answer === null)).toHaveLength(last)
+    expect(answers.slice(last + 1)).toEqual(new Array(49 - last).fill('again'))
+    expect(new Set(world.log).size).toBe(world.log.length)
+  })
+
+  test('what was durable before records went singly stays so, though the first of those is not acknowledged', async () => {
+    const { answers } = await dyingWhileSingly(5, 4)
+    expect(answers).toEqual([...new Array<null>(5).fill(null), ...new Array<string>(45).fill('again')])
+  })
+
+  test('a line on which nothing is acknowledged is unavailable, also where records go singly', async () => {
+    await expect(dyingWhileSingly(0, -1)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
   })
 })
