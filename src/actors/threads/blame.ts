@@ -5,8 +5,6 @@
  * - Several were (asynchronous handlers), or the memory ran out, which any of those that ran may
  *   have filled: each of them runs alone next time, in a batch and on a thread of its own, and then
  *   there is one.
- * - A call that was given up still ran on the thread: it has no row any more, and may have been what ended it. Nobody is
- *   charged, unless the watchdog ended the thread for what held it.
  * - None was: a timer or a socket left behind by a record that had ended. Nobody is charged.
  */
 import type { Invocation } from '../invocation.ts'
@@ -25,15 +23,10 @@ export interface LostBatch {
 
 /**
  * Finds the culprit among all batches that were lost with one thread, and lets suspects run alone
- * from now on. `hasLeftOvers`: calls without a row may have ended the thread. null: nobody is charged with an attempt; everything goes again.
+ * from now on. null: nobody is charged with an attempt; everything goes again.
  */
-export function findCulprit(
-  lost: readonly LostBatch[],
-  isOutOfMemory: boolean,
-  hasLeftOvers: boolean,
-): Invocation | null {
+export function findCulprit(lost: readonly LostBatch[], isOutOfMemory: boolean): Invocation | null {
   for (const batch of lost) {
-    if (hasLeftOvers) break
     if (batch.isAlone && isAtHandler(batch.stateOf(0))) return batch.runs[0]?.open?.invocations[0] ?? null
   }
   const suspects: { readonly invocation: Invocation; readonly run: LaneRun }[] = []
@@ -51,7 +44,7 @@ export function findCulprit(
   }
   for (const { invocation } of suspects) invocation.runsAlone = true
   const [only] = suspects
-  if (only === undefined || suspects.length > 1 || isOutOfMemory || hasLeftOvers) return null
+  if (only === undefined || suspects.length > 1 || isOutOfMemory) return null
   // Behind others of its lane its turn has not come: their verdicts are lost, so they go again first.
   // Then it runs alone, and what happens then is certain.
   return only.run.invocations[0] === only.invocation ? only.invocation : null

@@ -35,11 +35,6 @@ export interface PoolThread {
   cause: unknown
 }
 
-/** Calls that were given up go on there. */
-export function hasLeftOvers({ leftOverCalls }: PoolThread): boolean {
-  return [...leftOverCalls.values()].some((calls) => calls > 0)
-}
-
 export class ThreadRoster {
   readonly #listThreads: () => readonly Worker[]
   readonly #threads = new Map<Worker, PoolThread>()

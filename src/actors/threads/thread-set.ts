@@ -284,15 +284,12 @@ export class ThreadSet {
   #noteEnded(): void {
     const { lookout, log, onChanged, onEnded, stats, threads } = this.#options
     const ended = this.#roster.update(lookout.seenMs)
+    for (const thread of ended) this.#endLeftOvers(thread)
     this.#noteLoadingEnded()
-    for (const thread of ended) {
-      // Who is to blame depends on the calls that were left over there.
-      if (this.#state !== 'destroyed') onEnded(thread)
-      this.#endLeftOvers(thread)
-    }
     if (this.#state === 'destroyed') return
     for (const thread of ended) {
       const { cause, id, isReady, loading } = thread
+      onEnded(thread)
       if (!isReady) {
         const at = loading === null ? 'began' : `loaded and set up handler module ${readableUrl(loading)}`
         const message = `a worker thread ended while it ${at}: ${describeError(cause)}`

@@ -31,7 +31,7 @@ import {
   type PackedVerdicts,
   type ReplyMessage,
 } from './thread-protocol.ts'
-import { hasLeftOvers, type PoolThread } from './thread-roster.ts'
+import type { PoolThread } from './thread-roster.ts'
 import { ThreadSet, type ThreadSetOptions } from './thread-set.ts'
 import { TurnLimit } from '../executors/turn-limit.ts'
 import type { Verdict } from '../handlers/verdict.ts'
@@ -381,7 +381,6 @@ export class WorkerPool implements Executor {
         stateOf: (index) => this.#board.stateOf(mate.row, index),
       })),
       isOutOfMemory(cause),
-      thread !== undefined && !thread.wasHeld && hasLeftOvers(thread),
     )
     for (const mate of lost) {
       this.#freeSlot(mate)
