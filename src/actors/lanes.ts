@@ -18,7 +18,7 @@
  *
  * A lane is in one of four places:
  * - READY    in the queue of lanes that may be taken.
- * - TAKEN    some of its first records are at a handler. → READY or WAITING by `give back`.
+ * - TAKEN    some of its first records are at a handler. → READY by `giveBack`, or WAITING by `suspend`.
  * - WAITING  its first record waits for its next attempt, or is parked. → READY by `wake` or `passOver`.
  * - BEHIND   a record of its key is loose, and comes before it. → READY, or its only record is loose next;
  *            TAKEN by `part`.

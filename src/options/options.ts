@@ -275,7 +275,7 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   commitIntervalMs: {
     rule: milliseconds(),
     default: 200,
-    doc: 'Longest time that a finished record waits for its commit. After a crash about this much is handled again. While the completion maps of a process come to more than a megabyte a second it is longer, about 1.2 s at most by default (`troupe_commit_interval_seconds`).',
+    doc: 'Longest time that a finished record waits for its commit. After a crash about this much is handled again. While the completion maps of a process come to more than a megabyte a second it is longer, about 1.1 s at most by default (`troupe_commit_interval_seconds`).',
   },
   drainTimeoutMs: {
     rule: milliseconds(),

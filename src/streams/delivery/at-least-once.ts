@@ -58,7 +58,7 @@ export class AtLeastOnceDelivery implements Delivery {
         this.#queue(name, sink.maxBatch, (batch) => sink.write(batch)),
       )
     }
-    // The client commits what is stored on an interval of its own: half and half make the whole.
+    // The consumer sends what it is given on an interval of its own: half and half make the whole.
     this.#committer = new Committer({ ...options, intervalMs: commitIntervalMs / 2 })
   }
 
@@ -127,7 +127,7 @@ export class AtLeastOnceDelivery implements Delivery {
     this.#committer.noteProgress(partition)
   }
 
-  /** Sinks have written by the end of the drain; what is left is to hand over the positions, which the client commits on the way out. */
+  /** Sinks have written by the end of the drain; what is left are the positions, which the consumer commits when the partitions are given back. */
   makeDurable(partitions: readonly CommittedPartition[]): Promise<void> {
     this.#committer.storeNow(partitions)
     return Promise.resolve()

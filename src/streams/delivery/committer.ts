@@ -15,7 +15,7 @@ import { encodeOrigin, originLength } from '../positions/topic-origin.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 
 export interface CommitterOptions {
-  /** Between two hand-overs lie this long, and longer after large maps. The client commits on one of the same length. */
+  /** So long lies between two looks, and longer after large maps. The consumer sends what it is given on one of the same length. */
   readonly intervalMs: number
   /** What the maps may come to. Default `maxMapBytesPerSecond`. */
   readonly mapBytesPerSecond?: number
