@@ -169,6 +169,13 @@ export class PartitionStats {
     if (safePosition === null || (logEnd === null && receivedPosition === null)) return null
     return Math.max(0, (logEnd ?? 0) - safePosition, (receivedPosition ?? 0) - safePosition)
   }
+
+  /** Records of the log that were not read yet; null: not known. What is finished beyond a stuck record is no part of it. */
+  get unread(): number | null {
+    const { logEnd, receivedPosition, safePosition } = this
+    const next = receivedPosition ?? safePosition
+    return logEnd === null || next === null ? null : Math.max(0, logEnd - next)
+  }
 }
 
 /**

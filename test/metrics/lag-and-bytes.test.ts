@@ -77,3 +77,15 @@ describe('lag', () => {
     await settled(clock, engine.stop())
   })
 })
+
+test('what is unread is what stands behind the last record read, however many are finished beyond a stuck one', () => {
+  const { actor, clock, stats, take } = makeActor({ actor: { order: 'unordered' } })
+  const numbers = stats.partition('enrich', 'clicks', 0)
+  actor.admit([sourceRecord(0), sourceRecord(1), sourceRecord(2)])
+  take(1)
+  actor.settle(take(2), [{ type: 'skip' }, { type: 'skip' }])
+  numbers.noteLogEnd(3, clock.now())
+  expect([numbers.lag, numbers.unread]).toEqual([3, 0])
+  numbers.noteLogEnd(8, clock.now())
+  expect([numbers.lag, numbers.unread]).toEqual([8, 5])
+})

@@ -192,7 +192,7 @@ function waiting(partitions: readonly PartitionLoad[]): Constraint {
     const why = `${many(records, 'record')} are parked or wait behind parked ones: /parked lists them, and an operator decides`
     return { by: 'limit', subject: 'parked keys', why }
   }
-  const why = `${many(records, 'record')} wait for another attempt, or behind one that does: /status says for each partition what failed`
+  const why = `${many(records, 'record')} ${records === 1 ? 'waits' : 'wait'} for another attempt, or behind one that does: /status says for each partition what failed`
   return { by: 'retries', subject: null, why }
 }
 
@@ -233,7 +233,7 @@ function placesOf(held: Held): string[] {
 
 /** Records that are still in the log. The end of the log is asked for every few seconds only. */
 function backlogOf(partitions: readonly PartitionLoad[]): number {
-  return partitions.reduce((sum, { held, lag }) => sum + Math.max(0, (lag ?? 0) - held), 0)
+  return partitions.reduce((sum, { unread }) => sum + (unread ?? 0), 0)
 }
 
 function sumOf(partitions: readonly PartitionLoad[]): Held {

@@ -14,8 +14,8 @@ import type { SinkTrouble } from './blocking-record.ts'
 export interface PartitionLoad extends ActorLoad {
   readonly topic: string
   readonly partition: number
-  /** Records of the log after the safe position; null: not known. */
-  readonly lag: number | null
+  /** Records of the log that were not read yet; null: not known. */
+  readonly unread: number | null
   /** Why it takes in nothing. `limit`: it holds as much as it may. */
   readonly stops: readonly (IntakeStop | 'user' | 'limit')[]
   /** Looked for only where most of what it holds stands behind others of its lane. */
@@ -95,7 +95,7 @@ function samplePartition(owner: PartitionActor, { intakeStopsOf }: LoadView): Pa
     ...load,
     topic,
     partition,
-    lag: stats.lag,
+    unread: stats.unread,
     stops: intakeStopsOf(owner, input),
     largestLane: behindOthers(load) * 2 >= load.held && load.held > 0 ? owner.largestLane : null,
   }

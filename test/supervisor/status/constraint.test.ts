@@ -20,7 +20,7 @@ const idle: PartitionLoad = {
   atSinks: 0,
   waiting: 0,
   parked: 0,
-  lag: 0,
+  unread: 0,
   stops: [],
   largestLane: null,
 }
@@ -65,13 +65,13 @@ describe('input', () => {
     [{ held: 1_200, atHandler: 700 }, '500 records wait for others'],
     [{ held: 500, atHandler: 499, waiting: 1, parked: 1 }, '1 record is parked'],
   ])('never "nothing more to take" while %o is unfinished', (load, said) => {
-    const why = bound({ partitions: [{ ...load, lag: load.held }] })?.why
+    const why = bound({ partitions: [{ ...load, unread: 0 }] })?.why
     expect(why).toContain(said)
     expect(why).not.toContain('as it comes')
   })
 
   test('what a paused partition still holds is told, too', () => {
-    const partitions = [{}, { held: 500, atHandler: 500, lag: 500, stops: ['user'] as const }]
+    const partitions = [{}, { held: 500, atHandler: 500, unread: 0, stops: ['user'] as const }]
     expect(bound({ partitions })).toMatchObject({ by: 'input', why: containing('500 records are at the handler') })
   })
 
@@ -80,18 +80,18 @@ describe('input', () => {
   })
 
   test('a broker that gives less than what is wanted', () => {
-    const partitions = [{ held: 40, atHandler: 40, lag: 5_040 }]
+    const partitions = [{ held: 40, atHandler: 40, unread: 5_000 }]
     expect(bound({ partitions })).toMatchObject({ by: 'input', why: containing('5000 records are left') })
   })
 
   test('a few outputs on their way are no constraint while nothing more comes', () => {
-    const partitions = [{ held: 10, atSinks: 10, lag: 10 }]
+    const partitions = [{ held: 10, atSinks: 10, unread: 0 }]
     expect(bound({ partitions, sinks: [kafka] })).toMatchObject({ by: 'input' })
   })
 })
 
 describe('what runs the handler', () => {
-  const partitions = [{ held: 9_000, ready: 8_000, atHandler: 1_000, lag: 50_000 }]
+  const partitions = [{ held: 9_000, ready: 8_000, atHandler: 1_000, unread: 41_000 }]
 
   test('threads that are all busy while records are ready', () => {
     const found = bound({ partitions, isFull: true })
@@ -102,7 +102,9 @@ describe('what runs the handler', () => {
   })
 
   test('threads that hold all that may be read', () => {
-    expect(bound({ partitions: [{ held: 20_000, atHandler: 20_000, lag: 50_000 }], isFull: true })?.by).toBe('threads')
+    expect(bound({ partitions: [{ held: 20_000, atHandler: 20_000, unread: 30_000 }], isFull: true })?.by).toBe(
+      'threads',
+    )
   })
 
   test.each([
@@ -114,20 +116,20 @@ describe('what runs the handler', () => {
   })
 
   test('main, when its handler holds it', () => {
-    const working = [{ held: 9_000, ready: 9_000, lag: 50_000 }]
+    const working = [{ held: 9_000, ready: 9_000, unread: 41_000 }]
     expect(bound({ partitions: working, isFull: true, loopBusy: 0.99 }, onMain)).toMatchObject({ by: 'main' })
   })
 
   test('main, when it does nothing but read and hand over', () => {
-    const reading = [{ held: 50, atHandler: 50, lag: 50_000 }]
+    const reading = [{ held: 50, atHandler: 50, unread: 49_950 }]
     expect(bound({ partitions: reading, loopBusy: 0.99 })).toMatchObject({ by: 'main' })
-    expect(bound({ partitions: [{ lag: 0 }], loopBusy: 0.99 })).toMatchObject({ by: 'input' })
+    expect(bound({ partitions: [{ unread: 0 }], loopBusy: 0.99 })).toMatchObject({ by: 'input' })
   })
 })
 
 describe('a sink', () => {
   test('that is unavailable, by its name and reason', () => {
-    const partitions = [{ held: 40, atSinks: 40, lag: 40 }]
+    const partitions = [{ held: 40, atSinks: 40, unread: 0 }]
     const found = bound({ partitions, sinks: [kafka, away] })
     expect(found).toMatchObject({ by: 'sink', subject: 'postgres', why: containing('connection refused') })
   })
@@ -137,13 +139,13 @@ describe('a sink', () => {
   })
 
   test('whose queue holds most of what may be read', () => {
-    const partitions = [{ held: 20_000, atSinks: 18_000, atHandler: 2_000, lag: 90_000 }]
+    const partitions = [{ held: 20_000, atSinks: 18_000, atHandler: 2_000, unread: 70_000 }]
     expect(bound({ partitions, sinks: [kafka, postgres] })).toMatchObject({ by: 'sink', subject: 'postgres' })
   })
 })
 
 describe('order', () => {
-  const one = { held: 5_000, atHandler: 10, ready: 0, lag: 9_000, largestLane: { key: 'user 7', records: 4_900 } }
+  const one = { held: 5_000, atHandler: 10, ready: 0, unread: 4_000, largestLane: { key: 'user 7', records: 4_900 } }
 
   test('key skew: few keys hold the work, and the largest is named', () => {
     const found = bound({ partitions: [one, {}] })
@@ -170,35 +172,35 @@ describe('a limit of the user', () => {
     ['maxPartitionRecords', { recordsInFlight: 5_000 }, { stops: ['limit'] as const }],
     ['maxPartitionBytes', { recordsInFlight: 20 }, { stops: ['limit'] as const, held: 20, atHandler: 20 }],
   ])('intake.%s, while threads could take more', (option, changes, load) => {
-    const partitions = [{ held: 5_000, atHandler: 5_000, lag: 90_000, ...load }]
+    const partitions = [{ held: 5_000, atHandler: 5_000, unread: 85_000, ...load }]
     expect(bound({ partitions, ...changes })).toMatchObject({ by: 'limit', subject: `intake.${option}` })
   })
 
   test('the completion map', () => {
-    const partitions = [{ held: 3, atHandler: 1, lag: 90_000, stops: ['completion-map'] as const }]
+    const partitions = [{ held: 3, atHandler: 1, unread: 89_997, stops: ['completion-map'] as const }]
     expect(bound({ partitions })).toMatchObject({ by: 'limit', subject: 'completion map of clicks/0' })
   })
 
   test('parked keys', () => {
-    const partitions = [{ held: 500, waiting: 500, parked: 2, lag: 900 }]
+    const partitions = [{ held: 500, waiting: 500, parked: 2, unread: 400 }]
     expect(bound({ partitions })).toMatchObject({ by: 'limit', subject: 'parked keys' })
-    const stopped = [{ held: 5_000, waiting: 2_000, parked: 2, lag: 9_000, stops: ['waiting-keys'] as const }]
+    const stopped = [{ held: 5_000, waiting: 2_000, parked: 2, unread: 4_000, stops: ['waiting-keys'] as const }]
     expect(bound({ partitions: stopped })).toMatchObject({ by: 'limit', subject: 'parked keys' })
   })
 })
 
 describe('waiting', () => {
   test('retries, whether they have stopped the intake or are all there is', () => {
-    expect(bound({ partitions: [{ held: 30, waiting: 30, lag: 30 }] })).toMatchObject({ by: 'retries' })
-    const full = [{ held: 20_000, waiting: 15_000, atSinks: 5_000, lag: 90_000 }]
+    expect(bound({ partitions: [{ held: 30, waiting: 30, unread: 0 }] })).toMatchObject({ by: 'retries' })
+    const full = [{ held: 20_000, waiting: 15_000, atSinks: 5_000, unread: 70_000 }]
     expect(bound({ partitions: full })).toMatchObject({ by: 'retries' })
   })
 
   test('partitions that stopped or were paused, when there is nothing else', () => {
-    const halted = { stops: ['halted'] as const, lag: 70 }
+    const halted = { stops: ['halted'] as const, unread: 70 }
     expect(bound({ partitions: [halted] })).toMatchObject({ by: 'stopped', subject: 'clicks/0' })
     expect(bound({ partitions: [{}, halted] })).toMatchObject({ by: 'stopped', subject: 'clicks/1' })
-    const paused = { stops: ['user'] as const, lag: 70 }
+    const paused = { stops: ['user'] as const, unread: 70 }
     const found = bound({ partitions: [paused, paused, paused, paused] })
     expect(found).toMatchObject({ by: 'stopped', subject: 'clicks/0, clicks/1, clicks/2 and 1 more' })
     expect(found?.why).toContain('by hand')
@@ -206,11 +208,11 @@ describe('waiting', () => {
 })
 
 describe('over time', () => {
-  const busy = sample({ partitions: [{ held: 9, ready: 8, lag: 99 }], isFull: true })
+  const busy = sample({ partitions: [{ held: 9, ready: 8, unread: 90 }], isFull: true })
   const quiet = sample()
 
   test('it is what most samples say, with the words of the last of them', () => {
-    const busier = sample({ partitions: [{ held: 99, ready: 77, lag: 99 }], isFull: true })
+    const busier = sample({ partitions: [{ held: 99, ready: 77, unread: 0 }], isFull: true })
     const found = findConstraint([quiet, busy, busy, busier, quiet], context)
     expect(found).toMatchObject({ by: 'threads', share: 0.6, why: containing('77 records') })
   })
