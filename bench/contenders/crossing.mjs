@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WorkerPool } from '../../dist/actors/threads/worker-pool.js'
 import { systemClock } from '../../dist/clock.js'
+import { Lookout } from '../../dist/lookout.js'
 import { silentLog } from '../../dist/log.js'
 import { EngineStats } from '../../dist/metrics/stats.js'
 
@@ -42,6 +43,7 @@ function startPool(count = availableParallelism()) {
       },
     ],
     clock: systemClock,
+    lookout: new Lookout(systemClock),
     log: silentLog,
     stats: new EngineStats(),
     onFatal: (error) => {
