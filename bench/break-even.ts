@@ -10,6 +10,7 @@ import { availableParallelism } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { Lookout } from '../src/lookout.ts'
+import { mostAtOnce } from '../src/actors/executors/adaptive-limit.ts'
 import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
 import type { Executor } from '../src/actors/executors/executor.ts'
 import type { Handler } from '../src/actors/handlers/handler.ts'
@@ -76,7 +77,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
   if (runOn === 'threads') {
     const { pool } = await WorkerPool.start({
       threads: app.threads,
-      handlers: [{ ...actor, actor: actor.name, url: url.href }],
+      handlers: [{ ...actor, concurrency: mostAtOnce(actor), actor: actor.name, url: url.href }],
       clock: systemClock,
       lookout: new Lookout(systemClock),
       log: silentLog,
@@ -94,7 +95,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
     runners: new Map([[actor.name, runner]]),
     stats: new Map([[actor.name, stats.actor(actor.name)]]),
     clock: systemClock,
-    concurrency: actor.concurrency,
+    concurrency: mostAtOnce(actor),
     maxTurnMs: 5,
   })
   return Object.assign(executor, { end: () => runner.close() })
@@ -163,6 +164,7 @@ function actorOf(partition: number, dispatcher: Dispatcher, credit: Credit, stat
       dispatcher.pump()
     },
     onLoadChanged: () => undefined,
+    onThrottled: () => undefined,
     onEscalate: (error) => {
       throw error
     },

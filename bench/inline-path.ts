@@ -68,6 +68,7 @@ async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number
         order,
         concurrency: 100,
         retry: { attempts: 3, backoffMs: 100, maxBackoffMs: 1_000, jitter: 0 },
+        rate: { perSecond: null, burst: null },
         deadLetter: null,
         failedRecords: 'dead-letter',
         handlerTimeoutMs: 60_000,
@@ -91,6 +92,7 @@ async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number
       keyBudget: intake.keyBudget,
       onReady: () => dispatcher.enlist(actor),
       onLoadChanged: () => intake.balance(actor),
+      onThrottled: () => undefined,
       onEscalate: () => undefined,
     })
     return actor

@@ -7,7 +7,7 @@ import type { SharedLoader } from './actors/handlers/shared-data.ts'
 import type { ResolvedActor, ResolvedApp } from './options/options.ts'
 import type { Sink } from './streams/delivery/sink.ts'
 
-export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' | 'retry' | 'deadLetter'>> {
+export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' | 'retry' | 'rate' | 'deadLetter'>> {
   /**
    * The handler, or the module that exports one as default: `new URL('./enrich.js', import.meta.url)`,
    * a `file:` URL, or an absolute path. Under `troupe run` a path may be relative to the app's module.
@@ -16,6 +16,8 @@ export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' |
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown
   readonly handler: URL | string | Handler<any, any>
   readonly retry?: Partial<ResolvedActor['retry']>
+  /** `{ perSecond: 50 }`: most attempts handed to the handler in a second. */
+  readonly rate?: Partial<ResolvedActor['rate']> | null
   /** The dead-letter topic. Without one the actor stops on a record that would need it. */
   readonly deadLetter?: string | null
 }

@@ -107,6 +107,12 @@ export const errorTable = {
     action: 'Nothing: this is what was asked for.',
   },
   // --- in operation
+  THROTTLED: {
+    meaning:
+      'What a handler calls has asked to slow down (`ThrottledError`). The record goes again and the actor waits; no attempt is used up.',
+    retryable: true,
+    action: 'Nothing, if it passes. If it goes on, set `rate` or lower `concurrency` of the actor; see docs/pacing.md.',
+  },
   FENCED: {
     meaning: 'Another member with the same group.instance.id took over.',
     retryable: false,
@@ -238,6 +244,7 @@ export function isErrorCode(code: string | undefined): code is ErrorCode {
 }
 
 const brand = Symbol.for('troupe.error')
+const throttledBrand = Symbol.for('troupe.throttled')
 
 export class TroupeError extends Error {
   readonly code: ErrorCode
@@ -275,6 +282,25 @@ export class RetryableError extends Error {
   }
 }
 
+/**
+ * Thrown by a handler: what it calls says "slow down" (429, Retry-After). Nothing more of the whole actor is handed out for
+ * `retryAfterMs`, an hour at most at a time; then the record goes again, and no attempt is used up. A delay that is no number
+ * of milliseconds is taken for the actor's back-off.
+ */
+export class ThrottledError extends RetryableError {
+  readonly code = 'THROTTLED'
+  declare readonly retryAfterMs: number
+
+  constructor(message: string, options: { readonly retryAfterMs: number; readonly cause?: unknown }) {
+    super(message, options)
+    this.name = 'ThrottledError'
+  }
+
+  get [throttledBrand](): true {
+    return true
+  }
+}
+
 /** Thrown by a handler: no attempt will change this; the record is dead-lettered at once. */
 export class TerminalError extends Error {
   constructor(message: string, options?: { readonly cause?: unknown }) {
@@ -299,6 +325,10 @@ export function isRetryableError(error: unknown): error is RetryableError {
   return brandOf(error) === 'retryable'
 }
 
+export function isThrottledError(error: unknown): error is ThrottledError {
+  return isRetryableError(error) && Reflect.get(error, throttledBrand) === true
+}
+
 export function isTerminalError(error: unknown): error is TerminalError {
   return brandOf(error) === 'terminal'
 }
@@ -321,7 +351,7 @@ export interface WireError {
   readonly stack?: string
   readonly code?: string
   /** How the engine must treat it: by the handler's word, or as an ordinary failure. */
-  readonly kind: 'retryable' | 'terminal' | 'troupe' | 'other'
+  readonly kind: 'retryable' | 'throttled' | 'terminal' | 'troupe' | 'other'
   readonly retryAfterMs?: number
   /** Own enumerable fields that can be cloned as JSON. */
   readonly fields?: Readonly<Record<string, unknown>>
@@ -337,13 +367,15 @@ export function toWireError(error: unknown, depth = 0): WireError {
     name: printable(error.name),
     // A library may have put anything there, and what cannot be cloned would hold up the whole reply.
     message: printable(error.message),
-    kind: isRetryableError(error)
-      ? 'retryable'
-      : isTerminalError(error)
-        ? 'terminal'
-        : isTroupeError(error)
-          ? 'troupe'
-          : 'other',
+    kind: isThrottledError(error)
+      ? 'throttled'
+      : isRetryableError(error)
+        ? 'retryable'
+        : isTerminalError(error)
+          ? 'terminal'
+          : isTroupeError(error)
+            ? 'troupe'
+            : 'other',
   }
   if (error.stack !== undefined) wire.stack = error.stack
   // The code of a DOMException is a number of old: it goes by its name (TimeoutError, DataCloneError).
@@ -378,6 +410,8 @@ function rebuild(wire: WireError, options: { cause: Error } | undefined): Error 
         ...options,
         ...(wire.retryAfterMs === undefined ? {} : { retryAfterMs: wire.retryAfterMs }),
       })
+    case 'throttled':
+      return new ThrottledError(wire.message, { ...options, retryAfterMs: wire.retryAfterMs ?? 0 })
     case 'terminal':
       return new TerminalError(wire.message, options)
     case 'troupe':

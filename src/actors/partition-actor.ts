@@ -70,6 +70,8 @@ export interface PartitionActorOptions {
   readonly onReady: () => void
   /** What it holds changed, or it halted: the source may have to pause or resume the partition. */
   readonly onLoadChanged: () => void
+  /** What the handler calls has asked, at the record of this id, to slow down: for all records of the actor. */
+  readonly onThrottled: (forMs: number, id: string) => void
   /** A policy says that the supervisor has to end. */
   readonly onEscalate: (error: TroupeError) => void
 }
@@ -402,6 +404,7 @@ export class PartitionActor implements OutputOwner {
         const ruling = ruleOnAttempt(this.actor, invocation.attempt, verdict, this.#options.random)
         this.#notes.noteAttempt(ruling.error)
         this.#noteFailure(invocation, ruling.error)
+        this.#noteThrottled(invocation, ruling)
         return ruling
       }
     }
@@ -412,7 +415,7 @@ export class PartitionActor implements OutputOwner {
     switch (ruling.type) {
       case 'retry':
         this.#notes.noteRetry(invocation, ruling)
-        invocation.attempt += 1
+        if (ruling.usesAttempt) invocation.attempt += 1
         invocation.stage = 'waiting'
         invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
         this.#inputs.of(invocation.record).stats.retries += 1
@@ -493,6 +496,13 @@ export class PartitionActor implements OutputOwner {
   #noteFailure(invocation: Invocation, error: WireError): void {
     const now = this.#options.clock.wallNow()
     invocation.failure = { firstAtMs: invocation.failure?.firstAtMs ?? now, atMs: now, error }
+  }
+
+  /** Whatever becomes of this record, what it has heard concerns all others. */
+  #noteThrottled({ record }: Invocation, ruling: Ruling): void {
+    if (ruling.error.kind !== 'throttled') return
+    const forMs = ruling.type === 'retry' ? ruling.delayMs : (ruling.error.retryAfterMs ?? 0)
+    this.#options.onThrottled(forMs, idOf(record))
   }
 
   /** While the actor ends the record just stays unfinished, for the next owner. */

@@ -8,6 +8,9 @@ export interface RetryPolicy {
   readonly jitter: number
 }
 
+/** A service may ask for longer; then it is asked again after this long. */
+export const MAX_THROTTLE_MS = 60 * 60 * 1000
+
 /** Timers of Node.js take no more: beyond, they fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 

@@ -6,7 +6,7 @@ import { isErrorCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { FailedRecords } from './handlers/handler.ts'
 import type { FailedVerdict } from './handlers/verdict.ts'
-import { retryDelayMs } from './retry.ts'
+import { MAX_THROTTLE_MS, retryDelayMs } from './retry.ts'
 
 export type Ruling = Retry | DeadLetter | Park | Halt | SkipFailed
 
@@ -15,6 +15,8 @@ export interface Retry {
   readonly type: 'retry'
   readonly error: WireError
   readonly delayMs: number
+  /** False where what the handler calls has asked to slow down: that is no failure of this record. */
+  readonly usesAttempt: boolean
 }
 
 /** To this topic; the lane goes on. */
@@ -111,8 +113,12 @@ function retryOrGiveUp(
   ownDelayMs: number | undefined,
   random: () => number,
 ): Ruling {
+  const delayMs = retryDelayMs(actor.retry, attempt, ownDelayMs, random)
+  if (error.kind === 'throttled') {
+    return { type: 'retry', error, delayMs: Math.min(delayMs, MAX_THROTTLE_MS), usesAttempt: false }
+  }
   if (attempt >= actor.retry.attempts) return giveUp(actor, actor.failedRecords, error)
-  return { type: 'retry', error, delayMs: retryDelayMs(actor.retry, attempt, ownDelayMs, random) }
+  return { type: 'retry', error, delayMs, usesAttempt: true }
 }
 
 function giveUp(actor: ResolvedActor, policy: FailedRecords, error: WireError): Ruling {

@@ -85,6 +85,31 @@ export const metricTable = [
     read: perActor((stats) => stats.leftOverCalls),
   },
   {
+    name: 'troupe_throttles_total',
+    type: 'counter',
+    help: 'Times that what a handler calls has asked to slow down: ctx.throttle(), ThrottledError.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.throttles),
+  },
+  {
+    name: 'troupe_throttled',
+    type: 'gauge',
+    help: '1 while nothing of the actor is handed out because of that.',
+    labels: ['actor'],
+    merge: 'max',
+    read: perActor((stats) => Number(stats.isThrottled)),
+  },
+  {
+    name: 'troupe_concurrency_limit',
+    type: 'gauge',
+    help: 'Records that may be in progress at once now: concurrency, or what it follows where it is adaptive.',
+    labels: ['actor'],
+    read: (stats) =>
+      [...stats.actors()].flatMap(({ concurrencyLimit, name }): Series[] =>
+        concurrencyLimit === null ? [] : [[[name], concurrencyLimit]],
+      ),
+  },
+  {
     name: 'troupe_dead_letters_total',
     type: 'counter',
     help: "Records that went to a dead-letter topic, by error code; OTHER: a code that is not one of Troupe's.",
@@ -278,7 +303,7 @@ export const metricTable = [
   {
     name: 'troupe_binding_constraint',
     type: 'gauge',
-    help: 'What keeps an actor from doing more, over the last seconds: 1 at one constraint (input, threads, main, sink, key_skew, hot_partition, limit, retries, stopped), 0 at the others. /status says which sink, key or limit. Of several processes (`instances`) each says its own, with the label instance.',
+    help: 'What keeps an actor from doing more, over the last seconds: 1 at one constraint (input, threads, main, sink, key_skew, hot_partition, limit, retries, rate, throttled, stopped), 0 at the others. /status says which sink, key or limit. Of several processes (`instances`) each says its own, with the label instance.',
     labels: ['actor', 'constraint'],
     merge: 'max',
     isOfProcess: true,

@@ -220,6 +220,8 @@ export const constraintNames = [
   'hot-partition',
   'limit',
   'retries',
+  'rate',
+  'throttled',
   'stopped',
 ] as const
 export type ConstraintName = (typeof constraintNames)[number]
@@ -246,6 +248,13 @@ export class ActorStats {
   leftOverCalls = 0
   /** Whose calls these are; null: no attempt was given up. */
   leftOverHandler: string | null = null
+
+  /** Times that what the handler calls has asked to slow down (`ctx.throttle`, `ThrottledError`). */
+  throttles = 0
+  /** Nothing is handed out now, because of that. */
+  isThrottled = false
+  /** Records that may be in progress at once now; null: its handler is not loaded. */
+  concurrencyLimit: number | null = null
 
   constructor(name: string) {
     this.name = name

@@ -91,8 +91,14 @@ export class OptionLevel {
       else if (!Object.keys(rows).some((known) => known.startsWith(`${path}.`))) {
         problems.push(`${prefix}${path}: ${this.#unknown(key, outer)}`)
       } else if (isPlainObject(value)) this.#collect(value, `${path}.`, found)
+      // `rate: null` says of all options below it that there is none, which is what they are by default.
+      else if (value === null && this.#areNoneByDefault(`${path}.`)) continue
       else problems.push(`${prefix}${path}: ${printed(value)} is not an object of options`)
     }
+  }
+
+  #areNoneByDefault(outer: string): boolean {
+    return Object.entries(this.#options.rows).every(([path, row]) => !path.startsWith(outer) || row.default === null)
   }
 
   #unknown(key: string, outer: string): string {

@@ -10,6 +10,7 @@ import {
   brokerList,
   bytes,
   clientSettings,
+  concurrency,
   count,
   fraction,
   handlerOrModule,
@@ -19,6 +20,7 @@ import {
   nullable,
   oneOf,
   port,
+  rate,
   sinkMap,
   topicName,
   yesOrNo,
@@ -31,13 +33,27 @@ import type { Sink } from '../streams/delivery/sink.ts'
 export type RunOn = 'main' | 'threads'
 export type Order = 'partition' | 'key' | 'unordered'
 
+/** As many at once as what the handler calls takes without its latency growing, which is found out. */
+export interface AdaptiveConcurrency {
+  readonly min: number
+  readonly max: number
+  readonly target: 'latency'
+}
+
 export interface ResolvedActor {
   readonly name: string
   readonly handler: URL | Handler
   readonly runOn: RunOn
   readonly order: Order
   /** Records of this actor that may be in progress at once, over all partitions (matters for async handlers). */
-  readonly concurrency: number
+  readonly concurrency: number | AdaptiveConcurrency
+  /** Attempts that may be handed to the handler, over all partitions of this process. */
+  readonly rate: {
+    /** null: no limit. */
+    readonly perSecond: number | null
+    /** What may go at once after a pause; null: what comes due in a second, one at least. */
+    readonly burst: number | null
+  }
   readonly retry: {
     readonly attempts: number
     readonly backoffMs: number
@@ -126,7 +142,7 @@ export interface OptionRow<Value> {
   readonly isFileOnly?: true
 }
 
-type Branch = 'kafka' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry'
+type Branch = 'kafka' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry' | 'rate'
 type PathsIn<Shape> = {
   [Key in keyof Shape & string]: Key extends Branch ? `${Key}.${keyof Shape[Key] & string}` : Key
 }[keyof Shape & string]
@@ -346,9 +362,20 @@ export const actorOptions: {
     doc: 'What is handled one at a time, in offset order: the records of a key, those of a partition, or none.',
   },
   concurrency: {
-    rule: count('records'),
+    rule: concurrency(),
     default: 1000,
-    doc: 'Records in progress at once, over all partitions and threads. Limits what an asynchronous handler asks of its service; raise it when /status names it as the constraint and the service can take more.',
+    doc: "Records in progress at once, over all partitions and threads. Limits what an asynchronous handler asks of its service; raise it when /status names it as the constraint and the service can take more. With { min, max, target: 'latency' } the limit follows the service's latency (docs/pacing.md).",
+  },
+  'rate.perSecond': {
+    rule: nullable(rate()),
+    default: null,
+    doc: 'Most attempts that are handed to the handler in a second, retries included, over all partitions and threads of this process; with instances each has its own.',
+  },
+  'rate.burst': {
+    rule: nullable(count('attempts')),
+    default: null,
+    defaultText: 'rate.perSecond, at least 1',
+    doc: 'How many may go at once after a pause. A process begins with all of it, so in any second at most perSecond + burst go.',
   },
   'retry.attempts': {
     rule: count('attempts'),

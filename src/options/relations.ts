@@ -56,6 +56,12 @@ export const actorRelations: readonly Relation<ResolvedActor>[] = [
     holds: (actor) => actor.retry.backoffMs <= actor.retry.maxBackoffMs,
   },
   {
+    paths: ['rate.burst', 'rate.perSecond'],
+    rule: 'rate.burst must not be set without rate.perSecond',
+    why: 'without a rate nothing holds a burst back',
+    holds: ({ rate }) => rate.burst === null || rate.perSecond !== null,
+  },
+  {
     paths: ['handler', 'runOn'],
     rule: 'handler has to be a module, such as new URL("./enrich.js", import.meta.url), when runOn is threads',
     why: 'a function cannot cross to a thread',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isHandler, type Handler } from '../actors/handlers/handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
+import type { AdaptiveConcurrency } from './options.ts'
 
 export interface Rule<Value> {
   readonly text: string
@@ -36,6 +37,30 @@ export function count(what: string, range: Range = { min: 1 }): Rule<number> {
   return whole('<n>', `a whole number of ${what}`, range)
 }
 
+/** Most records that somebody might want in progress at once: a larger number is a mistake. */
+const MAX_CONCURRENCY = 1_000_000
+
+export function concurrency(): Rule<number | AdaptiveConcurrency> {
+  const fixed = count('records')
+  const limit = z.int().min(1).max(MAX_CONCURRENCY)
+  const adaptive = z
+    .strictObject({ min: limit, max: limit, target: z.literal('latency') })
+    .refine(({ max, min }) => min <= max)
+  return {
+    text: `${fixed.text}, or { min, max, target: 'latency' } with min from 1 and max from min to ${MAX_CONCURRENCY}`,
+    placeholder: fixed.placeholder,
+    schema: z.union([adaptive, fixed.schema]),
+  }
+}
+
+export function rate(): Rule<number> {
+  return {
+    text: 'a number of records a second, from 0.00001 to 1000000',
+    placeholder: '<n>',
+    schema: z.preprocess(fromDecimal, z.number().min(0.000_01).max(1_000_000)),
+  }
+}
+
 export function port(): Rule<number | null> {
   const rule = nullable(whole('<port>', 'a port', { min: 0, max: 65_535 }))
   return { ...rule, schema: rule.schema.transform((value) => (value === 0 ? null : value)) }
@@ -45,10 +70,7 @@ export function fraction(): Rule<number> {
   return {
     text: 'a number from 0 to 1',
     placeholder: '<0..1>',
-    schema: z.preprocess(
-      (value) => (typeof value === 'string' && /^(\d+|\d*\.\d+)$/.test(value) ? Number(value) : value),
-      z.number().min(0).max(1),
-    ),
+    schema: z.preprocess(fromDecimal, z.number().min(0).max(1)),
   }
 }
 
@@ -148,6 +170,10 @@ export function isPlainObject(value: unknown): value is Readonly<Record<string, 
 }
 
 const plainObject = z.custom<Readonly<Record<string, unknown>>>(isPlainObject)
+
+function fromDecimal(value: unknown): unknown {
+  return typeof value === 'string' && /^(\d+|\d*\.\d+)$/.test(value) ? Number(value) : value
+}
 
 function whole(placeholder: string, what: string, { min = 0, max }: Range): Rule<number> {
   const schema = max === undefined ? z.int().min(min) : z.int().min(min).max(max)

@@ -264,6 +264,9 @@ export class Assignment {
       onLoadChanged: () => {
         this.#intake.balance(made)
       },
+      onThrottled: (forMs, id) => {
+        dispatcher.throttle(actor.name, forMs, id)
+      },
       onEscalate: this.#options.onFailure,
     })
     return made

@@ -109,6 +109,7 @@ export class Engine {
           this.#host.manifests.find((manifest) => manifest.actor === actor.name),
         ),
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
+      limitOf: (actor) => this.#host.limitOf(actor),
       view: () => ({ ...this.#view(), intakeStopsOf }),
     })
   }
@@ -235,6 +236,7 @@ export class Engine {
       nowMs: clock.now(),
       startedAtMs: this.#startedAtMs,
       seenSince: (atMs) => this.#lookout.seenSince(atMs),
+      heldBackAtMs: (actor) => this.#host.dispatcherOf(actor).heldBackAtMs(actor),
       state: this.#state,
       isRestarting: this.#isRestarting,
       lastPollAtMs: this.#membership?.source.lastPollAtMs ?? null,

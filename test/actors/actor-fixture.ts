@@ -59,6 +59,7 @@ export const resolvedActor: ResolvedActor = {
   order: 'key',
   concurrency: 100,
   retry: { attempts: 3, backoffMs: 100, maxBackoffMs: 1_000, jitter: 0 },
+  rate: { perSecond: null, burst: null },
   deadLetter: 'dlq',
   failedRecords: 'dead-letter',
   handlerTimeoutMs: 1_000,
@@ -116,9 +117,11 @@ export function makeActor(
     credit?: Credit
     stats?: EngineStats
     onLoadChanged?: (actor: PartitionActor) => void
+    clock?: ManualClock
+    onReady?: (actor: PartitionActor) => void
   } = {},
 ) {
-  const clock = new ManualClock()
+  const { clock = new ManualClock() } = options
   const delivery = new HeldDelivery()
   const {
     credit = new Credit({ maxRecords: 100, maxBytes: 1_000_000 }),
@@ -127,6 +130,7 @@ export function makeActor(
   } = options
   const ready: number[] = []
   const escalations: Error[] = []
+  const throttles: { forMs: number; id: string }[] = []
   const lines: LogLine[] = []
   const actor: PartitionActor = new PartitionActor({
     actor: { ...resolvedActor, ...options.actor },
@@ -150,9 +154,13 @@ export function makeActor(
       error: noteLine(lines, 'error'),
     },
     actorStats: stats.actor('enrich'),
-    onReady: () => ready.push(clock.now()),
+    onReady: () => {
+      ready.push(clock.now())
+      options.onReady?.(actor)
+    },
     keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },
     onLoadChanged: () => options.onLoadChanged?.(actor),
+    onThrottled: (forMs, id) => throttles.push({ forMs, id }),
     onEscalate: (error) => escalations.push(error),
   })
   const take = (maxRecords = 10): LaneRun => {
@@ -160,5 +168,5 @@ export function makeActor(
     if (run === null) throw new Error('nothing is ready')
     return run
   }
-  return { actor, clock, delivery, credit, stats, ready, take, escalations, lines }
+  return { actor, clock, delivery, credit, stats, ready, take, escalations, throttles, lines }
 }

@@ -191,6 +191,9 @@ const accounts: Readonly<Record<MetricName, Account>> = {
     says: 'attemptsGivenUp',
   },
   troupe_left_over_calls: { shownBy: 'supervisor/left-over-calls.test.ts', says: 'leftOverCalls' },
+  troupe_throttles_total: { shownBy: 'supervisor/pacing.test.ts', says: '.throttles).toBe(' },
+  troupe_throttled: { shownBy: 'supervisor/pacing.test.ts', says: '.isThrottled' },
+  troupe_concurrency_limit: { shownBy: 'supervisor/pacing.test.ts', says: '.concurrencyLimit' },
   troupe_answers_overdue: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
   troupe_answers_overdue_total: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
   troupe_dead_letters_total: (world) => {

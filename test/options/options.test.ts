@@ -47,8 +47,10 @@ function appWith(path: string, value: unknown): AppDefinition {
   return withValue(smallest, path, value) as unknown as AppDefinition
 }
 
+/** A burst is of a rate. */
 function actorWith(path: string, value: unknown): AppDefinition {
-  return { ...smallest, actors: [withValue(smallest.actors[0]!, path, value)] } as unknown as AppDefinition
+  const actor = path === 'rate.burst' ? { ...smallest.actors[0], rate: { perSecond: 100 } } : smallest.actors[0]!
+  return { ...smallest, actors: [withValue(actor, path, value)] } as unknown as AppDefinition
 }
 
 function withValue(object: object, path: string, value: unknown): Record<string, unknown> {
@@ -138,7 +140,22 @@ const actorSamples: Record<ActorPath, Samples> = {
   name: { accepts: [same('enrich')], refuses: [5, null, 'a\nb'] },
   runOn: choice('main', 'threads'),
   order: choice('key', 'partition', 'unordered'),
-  concurrency: whole(1, 0),
+  concurrency: {
+    accepts: [...whole(1).accepts, same({ min: 1, max: 1, target: 'latency' })],
+    refuses: [
+      ...whole(1, 0).refuses,
+      { min: 1, max: 10 },
+      { min: 5, max: 4, target: 'latency' },
+      { min: 0, max: 4, target: 'latency' },
+      { min: 1, max: 4, target: 'throughput' },
+      { min: 1, max: 4, target: 'latency', step: 1 },
+    ],
+  },
+  'rate.perSecond': {
+    accepts: [same(50), same(0.3), ['0.3', 0.3], same(null)],
+    refuses: [0, -1, 1_000_001, '50/s', '', NaN, Infinity, {}],
+  },
+  'rate.burst': { accepts: [same(10), ['10', 10], same(null)], refuses: [0, 0.5, -1, 'ten'] },
   'retry.attempts': whole(1, 0),
   'retry.backoffMs': duration,
   'retry.maxBackoffMs': whole(100, 0, 86_400_001),
@@ -194,6 +211,7 @@ describe('defaults', () => {
         runOn: 'main',
         order: 'key',
         concurrency: 1000,
+        rate: { perSecond: null, burst: null },
         retry: { attempts: 5, backoffMs: 100, maxBackoffMs: 30_000, jitter: 0.2 },
         deadLetter: null,
         failedRecords: 'dead-letter',

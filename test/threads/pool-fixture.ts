@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, vi } from 'vitest'
 import { Lookout } from '../../src/lookout.ts'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
+import { mostAtOnce } from '../../src/actors/executors/adaptive-limit.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import { WorkerPool, type WorkerPoolOptions } from '../../src/actors/threads/worker-pool.ts'
 import { systemClock } from '../../src/clock.ts'
@@ -86,7 +87,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
       {
         actor: actor.name,
         url,
-        concurrency: actor.concurrency,
+        concurrency: mostAtOnce(actor),
         handlerTimeoutMs: actor.handlerTimeoutMs,
         idHeader: actor.idHeader,
         failedRecords: actor.failedRecords,
@@ -136,6 +137,9 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
       },
       keyBudget: { maxRecords: 500_000, maxBytes: 500_000_000 },
       onLoadChanged: () => undefined,
+      onThrottled: (forMs, id) => {
+        dispatcher.throttle(actor.name, forMs, id)
+      },
       onEscalate: (error) => fatal.push(error),
     })
     actors[partition] = made

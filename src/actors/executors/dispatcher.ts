@@ -3,12 +3,18 @@
  * natural batching. While idle a record goes alone and at once; while busy, what has piled up goes
  * in one crossing. One dispatcher per executor.
  */
+import type { Allowance, HeldBack, ThrottleStatus } from './allowance.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
+import type { Verdict } from '../handlers/verdict.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import type { PartitionActor } from '../partition-actor.ts'
 
 export class Dispatcher {
   readonly #executor: Executor
+  /** By the names of actors. */
+  readonly #allowances = new Map<string, Allowance>()
+  /** Those of them that have a say now: others are not asked, and cost nothing. */
+  readonly #limited = new Map<string, Allowance>()
   /** Actors that may have something ready. The first in line is served next. */
   #line: PartitionActor[] = []
   readonly #inLine = new Set<PartitionActor>()
@@ -17,10 +23,22 @@ export class Dispatcher {
   #isPumping = false
   #isAskedAgain = false
 
-  constructor(executor: Executor) {
+  /** An actor without an allowance has no limit but its executor's. */
+  constructor(executor: Executor, allowances: readonly Allowance[] = []) {
     this.#executor = executor
+    for (const allowance of allowances) {
+      this.#allowances.set(allowance.actor, allowance)
+      if (allowance.isLimited) this.#limited.set(allowance.actor, allowance)
+      allowance.onMore = () => {
+        if (!allowance.isLimited) this.#limited.delete(allowance.actor)
+        this.pump()
+      }
+    }
     executor.onRoom = () => {
       this.pump()
+    }
+    executor.onThrottle = (actor, forMs, id) => {
+      this.throttle(actor, forMs, id)
     }
   }
 
@@ -45,6 +63,33 @@ export class Dispatcher {
     return this.#executor.roomOf(actor) <= 0
   }
 
+  /** The service that this actor calls says "slow down" at record `id`: nothing more of it is handed out for so long. */
+  throttle(actor: string, forMs: number, id: string): void {
+    const allowance = this.#allowances.get(actor)
+    if (allowance === undefined) return
+    allowance.throttle(forMs, id)
+    if (allowance.isLimited) this.#limited.set(actor, allowance)
+  }
+
+  /** Why nothing of this actor is handed out now, whatever its executor could take; null: there is no such reason. */
+  heldBack({ name }: ResolvedActor): HeldBack | null {
+    return this.#limited.get(name)?.heldBack ?? null
+  }
+
+  /** Clock time when this actor was held back last; null: it never was. */
+  heldBackAtMs({ name }: ResolvedActor): number | null {
+    return this.#allowances.get(name)?.heldBackAtMs ?? null
+  }
+
+  throttleOf({ name }: ResolvedActor): ThrottleStatus | null {
+    return this.#limited.get(name)?.throttleStatus ?? null
+  }
+
+  /** Waits for nothing any more. */
+  close(): void {
+    for (const allowance of this.#allowances.values()) allowance.close()
+  }
+
   /** Some records of this actor became ready. */
   enlist(actor: PartitionActor): void {
     if (this.#inLine.has(actor) || actor.readyRecordCount === 0) return
@@ -66,7 +111,7 @@ export class Dispatcher {
         while (this.#executor.freeSlots > 0) {
           const batch = this.#takeBatch()
           if (batch.length === 0) break
-          this.#executor.execute(batch, settle)
+          this.#executor.execute(batch, this.#settle)
         }
       } while (this.#wasAskedAgain())
     } finally {
@@ -81,6 +126,14 @@ export class Dispatcher {
     return wasAsked
   }
 
+  readonly #settle: Settle = (run, verdicts, nowMs) => {
+    if (this.#limited.size > 0) {
+      // What never ran was no attempt: the rate gets it back, before it may be handed out again.
+      this.#limited.get(run.actor.actor.name)?.giveBack(run.invocations.length - attemptsIn(verdicts))
+    }
+    run.actor.settle(run, verdicts, nowMs)
+  }
+
   #takeBatch(): DispatchedRun[] {
     const batch: DispatchedRun[] = []
     const maxRecords = this.#batchSize()
@@ -89,13 +142,16 @@ export class Dispatcher {
     let bytes = 0
     /** How many actors in a row had nothing to give for want of room: after all of them the batch is what it is. */
     let withoutRoom = 0
-    const limited = new Map<string, number>()
+    /** By actor, of those that have a limit: the executor does not know of them yet. */
+    const taken = new Map<string, number>()
     while (withoutRoom < this.#line.length && records < maxRecords && bytes < maxBatchBytes) {
       const actor = this.#line[0]!
       const { name } = actor.actor
       let room = this.#executor.roomOf(actor.actor)
-      if (room !== Number.POSITIVE_INFINITY) {
-        room -= limited.get(name) ?? 0
+      const allowance = this.#limited.size === 0 ? undefined : this.#limited.get(name)
+      if (room !== Number.POSITIVE_INFINITY || allowance !== undefined) {
+        room -= taken.get(name) ?? 0
+        if (allowance !== undefined && room > 0) room = Math.min(room, allowance.room)
         if (room <= 0) {
           const before = this.#line.length
           this.#nextInLine()
@@ -116,7 +172,8 @@ export class Dispatcher {
       }
       batch.push({ actor, lane: run.lane, invocations: run.invocations })
       records += run.invocations.length
-      if (room !== Number.POSITIVE_INFINITY) limited.set(name, (limited.get(name) ?? 0) + run.invocations.length)
+      if (room !== Number.POSITIVE_INFINITY) taken.set(name, (taken.get(name) ?? 0) + run.invocations.length)
+      allowance?.take(run.invocations.length)
       for (const invocation of run.invocations) bytes += invocation.bytes
       this.#nextInLine()
       if (isAlone) break
@@ -147,6 +204,8 @@ export class Dispatcher {
   }
 }
 
-const settle: Settle = (run, verdicts, nowMs) => {
-  run.actor.settle(run, verdicts, nowMs)
+/** Verdicts on attempts: what has one that says it never ran comes last. */
+function attemptsIn(verdicts: readonly Verdict[]): number {
+  const at = verdicts.findIndex(({ type }) => type === 'unrun')
+  return at < 0 ? verdicts.length : at
 }

@@ -31,4 +31,6 @@ export interface Executor {
   execute(batch: readonly DispatchedRun[], settle: Settle): void
   /** Set by the dispatcher. */
   onRoom: () => void
+  /** Set by the dispatcher: what this actor's handler calls has asked, at the record of this id, to slow down. */
+  onThrottle: (actor: string, forMs: number, id: string) => void
 }

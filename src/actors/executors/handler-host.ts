@@ -6,6 +6,8 @@ import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
+import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
+import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
@@ -33,6 +35,7 @@ const MAX_TURN_MS = 5
 export class HandlerHost {
   readonly manifests: readonly HandlerManifest[]
   readonly #dispatchers: ReadonlyMap<string, Dispatcher>
+  readonly #limits: ReadonlyMap<string, AdaptiveLimit>
   readonly #runners: readonly HandlerRunner[]
   readonly #pool: WorkerPool | null
   readonly #log: Log
@@ -40,12 +43,14 @@ export class HandlerHost {
   private constructor(
     manifests: readonly HandlerManifest[],
     dispatchers: ReadonlyMap<string, Dispatcher>,
+    limits: ReadonlyMap<string, AdaptiveLimit>,
     runners: readonly HandlerRunner[],
     pool: WorkerPool | null,
     log: Log,
   ) {
     this.manifests = manifests
     this.#dispatchers = dispatchers
+    this.#limits = limits
     this.#runners = runners
     this.#pool = pool
     this.#log = log
@@ -59,20 +64,28 @@ export class HandlerHost {
     const manifests: HandlerManifest[] = []
     const dispatchers = new Map<string, Dispatcher>()
     const runners: HandlerRunner[] = []
+    const limits = new Map<string, AdaptiveLimit>()
+    for (const { concurrency, name } of app.actors) {
+      const stats = options.stats.actor(name)
+      if (typeof concurrency === 'number') stats.concurrencyLimit = concurrency
+      else limits.set(name, new AdaptiveLimit(concurrency, options.clock, stats))
+    }
     let pool: WorkerPool | null = null
     try {
       for (const actor of app.actors.filter((candidate) => candidate.runOn === 'main')) {
         const { runner, manifest } = await openOnMain(actor, options, shared)
         runners.push(runner)
         manifests.push(manifest)
+        const limit = limits.get(actor.name)
         const executor = new InlineExecutor({
           runners: new Map([[actor.name, runner]]),
           stats: new Map<string, ActorStats>([[actor.name, options.stats.actor(actor.name)]]),
           clock: options.clock,
-          concurrency: actor.concurrency,
+          concurrency: mostAtOnce(actor),
+          ...(limit === undefined ? {} : { limit }),
           maxTurnMs: MAX_TURN_MS,
         })
-        dispatchers.set(actor.name, new Dispatcher(executor))
+        dispatchers.set(actor.name, new Dispatcher(executor, [allowanceOf(actor, options)]))
       }
       const onThreads = app.actors.filter((candidate) => candidate.runOn === 'threads')
       if (onThreads.length > 0) {
@@ -81,12 +94,13 @@ export class HandlerHost {
           handlers: onThreads.map((actor) => ({
             actor: actor.name,
             url: moduleUrl(actor),
-            concurrency: actor.concurrency,
+            concurrency: mostAtOnce(actor),
             handlerTimeoutMs: actor.handlerTimeoutMs,
             idHeader: actor.idHeader,
             failedRecords: actor.failedRecords,
           })),
           shared,
+          limits,
           clock: options.clock,
           lookout: options.lookout,
           log: options.log,
@@ -96,14 +110,17 @@ export class HandlerHost {
         })
         pool = started.pool
         manifests.push(...started.manifests)
-        const dispatcher = new Dispatcher(pool)
+        const dispatcher = new Dispatcher(
+          pool,
+          onThreads.map((actor) => allowanceOf(actor, options)),
+        )
         for (const actor of onThreads) dispatchers.set(actor.name, dispatcher)
       }
     } catch (error) {
       await closeAll(runners, options.log)
       throw error
     }
-    return new HandlerHost(manifests, dispatchers, runners, pool, options.log)
+    return new HandlerHost(manifests, dispatchers, limits, runners, pool, options.log)
   }
 
   get dispatchers(): readonly Dispatcher[] {
@@ -116,11 +133,21 @@ export class HandlerHost {
     return dispatcher
   }
 
+  /** How many of its records may be in progress, where that follows its latency. */
+  limitOf(actor: ResolvedActor): AdaptiveLimit | undefined {
+    return this.#limits.get(actor.name)
+  }
+
   /** Ends threads and tears down what handlers on main have set up. */
   async close(): Promise<void> {
+    for (const dispatcher of this.dispatchers) dispatcher.close()
     await this.#pool?.destroy()
     await closeAll(this.#runners, this.#log)
   }
+}
+
+function allowanceOf(actor: ResolvedActor, { clock, log, stats }: HandlerHostOptions): Allowance {
+  return new Allowance({ actor, clock, log, stats: stats.actor(actor.name) })
 }
 
 interface OpenedHandler {

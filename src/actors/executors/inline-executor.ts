@@ -9,19 +9,22 @@
 import type { Clock } from '../../clock.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import type { ActorStats } from '../../metrics/stats.ts'
+import type { AdaptiveLimit } from './adaptive-limit.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
 import type { Invocation } from '../invocation.ts'
 import { TurnWatch } from './turn-watch.ts'
-import { endsRun, type Verdict } from '../handlers/verdict.ts'
+import { endsRun, mayGoWellLater, type Verdict } from '../handlers/verdict.ts'
 
 export interface InlineExecutorOptions {
   /** The runner of an actor, by its name. */
   readonly runners: ReadonlyMap<string, HandlerRunner>
   readonly stats: ReadonlyMap<string, ActorStats>
   readonly clock: Clock
-  /** Records that may be in progress at once. */
+  /** Records that may be in progress at once, at most. */
   readonly concurrency: number
+  /** How many of them may be now, where that follows the latency of the handler. */
+  readonly limit?: AdaptiveLimit
   /** How long synchronous handlers may hold the event loop. */
   readonly maxTurnMs: number
 }
@@ -49,6 +52,7 @@ interface EndedRun {
 export class InlineExecutor implements Executor {
   readonly maxBatchBytes: number = Number.MAX_SAFE_INTEGER
   onRoom: () => void = () => undefined
+  onThrottle: Executor['onThrottle'] = () => undefined
   readonly #options: InlineExecutorOptions
   readonly #places = new Map<string, Place>()
   readonly #turns: TurnWatch
@@ -65,6 +69,9 @@ export class InlineExecutor implements Executor {
     this.#options = options
     this.#turns = new TurnWatch(options.clock)
     for (const [actor, runner] of options.runners) {
+      runner.onThrottle = (forMs, id) => {
+        this.onThrottle(actor, forMs, id)
+      }
       runner.onLeftOver = (change) => {
         this.#inProgress += change
         const stats = options.stats.get(actor)
@@ -79,11 +86,19 @@ export class InlineExecutor implements Executor {
   }
 
   get freeSlots(): number {
-    return !this.#isYielding && this.#inProgress < this.#options.concurrency ? 1 : 0
+    return !this.#isYielding && this.#inProgress < this.#concurrency ? 1 : 0
   }
 
   get maxBatchRecords(): number {
-    return Math.min(MAX_BATCH_RECORDS, this.#options.concurrency - this.#inProgress)
+    return Math.min(MAX_BATCH_RECORDS, this.#concurrency - this.#inProgress)
+  }
+
+  /** What does not wait is in progress one at a time: there is nothing to find out. */
+  get #concurrency(): number {
+    const { concurrency, limit } = this.#options
+    if (limit === undefined) return concurrency
+    for (const { isAsynchronous } of this.#places.values()) if (isAsynchronous === false) return concurrency
+    return limit.current
   }
 
   /** One by one while the handler may be asynchronous: its outputs should not wait for the next record of the lane. */
@@ -202,6 +217,11 @@ export class InlineExecutor implements Executor {
       const nowMs = clock.now()
       place.stats?.cost.notePromise(heldMs, hasWaited())
       place.stats?.handlerSeconds.observe((nowMs - startedAtMs) / 1000)
+      this.#options.limit?.note({
+        elapsedMs: nowMs - startedAtMs,
+        inProgress: this.#inProgress,
+        hasFailed: mayGoWellLater(verdict),
+      })
       this.#end(run, [...before, verdict], settle, nowMs)
       this.onRoom()
     })

@@ -51,6 +51,8 @@ const WARNING_INTERVAL_MS = 60_000
 export class HandlerRunner {
   /** Set by whoever counts what is in progress: one more call was given up and still runs (1), or one of those has ended (-1). */
   onLeftOver: (change: 1 | -1) => void = () => undefined
+  /** Set by whoever hands out records: what the handler calls has asked to slow down, at the record of this id. */
+  onThrottle: (forMs: number, id: string) => void = () => undefined
   #leftOverCalls = 0
   /** Each ends the wait for a call that is overdue. */
   readonly #overdue = new Set<() => void>()
@@ -105,7 +107,7 @@ export class HandlerRunner {
    * some, know the record by `index`.
    */
   run(record: SourceRecord, attempt: number, notes?: OverdueNotes, index = 0): Verdict | Promise<Verdict> {
-    const context = new RecordContext(record, attempt, this.#setup, this.#options.log)
+    const context = new RecordContext(record, attempt, this.#setup, this.#options.log, this)
     try {
       const value = this.#decode(record)
       const outcome = this.#options.handler.handle(value, context)
@@ -322,13 +324,31 @@ class RecordContext implements HandlerContext<unknown> {
   readonly attempt: number
   readonly setup: unknown
   readonly log: Log
+  readonly #runner: Pick<HandlerRunner, 'onThrottle'>
   #controller: AbortController | null = null
 
-  constructor(record: SourceRecord, attempt: number, setup: unknown, log: Log) {
+  constructor(
+    record: SourceRecord,
+    attempt: number,
+    setup: unknown,
+    log: Log,
+    runner: Pick<HandlerRunner, 'onThrottle'>,
+  ) {
     this.record = record
     this.attempt = attempt
     this.setup = setup
     this.log = log
+    this.#runner = runner
+  }
+
+  /** A function of its own, so that a handler may take it out of its context. */
+  get throttle(): (forMs: number) => void {
+    return (forMs) => {
+      if (typeof forMs !== 'number' || !(forMs >= 0)) {
+        throw new TypeError(`throttle(forMs) takes milliseconds, 0 or more, and got ${String(forMs)}`)
+      }
+      this.#runner.onThrottle(forMs, this.id)
+    }
   }
 
   get id(): string {

@@ -89,6 +89,8 @@ export interface HandlerContext<Setup> {
   /** Aborted when nobody waits for the outcome any more (time-out, lost partition, stop). */
   readonly signal: AbortSignal
   readonly log: Log
+  /** What it calls says "slow down": nothing more of the actor is handed out for so long (an hour at most); what runs goes on. */
+  readonly throttle: (forMs: number) => void
 }
 
 export interface SetupContext {

@@ -31,6 +31,11 @@ export function finalFailure(policy: FailedRecords, error: WireError): FinalFail
   return { type: policy === 'skip' ? 'skip-failed' : policy, error }
 }
 
+/** The attempt failed, and another one may go well. */
+export function mayGoWellLater({ type }: Verdict): boolean {
+  return type === 'retry' || type === 'failed'
+}
+
 /** After these the lane waits or ends, so what comes after it in its run goes back unrun. */
 export function endsRun(verdict: Verdict): boolean {
   switch (verdict.type) {

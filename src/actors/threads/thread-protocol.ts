@@ -77,7 +77,14 @@ export interface FailedReply {
 }
 
 export type ThreadNotice =
-  LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice | LeftOverNotice | MemoryNotice
+  | LoadingNotice
+  | ReadyNotice
+  | FailedNotice
+  | LogNotice
+  | OutcomesNotice
+  | LeftOverNotice
+  | ThrottleNotice
+  | MemoryNotice
 
 /** A call was given up and goes on (1), which is told before its outcome; or one of those has ended (-1). */
 export interface LeftOverNotice {
@@ -86,6 +93,15 @@ export interface LeftOverNotice {
   readonly actor: string
   readonly handler: string
   readonly change: 1 | -1
+}
+
+/** What a handler calls has asked, at the record of this id, to slow down. */
+export interface ThrottleNotice {
+  readonly type: 'throttle'
+  readonly threadId: number
+  readonly actor: string
+  readonly forMs: number
+  readonly id: string
 }
 
 /** What the thread holds: V8's heap, and Buffers outside of it. */

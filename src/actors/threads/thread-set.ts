@@ -25,6 +25,7 @@ import type {
   FailedReply,
   HandlerModule,
   LeftOverNotice,
+  ThrottleNotice,
   OutcomesNotice,
   ReplyMessage,
   ThreadNotice,
@@ -59,6 +60,8 @@ export interface ThreadSetOptions {
   readonly onChanged: () => void
   /** Some of what a thread did not know at its reply. */
   readonly onOutcomes: (notice: OutcomesNotice) => void
+  /** What a handler calls has asked to slow down. */
+  readonly onThrottle: (notice: ThrottleNotice) => void
   /** A thread has ended, whether it had something to do or not. */
   readonly onEnded: (thread: PoolThread) => void
   /** After the start: there are too few threads, and there will be no more. */
@@ -235,6 +238,10 @@ export class ThreadSet {
     }
     if (notice.type === 'outcomes') {
       this.#options.onOutcomes(notice)
+      return
+    }
+    if (notice.type === 'throttle') {
+      this.#options.onThrottle(notice)
       return
     }
     const thread = this.#roster.find(notice.threadId)

@@ -18,6 +18,7 @@ import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
 import { findCulprit } from './blame.ts'
+import type { AdaptiveLimit } from '../executors/adaptive-limit.ts'
 import type { DispatchedRun, Executor, Settle } from '../executors/executor.ts'
 import { idOf, type Invocation } from '../invocation.ts'
 import { ProgressBoard, isAtHandler, recordEnded } from './progress-board.ts'
@@ -34,7 +35,7 @@ import {
 import type { PoolThread } from './thread-roster.ts'
 import { ThreadSet, type ThreadSetOptions } from './thread-set.ts'
 import { TurnLimit } from '../executors/turn-limit.ts'
-import type { Verdict } from '../handlers/verdict.ts'
+import { mayGoWellLater, type Verdict } from '../handlers/verdict.ts'
 import { WakeEstimate } from './wake-estimate.ts'
 import { Watchdog, type WatchedBatch } from './watchdog.ts'
 
@@ -48,6 +49,8 @@ export interface WorkerPoolOptions extends Pick<
   readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
+  /** How many records of these actors may be in progress now, where that follows the latency of their handlers. */
+  readonly limits?: ReadonlyMap<string, AdaptiveLimit>
   /** The running pool can do nothing more, and why. Called once at most; nothing is in flight then. */
   readonly onFatal: (error: Error) => void
   /** When a thread is taken for held: a test need not wait for as long as a busy machine must. */
@@ -102,6 +105,7 @@ interface RunInFlight {
 interface PoolActor {
   readonly stats: ActorStats
   readonly concurrency: number
+  readonly limit: AdaptiveLimit | undefined
   /** Whether its handler returns promises: known by the first reply, and for good once it was seen to. */
   kind: 'unknown' | 'synchronous' | 'asynchronous'
   /** Records at threads whose outcome is not known. */
@@ -110,6 +114,7 @@ interface PoolActor {
 
 export class WorkerPool implements Executor {
   onRoom: () => void = () => undefined
+  onThrottle: Executor['onThrottle'] = () => undefined
   readonly #options: WorkerPoolOptions
   readonly #board: ProgressBoard
   readonly #threads: ThreadSet
@@ -133,7 +138,8 @@ export class WorkerPool implements Executor {
     const { threads, handlers, stats, watch: { graceMs } = WATCH } = options
     let waiting = 0
     for (const { actor, concurrency } of handlers) {
-      this.#actors.set(actor, { stats: stats.actor(actor), concurrency, kind: 'unknown', records: 0 })
+      const limit = options.limits?.get(actor)
+      this.#actors.set(actor, { stats: stats.actor(actor), concurrency, limit, kind: 'unknown', records: 0 })
       waiting += concurrency
     }
     const rows = Math.min(waiting, Math.floor(MAX_WAITING_BOARD_BYTES / threads.maxBatchRecords))
@@ -155,6 +161,9 @@ export class WorkerPool implements Executor {
       },
       onOutcomes: (notice) => {
         this.#noteOutcomes(notice)
+      },
+      onThrottle: ({ actor, forMs, id }) => {
+        this.onThrottle(actor, forMs, id)
       },
       onEnded: (thread) => {
         this.#giveBack(thread)
@@ -224,7 +233,7 @@ export class WorkerPool implements Executor {
   roomOf({ name }: ResolvedActor): number {
     const at = this.#actors.get(name)
     if (at === undefined || at.kind === 'synchronous') return Number.POSITIVE_INFINITY
-    return Math.max(0, at.concurrency - at.records - at.stats.leftOverCalls)
+    return Math.max(0, (at.limit?.current ?? at.concurrency) - at.records - at.stats.leftOverCalls)
   }
 
   execute(runs: readonly DispatchedRun[], settle: Settle): void {
@@ -348,8 +357,11 @@ export class WorkerPool implements Executor {
   }
 
   #settle(batch: BatchInFlight, index: number, { verdicts, elapsedMs, promise }: PackedVerdicts): void {
-    const { stats } = batch.runs[index]!.actor
-    if (promise !== null) stats.cost.notePromise(promise.heldMs, promise.hasWaited)
+    const { limit, records, stats } = batch.runs[index]!.actor
+    if (promise !== null) {
+      stats.cost.notePromise(promise.heldMs, promise.hasWaited)
+      limit?.note({ elapsedMs, inProgress: records, hasFailed: verdicts.some(mayGoWellLater) })
+    }
     const count = verdicts.length
     stats.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
     this.#end(batch, index, verdicts)

@@ -75,6 +75,9 @@ async function load(): Promise<void> {
       const handler = await loadHandler(module.url)
       const { actor, concurrency } = module
       const runner = await openRunner(module, handler)
+      runner.onThrottle = (forMs, id) => {
+        notify({ type: 'throttle', threadId, actor, forMs, id })
+      }
       runner.onLeftOver = (change) => {
         notify({ type: 'left-over', threadId, actor, handler: runner.name, change })
       }

@@ -56,6 +56,7 @@ function judge(sample: ActorSample, context: ConstraintContext): Constraint {
   const held = sumOf(open)
   return (
     sinkAway(sample, held) ??
+    heldBack(sample, held) ??
     (isFull(sample) && held.ready > 0 ? fullExecutor(sample, held, context) : null) ??
     intakeStopped(sample, open, context) ??
     openIntake(sample, open, held, context) ??
@@ -80,12 +81,32 @@ function sinkAway({ sinks }: ActorSample, { atSinks }: Held): Constraint | null 
   return { by: 'sink', subject: away.name, why }
 }
 
+/** By what the service or the user has said: nothing else would do more. */
+function heldBack({ heldBack: reason }: ActorSample, { ready, waiting }: Held): Constraint | null {
+  if (reason === null) return null
+  if (reason.type === 'throttle') {
+    const { by, forMs, sinceMs } = reason.throttle
+    if (ready + waiting === 0) return null
+    const why = `what the handler calls has asked to slow down, for ${seconds(sinceMs)} now, last at record ${by}; it goes on in ${seconds(forMs)}, and ${many(ready + waiting, 'record')} wait for it`
+    return { by: 'throttled', subject: null, why }
+  }
+  if (ready === 0) return null
+  const why = `held back by rate: ${reason.perSecond}/s, ${many(ready, 'record')} ready: raise rate.perSecond, if what the handler calls can take more`
+  return { by: 'rate', subject: 'rate.perSecond', why }
+}
+
 function isFull(sample: ActorSample): boolean {
   return sample.isFull || sample.isAtConcurrency
 }
 
 function fullExecutor(sample: ActorSample, held: Held, { actor, threads }: ConstraintContext): Constraint {
   const ready = held.ready === 0 ? 'reading waits for them' : `${many(held.ready, 'record')} are ready and wait`
+  if (sample.isAtConcurrency && sample.adaptive !== null) {
+    const { max, why } = sample.adaptive
+    const more = held.atHandler < max ? 'more would only queue there' : 'raise concurrency.max'
+    const text = `${held.atHandler} records are in progress, as many as what the handler calls takes (${why}), and ${ready}: ${more}`
+    return { by: 'limit', subject: 'concurrency', why: text }
+  }
   if (sample.isAtConcurrency) {
     const why = `${held.atHandler} records are in progress, as many as concurrency allows, and ${ready}: raise it, if what the handler calls can take more`
     return { by: 'limit', subject: 'concurrency', why }
@@ -263,6 +284,10 @@ function nameOf({ partition, topic }: PartitionLoad): string {
 
 function many(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? '' : 's'}`
+}
+
+function seconds(ms: number): string {
+  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`
 }
 
 function percent(share: number): string {

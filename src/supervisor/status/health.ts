@@ -5,7 +5,7 @@
  *
  * Stalled is not idle: idle has nothing to do. Nor is it what waits for something that is known: a
  * sink that is away (/readyz says so), the next attempt of a record, an operator's word on a parked
- * one, the user who has paused the partition.
+ * one, the user who has paused the partition, its rate, a service that has asked to slow down.
  */
 import type { PartitionActor } from '../../actors/partition-actor.ts'
 import type { EngineView } from './status.ts'
@@ -45,17 +45,17 @@ export function describeHealth(view: EngineView): Health {
 
 /** Nobody can end what ignores its signal, but a restart does. */
 function describeLeftOvers({ app, stats }: EngineView): string[] {
-  return app.actors.flatMap(({ concurrency, name }) => {
-    const { leftOverCalls, leftOverHandler } = stats.actor(name)
-    if (leftOverCalls < concurrency) return []
+  return app.actors.flatMap(({ name }) => {
+    const { concurrencyLimit: concurrency, leftOverCalls, leftOverHandler } = stats.actor(name)
+    if (concurrency === null || leftOverCalls < concurrency) return []
     const which = `${leftOverCalls} calls of handler ${leftOverHandler ?? name} that were given up and do not end`
     return [`actor ${name} can do nothing: ${which} take all its places (concurrency ${concurrency})`]
   })
 }
 
-/** Records in flight, and no attempt ends: neither a retry, nor a sink that is away, nor a parked record explains it. */
-function describeStuckWork(actor: PartitionActor, { seenSince, troubles }: EngineView): string[] {
-  const silentMs = seenSince(actor.progressAtMs)
+/** Records in flight, and no attempt ends: neither a retry, nor a sink that is away, nor a parked record, nor a rate or a throttle explains it. */
+function describeStuckWork(actor: PartitionActor, { heldBackAtMs, seenSince, troubles }: EngineView): string[] {
+  const silentMs = seenSince(Math.max(actor.progressAtMs, heldBackAtMs(actor.actor) ?? 0))
   const canGoOn = actor.hasWorkAtHandler || (actor.hasWorkAtSinks && troubles.length === 0)
   if (actor.halt !== null || !canGoOn || silentMs <= MAX_SILENCE_MS + 2 * actor.actor.handlerTimeoutMs) return []
   return [`${actor.id} has ${actor.heldRecords} records in flight and finished none for ${seconds(silentMs)}`]

@@ -2,6 +2,8 @@
  * Looks once a second at what every actor is at, and keeps the last seconds: from them /status and the metrics say what
  * a record costs and what keeps the actor from doing more.
  */
+import type { AdaptiveLimit, AdaptiveStatus } from '../../actors/executors/adaptive-limit.ts'
+import type { ThrottleStatus } from '../../actors/executors/allowance.ts'
 import type { Dispatcher } from '../../actors/executors/dispatcher.ts'
 import type { Clock } from '../../clock.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
@@ -24,6 +26,7 @@ export interface LoadWatchOptions {
   readonly stats: EngineStats
   readonly sinksOf: (actor: ResolvedActor) => readonly string[]
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
+  readonly limitOf: (actor: ResolvedActor) => AdaptiveLimit | undefined
   readonly view: () => Omit<LoadView, 'loopBusy'>
   /** Share of the time since it was asked last that the main thread was busy. */
   readonly loopBusy: () => number
@@ -41,6 +44,10 @@ export interface ActorStatus {
   /** Attempts whose handler ignored its abort signal, since the start; and the calls of those that have not ended. */
   readonly attemptsGivenUp: number
   readonly leftOverCalls: number
+  /** How many of its records may be in progress at once now, and what that follows where it is adaptive. */
+  readonly concurrency: { readonly limit: number | null; readonly adaptive: AdaptiveStatus | null }
+  /** What its handler calls has asked to slow down, so nothing more is handed out. null: it has not. */
+  readonly throttled: ThrottleStatus | null
 }
 
 const INTERVAL_MS = 1_000
@@ -84,10 +91,11 @@ export class LoadWatch {
   }
 
   describe(): ActorStatus[] {
+    const { dispatcherOf, limitOf } = this.#options
     return this.#watched.map((watched) => {
       const { actor, cost } = watched
       const elsewhere = cost.crossing === null ? this.#crossingElsewhere() : null
-      const { attemptsGivenUp, leftOverCalls } = this.#options.stats.actor(actor.name)
+      const { attemptsGivenUp, concurrencyLimit, leftOverCalls } = this.#options.stats.actor(actor.name)
       return {
         name: actor.name,
         runOn: actor.runOn,
@@ -96,17 +104,26 @@ export class LoadWatch {
         constraint: this.#constraintOf(watched),
         attemptsGivenUp,
         leftOverCalls,
+        concurrency: { limit: concurrencyLimit, adaptive: limitOf(actor)?.describe() ?? null },
+        throttled: dispatcherOf(actor).throttleOf(actor),
       }
     })
   }
 
   #look(): void {
-    const { dispatcherOf, loopBusy, stats } = this.#options
+    const { dispatcherOf, limitOf, loopBusy, stats } = this.#options
     const view: LoadView = { ...this.#options.view(), loopBusy: loopBusy() }
     for (const watched of this.#watched) {
       const { actor, samples, sinks, sums } = watched
       const numbers = stats.actor(actor.name)
-      samples.push(sampleActor(actor, sinks, dispatcherOf(actor), view))
+      samples.push(
+        sampleActor(
+          actor,
+          sinks,
+          { adaptive: limitOf(actor)?.describe() ?? null, dispatcher: dispatcherOf(actor) },
+          view,
+        ),
+      )
       sums.push(sumsOf(numbers))
       if (samples.length > SAMPLES) samples.shift()
       if (sums.length > SAMPLES + 1) sums.shift()

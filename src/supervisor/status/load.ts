@@ -3,6 +3,8 @@
  * without an engine. Taken now and then over all that it owns, never for a record.
  */
 import type { HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
+import type { AdaptiveStatus } from '../../actors/executors/adaptive-limit.ts'
+import type { HeldBack } from '../../actors/executors/allowance.ts'
 import type { Dispatcher } from '../../actors/executors/dispatcher.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
 import type { ActorLoad, IntakeStop, LargestLane } from '../../actors/actor-load.ts'
@@ -37,6 +39,10 @@ export interface ActorSample {
   readonly isFull: boolean
   /** As many of its records are in progress as its `concurrency` allows. */
   readonly isAtConcurrency: boolean
+  /** Nothing of it is handed out now, by its rate or a throttle. null: there is no such reason. */
+  readonly heldBack: HeldBack | null
+  /** What its limit follows, where its concurrency is adaptive. */
+  readonly adaptive: AdaptiveStatus | null
   /** Read and not finished, over all actors. */
   readonly recordsInFlight: number
   readonly bytesInFlight: number
@@ -58,23 +64,32 @@ export interface LoadView {
   readonly stats: EngineStats
 }
 
+/** What decides how fast an actor may go. */
+export interface ActorPace {
+  readonly dispatcher: Dispatcher
+  readonly adaptive: AdaptiveStatus | null
+}
+
 export function sampleActor(
   actor: ResolvedActor,
   sinks: readonly string[],
-  dispatcher: Dispatcher,
+  { adaptive, dispatcher }: ActorPace,
   view: LoadView,
 ): ActorSample {
   const { bytesInFlight, loopBusy, nowMs, recordsInFlight, stats, troubles } = view
   const partitions = view.actors
     .filter((owner) => owner.actor.name === actor.name)
     .map((owner) => samplePartition(owner, view))
+  const limit = stats.actor(actor.name).concurrencyLimit ?? Number.POSITIVE_INFINITY
   const atHandlers = partitions.reduce((sum, { atHandler }) => sum + atHandler, 0)
   return {
     atMs: nowMs,
     partitions,
     isFull: dispatcher.isFull,
     // On main all that are at a handler are in progress; a thread gets more at once of those that do not wait.
-    isAtConcurrency: dispatcher.isAtLimitOf(actor) || (actor.runOn === 'main' && atHandlers >= actor.concurrency),
+    isAtConcurrency: dispatcher.isAtLimitOf(actor) || (actor.runOn === 'main' && atHandlers >= limit),
+    heldBack: dispatcher.heldBack(actor),
+    adaptive,
     recordsInFlight,
     bytesInFlight,
     sinks: sinks.map((name) => ({

@@ -3,7 +3,7 @@ import type { WaitingKeys } from '../../actors/key-brake.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
 import type { IntakeStop } from '../../actors/actor-load.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
-import type { ResolvedApp } from '../../options/options.ts'
+import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
 import { findBlockingRecord, type BlockingRecord, type SinkTrouble } from './blocking-record.ts'
@@ -14,6 +14,8 @@ export interface EngineView {
   readonly startedAtMs: number
   /** How much of the time since then this process has seen, who may have stood still. */
   readonly seenSince: (atMs: number) => number
+  /** Clock time when nothing of the actor was handed out last, by its rate or a throttle: now, while it is so. null: it never was. */
+  readonly heldBackAtMs: (actor: ResolvedActor) => number | null
   readonly state: 'starting' | 'running' | 'stopping' | 'ended'
   readonly isRestarting: boolean
   /** Clock time of the last poll that came back; null before the first membership. */

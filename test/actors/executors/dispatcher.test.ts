@@ -15,6 +15,7 @@ class HeldExecutor implements Executor {
   maxRun: number = Number.MAX_SAFE_INTEGER
   enough = { records: Number.POSITIVE_INFINITY, lanes: 0 }
   onRoom: () => void = () => undefined
+  onThrottle: Executor['onThrottle'] = () => undefined
   /** By actor; the others have no limit. */
   readonly rooms = new Map<string, number>()
   readonly batches: (readonly DispatchedRun[])[] = []

@@ -175,6 +175,9 @@ export class SimulatedThread extends EventEmitter {
         log: silentLog,
         clock: this.#lookout,
       })
+      runner.onThrottle = (forMs, id) => {
+        this.#notify({ type: 'throttle', threadId: this.threadId, actor, forMs, id })
+      }
       runner.onLeftOver = (change) => {
         this.#notify({ type: 'left-over', threadId: this.threadId, actor, handler: runner.name, change })
       }

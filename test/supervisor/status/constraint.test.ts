@@ -33,6 +33,8 @@ function sample({ partitions = [{}], ...changes }: Changes = {}): ActorSample {
     atMs: 0,
     isFull: false,
     isAtConcurrency: false,
+    heldBack: null,
+    adaptive: null,
     recordsInFlight: loads.reduce((sum, { held }) => sum + held, 0),
     bytesInFlight: 0,
     sinks: [],

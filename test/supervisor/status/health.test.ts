@@ -22,6 +22,7 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     nowMs: clock.now(),
     startedAtMs: 0,
     seenSince: (atMs) => clock.now() - atMs,
+    heldBackAtMs: () => null,
     state: 'running',
     isRestarting: false,
     lastPollAtMs: clock.now(),
