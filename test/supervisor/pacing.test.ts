@@ -55,7 +55,7 @@ async function world(actor: Partial<ActorDefinition>, handle: Handle = () => don
     handle(value, context) {
       const atMs = clock.now() - startMs
       calls.push({ value, attempt: context.attempt, atMs })
-      return handle(value, context as HandlerContext<unknown>, atMs)
+      return handle(value, context, atMs)
     },
   })
   const stats = new EngineStats(clock)
