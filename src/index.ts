@@ -8,7 +8,9 @@ import type { App, AppDefinition } from './app.ts'
 import { TroupeError } from './errors.ts'
 import type { StartOptions, Supervisor } from './supervisor/supervisor.ts'
 
-export { compose, deadLetter, defineHandler, done, retry, skip } from './actors/handlers/handler.ts'
+export { around } from './actors/handlers/around.ts'
+export type { Next, Wrapper } from './actors/handlers/around.ts'
+export { compose, deadLetter, defineHandler, done, isOutcome, retry, skip } from './actors/handlers/handler.ts'
 export type {
   DeadLetterOutcome,
   DoneOutcome,
@@ -28,10 +30,10 @@ export type { Decision, ParkedRecord } from './actors/parking-lot.ts'
 export type { SharedLoader } from './actors/handlers/shared-data.ts'
 export { defineApp } from './app.ts'
 export type { ActorDefinition, App, AppDefinition } from './app.ts'
-export { isTroupeError, RetryableError, TerminalError, TroupeError } from './errors.ts'
+export { isTroupeError, RetryableError, TerminalError, ThrottledError, TroupeError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
 export type { Log } from './log.ts'
-export type { Order, ResolvedActor, ResolvedApp, RunOn } from './options/options.ts'
+export type { AdaptiveConcurrency, Order, ResolvedActor, ResolvedApp, RunOn } from './options/options.ts'
 export type { OptionSources } from './options/resolve.ts'
 export type { WriteResult } from './streams/broker-port.ts'
 export { bytes, json, text } from './streams/flows/codec.ts'

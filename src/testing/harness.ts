@@ -45,6 +45,8 @@ export interface Harness<Value> {
   send(value: Value, options?: SendOptions): Promise<Outcome>
   /** The same for raw bytes. What does not decode is a dead letter, as in the engine. null is a tombstone. */
   sendBytes(bytes: Uint8Array | null, options?: SendOptions): Promise<Outcome>
+  /** For how many milliseconds the handler has asked to slow down, by `context.throttle`: each time, in order. */
+  readonly throttles: readonly number[]
   /** Runs the handler's teardown. */
   close(): Promise<void>
 }
@@ -72,6 +74,7 @@ const FIRST_TIMESTAMP_MS = Date.UTC(2026, 0, 1)
 class HandlerHarness<Value, Setup> implements Harness<Value> {
   readonly #handler: Handler<Value, Setup>
   readonly #options: HarnessOptions
+  readonly throttles: number[] = []
   readonly #calls = new WeakMap<SourceRecord, Call>()
   #runner: Promise<HandlerRunner> | null = null
   #nextOffset = 0
@@ -116,7 +119,7 @@ class HandlerHarness<Value, Setup> implements Harness<Value> {
     const { handlerTimeoutMs = 5_000, log = silentLog } = this.#options
     const shared = await loadShared(this.#options.shared ?? {})
     const handler = { ...this.#handler, handle: this.#watch } as unknown as Handler
-    return await HandlerRunner.open({
+    const runner = await HandlerRunner.open({
       handler,
       name: this.#handler.name ?? 'handler',
       handlerTimeoutMs,
@@ -125,6 +128,8 @@ class HandlerHarness<Value, Setup> implements Harness<Value> {
       clock: systemClock,
       shared,
     })
+    runner.onThrottle = (forMs) => this.throttles.push(forMs)
+    return runner
   }
 
   /** Calls the handler and notes what it said. Stays synchronous for a handler that is. */

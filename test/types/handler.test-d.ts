@@ -1,6 +1,7 @@
 /** The inference of a handler's input, set-up and outputs is API: users write no type of their own. */
 import { expectTypeOf, test } from 'vitest'
 import {
+  around,
   bytes,
   compose,
   deadLetter,
@@ -11,9 +12,11 @@ import {
   skip,
   table,
   text,
+  ThrottledError,
   topic,
   type Outcome,
   type Topic,
+  type Wrapper,
 } from '../../src/index.ts'
 import { createHarness } from '../../src/testing.ts'
 
@@ -118,6 +121,55 @@ test('compose hands each step what the one before returned', () => {
     },
   )
   expectTypeOf(handle).parameter(0).toEqualTypeOf<Click>()
+})
+
+test('around keeps the types of what it is around, with set-up', () => {
+  const timed =
+    <In, Out>(): Wrapper<In, Out> =>
+    (value, { log }, next) => {
+      log.info({}, 'called')
+      return next(value)
+    }
+  const checked: Wrapper<Click, string, { country: string }> = (value, { setup }, next) => {
+    expectTypeOf(setup.country).toEqualTypeOf<string>()
+    return value.user > 0 ? next(value) : skip()
+  }
+  defineHandler({
+    input: clicks,
+    setup: () => ({ country: 'IS' }),
+    handle: compose(
+      around((value: Click) => String(value.user), timed(), checked),
+      around((name: string) => {
+        expectTypeOf(name).toEqualTypeOf<string>()
+        return done()
+      }, timed()),
+    ),
+  })
+  const handle = around((value: Click) => (value.user > 0 ? done() : skip()), timed())
+  expectTypeOf(handle).returns.toEqualTypeOf<Outcome | Promise<Outcome>>()
+  const user = (value: Click): string => String(value.user)
+  const ofNumbers: Wrapper<number, string> = (value, _context, next) => next(value)
+  // @ts-expect-error -- a wrapper of another value
+  around(user, ofNumbers)
+  // @ts-expect-error -- says something that is neither a value of the step nor an outcome
+  around(user, () => 5)
+})
+
+test('a rate, adaptive concurrency and a throttle', () => {
+  const handler = new URL('file:///h.js')
+  defineApp({ actors: [{ handler, rate: { perSecond: 0.5 }, concurrency: { min: 1, max: 9, target: 'latency' } }] })
+  defineApp({ actors: [{ handler, rate: null, concurrency: 5 }] })
+  // @ts-expect-error -- no such target
+  defineApp({ actors: [{ handler, concurrency: { min: 1, max: 9, target: 'throughput' } }] })
+  defineHandler({
+    input: clicks,
+    handle(_value, { throttle }) {
+      expectTypeOf(throttle).parameter(0).toEqualTypeOf<number>()
+      throw new ThrottledError('429', { retryAfterMs: 1_000 })
+    },
+  })
+  // @ts-expect-error -- for how long?
+  new ThrottledError('429')
 })
 
 test('the harness sends what the handler takes', () => {
