@@ -5,6 +5,7 @@ import { expect, vi } from 'vitest'
 import { Lookout } from '../../src/lookout.ts'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
 import { mostAtOnce } from '../../src/actors/executors/adaptive-limit.ts'
+import { Allowance } from '../../src/actors/executors/allowance.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import { WorkerPool, type WorkerPoolOptions } from '../../src/actors/threads/worker-pool.ts'
 import { systemClock } from '../../src/clock.ts'
@@ -107,7 +108,8 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
 export async function startPool(url: string, settings: PoolSettings = {}) {
   const { options, actor, lines, fatal, stats } = poolOptions(url, settings)
   const { pool, manifests } = await WorkerPool.start(options)
-  const dispatcher = new Dispatcher(pool)
+  const allowance = new Allowance({ actor, clock: options.clock, log: options.log, stats: stats.actor(actor.name) })
+  const dispatcher = new Dispatcher(pool, [allowance])
   const delivery = new CollectingDelivery()
   const credit = new Credit({ maxRecords: 1_000_000, maxBytes: 1_000_000_000 })
   const actors: PartitionActor[] = []
@@ -155,6 +157,8 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
   }
   return {
     pool,
+    actor,
+    dispatcher,
     manifests,
     delivery,
     stats,

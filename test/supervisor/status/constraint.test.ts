@@ -117,6 +117,45 @@ describe('what runs the handler', () => {
     expect(found).toMatchObject({ by: 'limit', subject: 'concurrency', why: containing('raise it') })
   })
 
+  test('a rate, as against the room that there is', () => {
+    const heldBack = { type: 'rate', perSecond: 50 } as const
+    expect(bound({ partitions, heldBack })).toMatchObject({
+      by: 'rate',
+      subject: 'rate.perSecond',
+      why: containing('held back by rate: 50/s, 8000 records ready'),
+    })
+    // It is no constraint while nothing waits for it.
+    expect(bound({ partitions: [{ held: 40, atHandler: 40, unread: 0 }], heldBack })?.by).toBe('input')
+  })
+
+  test('a throttle, with the record that has told of it, for records that are ready or were refused', () => {
+    const throttle = { forMs: 12_000, by: 'clicks/0/7', sinceMs: 300_000 }
+    const heldBack = { type: 'throttle', throttle } as const
+    expect(bound({ partitions, heldBack, isFull: true })).toMatchObject({
+      by: 'throttled',
+      why: containing('for 300 s now, last at record clicks/0/7; it goes on in 12 s, and 8000 records wait for it'),
+    })
+    expect(bound({ partitions: [{ held: 1, waiting: 1 }], heldBack })?.by).toBe('throttled')
+    expect(bound({ heldBack })?.by).toBe('input')
+  })
+
+  test('adaptive concurrency, with what it follows and not "raise it" while it could go higher', () => {
+    const adaptive = {
+      min: 5,
+      max: 5_000,
+      target: 'latency',
+      idealLatencyMs: 10,
+      latencyMs: 14,
+      why: 'a call takes 14 ms',
+    } as const
+    const found = bound({ partitions, isAtConcurrency: true, adaptive })
+    expect(found).toMatchObject({ by: 'limit', subject: 'concurrency', why: containing('(a call takes 14 ms)') })
+    expect(found?.why).not.toContain('raise')
+    expect(bound({ partitions, isAtConcurrency: true, adaptive: { ...adaptive, max: 1_000 } })?.why).toContain(
+      'raise concurrency.max',
+    )
+  })
+
   test('main, when its handler holds it', () => {
     const working = [{ held: 9_000, ready: 9_000, unread: 41_000 }]
     expect(bound({ partitions: working, isFull: true, loopBusy: 0.99 }, onMain)).toMatchObject({ by: 'main' })

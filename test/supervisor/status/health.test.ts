@@ -55,6 +55,24 @@ test('a process that stood still for 60 s is not unhealthy for what it did not s
   expect(healthOf(made, { lastPollAtMs, seenSince })).toEqual(['the poll loop has not come round for 61 s'])
 })
 
+test('who was held back by a rate or a throttle did not stand still meanwhile, nor is one stalled right after it', async () => {
+  const made = makeActor()
+  made.actor.admit([sourceRecord(5)])
+  await made.clock.advance(3_600_000)
+  const lastPollAtMs = made.clock.now()
+  expect(healthOf(made, { lastPollAtMs })).not.toEqual([])
+  expect(healthOf(made, { lastPollAtMs, heldBackAtMs: () => made.clock.now() })).toEqual([])
+  // The attempt that comes then may take its time, and no more than that.
+  made.take()
+  const heldBackAtMs = (): number => lastPollAtMs
+  await made.clock.advance(61_000)
+  expect(healthOf(made, { lastPollAtMs: made.clock.now(), heldBackAtMs })).toEqual([])
+  await made.clock.advance(2_000)
+  expect(healthOf(made, { lastPollAtMs: made.clock.now(), heldBackAtMs })).toEqual([
+    'clicks/0 has 1 records in flight and finished none for 63 s',
+  ])
+})
+
 describe('the record that the position waits for', () => {
   const holderOf = ({ actor, clock }: Made, troubles: EngineView['troubles'] = []) =>
     findBlockingRecord(actor, inputOf(actor), clock.now(), troubles)
