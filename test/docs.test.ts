@@ -6,9 +6,9 @@ import { documents } from '../scripts/reference.ts'
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
 describe('README.md', () => {
-  const cut = [...read('README.md').matchAll(/<!-- from (\S+) -->\s+```ts\n([\s\S]*?)```/g)].map(
-    ([, file = '', code = '']) => ({ file, code }),
-  )
+  const cut = [
+    ...(read('README.md') + read('docs/pacing.md')).matchAll(/<!-- from (\S+) -->\s+```ts\n([\s\S]*?)```/g),
+  ].map(([, file = '', code = '']) => ({ file, code }))
 
   test('has examples at all', () => {
     expect(cut.length).toBeGreaterThanOrEqual(5)
