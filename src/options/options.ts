@@ -24,21 +24,16 @@ import {
   sinkMap,
   topicName,
   yesOrNo,
+  type AdaptiveConcurrency,
   type Rule,
 } from './rules.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
 
 // The shape the engine runs on: everything required, in base units.
 
+export type { AdaptiveConcurrency }
 export type RunOn = 'main' | 'threads'
 export type Order = 'partition' | 'key' | 'unordered'
-
-/** As many at once as what the handler calls takes without its latency growing, which is found out. */
-export interface AdaptiveConcurrency {
-  readonly min: number
-  readonly max: number
-  readonly target: 'latency'
-}
 
 export interface ResolvedActor {
   readonly name: string

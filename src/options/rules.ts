@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { isHandler, type Handler } from '../actors/handlers/handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
-import type { AdaptiveConcurrency } from './options.ts'
 
 export interface Rule<Value> {
   readonly text: string
@@ -37,6 +36,13 @@ export function count(what: string, range: Range = { min: 1 }): Rule<number> {
   return whole('<n>', `a whole number of ${what}`, range)
 }
 
+/** As many at once as what the handler calls takes without its latency growing, which is found out. */
+export interface AdaptiveConcurrency {
+  readonly min: number
+  readonly max: number
+  readonly target: 'latency'
+}
+
 /** Most records that somebody might want in progress at once: a larger number is a mistake. */
 const MAX_CONCURRENCY = 1_000_000
 
@@ -49,7 +55,8 @@ export function concurrency(): Rule<number | AdaptiveConcurrency> {
   return {
     text: `${fixed.text}, or { min, max, target: 'latency' } with min from 1 and max from min to ${MAX_CONCURRENCY}`,
     placeholder: fixed.placeholder,
-    schema: z.union([adaptive, fixed.schema]),
+    // One rule for the whole: its message says what each part may be.
+    schema: z.union([z.custom<AdaptiveConcurrency>((value) => adaptive.safeParse(value).success), fixed.schema]),
   }
 }
 

@@ -285,6 +285,10 @@ describe('relations', () => {
       keeps: { 'retry.backoffMs': 100, 'retry.maxBackoffMs': 100 },
       breaks: { 'retry.backoffMs': 101, 'retry.maxBackoffMs': 100 },
     },
+    'rate.burst rate.perSecond': {
+      keeps: { 'rate.burst': 5, 'rate.perSecond': 50 },
+      breaks: { 'rate.burst': 5 },
+    },
     'handler runOn': {
       keeps: { handler: module, runOn: 'threads' },
       breaks: { handler, runOn: 'threads' },
