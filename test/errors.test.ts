@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync } from 'node:fs'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import {
@@ -46,6 +47,20 @@ describe.each(Object.entries(errorTable))('%s', (code, row) => {
     expect(arrived.cause).toMatchObject({ name: 'TypeError', message: 'inner' })
     expect(arrived).toHaveProperty('retryable', row.retryable)
   })
+})
+
+/** Codes of Node.js and V8, which we only read. */
+const foreign = new Set(['ERR_WORKER_OUT_OF_MEMORY'])
+
+test.fails('every code that src gives anything stands in the table', () => {
+  const folder = new URL('../src/', import.meta.url)
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
+  const codes = files.flatMap((path) => {
+    const source = readFileSync(new URL(path, folder), 'utf8')
+    return [...source.matchAll(/(?:\bcode: |TroupeError\(\s*)'([A-Z_]+)'/g)].map(([, code]) => code!)
+  })
+  expect(codes.length).toBeGreaterThan(50)
+  expect(codes.filter((code) => !(code in errorTable) && !foreign.has(code))).toEqual([])
 })
 
 describe('across a thread', () => {

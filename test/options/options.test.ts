@@ -183,6 +183,16 @@ describe('each rule', () => {
   )
 })
 
+test.fails('the attempts of a record may be unlimited, from wherever it is said', () => {
+  const given = [
+    resolveOptions(actorWith('retry.attempts', 'unlimited')),
+    resolveOptions(smallest, { flags: { 'actors.*.retry.attempts': 'unlimited' } }),
+    resolveOptions(smallest, { env: { TROUPE_ACTORS_ENRICH_RETRY_ATTEMPTS: 'unlimited' } }),
+  ]
+  expect(given.map(({ actors }) => actors[0]!.retry.attempts)).toEqual(['unlimited', 'unlimited', 'unlimited'])
+  expect(describeOptions(given[0]!)).toMatch(/retry\.attempts +unlimited$/m)
+})
+
 describe('defaults', () => {
   test('a broker, a group and a handler are enough', () => {
     const app = resolveOptions(defineApp(smallest))
