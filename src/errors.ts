@@ -136,19 +136,19 @@ export const errorTable = {
   SINK_REFUSED: {
     meaning: 'A sink refused one output for good (not valid for the column, no such topic).',
     retryable: false,
-    action: 'The record is dead-lettered; correct the handler or the destination.',
+    action: 'The record has failed for good; correct the handler or the destination.',
   },
   RECORD_TOO_LARGE: {
     meaning:
       'A record is larger than its topic, or our own producer, takes. The message says which of them refused it.',
     retryable: false,
     action:
-      'The record is dead-lettered. Raise max.message.bytes of the topic, or set compression.codec or message.max.bytes in kafka.client.',
+      'The record has failed for good. Raise max.message.bytes of the topic, or set compression.codec or message.max.bytes in kafka.client.',
   },
   DECODE_FAILED: {
-    meaning: 'The bytes of a record are not what the codec expects.',
+    meaning: 'The bytes of a record are not what the codec expects; the cause says what is wrong in them.',
     retryable: false,
-    action: 'The record is dead-lettered with its raw bytes.',
+    action: 'Correct who writes the topic, or the codec. The record keeps its raw bytes.',
   },
   ENCODE_FAILED: {
     meaning: 'An output of a handler could not be encoded, or belongs to a destination the handler does not declare.',
@@ -161,20 +161,44 @@ export const errorTable = {
     action: 'Return done(), retry(), deadLetter() or skip().',
   },
   HANDLER_FAILED: {
-    meaning: 'A handler threw.',
+    meaning:
+      'A handler threw. For a record that failed for good: `onError` decided on that error, whatever attempts were left.',
     retryable: true,
-    action: 'The record is tried again, then dead-lettered.',
+    action:
+      'The record is tried again while attempts are left. Name, message, causes and own code of the error say more.',
+  },
+  TERMINAL_ERROR: {
+    meaning: 'A handler threw a TerminalError: no attempt would change it.',
+    retryable: false,
+    action: 'See its message; what becomes of the record says failedRecords of the actor.',
+  },
+  ATTEMPTS_EXHAUSTED: {
+    meaning:
+      'The last of `retry.attempts` has failed too. How many they were, and what the last one failed with, stands beside it.',
+    retryable: false,
+    action:
+      "Mend what that error names and give the record back to the topic. For a service that may be away for long: attempts 'unlimited'.",
+  },
+  DEAD_LETTER: {
+    meaning: 'The handler returned deadLetter(); its reason is the message.',
+    retryable: false,
+    action: 'Nothing, unless the reason surprises you.',
+  },
+  RETRY_ASKED: {
+    meaning: 'The handler returned retry(). It is an attempt that counts.',
+    retryable: true,
+    action: 'Nothing: the record is tried again while attempts are left.',
   },
   HANDLER_TIMEOUT: {
     meaning: 'A handler took longer than handlerTimeoutMs.',
     retryable: true,
     action:
-      'Raise handlerTimeoutMs, make the handler cheaper, or let it heed ctx.signal; the record is tried again, then dead-lettered.',
+      'Raise handlerTimeoutMs, make the handler cheaper, or let it heed ctx.signal; the record is tried again while attempts are left.',
   },
   THREAD_DIED: {
     meaning: 'The worker thread ended while it handled this record (exit, uncaught error, out of memory).',
     retryable: true,
-    action: 'The record is tried again, then dead-lettered; its batch mates go again at no cost.',
+    action: 'The record is tried again while attempts are left; its batch mates go again at no cost.',
   },
   NO_DEAD_LETTER_TOPIC: {
     meaning: 'A record failed for good and the actor has no dead-letter topic, so the actor stopped on it.',
@@ -260,7 +284,7 @@ export class TroupeError extends Error {
   }
 }
 
-/** Thrown by a handler: this failure will pass; try again, after `retryAfterMs` when given. */
+/** Thrown by a handler: this failure will pass; try again, after `retryAfterMs` when given, while attempts are left. */
 export class RetryableError extends Error {
   readonly retryAfterMs: number | undefined
 
@@ -275,7 +299,7 @@ export class RetryableError extends Error {
   }
 }
 
-/** Thrown by a handler: no attempt will change this; the record is dead-lettered at once. */
+/** Thrown by a handler: no attempt will change this; the record has failed for good. */
 export class TerminalError extends Error {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super(message, options)
@@ -326,6 +350,27 @@ export interface WireError {
   /** Own enumerable fields that can be cloned as JSON. */
   readonly fields?: Readonly<Record<string, unknown>>
   readonly cause?: WireError
+}
+
+/**
+ * What an error of an attempt counts as, in metrics and wherever codes are compared. Its own code only where it is of
+ * Troupe's making: what a handler throws may carry any.
+ */
+export function failureCode({ code, kind }: WireError): ErrorCode {
+  if (kind === 'troupe' && isErrorCode(code)) return code
+  return kind === 'terminal' ? 'TERMINAL_ERROR' : 'HANDLER_FAILED'
+}
+
+/** The code that it brought along (`ECONNREFUSED`), or else what it counts as. For people: never a label. */
+export function ownCode(error: WireError): string {
+  return error.code ?? failureCode(error)
+}
+
+/** As `describeError`. */
+export function describeWire(error: WireError): string {
+  if (error.cause === undefined) return error.message
+  const cause = describeWire(error.cause)
+  return error.message.endsWith(cause) ? error.message : `${error.message}: ${cause}`
 }
 
 export function toWireError(error: unknown, depth = 0): WireError {

@@ -19,6 +19,7 @@ export type {
   HandlerDefinition,
   OnError,
   Outcome,
+  RetryDecision,
   RetryOutcome,
   SetupContext,
   SkipOutcome,

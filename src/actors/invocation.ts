@@ -7,7 +7,7 @@
  *
  * `halted` is the record that its actor stopped on.
  */
-import type { WireError } from '../errors.ts'
+import type { ErrorCode, WireError } from '../errors.ts'
 import type { EncodedEffect } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { NO_KEY, type Keyed } from './busy-keys.ts'
@@ -21,6 +21,10 @@ export interface Failure {
   /** Wall time of the last one, and its error. */
   readonly atMs: number
   readonly error: WireError
+  /** What that counts as; of a record that failed for good, why it did. */
+  readonly code: ErrorCode
+  /** Of the attempts, those that counted for nothing: an outage, waited for without limit. */
+  readonly unlimitedAttempts: number
 }
 
 /** Its key is hashed when it is admitted: the bytes belong to the handler, which may write over them. */

@@ -3,10 +3,11 @@
  * the safe position; nothing here ends a wait by itself. Not kept over a restart: the record is
  * handled again then, and parked again if it fails again.
  */
-import type { WireError } from '../errors.ts'
+import { describeWire, ownCode, type ErrorCode } from '../errors.ts'
 import { idOf, type Invocation } from './invocation.ts'
 import type { Lane } from './lanes.ts'
 import { keyText } from './key-text.ts'
+import type { Fault } from './triage.ts'
 
 /** What an operator can say of a parked record. */
 export const decisions = ['retry', 'dead-letter', 'skip'] as const
@@ -22,7 +23,10 @@ export interface ParkedRecord {
   /** Milliseconds since the Unix epoch. */
   readonly sinceMs: number
   readonly attempts: number
-  readonly error: { readonly code: string | null; readonly message: string }
+  /** Why it failed for good: a code of docs/errors.md. */
+  readonly code: ErrorCode
+  /** What the last attempt failed with: its own code, or else Troupe's, and its message with its causes. */
+  readonly error: { readonly code: string; readonly message: string }
   /** Records of its key that wait behind it. */
   readonly waitingBehind: number
 }
@@ -32,7 +36,7 @@ interface Place {
   /** null: it had left its lane, because one of its outputs was refused. */
   readonly lane: Lane | null
   readonly sinceMs: number
-  readonly error: WireError
+  readonly fault: Fault
 }
 
 export class ParkingLot {
@@ -78,13 +82,14 @@ export class ParkingLot {
   }
 
   list(actor: string): ParkedRecord[] {
-    return [...this.#places].map(([id, { error, invocation, lane, sinceMs }]) => ({
+    return [...this.#places].map(([id, { fault, invocation, lane, sinceMs }]) => ({
       id,
       actor,
       key: keyText(invocation.record.key),
       sinceMs,
       attempts: invocation.attempt,
-      error: { code: error.code ?? null, message: error.message },
+      code: fault.code,
+      error: { code: ownCode(fault.error), message: describeWire(fault.error) },
       waitingBehind: lane === null ? 0 : lane.size - 1,
     }))
   }

@@ -18,7 +18,7 @@
  * stands in the dead-letter topic.
  */
 import type { Clock } from '../clock.ts'
-import { TroupeError, toWireError, type WireError } from '../errors.ts'
+import { TroupeError, failureCode, toWireError, type WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
@@ -371,7 +371,6 @@ export class PartitionActor implements OutputOwner {
       throw new TroupeError('NO_DEAD_LETTER_TOPIC', `actor ${this.actor.name} has no dead-letter topic for ${id}`)
     }
     this.#parking.leave(place)
-    this.#options.log.info({ id, decision }, 'an operator has decided on a parked record')
     if (decision === 'retry') {
       invocation.attempt += 1
       invocation.stage = 'queued'
@@ -380,7 +379,7 @@ export class PartitionActor implements OutputOwner {
       else this.#lanes.wake(lane)
     } else {
       if (decision === 'skip') this.#skip(invocation)
-      else this.#act(deadLetterOrHalt(this.actor, place.error), invocation, lane)
+      else this.#act(deadLetterOrHalt(this.actor, place.fault), invocation, lane)
       // Only now: an output of the next record must not overtake it.
       if (lane !== null) this.#lanes.passOver(lane)
     }
@@ -399,9 +398,9 @@ export class PartitionActor implements OutputOwner {
         this.#skip(invocation)
         return null
       default: {
-        const ruling = ruleOnAttempt(this.actor, invocation.attempt, verdict, this.#options.random)
+        const ruling = ruleOnAttempt(this.actor, invocation, verdict, this.#options.random)
         this.#notes.noteAttempt(ruling.error)
-        this.#noteFailure(invocation, ruling.error)
+        this.#noteFailure(invocation, ruling)
         return ruling
       }
     }
@@ -470,7 +469,7 @@ export class PartitionActor implements OutputOwner {
         break
       case 'dead-lettered':
         this.#inputs.of(invocation.record).stats.deadLettered += 1
-        this.#notes.noteDeadLettered(invocation, settlement.error)
+        this.#notes.noteDeadLettered(invocation, settlement.fault)
         this.#finish(invocation)
         break
       case 'refused':
@@ -486,13 +485,21 @@ export class PartitionActor implements OutputOwner {
   }
 
   #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
-    this.#noteFailure(invocation, error)
-    return ruleOnRefusedOutput(this.actor, error)
+    const ruling = ruleOnRefusedOutput(this.actor, error)
+    this.#noteFailure(invocation, ruling)
+    return ruling
   }
 
-  #noteFailure(invocation: Invocation, error: WireError): void {
+  #noteFailure(invocation: Invocation, ruling: Ruling): void {
     const now = this.#options.clock.wallNow()
-    invocation.failure = { firstAtMs: invocation.failure?.firstAtMs ?? now, atMs: now, error }
+    const { firstAtMs = now, unlimitedAttempts = 0 } = invocation.failure ?? {}
+    invocation.failure = {
+      firstAtMs,
+      atMs: now,
+      error: ruling.error,
+      code: ruling.type === 'retry' ? failureCode(ruling.error) : ruling.code,
+      unlimitedAttempts: unlimitedAttempts + (ruling.type === 'retry' && ruling.isUnlimited ? 1 : 0),
+    }
   }
 
   /** While the actor ends the record just stays unfinished, for the next owner. */
@@ -502,7 +509,7 @@ export class PartitionActor implements OutputOwner {
       if (lane === null) this.#inputs.giveUp([invocation])
       return
     }
-    this.#parking.park({ invocation, lane, error: ruling.error, sinceMs: this.#options.clock.wallNow() })
+    this.#parking.park({ invocation, lane, fault: ruling, sinceMs: this.#options.clock.wallNow() })
     this.#notes.noteParked(invocation, ruling)
   }
 
@@ -511,8 +518,9 @@ export class PartitionActor implements OutputOwner {
     if (lane === null) this.#inputs.giveUp([invocation])
     invocation.stage = 'halted'
     const { attempt, record } = invocation
-    const { reason } = ruling
-    this.#halt ??= { id: idOf(record), offset: record.offset, attempt, reason, sinceMs: this.#options.clock.now() }
+    const { code, reason } = ruling
+    const sinceMs = this.#options.clock.now()
+    this.#halt ??= { code, id: idOf(record), offset: record.offset, attempt, reason, sinceMs }
     if (this.#state === 'running') {
       this.#state = 'halted'
       // Held for ever, it would take the credit that other partitions live on.

@@ -66,7 +66,7 @@ export const metricTable = [
   {
     name: 'troupe_attempt_failures_total',
     type: 'counter',
-    help: "Failed tries by error code; OTHER: a code that is not one of Troupe's.",
+    help: 'Failed tries by error code (docs/errors.md); HANDLER_FAILED: what a handler threw, whatever code of its own it has.',
     labels: ['actor', 'code'],
     read: (stats) => tallies(stats, (actor) => actor.failures.entries()),
   },
@@ -87,7 +87,7 @@ export const metricTable = [
   {
     name: 'troupe_dead_letters_total',
     type: 'counter',
-    help: "Records that went to a dead-letter topic, by error code; OTHER: a code that is not one of Troupe's.",
+    help: 'Records that went to a dead-letter topic, by the code that says why: ATTEMPTS_EXHAUSTED, DEAD_LETTER, DECODE_FAILED, … (docs/errors.md), as in their header troupe.code.',
     labels: ['actor', 'code'],
     read: (stats) => tallies(stats, (actor) => actor.deadLetters.entries()),
   },

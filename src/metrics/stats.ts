@@ -236,9 +236,9 @@ export class ActorStats {
   readonly latencySeconds: Histogram = new Histogram(latencyBounds)
   /** Records per batch that went to a thread (or to the inline runner). */
   readonly batchRecords: Histogram = new Histogram(batchBounds)
-  /** Failed tries by error code (HANDLER_FAILED, HANDLER_TIMEOUT, THREAD_DIED, DECODE_FAILED, …; `OTHER`: a user's own). */
+  /** Failed tries by what their errors count as (HANDLER_FAILED, HANDLER_TIMEOUT, THREAD_DIED, DECODE_FAILED, …). */
   readonly failures: CodeTally = new CodeTally()
-  /** Records that were dead-lettered, by error code (`DEAD_LETTER` for a handler's own `deadLetter()`). */
+  /** Records that were dead-lettered, by why (ATTEMPTS_EXHAUSTED, DEAD_LETTER for a handler's own `deadLetter()`, …). */
   readonly deadLetters: CodeTally = new CodeTally()
   /** Attempts that were given up: their handlers ignored their abort signals for as long as they may take. */
   attemptsGivenUp = 0

@@ -18,6 +18,7 @@ import {
   name,
   nullable,
   oneOf,
+  orWord,
   port,
   sinkMap,
   topicName,
@@ -39,7 +40,8 @@ export interface ResolvedActor {
   /** Records of this actor that may be in progress at once, over all partitions (matters for async handlers). */
   readonly concurrency: number
   readonly retry: {
-    readonly attempts: number
+    /** Tries of a record, the first included. */
+    readonly attempts: number | 'unlimited'
     readonly backoffMs: number
     readonly maxBackoffMs: number
     /** 0..1: share of the delay that is random. */
@@ -351,9 +353,9 @@ export const actorOptions: {
     doc: 'Records in progress at once, over all partitions and threads. Limits what an asynchronous handler asks of its service; raise it when /status names it as the constraint and the service can take more.',
   },
   'retry.attempts': {
-    rule: count('attempts'),
+    rule: orWord(count('attempts'), 'unlimited'),
     default: 5,
-    doc: 'Tries of a record, the first included, before it has failed for good.',
+    doc: 'Tries of a record, the first included, before it has failed for good. unlimited: it is tried again for ever, at most retry.maxBackoffMs apart, its key waits, and only an error that no attempt changes makes it fail for good. Better for one kind of error by `onError` than for all.',
   },
   'retry.backoffMs': {
     rule: milliseconds(),

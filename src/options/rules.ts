@@ -141,6 +141,17 @@ export function nullable<Value>(rule: Rule<Value>): Rule<Value | null> {
   return { ...rule, text: `${rule.text}, or null`, schema: rule.schema.nullable() }
 }
 
+/** The same, or a word in its place. */
+export function orWord<Value, const Word extends string>(rule: Rule<Value>, word: Word): Rule<Value | Word> {
+  const { placeholder } = rule
+  return {
+    ...rule,
+    text: `${rule.text}, or ${word}`,
+    placeholder: placeholder.replace('>', `|${word}>`),
+    schema: z.union([z.literal(word), rule.schema]),
+  }
+}
+
 export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)

@@ -5,7 +5,7 @@
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { InputProgress } from '../actors/input-progress.ts'
 import type { Clock } from '../clock.ts'
-import { TroupeError, isErrorCode } from '../errors.ts'
+import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
@@ -182,8 +182,7 @@ export class Membership {
       // The next membership begins where the policy says, or ends by it: where a partition begins it is known too whether
       // its topic is another one by now, of which the brokers tell this first.
       if (trouble.code === 'OFFSET_OUT_OF_RANGE') return this.#fail(new Error(trouble.message))
-      const code = isErrorCode(trouble.code) ? trouble.code : 'INTERNAL'
-      this.#fail(new TroupeError(code, trouble.message))
+      this.#fail(new TroupeError(trouble.code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)
     }

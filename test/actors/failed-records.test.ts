@@ -48,7 +48,7 @@ describe('failedRecords', () => {
     actor.settle(last, [oneOutput])
     expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({ skipped: 1, attempts: 4 })
     expect(escalations).toHaveLength(1)
-    expect(stats.actor('enrich').failures.get('OTHER')).toBe(3)
+    expect(stats.actor('enrich').failures.get('TERMINAL_ERROR')).toBe(3)
   })
 
   test('an output that its sink refuses is a record that failed for good, too', () => {
@@ -115,6 +115,7 @@ describe('park', () => {
         key: 'a',
         sinceMs: parkedAtMs,
         attempts: 1,
+        code: 'ATTEMPTS_EXHAUSTED',
         error: { code: 'E_BOOM', message: 'boom' },
         waitingBehind: 1,
       },

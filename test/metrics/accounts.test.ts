@@ -182,7 +182,7 @@ const accounts: Readonly<Record<MetricName, Account>> = {
     (world, at) => (world.calls.get(String(at)) ?? 0) - world.count(deeds, at) + world.count(['garbage'], at),
   ),
   troupe_attempt_failures_total: (world) => ({
-    'actor="mix",code="OTHER"': world.count(['fails-once']) + ATTEMPTS * world.count(['fails']),
+    'actor="mix",code="HANDLER_FAILED"': world.count(['fails-once']) + ATTEMPTS * world.count(['fails']),
     'actor="mix",code="DEAD_LETTER"': world.count(['dead']),
     'actor="mix",code="DECODE_FAILED"': world.count(['garbage']),
   }),
@@ -196,8 +196,8 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   troupe_dead_letters_total: (world) => {
     const codes: Record<string, number> = {}
     for (const { headers } of world.broker.records('dead')) {
-      const said = Buffer.from(new Map(headers).get('troupe.error-code') ?? []).toString()
-      const label = `actor="mix",code="${said.startsWith('E_') ? 'OTHER' : said}"`
+      const said = Buffer.from(new Map(headers).get('troupe.code') ?? []).toString()
+      const label = `actor="mix",code="${said}"`
       codes[label] = (codes[label] ?? 0) + 1
     }
     expect(Object.values(codes).reduce((sum, count) => sum + count, 0)).toBe(world.count(deadDeeds))

@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util'
 import { describeError } from '../../errors.ts'
-import type { ErrorDecision, HandlerContext, OnError } from './handler.ts'
+import type { ErrorDecision, HandlerContext, OnError, RetryDecision } from './handler.ts'
 
 const known: ReadonlySet<unknown> = new Set<ErrorDecision>(['retry', 'dead-letter', 'park', 'skip', 'stop', 'escalate'])
 
@@ -21,26 +21,37 @@ export class ErrorPolicy {
   /** undefined: it has nothing to say. */
   decide(error: unknown, context: HandlerContext<unknown>): ErrorDecision | undefined {
     if (this.#onError === undefined) return undefined
-    let said: unknown
     try {
-      said = this.#onError(error, context)
+      const said: unknown = this.#onError(error, context)
+      if (said === undefined || known.has(said)) return said as ErrorDecision | undefined
+      // An asynchronous callback comes too late to decide anything; its rejection must not end the process.
+      if (said instanceof Promise) said.catch(() => undefined)
+      else if (isRetryDecision(said)) return this.#withDelay(said, context)
+      const what = said instanceof Promise ? 'a promise' : inspect(said, { depth: 0, breakLength: Infinity })
+      this.#warn(context, `returned ${what}; the default rules decide`)
     } catch (cause) {
-      this.#warn(context, `threw: ${describeError(cause)}`)
-      return undefined
+      this.#warn(context, `threw: ${describeError(cause)}; the default rules decide`)
     }
-    if (said === undefined || known.has(said)) return said as ErrorDecision | undefined
-    // An asynchronous callback comes too late to decide anything; its rejection must not end the process.
-    if (said instanceof Promise) said.catch(() => undefined)
-    this.#warn(context, `returned ${said instanceof Promise ? 'a promise' : inspect(said, { depth: 0 })}`)
     return undefined
+  }
+
+  /** A delay that is no number of milliseconds would hold its key for ever; that the record is tried again stands. */
+  #withDelay({ afterMs, retry }: RetryDecision, context: HandlerContext<unknown>): RetryDecision {
+    if (afterMs === undefined) return { retry }
+    if (Number.isFinite(afterMs) && afterMs >= 0) return { retry, afterMs }
+    this.#warn(context, `returned afterMs: ${inspect(afterMs, { depth: 0 })}; the back-off serves`)
+    return { retry }
   }
 
   /** Once aloud: a population of failing records would fill the log. */
   #warn({ id, log }: HandlerContext<unknown>, what: string): void {
-    log[this.#hasWarned ? 'debug' : 'warn'](
-      { id },
-      `onError of handler ${this.#handler} ${what}; the default rules decide`,
-    )
+    log[this.#hasWarned ? 'debug' : 'warn']({ id }, `onError of handler ${this.#handler} ${what}`)
     this.#hasWarned = true
   }
+}
+
+function isRetryDecision(said: unknown): said is RetryDecision {
+  if (typeof said !== 'object' || said === null) return false
+  const retry: unknown = Reflect.get(said, 'retry')
+  return retry === 'unlimited' || retry === 'limited'
 }

@@ -252,7 +252,7 @@ export class HandlerRunner {
       case 'dead-letter':
         return {
           type: 'dead-letter',
-          error: { name: 'DeadLetter', code: 'DEAD_LETTER', message: outcome.reason, kind: 'terminal' },
+          error: { name: 'DeadLetter', code: 'DEAD_LETTER', message: outcome.reason, kind: 'troupe' },
         }
     }
   }
@@ -296,6 +296,10 @@ export class HandlerRunner {
     const wire = toWireError(error)
     const retryAfterMs = isRetryableError(error) ? delayOf(error.retryAfterMs) : undefined
     const decision = this.#errorPolicy.decide(error, context)
+    if (typeof decision === 'object') {
+      const type = decision.retry === 'unlimited' ? 'retry-unlimited' : 'retry'
+      return { type, afterMs: decision.afterMs ?? retryAfterMs, error: wire }
+    }
     if (decision === 'retry') return { type: 'retry', afterMs: retryAfterMs, error: wire }
     if (decision !== undefined) return finalFailure(decision, wire)
     // A TroupeError says itself whether the same thing may go well later: other bytes of a record never come.

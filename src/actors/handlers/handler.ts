@@ -57,7 +57,7 @@ export function done(effects?: readonly Effect[]): DoneOutcome {
   return effects === undefined || effects.length === 0 ? nothing : new DoneOutcome(effects)
 }
 
-/** Try again, after `afterMs` (the actor's own back-off unless given). Counts as an attempt. */
+/** Try again, after `afterMs` (the actor's own back-off unless given), while attempts are left: this one counts. */
 export function retry(afterMs?: number): RetryOutcome {
   return new RetryOutcome(afterMs)
 }
@@ -103,8 +103,19 @@ export interface SetupContext {
  */
 export type FailedRecords = 'dead-letter' | 'park' | 'skip' | 'stop' | 'escalate'
 
-/** What can become of an error: another attempt while there are some left, or one of the above at once. */
-export type ErrorDecision = 'retry' | FailedRecords
+/**
+ * Another attempt, after `afterMs` (the error's own delay, or the actor's back-off, unless given).
+ * - `unlimited`: however many there were. This one counts for nothing: `retry.attempts` are there for other errors.
+ *   The key of the record waits, in order, until an attempt ends otherwise.
+ * - `limited`: while attempts are left, as `'retry'` says.
+ */
+export interface RetryDecision {
+  readonly retry: 'unlimited' | 'limited'
+  readonly afterMs?: number
+}
+
+/** What can become of an error: another attempt (`retry`: while there are some left), or one of the above at once. */
+export type ErrorDecision = 'retry' | RetryDecision | FailedRecords
 
 /** undefined: the default rules decide. So they do when it throws, or returns something else. */
 export type OnError<Setup> = (error: unknown, context: HandlerContext<Setup>) => ErrorDecision | undefined

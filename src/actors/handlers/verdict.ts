@@ -7,13 +7,20 @@ export type Verdict =
   /** Handled; these outputs have to become durable. */
   | { readonly type: 'done'; readonly effects: readonly EncodedEffect[] }
   | { readonly type: 'skip' }
-  /** Another attempt is asked for, after its own delay where it names one. */
-  | { readonly type: 'retry'; readonly afterMs: number | undefined; readonly error: WireError | undefined }
+  | AskedRetry
   /** An ordinary failure: another attempt while there are some left. */
   | { readonly type: 'failed'; readonly error: WireError }
   | FinalFailure
   /** Never ran, or its reply was lost through no fault of its own: goes again, and no attempt is counted. */
   | { readonly type: 'unrun' }
+
+/** Another attempt is asked for, after its own delay where it names one. `retry-unlimited`: however many there were. */
+export interface AskedRetry {
+  readonly type: 'retry' | 'retry-unlimited'
+  readonly afterMs: number | undefined
+  /** undefined: the handler returned `retry()`. */
+  readonly error: WireError | undefined
+}
 
 /** The attempt did not go well: what becomes of its record is for triage to say. */
 export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 'unrun' }>
@@ -35,6 +42,7 @@ export function finalFailure(policy: FailedRecords, error: WireError): FinalFail
 export function endsRun(verdict: Verdict): boolean {
   switch (verdict.type) {
     case 'retry':
+    case 'retry-unlimited':
     case 'failed':
     case 'unrun':
     case 'park':

@@ -323,6 +323,7 @@ const verdictTypes = [
   'escalate',
   'skip-failed',
   'unrun',
+  'retry-unlimited',
 ] as const satisfies Verdict['type'][]
 
 function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
@@ -333,6 +334,7 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
       for (const effect of verdict.effects) putEffect(pack, effect, names)
       break
     case 'retry':
+    case 'retry-unlimited':
       pack.putNumber(verdict.afterMs ?? NO_NUMBER)
       pack.putText(verdict.error === undefined ? null : JSON.stringify(verdict.error))
       break
@@ -362,7 +364,8 @@ function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
     }
     case 'skip':
       return skipVerdict
-    case 'retry': {
+    case 'retry':
+    case 'retry-unlimited': {
       const afterMs = pack.takeNumber()
       const error = pack.takeText()
       return {

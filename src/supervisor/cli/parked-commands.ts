@@ -30,12 +30,12 @@ export function addParkedCommands(program: Command, print: (text: string) => voi
     })
 }
 
-function describeParked({ actor, attempts, error, id, key, sinceMs, waitingBehind }: ParkedRecord): string {
+function describeParked({ actor, attempts, code, error, id, key, sinceMs, waitingBehind }: ParkedRecord): string {
   const since = new Date(sinceMs).toISOString()
-  const code = error.code === null ? '' : `${error.code}: `
+  const own = error.code === code ? '' : `${error.code}: `
   return (
     `${id}  actor ${actor}, key ${key === null ? 'none' : JSON.stringify(key)}, since ${since}, ` +
-    `attempts ${attempts}, waiting behind it ${waitingBehind}\n    ${code}${error.message}\n`
+    `attempts ${attempts}, waiting behind it ${waitingBehind}\n    ${code}: ${own}${error.message}\n`
   )
 }
 

@@ -3,6 +3,7 @@ import type { WaitingKeys } from '../../actors/key-brake.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
 import type { IntakeStop } from '../../actors/actor-load.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
+import type { ErrorCode } from '../../errors.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
@@ -42,7 +43,13 @@ export interface PartitionStatus {
   /** Records of keys whose first record has failed and waits, for its retry or parked; null: there are none. */
   readonly waitingKeys: WaitingKeys | null
   /** Why the partition goes no further by itself; null: it does. */
-  readonly halted: { readonly record: string; readonly reason: string; readonly forMs: number } | null
+  readonly halted: {
+    readonly record: string
+    /** `NO_DEAD_LETTER_TOPIC`, `ACTOR_STOPPED`, … (docs/errors.md). */
+    readonly code: ErrorCode
+    readonly reason: string
+    readonly forMs: number
+  } | null
 }
 
 export interface EngineStatus {
@@ -118,7 +125,12 @@ function describePartition(actor: PartitionActor, input: InputProgress, view: En
     halted:
       actor.halt === null
         ? null
-        : { record: actor.halt.id, reason: actor.halt.reason, forMs: Math.round(nowMs - actor.halt.sinceMs) },
+        : {
+            record: actor.halt.id,
+            code: actor.halt.code,
+            reason: actor.halt.reason,
+            forMs: Math.round(nowMs - actor.halt.sinceMs),
+          },
   }
 }
 

@@ -7,7 +7,7 @@
  * - a member that was expelled may go on reading and storing until it learns of it.
  */
 import type { Clock } from '../../clock.ts'
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, type ErrorCode } from '../../errors.ts'
 import type {
   BrokerConsumer,
   BrokerConsumerEvents,
@@ -384,7 +384,7 @@ export class FakeConsumer implements BrokerConsumer {
     })
   }
 
-  #trouble(code: string, message: string): void {
+  #trouble(code: ErrorCode, message: string): void {
     this.#callBack((events) => {
       events.onTrouble({ severity: 'fatal', code, message })
     })

@@ -15,6 +15,7 @@ const record: ParkedRecord = {
   key: 'user 7',
   sinceMs: Date.UTC(2026, 0, 2, 3, 4, 5),
   attempts: 5,
+  code: 'ATTEMPTS_EXHAUSTED',
   error: { code: 'E_GONE', message: 'it is gone' },
   waitingBehind: 12,
 }
@@ -71,7 +72,7 @@ describe('troupe parked', () => {
     expect(code).toBe(0)
     expect(out).toBe(
       'user.clicks/3/1741  actor enrich, key "user 7", since 2026-01-02T03:04:05.000Z, attempts 5, waiting behind it 12\n' +
-        '    E_GONE: it is gone\n',
+        '    ATTEMPTS_EXHAUSTED: E_GONE: it is gone\n',
     )
   })
 

@@ -73,6 +73,7 @@ describe('the record that the position waits for', () => {
       offset: 5,
       stage: 'at-handler',
       attempt: 1,
+      code: null,
       forMs: 300,
       why: 'it is at the handler',
     })
@@ -83,7 +84,7 @@ describe('the record that the position waits for', () => {
     made.actor.admit([sourceRecord(5)])
     made.actor.settle(made.take(), [failure])
     await made.clock.advance(60)
-    const why = 'attempt 2 begins in 0.0 s; the last attempt failed: E_BOOM: boom'
+    const why = 'attempt 2 begins in 0.0 s; the last attempt failed: HANDLER_FAILED: E_BOOM: boom'
     expect(holderOf(made)).toMatchObject({ stage: 'waiting', attempt: 2, why })
     await made.clock.advance(40)
     expect(holderOf(made)).toMatchObject({ stage: 'queued', attempt: 2 })
@@ -113,7 +114,7 @@ describe('the record that the position waits for', () => {
     const made = makeActor()
     made.actor.admit([sourceRecord(5)])
     made.actor.settle(made.take(), [{ type: 'park', error: { name: 'E', message: 'never', kind: 'terminal' } }])
-    const why = 'it is parked until an operator decides; it failed: never'
+    const why = 'it is parked until an operator decides; it failed: TERMINAL_ERROR: never'
     expect(holderOf(made)).toMatchObject({ id: 'clicks/0/5', stage: 'parked', why })
   })
 
