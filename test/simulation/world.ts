@@ -82,7 +82,7 @@ export interface World {
     readonly crossingMs: readonly [number, number]
   }
   readonly order: 'key' | 'partition' | 'unordered'
-  readonly attempts: number
+  readonly attempts: number | 'unlimited'
   readonly concurrency: number
   readonly commitIntervalMs: number
   readonly drainTimeoutMs: number
@@ -159,8 +159,8 @@ export function makeWorld(seed: number): World {
 }
 
 /** What a record has to come to, by its plan and the attempts it has. */
-export function fateOf(plan: Plan, attempts: number): Fate {
-  if (plan.isGarbage || plan.failures >= attempts) return { type: 'dead-letter' }
+export function fateOf(plan: Plan, attempts: World['attempts']): Fate {
+  if (plan.isGarbage || (attempts !== 'unlimited' && plan.failures >= attempts)) return { type: 'dead-letter' }
   if (plan.ending === 'skip') return { type: 'skip' }
   if (plan.ending !== 'done') return { type: 'dead-letter' }
   const count = plan.records + plan.rows

@@ -127,6 +127,21 @@ test('the harness sends what the handler takes', () => {
   void harness.send({ name: 'x' })
 })
 
+test('onError decides by a word, or with how often and when to try again', () => {
+  const handle = () => done()
+  defineHandler({ input: clicks, handle, onError: () => 'park' })
+  defineHandler({ input: clicks, handle, onError: (error) => (error ? { retry: 'unlimited', afterMs: 5 } : undefined) })
+  // @ts-expect-error -- it is either limited or not
+  defineHandler({ input: clicks, handle, onError: () => ({ retry: 20 }) })
+})
+
+test('the attempts of a record are a number, or unlimited', () => {
+  const handler = new URL('file:///h.js')
+  defineApp({ actors: [{ handler, retry: { attempts: 'unlimited' } }] })
+  // @ts-expect-error -- no such word
+  defineApp({ actors: [{ handler, retry: { attempts: 'forever' } }] })
+})
+
 test('an app knows its options by name', () => {
   defineApp({ kafka: { groupId: 'g' }, actors: [{ handler: new URL('file:///h.js'), order: 'partition' }] })
   // @ts-expect-error -- no such order

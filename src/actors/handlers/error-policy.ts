@@ -36,7 +36,9 @@ export class ErrorPolicy {
   }
 
   /** A delay that is no number of milliseconds would hold its key for ever; that the record is tried again stands. */
-  #withDelay({ afterMs, retry }: RetryDecision, context: HandlerContext<unknown>): RetryDecision {
+  #withDelay({ afterMs, retry, ...rest }: RetryDecision, context: HandlerContext<unknown>): RetryDecision {
+    const [unknown] = Object.keys(rest)
+    if (unknown !== undefined) this.#warn(context, `returned ${unknown}, which no decision has: only retry and afterMs`)
     if (afterMs === undefined) return { retry }
     if (Number.isFinite(afterMs) && afterMs >= 0) return { retry, afterMs }
     this.#warn(context, `returned afterMs: ${inspect(afterMs, { depth: 0 })}; the back-off serves`)
