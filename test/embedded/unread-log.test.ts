@@ -62,7 +62,7 @@ describe('troupe run whose output nobody reads', () => {
     return series.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
 
-  test.fails('goes on handling records, answers on its port, and drains at SIGTERM', async () => {
+  test('goes on handling records, answers on its port, and drains at SIGTERM', async () => {
     await start()
     await expect.poll(() => count('troupe_records_processed_total'), { timeout: 60_000 }).toBe(RECORDS)
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
@@ -70,7 +70,7 @@ describe('troupe run whose output nobody reads', () => {
     expect(await ended).toEqual([0, null])
   })
 
-  test.fails('tells how many lines it has dropped, in the log and as a metric, when somebody reads again', async () => {
+  test('tells how many lines it has dropped, in the log and as a metric, when somebody reads again', async () => {
     await start()
     await expect.poll(() => count('troupe_records_processed_total'), { timeout: 60_000 }).toBe(RECORDS)
     const dropped = await count('troupe_log_lines_dropped_total')
@@ -86,7 +86,7 @@ describe('troupe run whose output nobody reads', () => {
     expect(lines.filter((line) => line.includes('at words/'))).toHaveLength(RECORDS - dropped)
   })
 
-  test.fails('is no failure when whoever read it has gone', async () => {
+  test('is no failure when whoever read it has gone', async () => {
     await start()
     child.stdout?.destroy()
     child.stderr?.destroy()
