@@ -379,6 +379,13 @@ export const metricTable = [
     read: (stats) => [...stats.trouble.entries()].map(([code, count]) => [[code], count]),
   },
   {
+    name: 'troupe_log_lines_dropped_total',
+    type: 'counter',
+    help: 'Lines of the log that were dropped because nobody read standard error.',
+    labels: [],
+    read: (stats) => single(stats.droppedLogLines()),
+  },
+  {
     name: 'troupe_event_loop_delay_seconds',
     type: 'histogram',
     help: 'How late timers fire on the main thread.',

@@ -313,6 +313,8 @@ export class EngineStats {
   threadRecycles = 0
   /** Restarts of the whole consumer after an unexpected failure. */
   restarts = 0
+  /** Lines of the process's log that were dropped because nobody read them. */
+  droppedLogLines: () => number = () => 0
   /** How late timers fire on the main thread: what blocks it delays everything. */
   readonly loopDelaySeconds: Histogram = new Histogram(loopDelayBounds)
   /** Conditions worth an operator's attention, by error code. */

@@ -103,7 +103,10 @@ export interface ResolvedApp {
   /** Restarts of the whole consumer after an unexpected failure: at most `max` within `windowMs`. */
   readonly restart: { readonly max: number; readonly windowMs: number; readonly backoffMs: number }
   readonly http: { readonly port: number | null; readonly host: string }
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent' }
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+    readonly format: 'auto' | 'json' | 'pretty'
+  }
 }
 
 /** One option. Its flag and its environment name follow from its path: `http.port`, `--http-port`, `TROUPE_HTTP_PORT`. */
@@ -316,6 +319,11 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     rule: oneOf('debug', 'info', 'warn', 'error', 'silent'),
     default: 'info',
     doc: 'The least severe that is logged.',
+  },
+  'log.format': {
+    rule: oneOf('auto', 'json', 'pretty'),
+    default: 'auto',
+    doc: 'One JSON object a line, or lines for people; auto: pretty where standard error is a terminal.',
   },
 }
 

@@ -22,7 +22,7 @@ import type { EngineStatus } from './status/status.ts'
 export interface StartOptions {
   /** Aborting it is `stop()`; before the start has ended it makes that reject with START_STOPPED. */
   readonly signal?: AbortSignal
-  /** Where to log; JSON lines on standard error unless given. pino fits. */
+  /** Where to log; on standard error, as `log.format` says, unless given. pino fits. */
   readonly log?: Log
   /** Where to register the metrics; a registry of its own unless given. */
   readonly registry?: Registry
@@ -75,13 +75,15 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
   }
   const options = resolveOptions(app, start.sources)
   const { createLog } = await import('./log.ts')
+  const { droppedLines } = await import('./log-output.ts')
   const { startHttpServer } = await import('./http/http-server.ts')
   const { groupOfOne } = await import('./instances/own-instance.ts')
   const { default: client } = await import('prom-client')
   const { registerMetrics } = await import('../metrics/metrics.ts')
-  const log = start.log ?? createLog({ level: options.log.level })
+  const log = start.log ?? (await createLog(options.log))
   const registry = start.registry ?? new client.Registry()
   const stats = new EngineStats(systemClock)
+  stats.droppedLogLines = droppedLines
   const stopMetrics = registerMetrics(registry, stats)
   const stopWatch = watchLoopDelay(stats.loopDelaySeconds)
   const unregister = (): void => {

@@ -128,6 +128,7 @@ const appSamples: Record<AppPath, Samples> = {
   'http.port': { accepts: [same(9464), [0, null], ['0', null], same(null)], refuses: [65_536, '80a', ''] },
   'http.host': name,
   'log.level': choice('debug', 'info', 'warn', 'error', 'silent'),
+  'log.format': choice('auto', 'json', 'pretty'),
 }
 
 const actorSamples: Record<ActorPath, Samples> = {

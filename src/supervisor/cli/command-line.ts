@@ -1,6 +1,5 @@
 /** The commands: what they read, print and end with. `cli.ts` is the process around it. */
 import { readFileSync } from 'node:fs'
-import { inspect } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { verifyHandlerFiles } from '../../actors/handlers/handler-module.ts'
 import type { App } from '../../app.ts'
@@ -9,11 +8,12 @@ import { describeOptions, listFlags, maskOptions } from '../../options/docs.ts'
 import { envName, flagName } from '../../options/names.ts'
 import { loadAppWithOptions } from './app-module.ts'
 import type { InstancesRun, RunningInstances } from '../instances/instance-parent.ts'
-import { createLog } from '../log.ts'
+import { createLog, formOf, type LogForm } from '../log.ts'
 import { addParkedCommands } from './parked-commands.ts'
 import { processRegistry } from '../http/process-registry.ts'
 import { onStopSignal } from './signals.ts'
 import type { StartOptions, Supervisor, SupervisorEnd } from '../supervisor.ts'
+import { Words } from './words.ts'
 
 /** What a command touches of its process. */
 export interface CommandContext {
@@ -40,24 +40,28 @@ Examples:
 Each option of the app is a flag and a variable: http.port is --http-port and TROUPE_HTTP_PORT.
 Flags go over the environment, which goes over the file.
 
-The first SIGTERM or SIGINT finishes what is in flight, commits and leaves the group; a second one
-ends the process at once. Exit code 0: stopped; 1: failed; 2: wrong options.`
+The first SIGTERM, SIGINT or SIGHUP finishes what is in flight, commits and leaves the group; a
+second one ends the process at once. Exit code 0: stopped; 1: failed; 2: wrong options.`
 
 /** Runs one command line (without `node` and the script). Resolves to the exit code; never rejects. */
-export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<number> {
-  const program = createProgram(context)
+export async function runCommandLine(
+  args: readonly string[],
+  context: CommandContext,
+  words: Words = new Words(context.stderr),
+): Promise<number> {
+  const program = createProgram(context, words)
   try {
     await program.parseAsync(args, { from: 'user' })
     return exitCodes.done
   } catch (error) {
     // Help and version end here, too; commander has printed what there is to print.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
-    context.stderr(errorText(error, wantsDebug(args, context)))
+    words.fail(error, wantsDebug(args, context))
     return isTroupeError(error) && error.code === 'OPTIONS_INVALID' ? exitCodes.usage : exitCodes.failed
   }
 }
 
-function createProgram(context: CommandContext): Command {
+function createProgram(context: CommandContext, words: Words): Command {
   const program = new Command('troupe')
     .description('Handles Kafka records in order, on all cores, and commits only what is finished.')
     .version(readVersion(), '-V, --version', 'print the version')
@@ -69,7 +73,7 @@ function createProgram(context: CommandContext): Command {
   addAppOptions(program.command('run <module>'))
     .description('run the app that a module exports as default, until it is stopped')
     .action(async (module: string, flags: Record<string, unknown>) => {
-      await run(module, flagsByPath(flags), context)
+      await run(module, flagsByPath(flags), context, words)
     })
   addAppOptions(program.command('check <module>'))
     .description('check the app and print the options in force, without connecting to anything')
@@ -80,9 +84,12 @@ function createProgram(context: CommandContext): Command {
   return program
 }
 
-async function run(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
+async function run(path: string, flags: Record<string, unknown>, context: CommandContext, words: Words): Promise<void> {
+  words.form = askedForm(flags, context)
   const stop = new AbortController()
-  const say = (line: string): void => context.stderr(`${line}\n`)
+  const say = (line: string): void => {
+    words.say(line)
+  }
   let endInstances = (): void => undefined
   const removeListeners = onStopSignal(
     (signal) => {
@@ -96,7 +103,8 @@ async function run(path: string, flags: Record<string, unknown>, context: Comman
   )
   try {
     const { app, sources, options } = await loadAppWithOptions(path, flags, context.env)
-    const log = createLog({ level: options.log.level })
+    words.form = formOf(options.log.format)
+    const log = await createLog(options.log)
     log.info({ options: maskOptions(options) }, 'options in force')
     let finished: Promise<SupervisorEnd>
     if (options.instances > 1) {
@@ -184,20 +192,17 @@ function addPairs(byPath: Record<string, unknown>, prefix: string, pairs: unknow
 
 // --- what is printed
 
+/** Before there are options: as flag and environment say, which go over the file. */
+function askedForm(flags: Readonly<Record<string, unknown>>, { env }: CommandContext): LogForm {
+  const asked = flags['log.format'] ?? env[envName('log.format')]
+  return formOf(asked === 'json' || asked === 'pretty' ? asked : 'auto')
+}
+
 /** Read from the words themselves: an error may come before there are options. */
 function wantsDebug(args: readonly string[], { env }: CommandContext): boolean {
   const flag = flagName('log.level')
   const chosen = args.findLast((arg, at) => arg.startsWith(`${flag}=`) || args[at - 1] === flag)
   return (chosen ?? env[envName('log.level')])?.endsWith('debug') ?? false
-}
-
-/** One line that says what and where, one that says what to do. The stack only where it helps: bugs, and on demand. */
-function errorText(error: unknown, isDebug: boolean): string {
-  if (!isTroupeError(error)) return `error: a bug in Troupe: ${inspect(error)}\n`
-  const stack = isDebug || error.code === 'INTERNAL' ? `${inspect(error)}\n` : ''
-  // An embedding service sees the message alone, so some messages end with what to do.
-  const message = error.message.replace(error.action, '').trimEnd()
-  return `error ${error.code}: ${message}\nwhat to do: ${error.action}\n${stack}`
 }
 
 function readVersion(): string {
