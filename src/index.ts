@@ -1,6 +1,6 @@
 /**
  * The public API, by name. Handler modules import it on worker threads, so nothing here reaches the
- * native Kafka client, a database driver, prom-client or fastify: `startSupervisor` loads those when
+ * native Kafka client, a database driver, prom-client or the HTTP server: `startSupervisor` loads those when
  * it is called.
  */
 import { isMainThread } from 'node:worker_threads'

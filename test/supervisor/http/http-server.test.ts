@@ -163,6 +163,12 @@ describe('start', () => {
   })
 })
 
+test('a service and its handlers keep the Request and Response of Node.js', async () => {
+  const { Request, Response } = globalThis
+  await start()
+  expect([globalThis.Request === Request, globalThis.Response === Response]).toEqual([true, true])
+})
+
 test('closing does not wait for a scraper that keeps its connection', async () => {
   const url = await start()
   const agent = new Agent({ keepAlive: true })
