@@ -38,7 +38,7 @@ const compiled = (value: string): string =>
 const commonJs = '{ "type": "commonjs" }'
 
 describe('a handler module', () => {
-  test.fails.each([
+  test.each([
     ['compiled to CommonJS', 'handler.js', { 'package.json': commonJs, 'handler.js': compiled(handler) }],
     [
       'compiled to CommonJS, in a package that does not say which it is',
@@ -82,7 +82,7 @@ describe('a handler module', () => {
 })
 
 describe('an app', () => {
-  test.fails('compiled to CommonJS is loaded', async () => {
+  test('compiled to CommonJS is loaded', async () => {
     const own = write({ 'package.json': commonJs, 'app.js': compiled(app) })
     const { options } = await loadAppWithOptions(join(own, 'app.js'), {}, {})
     expect(options.kafka.groupId).toBe('g')
