@@ -31,7 +31,7 @@ const embedded = `
 /** What bundlers are told so that packages of CommonJS find \`require\`. */
 const banner = { js: `import { createRequire as make } from 'node:module'; const require = make(import.meta.url);` }
 
-test.fails.each<[string, string, BuildOptions]>([
+test.each<[string, string, BuildOptions]>([
   ['of CommonJS, with threads', onThreads, { format: 'cjs' }],
   ['of CommonJS, on main', onMain, { format: 'cjs' }],
   ['of ES modules, with threads', onThreads, { format: 'esm', banner }],
