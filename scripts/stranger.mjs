@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const neverOnThreads = ['@confluentinc/kafka-javascript', 'pg', 'prom-client', 'fastify']
+const neverOnThreads = ['@confluentinc/kafka-javascript', 'pg', 'prom-client', 'hono', '@hono/node-server']
 
 const folder = mkdtempSync(join(tmpdir(), 'troupe-stranger-'))
 process.on('exit', () => {

@@ -45,6 +45,12 @@ export const errorTable = {
     retryable: false,
     action: 'Run the command in the message.',
   },
+  BUNDLED: {
+    meaning:
+      "A bundler has put Troupe into a file of the app, where it does not find its threads' program and its client.",
+    retryable: false,
+    action: 'Mark troupe external in the bundler, and make each handler module an entry of its own.',
+  },
   NOT_MAIN_THREAD: {
     meaning: 'A supervisor was started in a worker thread, where the native Kafka client cannot load.',
     retryable: false,

@@ -1,11 +1,13 @@
 /**
  * The public API, by name. Handler modules import it on worker threads, so nothing here reaches the
- * native Kafka client, a database driver, prom-client or fastify: `startSupervisor` loads those when
+ * native Kafka client, a database driver, prom-client or the HTTP server: `startSupervisor` loads those when
  * it is called.
  */
 import { isMainThread } from 'node:worker_threads'
 import type { App, AppDefinition } from './app.ts'
 import { TroupeError } from './errors.ts'
+import { bundledError, isBundled } from './own-program.ts'
+import type * as SupervisorModule from './supervisor/supervisor.ts'
 import type { StartOptions, Supervisor } from './supervisor/supervisor.ts'
 
 export { compose, deadLetter, defineHandler, done, retry, skip } from './actors/handlers/handler.ts'
@@ -83,6 +85,14 @@ export async function startSupervisor(app: App | AppDefinition, options?: StartO
       'startSupervisor was called in a worker thread, where the native Kafka client cannot load; call it on the main thread',
     )
   }
-  const supervisor = await import('./supervisor/supervisor.ts')
+  const supervisor = await importSupervisor()
   return await supervisor.startSupervisor(app, options)
+}
+
+async function importSupervisor(): Promise<typeof SupervisorModule> {
+  try {
+    return await import('./supervisor/supervisor.ts')
+  } catch (error) {
+    throw isBundled() ? bundledError(error) : error
+  }
 }

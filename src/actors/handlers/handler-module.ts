@@ -1,6 +1,7 @@
 /** Loads a handler module, in a thread or on main; TypeScript too, where `tsx` is installed. */
 import type { HandlerManifest } from './handler-manifest.ts'
 import { TroupeError } from '../../errors.ts'
+import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
 import { isHandler, type Handler } from './handler.ts'
@@ -10,9 +11,9 @@ export async function loadHandler(url: string): Promise<Handler> {
   const source = await findSource(url)
   if (source === null) throw new TroupeError('HANDLER_NOT_LOADED', `handler module ${readableUrl(url)} does not exist`)
   await registerTypeScript(source, 'HANDLER_NOT_LOADED')
-  let module: unknown
+  let handler: unknown
   try {
-    module = await import(source)
+    handler = await importDefault(source)
   } catch (error) {
     throw new TroupeError(
       'HANDLER_NOT_LOADED',
@@ -22,7 +23,6 @@ export async function loadHandler(url: string): Promise<Handler> {
       },
     )
   }
-  const handler: unknown = Reflect.get(module as object, 'default')
   if (!isHandler(handler)) {
     throw new TroupeError(
       'HANDLER_NOT_LOADED',

@@ -14,6 +14,7 @@ import { TroupeError, describeError, fromWireError, type WireError } from '../..
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedApp } from '../../options/options.ts'
+import { ownProgram } from '../../own-program.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { readableUrl } from '../../typescript-source.ts'
 import { MEMORY_REPORT_MS, MemoryWatch } from './memory-watch.ts'
@@ -110,7 +111,7 @@ export class ThreadSet {
     const memoryReportMs = threads.maxRssMb === null ? null : MEMORY_REPORT_MS
     const setup: ThreadSetup = { handlers, board, shared, memoryReportMs }
     this.#pool = openTaskPool({
-      filename: (options.entry ?? new URL('./worker-thread.js', import.meta.url)).href,
+      filename: (options.entry ?? ownProgram('./actors/threads/worker-thread')).href,
       workerData: setup,
       minThreads: threads.count,
       maxThreads: threads.count,

@@ -1,11 +1,11 @@
 /** One of the processes of `troupe run --instances N`, as their parent has it. */
 import { fork, type ChildProcess } from 'node:child_process'
-import { extname } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../clock.ts'
 import type { Decision } from '../../actors/parking-lot.ts'
 import { TroupeError, fromWireError } from '../../errors.ts'
+import { ownProgram } from '../../own-program.ts'
 import type { Answers, InstanceMessage, InstanceTask, ParentMessage, Question } from './instance-protocol.ts'
 
 export interface InstanceEnd {
@@ -37,12 +37,9 @@ const ANSWER_TIMEOUT_MS = 5000
 /** To end, for a process that has closed its channel: then it has said all, and nobody can tell it anything any more. */
 const EXIT_TIMEOUT_MS = 10_000
 
-/** The same file beside this one, as source or as built. */
-const program = fileURLToPath(new URL(`./instance-child${extname(import.meta.url)}`, import.meta.url))
-
 /** Starts a process. It has this one's arguments, for `ps` and for an app that reads them. */
 export function forkInstance(task: InstanceTask, clock: Clock): InstanceProcess {
-  const child = fork(program, process.argv.slice(2), {
+  const child = fork(fileURLToPath(ownProgram('./supervisor/instances/instance-child')), process.argv.slice(2), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // JSON would turn what is not a number into null.
     serialization: 'advanced',

@@ -124,7 +124,7 @@ describe('POST /parked', () => {
     (await fetch(`${url}/parked/${record.id}`, { method: 'POST', headers: { 'content-type': type }, body })).status
 
   test('takes nothing but JSON, which no form of a web page can send', async () => {
-    expect(await post('{"decision":"skip"}', 'text/plain')).toBe(400)
+    expect(await post('{"decision":"skip"}', 'text/plain')).toBe(415)
     expect(await post('decision=skip', 'application/x-www-form-urlencoded')).toBe(415)
     expect(await post('{"decision":', 'application/json')).toBe(400)
     expect(await post('{"decision":"drop"}', 'application/json')).toBe(400)

@@ -10,6 +10,9 @@ import type { AskedGroup } from '../../../src/supervisor/instances/merged-answer
 import type { EngineStatus } from '../../../src/supervisor/status/status.ts'
 import { startHttpServer, type HttpServer, type HttpServerOptions } from '../../../src/supervisor/http/http-server.ts'
 
+/** As they are before anything has started. */
+const own = { Request: globalThis.Request, Response: globalThis.Response }
+
 const open: HttpServer[] = []
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close()
@@ -161,6 +164,11 @@ describe('start', () => {
     await start({ host: '0.0.0.0', log })
     expect(said[0]).toMatch(/^http:\/\/localhost:\d+\/metrics$/)
   })
+})
+
+test('a service and its handlers keep the Request and Response of Node.js', async () => {
+  await start()
+  expect([globalThis.Request === own.Request, globalThis.Response === own.Response]).toEqual([true, true])
 })
 
 test('closing does not wait for a scraper that keeps its connection', async () => {
