@@ -1,6 +1,6 @@
 /** Loads a handler module, in a thread or on main; TypeScript too, where `tsx` is installed. */
 import type { HandlerManifest } from './handler-manifest.ts'
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, isTroupeError } from '../../errors.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
 import { isHandler, type Handler } from './handler.ts'
@@ -14,13 +14,10 @@ export async function loadHandler(url: string): Promise<Handler> {
   try {
     module = await import(source)
   } catch (error) {
-    throw new TroupeError(
-      'HANDLER_NOT_LOADED',
-      `handler module ${readableUrl(url)} does not load: ${importFailure(error)}`,
-      {
-        cause: error,
-      },
-    )
+    // A topic, a table or a handler that is declared wrongly says so by itself.
+    const cause = isTroupeError(error) ? error.message : importFailure(error)
+    const message = `handler module ${readableUrl(url)} does not load: ${cause}`
+    throw new TroupeError('HANDLER_NOT_LOADED', message, { cause: error })
   }
   const handler: unknown = Reflect.get(module as object, 'default')
   if (!isHandler(handler)) {

@@ -58,7 +58,7 @@ class LateCopy extends Copy {
 }
 
 describe('defineHandler', () => {
-  test.fails.each<[string, unknown, string]>([
+  test.each<[string, unknown, string]>([
     ['nothing', undefined, 'defineHandler(): the definition is undefined, which is no object'],
     ['a function', handle, 'defineHandler(): handle is a function: write { input, handle }'],
     ['a class', Copy, 'defineHandler(): Copy is a class: write new Copy()'],
@@ -93,7 +93,7 @@ describe('defineHandler', () => {
     expect(messageOf(definition)).toContain(message)
   })
 
-  test.fails('tells all at once, and says which handler it is', () => {
+  test('tells all at once, and says which handler it is', () => {
     const message = messageOf({ name: 'copy', input: texts, outputs: ['x'], handel: handle })
     expect(message).toMatch(/^defineHandler\(\) of copy: /)
     expect(message).toContain('outputs[0]')
@@ -106,7 +106,7 @@ describe('defineHandler', () => {
     expect(defineHandler({ ...first, name: 'second' })).toMatchObject({ kind: 'handler', name: 'second' })
   })
 
-  test.fails.each([
+  test.each([
     ['of its own class', new Copy(), '> a 7'],
     ['of a class below', new LateCopy(), '> late a 7'],
   ])('an instance %s keeps its methods, and they keep it', async (_, instance, value) => {

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest'
 import { TroupeError, describeError } from '../../../src/errors.ts'
 import { bytes, json, text } from '../../../src/streams/flows/codec.ts'
-import { EffectEncoder, table, topic, type Effect, type RecordOptions } from '../../../src/streams/flows/flow.ts'
+import { EffectEncoder, table, topic, type Effect } from '../../../src/streams/flows/flow.ts'
 
 /** Says things that no compiler would let pass. */
-const unchecked = <Value>(value: unknown): Value => value as Value
+const unchecked = (value: unknown): never => value as never
 
 function messageOf(act: () => unknown): string {
   try {
@@ -25,7 +25,7 @@ class Avro {
 }
 
 describe('topic', () => {
-  test.fails.each<[string, unknown, string]>([
+  test.each<[string, unknown, string]>([
     ['a codec whose call was forgotten', { codec: json }, "topic('x'): codec: json is a function: write json()"],
     ['a codec that is a class', { codec: Avro }, "topic('x'): codec: Avro is a class: write new Avro()"],
     [
@@ -40,15 +40,15 @@ describe('topic', () => {
     ['a flag that is none', { tombstones: 'yes' }, "tombstones: 'yes' is not true or false"],
     ['no object of options', 'json', "the options are 'json', which is no object"],
   ])('refuses %s', (_, options, message) => {
-    expect(messageOf(() => topic('x', unchecked<object>(options)))).toContain(message)
+    expect(messageOf(() => topic('x', unchecked(options)))).toContain(message)
   })
 
-  test.fails.each([undefined, '', 'a b', 'a/b', '..', 'x'.repeat(250), 5])('refuses the name %o', (name) => {
-    expect(messageOf(() => topic(unchecked<string>(name)))).toContain("is not a topic's name")
+  test.each([undefined, '', 'a b', 'a/b', '..', 'x'.repeat(250), 5])('refuses the name %o', (name) => {
+    expect(messageOf(() => topic(unchecked(name)))).toContain("is not a topic's name")
   })
 
-  test.fails('tells all at once', () => {
-    const message = messageOf(() => topic('x', unchecked<object>({ codec: json, tombstone: true })))
+  test('tells all at once', () => {
+    const message = messageOf(() => topic('x', unchecked({ codec: json, tombstone: true })))
     expect(message).toContain('write json()')
     expect(message).toContain('did you mean tombstones?')
   })
@@ -56,7 +56,7 @@ describe('topic', () => {
   test.each([{}, { codec: text }, { codec: bytes, tombstones: true }, { codec: new Avro() }, { codec: undefined }])(
     'takes %o',
     (options) => {
-      expect(topic('user.clicks-v1_x', unchecked<object>(options)).kind).toBe('topic')
+      expect(topic('user.clicks-v1_x', unchecked(options)).kind).toBe('topic')
     },
   )
 })
@@ -64,7 +64,7 @@ describe('topic', () => {
 describe('table', () => {
   const columns = { user: 'bigint', at: 'timestamptz' }
 
-  test.fails.each<[string, unknown, string]>([
+  test.each<[string, unknown, string]>([
     ['no columns', { key: ['user'] }, "table('x'): columns: undefined is not an object of at least one column"],
     ['an empty list of columns', { columns: {}, key: [] }, 'columns: {} is not an object of at least one column'],
     [
@@ -84,7 +84,7 @@ describe('table', () => {
     expect(messageOf(() => table('x', unchecked(options)))).toContain(message)
   })
 
-  test.fails('refuses a name that is none', () => {
+  test('refuses a name that is none', () => {
     expect(messageOf(() => table('', { columns, key: ['user'] }))).toContain("'' is not a table's name")
   })
 })
@@ -93,9 +93,9 @@ describe('an output', () => {
   const clicks = topic<unknown>('clicks')
   const rows = table<Record<string, unknown>>('rows', { columns: { constructor: 'text', id: 'text' }, key: ['id'] })
   const encoder = new EffectEncoder([clicks, rows])
-  const encode = (options: unknown) => encoder.encode(clicks.record(1, unchecked<RecordOptions>(options)))
+  const encode = (options: unknown) => encoder.encode(clicks.record(1, unchecked(options)))
 
-  test.fails.each<[string, unknown, string]>([
+  test.each<[string, unknown, string]>([
     ['an object', { id: 7 }, 'a key is text, a number, bytes or null, and got { id: 7 }'],
     ['a list', [1], 'and got [ 1 ]'],
     ['a date', new Date(0), 'and got 1970-01-01T00:00:00.000Z'],
@@ -130,7 +130,7 @@ describe('an output', () => {
     expect(bytesOfKey === null ? null : Buffer.from(bytesOfKey ?? 'none').toString()).toBe(written)
   })
 
-  test.fails.each<[string, unknown, string]>([
+  test.each<[string, unknown, string]>([
     [
       'its key in the place of options',
       'user 7',
@@ -166,11 +166,11 @@ describe('an output', () => {
     throw new Error('it was encoded')
   })
 
-  test.fails('lacks a column whose name every object knows, and it is null', () => {
+  test('lacks a column whose name every object knows, and it is null', () => {
     expect(encoder.encode(rows.upsert({ id: 'a' }))).toMatchObject({ row: { values: [null, 'a'] } })
   })
 
-  test.fails('to a table that is no row is refused', () => {
+  test('to a table that is no row is refused', () => {
     const effect = { type: 'row', table: 'rows', row: null } as unknown as Effect
     expect(() => encoder.encode(effect)).toThrow('a row of table rows is an object, and got null')
   })
