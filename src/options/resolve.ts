@@ -44,14 +44,16 @@ export function resolveOptions(app: App | AppDefinition, sources: OptionSources 
   const names = inputs.map(({ name }) => name)
   const overrides = new OptionOverrides({ flags, env, appRows, actorRows, actorNames: names })
 
-  const level = new OptionLevel({ rows: appRows, prefix: '', siblings: ['actors'], isCli, problems })
+  const ofActors = { owner: 'an actor', paths: Object.keys(actorRows) }
+  const level = new OptionLevel({ rows: appRows, prefix: '', siblings: ['actors'], other: ofActors, isCli, problems })
   level.read(rest, (path, inFile) => overrides.ofApp(path, inFile))
   checkClientKeys(level)
   checkSinkNames(level)
   checkRelations(level, appRelations, problems)
 
   const resolvedActors = inputs.map(({ prefix, name, options }, at) => {
-    const actor = new OptionLevel({ rows: actorRows, prefix, siblings: [], isCli, problems })
+    const ofApp = { owner: 'the app', paths: Object.keys(appRows) }
+    const actor = new OptionLevel({ rows: actorRows, prefix, siblings: [], other: ofApp, isCli, problems })
     actor.read(options, (path) => overrides.ofActor(name, path))
     if (names.indexOf(name) < at) actor.report('name', `${printed(name)} is the name of another actor already`)
     locateHandler(actor, baseUrl)

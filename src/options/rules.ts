@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isHandler, type Handler } from '../actors/handlers/handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
+import { isTopicName, TOPIC_NAME_RULE } from '../streams/flows/flow-shapes.ts'
 
 export interface Rule<Value> {
   readonly text: string
@@ -72,9 +73,9 @@ export function name(what: string): Rule<string> {
 
 export function topicName(): Rule<string> {
   return {
-    text: "a topic's name (letters, digits, '.', '_', '-'; at most 249)",
+    text: TOPIC_NAME_RULE,
     placeholder: '<topic>',
-    schema: z.string().regex(/^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/),
+    schema: z.custom<string>(isTopicName),
   }
 }
 

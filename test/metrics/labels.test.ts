@@ -9,7 +9,7 @@ import { registerMetrics } from '../../src/metrics/metrics.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
 import { json, text } from '../../src/streams/flows/codec.ts'
-import { table, topic } from '../../src/streams/flows/flow.ts'
+import { topic } from '../../src/streams/flows/flow.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
@@ -43,9 +43,9 @@ function act({ code, text: words, type }: Deed, attempt: number): Outcome {
     case 'skip':
       return skip()
     case 'topic':
-      return done([topic(words, { codec: text }).record(words)])
+      return done([{ type: 'record', topic: words, value: words, options: {} }])
     case 'table':
-      return done([table(words, { sink: words, columns: { id: 'text' }, key: ['id'] }).upsert({ id: words })])
+      return done([{ type: 'row', table: words, row: { id: words } }])
   }
 }
 

@@ -421,6 +421,33 @@ describe('problems', () => {
     expect(problemsOf({ ...smallest, actor: [] })).toBe('actor: unknown option, did you mean actors?')
   })
 
+  test.each([
+    [{ attempts: 3 }, 'actors[0].attempts: unknown option, did you mean actors[0].retry.attempts?'],
+    [{ backoff: 3 }, 'actors[0].backoff: unknown option, did you mean actors[0].retry.backoffMs?'],
+    [{ backof: 3 }, 'actors[0].backof: unknown option, did you mean actors[0].retry.backoffMs?'],
+    [{ retry: { backof: 3 } }, 'actors[0].retry.backof: unknown option, did you mean actors[0].retry.backoffMs?'],
+    [{ handlerTimeout: 3 }, 'actors[0].handlerTimeout: unknown option, did you mean actors[0].handlerTimeoutMs?'],
+    [{ commitInterval: 3 }, 'actors[0].commitInterval: unknown option, did you mean commitIntervalMs of the app?'],
+    [{ groupId: 'g' }, 'actors[0].groupId: unknown option, did you mean kafka.groupId of the app?'],
+    [{ toString: 3 }, 'actors[0].toString: unknown option'],
+  ])('of an actor: %o', (options, told) => {
+    expect(problemsOf({ ...smallest, actors: [{ handler: module, ...options }] })).toBe(told)
+  })
+
+  test.each([
+    [{ attempts: 3 }, 'attempts: unknown option, did you mean retry.attempts of an actor?'],
+    [{ order: 'key' }, 'order: unknown option, did you mean order of an actor?'],
+    [{ constructor: 3 }, 'constructor: unknown option'],
+  ])('of the app: %o', (options, told) => {
+    expect(problemsOf({ ...smallest, ...options })).toBe(told)
+  })
+
+  test('a flag of an actor at the wrong level is sent home', () => {
+    expect(() =>
+      resolveOptions({ ...smallest, actors: [{ handler: module }] }, { flags: { 'actors.*.attempts': '3' } }),
+    ).toThrow('--actor *.attempts: unknown option, did you mean *.retry.attempts?')
+  })
+
   test('what is missing is named with the places to set it', () => {
     expect(problemsOf({ kafka: { brokers: 'a:1' }, actors: smallest.actors })).toBe(
       'kafka.groupId: is required: set it in the app, with --kafka-group-id or as TROUPE_KAFKA_GROUP_ID',

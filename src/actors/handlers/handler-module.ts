@@ -1,6 +1,6 @@
 /** Loads a handler module, in a thread or on main; TypeScript too, where `tsx` is installed. */
 import type { HandlerManifest } from './handler-manifest.ts'
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, isTroupeError } from '../../errors.ts'
 import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
@@ -15,13 +15,10 @@ export async function loadHandler(url: string): Promise<Handler> {
   try {
     handler = await importDefault(source)
   } catch (error) {
-    throw new TroupeError(
-      'HANDLER_NOT_LOADED',
-      `handler module ${readableUrl(url)} does not load: ${importFailure(error)}`,
-      {
-        cause: error,
-      },
-    )
+    // A topic, a table or a handler that is declared wrongly says so by itself.
+    const cause = isTroupeError(error) ? error.message : importFailure(error)
+    const message = `handler module ${readableUrl(url)} does not load: ${cause}`
+    throw new TroupeError('HANDLER_NOT_LOADED', message, { cause: error })
   }
   if (!isHandler(handler)) {
     throw new TroupeError(

@@ -5,6 +5,7 @@
 import type { Log } from '../../log.ts'
 import type { Destination, Effect, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
+import { readDefinition } from './handler-shape.ts'
 
 /** What a handler says of a record. Build one with `done`, `retry`, `deadLetter` or `skip`. */
 export type Outcome = DoneOutcome | RetryOutcome | DeadLetterOutcome | SkipOutcome
@@ -141,11 +142,14 @@ export interface Handler<Value = unknown, Setup = unknown> extends HandlerDefini
   readonly kind: 'handler'
 }
 
-/** Declares a handler; types flow from `input` and `setup` into `handle`. */
+/**
+ * Declares a handler; types flow from `input` and `setup` into `handle`. An instance of a class serves, too. Throws
+ * OPTIONS_INVALID for what is none.
+ */
 export function defineHandler<Value, Setup = undefined>(
   definition: HandlerDefinition<Value, Setup>,
 ): Handler<Value, Setup> {
-  return { ...definition, kind: 'handler' }
+  return { ...readDefinition('defineHandler', definition), kind: 'handler' }
 }
 
 export function isHandler(value: unknown): value is Handler {

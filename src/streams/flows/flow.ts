@@ -3,7 +3,9 @@
  * effects with them; the effects are encoded where the handler ran.
  */
 import { TroupeError } from '../../errors.ts'
+import { isObject, refuseWrong, shown, unknownKeys } from '../../options/declared.ts'
 import { json, type Codec } from './codec.ts'
+import { problemsOfTable, problemsOfTopic } from './flow-shapes.ts'
 import type { OutputRecord, RecordHeader } from '../record.ts'
 import type { EncodedRow, SinkDestination } from '../delivery/sink.ts'
 
@@ -36,7 +38,10 @@ export interface TopicOptions<Value> {
   readonly codec?: Codec<Value>
 }
 
-/** Names a topic and says how its values look. */
+/** One for all records without any, which so need no look. */
+const noOptions: RecordOptions = {}
+
+/** Names a topic and says how its values look. Throws OPTIONS_INVALID. */
 export function topic<Value>(
   name: string,
   options: TopicOptions<Value> & { readonly tombstones: true },
@@ -49,14 +54,14 @@ export function topic<Value>(
   name: string,
   options: TopicOptions<Value> & { readonly tombstones?: boolean } = {},
 ): Topic<Value> {
-  const self: Topic<Value> = {
+  refuseWrong(`topic(${shown(name)})`, problemsOfTopic(name, options))
+  return {
     kind: 'topic',
     name,
     codec: (options.codec ?? json<Value>()) as unknown as Codec<Exclude<Value, null>>,
     tombstones: options.tombstones ?? false,
-    record: (value, recordOptions = {}) => ({ type: 'record', topic: name, value, options: recordOptions }),
+    record: (value, recordOptions = noOptions) => ({ type: 'record', topic: name, value, options: recordOptions }),
   }
-  return self
 }
 
 /** What a column takes: text and numbers as they are, Date as ISO-8601, bytes as bytea, anything else as JSON. */
@@ -80,11 +85,10 @@ export interface TableOptions {
   readonly key: readonly string[]
 }
 
-/** Names a table and its columns. Rows may carry more fields than the table has columns. */
+/** Names a table and its columns. Rows may carry more fields than the table has columns. Throws OPTIONS_INVALID. */
 export function table<Row extends object>(name: string, options: TableOptions): Table<Row> {
+  refuseWrong(`table(${shown(name)})`, problemsOfTable(name, options))
   const columns = Object.entries(options.columns).map(([column, type]) => ({ name: column, type }))
-  const unknown = options.key.filter((column) => !(column in options.columns))
-  if (unknown.length > 0) throw new TypeError(`table ${name}: the key names no column: ${unknown.join(', ')}`)
   return {
     kind: 'table',
     name,
@@ -151,7 +155,6 @@ export class EffectEncoder {
   #encodeRecord(effect: RecordEffect): EncodedEffect {
     const target = this.#topics.get(effect.topic)
     if (target === undefined) throw undeclared(`topic ${effect.topic}`)
-    const { key, headers, partition, timestamp } = effect.options
     let value: Uint8Array | null
     try {
       value = effect.value === null ? null : bytesFrom(target.codec.encode(effect.value as never))
@@ -164,29 +167,27 @@ export class EffectEncoder {
         },
       )
     }
-    const record: { -readonly [Name in keyof OutputRecord]: OutputRecord[Name] } = {
-      topic: effect.topic,
-      key: encodeKey(key),
-      value,
-    }
     try {
-      if (headers !== undefined) record.headers = encodeHeaders(headers)
-      if (partition !== undefined) record.partition = natural('partition', partition)
-      if (timestamp !== undefined) record.timestamp = natural('timestamp', timestamp)
+      return { type: 'record', record: recordOf(effect.topic, value, effect.options) }
     } catch (error) {
       throw new TroupeError('ENCODE_FAILED', `the options of a record for topic ${effect.topic} are not valid`, {
         cause: error,
       })
     }
-    return { type: 'record', record }
   }
 
   #encodeRow(effect: RowEffect): EncodedEffect {
     const destination = this.#tables.get(effect.table)
     if (destination === undefined) throw undeclared(`table ${effect.table}`)
+    if (!isObject(effect.row)) {
+      throw new TroupeError(
+        'ENCODE_FAILED',
+        `a row of table ${effect.table} is an object, and got ${shown(effect.row)}`,
+      )
+    }
     const values = destination.columns.map(({ name, type }) => {
       try {
-        return encodeColumn(effect.row[name] as ColumnValue)
+        return encodeColumn(valueOf(effect.row, name) as ColumnValue)
       } catch (error) {
         throw new TroupeError(
           'ENCODE_FAILED',
@@ -208,14 +209,50 @@ function undeclared(destination: string): TroupeError {
   )
 }
 
-function encodeKey(key: Key | undefined): Uint8Array | null {
-  if (key === undefined || key === null) return null
-  return key instanceof Uint8Array ? key : Buffer.from(String(key), 'utf8')
+function recordOf(topic: string, value: Uint8Array | null, options: RecordOptions): OutputRecord {
+  if (!isObject(options)) {
+    throw new TypeError(`the options of a record are an object, such as { key }, and got ${shown(options)}`)
+  }
+  const { key, headers, partition, timestamp } = options
+  const record: { -readonly [Name in keyof OutputRecord]: OutputRecord[Name] } = { topic, key: encodeKey(key), value }
+  if (headers !== undefined) record.headers = encodeHeaders(headers)
+  if (partition !== undefined) record.partition = natural('partition', partition)
+  if (timestamp !== undefined) record.timestamp = natural('timestamp', timestamp)
+  // A look at the names costs as much as all the rest, so only where nothing was understood: `{ keys: 'a' }`.
+  const isEmpty = key === undefined && headers === undefined && partition === undefined && timestamp === undefined
+  if (isEmpty && options !== noOptions) refuseMisspelt(options)
+  return record
 }
 
-function encodeHeaders(headers: NonNullable<RecordOptions['headers']>): readonly RecordHeader[] {
-  const entries = Array.isArray(headers) ? (headers as readonly RecordHeader[]) : Object.entries(headers)
-  return entries.map(([name, value]) => [name, typeof value === 'string' ? Buffer.from(value) : bytesOrNull(value)])
+const recordOptionNames = ['key', 'headers', 'partition', 'timestamp']
+
+function refuseMisspelt(options: RecordOptions): void {
+  const problems = unknownKeys(options, recordOptionNames, 'there are key, headers, partition and timestamp')
+  if (problems.length > 0) throw new TypeError(problems.join('; '))
+}
+
+function encodeKey(key: unknown): Uint8Array | null {
+  if (typeof key === 'string') return Buffer.from(key, 'utf8')
+  if (key === undefined || key === null) return null
+  if (key instanceof Uint8Array) return key
+  // Any other would be written as something like `[object Object]`: one key for all records.
+  if (typeof key === 'bigint' || (typeof key === 'number' && Number.isFinite(key)))
+    return Buffer.from(String(key), 'utf8')
+  throw new TypeError(`a key is text, a number, bytes or null, and got ${shown(key)}; choose a field of it`)
+}
+
+function encodeHeaders(headers: unknown): readonly RecordHeader[] {
+  if (Array.isArray(headers)) return headers.map(encodeHeader)
+  if (isObject(headers) && !(headers instanceof Map)) return Object.entries(headers).map(encodeHeader)
+  throw new TypeError(`headers are an object, or a list of pairs, and got ${shown(headers)}`)
+}
+
+function encodeHeader(pair: unknown): RecordHeader {
+  const [name, value] = Array.isArray(pair) ? (pair as unknown[]) : []
+  if (typeof name !== 'string') throw new TypeError(`a header is a pair of name and value, and got ${shown(pair)}`)
+  if (typeof value === 'string') return [name, Buffer.from(value)]
+  if (value === null || value instanceof Uint8Array) return [name, value]
+  throw new TypeError(`header ${name} is text, bytes or null, and got ${shown(value)}`)
 }
 
 // A handler in JavaScript has no compiler that checks it. What is no bytes here would cross to main
@@ -225,13 +262,17 @@ function bytesFrom(value: unknown): Uint8Array {
   throw new TypeError(`bytes are needed, and got ${typeof value}`)
 }
 
-function bytesOrNull(value: unknown): Uint8Array | null {
-  return value === null ? null : bytesFrom(value)
-}
-
 function natural(name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
-  throw new TypeError(`a ${name} is a whole number, and got ${String(value)}`)
+  throw new TypeError(`a ${name} is a whole number, and got ${shown(value)}`)
+}
+
+/** A field, and nothing that every object has by that name: `constructor`, say. */
+function valueOf(row: Readonly<Record<string, unknown>>, name: string): unknown {
+  const value = row[name]
+  const isInherited =
+    typeof value === 'function' ? value === Reflect.get(Object.prototype, name) : value === Object.prototype
+  return isInherited ? undefined : value
 }
 
 /** The text form PostgreSQL and its peers parse for any column type. */
