@@ -179,6 +179,22 @@ describe('asynchronous handlers', () => {
     },
   )
 
+  // Of 1 + 90 records each after the first went as a batch of its own.
+  test.fails('one promise makes no rule: a handler that returns no more of them runs in batches again', async () => {
+    const clock = new ManualClock()
+    const { give, actors, stats } = await world({
+      clock,
+      partitions: 2,
+      handle: (_, partition) => (partition === 0 ? sleep(clock, 10).then(() => done()) : done()),
+    })
+    give(0, ['a'])
+    await clock.advance(10)
+    give(1, different(90))
+    await clock.settle()
+    expect(actors[1]!.inputs[0]!.tracker.safePosition).toBe(90)
+    expect(stats.actor('enrich').batchRecords.count).toBeLessThan(45)
+  })
+
   test('a call that ignores its signal keeps its slot until it ends', async () => {
     const clock = new ManualClock()
     const ends: (() => void)[] = []
