@@ -8,6 +8,17 @@ import type { App, AppDefinition } from './app.ts'
 import { TroupeError } from './errors.ts'
 import type { StartOptions, Supervisor } from './supervisor/supervisor.ts'
 
+export { defineBatchHandler } from './actors/handlers/batch-handler.ts'
+export type {
+  BatchContext,
+  BatchErrorContext,
+  BatchHandler,
+  BatchHandlerDefinition,
+  BatchOutcome,
+  BatchRecord,
+  CallLimits,
+  CallRecord,
+} from './actors/handlers/batch-handler.ts'
 export { compose, deadLetter, defineHandler, done, retry, skip } from './actors/handlers/handler.ts'
 export type {
   DeadLetterOutcome,

@@ -64,7 +64,14 @@ export function ruleOnAttempt(
     case 'failed':
       return retryOrGiveUp(actor, attempt, verdict.error, undefined, random)
     case 'retry':
-      return retryOrGiveUp(actor, attempt, verdict.error ?? askedForRetry, verdict.afterMs, random)
+      // Records that are to go again together must not be kept apart by chance.
+      return retryOrGiveUp(
+        actor,
+        attempt,
+        verdict.error ?? askedForRetry,
+        verdict.afterMs,
+        verdict.isShared === true ? () => 0 : random,
+      )
     case 'skip-failed':
       return giveUp(actor, 'skip', verdict.error)
     case 'dead-letter':

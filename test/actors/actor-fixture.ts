@@ -111,6 +111,8 @@ export function makeActor(
     map?: CompletionMap
     delivery?: ActorDelivery
     keyBudget?: KeyBudget
+    /** Unless given: on main. */
+    mixesKeys?: boolean
     /** What several actors of one process share. */
     partition?: number
     credit?: Credit
@@ -128,8 +130,9 @@ export function makeActor(
   const ready: number[] = []
   const escalations: Error[] = []
   const lines: LogLine[] = []
+  const resolved = { ...resolvedActor, ...options.actor }
   const actor: PartitionActor = new PartitionActor({
-    actor: { ...resolvedActor, ...options.actor },
+    actor: resolved,
     partition,
     epoch: 1,
     inputs: [
@@ -150,6 +153,7 @@ export function makeActor(
       error: noteLine(lines, 'error'),
     },
     actorStats: stats.actor('enrich'),
+    mixesKeys: options.mixesKeys ?? resolved.runOn === 'main',
     onReady: () => ready.push(clock.now()),
     keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },
     onLoadChanged: () => options.onLoadChanged?.(actor),

@@ -49,6 +49,7 @@ interface EndedRun {
 
 export class InlineExecutor implements Executor {
   readonly maxBatchBytes: number = Number.MAX_SAFE_INTEGER
+  readonly mixesKeys = true
   onRoom: () => void = () => undefined
   readonly #options: InlineExecutorOptions
   readonly #places = new Map<string, Place>()
@@ -70,9 +71,9 @@ export class InlineExecutor implements Executor {
         this.#inProgress += change
         const stats = options.stats.get(actor)
         if (change > 0) {
-          stats?.noteGivenUp(runner.name)
+          stats?.noteGivenUp(runner.name, change)
         } else {
-          stats?.noteLeftOversEnded(1)
+          stats?.noteLeftOversEnded(-change)
           this.onRoom()
         }
       }
@@ -100,6 +101,14 @@ export class InlineExecutor implements Executor {
   /** Its only actor's records are what its slots count. */
   roomOf(): number {
     return Number.POSITIVE_INFINITY
+  }
+
+  inProgressOf(): number {
+    return this.#inProgress
+  }
+
+  callLimitsOf(): null {
+    return null
   }
 
   /** First all handlers run, then all verdicts are told: what is timed is the handlers. */

@@ -79,13 +79,13 @@ export interface FailedReply {
 export type ThreadNotice =
   LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice | LeftOverNotice | MemoryNotice
 
-/** A call was given up and goes on (1), which is told before its outcome; or one of those has ended (-1). */
+/** A call of so many records was given up and goes on, which is told before its outcome; or, below 0, one of those has ended. */
 export interface LeftOverNotice {
   readonly type: 'left-over'
   readonly threadId: number
   readonly actor: string
   readonly handler: string
-  readonly change: 1 | -1
+  readonly change: number
 }
 
 /** What the thread holds: V8's heap, and Buffers outside of it. */
@@ -323,6 +323,7 @@ const verdictTypes = [
   'escalate',
   'skip-failed',
   'unrun',
+  'alone',
 ] as const satisfies Verdict['type'][]
 
 function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
@@ -334,6 +335,7 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
       break
     case 'retry':
       pack.putNumber(verdict.afterMs ?? NO_NUMBER)
+      pack.putNumber(verdict.isShared === true ? 1 : 0)
       pack.putText(verdict.error === undefined ? null : JSON.stringify(verdict.error))
       break
     case 'failed':
@@ -346,6 +348,7 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
       break
     case 'skip':
     case 'unrun':
+    case 'alone':
       break
   }
 }
@@ -364,11 +367,13 @@ function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
       return skipVerdict
     case 'retry': {
       const afterMs = pack.takeNumber()
+      const isShared = pack.takeNumber() === 1
       const error = pack.takeText()
       return {
         type,
         afterMs: afterMs === NO_NUMBER ? undefined : afterMs,
         error: error === null ? undefined : (JSON.parse(error) as WireError),
+        ...(isShared ? { isShared } : {}),
       }
     }
     case 'failed':
@@ -379,6 +384,7 @@ function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
     case 'skip-failed':
       return { type, error: JSON.parse(pack.takeRequiredText()) as WireError }
     case 'unrun':
+    case 'alone':
       return { type }
     default:
       throw new Error('a reply holds a verdict of no known type')

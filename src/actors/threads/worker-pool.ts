@@ -34,6 +34,8 @@ import {
 import type { PoolThread } from './thread-roster.ts'
 import { ThreadSet, type ThreadSetOptions } from './thread-set.ts'
 import { TurnLimit } from '../executors/turn-limit.ts'
+import type { CallLimits } from '../handlers/batch-handler.ts'
+import { setFailedApart } from '../executors/call-line.ts'
 import { ReturnHabit } from '../executors/return-habit.ts'
 import type { Verdict } from '../handlers/verdict.ts'
 import { WakeEstimate } from './wake-estimate.ts'
@@ -107,9 +109,12 @@ interface PoolActor {
   readonly habit: ReturnHabit
   /** Records at threads whose outcome is not known. */
   records: number
+  /** What a call of its batch handler gets at most; null: its handler gets single records, or is not loaded yet. */
+  callLimits: CallLimits | null
 }
 
 export class WorkerPool implements Executor {
+  readonly mixesKeys = false
   onRoom: () => void = () => undefined
   readonly #options: WorkerPoolOptions
   readonly #board: ProgressBoard
@@ -134,7 +139,13 @@ export class WorkerPool implements Executor {
     const { threads, handlers, stats, watch: { graceMs } = WATCH } = options
     let waiting = 0
     for (const { actor, concurrency } of handlers) {
-      this.#actors.set(actor, { stats: stats.actor(actor), concurrency, habit: new ReturnHabit(), records: 0 })
+      this.#actors.set(actor, {
+        stats: stats.actor(actor),
+        concurrency,
+        habit: new ReturnHabit(),
+        records: 0,
+        callLimits: null,
+      })
       waiting += concurrency
     }
     const rows = Math.min(waiting, Math.floor(MAX_WAITING_BOARD_BYTES / threads.maxBatchRecords))
@@ -175,12 +186,20 @@ export class WorkerPool implements Executor {
     pool.#noteThreads()
     try {
       const manifests = await pool.#threads.started
+      for (const manifest of manifests) pool.#noteManifest(manifest)
       pool.#watch()
       return { pool, manifests }
     } catch (error) {
       await pool.destroy()
       throw error
     }
+  }
+
+  /** A batch has a row of the board, which has so many places. */
+  #noteManifest({ actor, call }: HandlerManifest): void {
+    const at = this.#actors.get(actor)
+    if (at === undefined || call === null) return
+    at.callLimits = { ...call, maxRecords: Math.min(call.maxRecords, this.#options.threads.maxBatchRecords) }
   }
 
   get freeSlots(): number {
@@ -228,6 +247,14 @@ export class WorkerPool implements Executor {
     return Math.max(0, at.concurrency - at.records - at.stats.leftOverCalls)
   }
 
+  inProgressOf({ name }: ResolvedActor): number {
+    return this.#actors.get(name)?.records ?? 0
+  }
+
+  callLimitsOf({ name }: ResolvedActor): CallLimits | null {
+    return this.#actors.get(name)?.callLimits ?? null
+  }
+
   execute(runs: readonly DispatchedRun[], settle: Settle): void {
     const { clock } = this.#options
     const begunAtMs = clock.now()
@@ -240,7 +267,7 @@ export class WorkerPool implements Executor {
       actor.records += length
       inFlight.push({ actor, length, open: run })
     }
-    const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.runsAlone === true
+    const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.isSuspect === true
     const row = this.#board.takeRow(recordCount)
     const number = (this.#lastNumber += 1)
     const batch: BatchInFlight = {
@@ -349,9 +376,9 @@ export class WorkerPool implements Executor {
   }
 
   #settle(batch: BatchInFlight, index: number, { verdicts, elapsedMs, promise }: PackedVerdicts): void {
-    const { stats } = batch.runs[index]!.actor
-    if (promise !== null) stats.cost.notePromise(promise.heldMs, promise.hasWaited)
+    const { callLimits, stats } = batch.runs[index]!.actor
     const count = verdicts.length
+    if (promise !== null) stats.cost.notePromise(promise.heldMs, promise.hasWaited, callLimits === null ? 1 : count)
     stats.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
     this.#end(batch, index, verdicts)
   }
@@ -366,6 +393,7 @@ export class WorkerPool implements Executor {
     actor.records -= length
     if (batch.thread !== undefined) batch.thread.records -= length
     this.#release(batch)
+    if (actor.callLimits !== null) setFailedApart(open, verdicts)
     batch.settle(open, verdicts)
   }
 

@@ -47,7 +47,7 @@ async function world({
     concurrency,
     maxTurnMs: 5,
   })
-  const dispatcher = new Dispatcher(executor)
+  const dispatcher = new Dispatcher(executor, clock)
   tellWhenReady(executor, dispatcher)
   const actors = Array.from(
     { length: partitions },
