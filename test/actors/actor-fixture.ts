@@ -117,10 +117,12 @@ export function makeActor(
     partition?: number
     credit?: Credit
     stats?: EngineStats
+    clock?: ManualClock
+    onReady?: (actor: PartitionActor) => void
     onLoadChanged?: (actor: PartitionActor) => void
   } = {},
 ) {
-  const clock = new ManualClock()
+  const { clock = new ManualClock() } = options
   const delivery = new HeldDelivery()
   const {
     credit = new Credit({ maxRecords: 100, maxBytes: 1_000_000 }),
@@ -154,7 +156,10 @@ export function makeActor(
     },
     actorStats: stats.actor('enrich'),
     mixesKeys: options.mixesKeys ?? resolved.runOn === 'main',
-    onReady: () => ready.push(clock.now()),
+    onReady: () => {
+      ready.push(clock.now())
+      options.onReady?.(actor)
+    },
     keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },
     onLoadChanged: () => options.onLoadChanged?.(actor),
     onEscalate: (error) => escalations.push(error),

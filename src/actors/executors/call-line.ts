@@ -1,6 +1,7 @@
 /**
- * Takes the calls of batch handlers from what is ready: records of one actor, over lanes and partitions. A call goes as soon
- * as there is room, with what has piled up by then; or, where its handler waits for more (`maxWaitMs`), when it is full or
+ * Takes the calls of batch handlers from what is ready: records of one actor, over lanes and partitions. What becomes ready
+ * within one turn of the event loop (a poll, the end of a call, records whose back-off is over) goes together: the first of
+ * it does not go without the others. A call goes as soon as there is room, with what has piled up by then; or, where its handler waits for more (`maxWaitMs`), when it is full or
  * its oldest record has waited for long enough. A record that goes alone waits for nobody, and nobody for it.
  */
 import type { Clock } from '../../clock.ts'
@@ -18,7 +19,7 @@ interface Owners {
 }
 
 export class CallLine {
-  /** A call has waited for long enough. */
+  /** A call may go: the turn in which something became ready is over, or it has waited for long enough. */
   onDue: () => void = () => undefined
   readonly #executor: Executor
   readonly #clock: Clock
@@ -27,6 +28,9 @@ export class CallLine {
   readonly #enlisted = new Set<PartitionActor>()
   #cancelDue: () => void = () => undefined
   #dueAtMs = Number.POSITIVE_INFINITY
+  /** Something became ready in this turn, and more may. */
+  #isGathering = false
+  #cancelGathering: () => void = () => undefined
 
   constructor(executor: Executor, clock: Clock) {
     this.#executor = executor
@@ -38,6 +42,7 @@ export class CallLine {
   }
 
   enlist(owner: PartitionActor, limits: CallLimits): void {
+    this.#gather()
     if (this.#enlisted.has(owner)) return
     this.#enlisted.add(owner)
     const owners = this.#owners.get(owner.actor.name)
@@ -52,6 +57,7 @@ export class CallLine {
 
   /** The next call. Empty: none may go now. */
   take(): DispatchedRun[] {
+    if (this.#isGathering) return []
     let dueAtMs = Number.POSITIVE_INFINITY
     for (const [name, owners] of [...this.#owners]) {
       this.#dropIdle(name, owners)
@@ -73,6 +79,16 @@ export class CallLine {
 
   close(): void {
     this.#wakeAt(Number.POSITIVE_INFINITY)
+    this.#cancelGathering()
+  }
+
+  #gather(): void {
+    if (this.#isGathering) return
+    this.#isGathering = true
+    this.#cancelGathering = this.#clock.after(0, () => {
+      this.#isGathering = false
+      this.onDue()
+    })
   }
 
   /** true, or clock time when it may at the latest, should nothing else happen. */
