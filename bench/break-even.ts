@@ -104,7 +104,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
 async function run(runOn: RunOn, rounds: number, count: number): Promise<Run> {
   const stats = new EngineStats()
   const executor = await executorFor(runOn, stats)
-  const dispatcher = new Dispatcher(executor)
+  const dispatcher = new Dispatcher(executor, systemClock)
   const credit = new Credit(app.intake)
   const actors = Array.from({ length: PARTITIONS }, (_, partition) => actorOf(partition, dispatcher, credit, stats))
   const value = Buffer.alloc(RECORD_BYTES, 'v')
@@ -158,6 +158,7 @@ function actorOf(partition: number, dispatcher: Dispatcher, credit: Credit, stat
     log: silentLog,
     actorStats: stats.actor(actor.name),
     keyBudget: { maxRecords: 1e9, maxBytes: 1e12 },
+    mixesKeys: dispatcher.mixesKeys,
     onReady: () => {
       dispatcher.enlist(made)
       dispatcher.pump()

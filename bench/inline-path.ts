@@ -47,7 +47,7 @@ async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number
     concurrency: 100,
     maxTurnMs: 5,
   })
-  const dispatcher = new Dispatcher(executor)
+  const dispatcher = new Dispatcher(executor, systemClock)
   const credit = new Credit({ maxRecords: 20_000, maxBytes: 64 * 2 ** 20 })
   const intake = new Intake({
     consumer: { pause: () => undefined, resume: () => undefined },
@@ -89,6 +89,7 @@ async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number
       log: silentLog,
       actorStats: stats.actor('none'),
       keyBudget: intake.keyBudget,
+      mixesKeys: executor.mixesKeys,
       onReady: () => dispatcher.enlist(actor),
       onLoadChanged: () => intake.balance(actor),
       onEscalate: () => undefined,

@@ -10,6 +10,17 @@ import { bundledError, isBundled } from './own-program.ts'
 import type * as SupervisorModule from './supervisor/supervisor.ts'
 import type { StartOptions, Supervisor } from './supervisor/supervisor.ts'
 
+export { defineBatchHandler } from './actors/handlers/batch-handler.ts'
+export type {
+  BatchContext,
+  BatchErrorContext,
+  BatchHandler,
+  BatchHandlerDefinition,
+  BatchOutcome,
+  BatchRecord,
+  CallLimits,
+  CallRecord,
+} from './actors/handlers/batch-handler.ts'
 export { compose, deadLetter, defineHandler, done, retry, skip } from './actors/handlers/handler.ts'
 export type {
   DeadLetterOutcome,

@@ -43,8 +43,10 @@ export interface Invocation extends Keyed {
   failure: Failure | null
   /** Clock time of its next attempt, while it waits for one. */
   nextAttemptAtMs: number
-  /** True once it shared a batch whose thread died and nobody could tell whose fault it was: it runs alone. */
+  /** It goes in a batch, or in a call, of its own: it shared one that failed, or failed in one. */
   runsAlone: boolean
+  /** It shared a batch whose thread died, and nobody could tell whose fault it was: it has its thread to itself as well. */
+  isSuspect: boolean
   /** What it became, while some of that is not durable. */
   outputs: readonly EncodedEffect[]
   /** The next record of the lane. */
@@ -67,6 +69,7 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     failure: null,
     nextAttemptAtMs: 0,
     runsAlone: false,
+    isSuspect: false,
     outputs: noOutputs,
     keyPlace: NO_KEY,
     keyCheck: 0,

@@ -66,6 +66,8 @@ export interface PartitionActorOptions {
   readonly actorStats: ActorStats
   /** What keys that wait may hold. */
   readonly keyBudget: KeyBudget
+  /** Its executor takes the first records of several keys as one run. */
+  readonly mixesKeys: boolean
   /** Some of this actor's records may be handed out: the dispatcher should look. */
   readonly onReady: () => void
   /** What it holds changed, or it halted: the source may have to pause or resume the partition. */
@@ -105,7 +107,7 @@ export class PartitionActor implements OutputOwner {
     this.epoch = options.epoch
     this.#inputs = new Inputs({ ...options, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
-    this.#lanes = new Lanes(options.actor.order, options.actor.runOn)
+    this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     // What waits is counted for the actor as a whole: with the first of its inputs.
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
     this.#notes = new FailureNotes(options)
@@ -198,7 +200,17 @@ export class PartitionActor implements OutputOwner {
   }
 
   get firstRunsAlone(): boolean {
-    return this.#lanes.firstRunsAlone
+    return this.firstReady?.runsAlone === true
+  }
+
+  /** The first record of the next run; null: nothing may be handed out. */
+  get firstReady(): Invocation | null {
+    return this.#state === 'running' ? this.#lanes.firstReady : null
+  }
+
+  /** Bytes of the records that may be handed out now; it looks no further once there are so many. */
+  readyBytes(most: number): number {
+    return this.#state === 'running' ? this.#lanes.readyBytes(most) : 0
   }
 
   /** Clock time when an attempt last ended or a record was finished, or the actor was idle. */
@@ -282,7 +294,7 @@ export class PartitionActor implements OutputOwner {
     let handled = 0
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
-      if (verdict === undefined || verdict.type === 'unrun') break
+      if (verdict === undefined || verdict.type === 'unrun' || verdict.type === 'alone') break
       const ruling = this.#conclude(invocation, verdict)
       if (run.lane.isLoose && ruling !== null) {
         this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
@@ -389,7 +401,7 @@ export class PartitionActor implements OutputOwner {
   }
 
   /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else it failed, and this is what becomes of it. */
-  #conclude(invocation: Invocation, verdict: Exclude<Verdict, { type: 'unrun' }>): Ruling | null {
+  #conclude(invocation: Invocation, verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>): Ruling | null {
     this.#inputs.of(invocation.record).stats.attempts += 1
     switch (verdict.type) {
       case 'done':

@@ -5,7 +5,7 @@
 import { describeWire, failureCode, ownCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { FailedRecords } from './handlers/handler.ts'
-import type { FailedVerdict } from './handlers/verdict.ts'
+import type { AskedRetry, FailedVerdict } from './handlers/verdict.ts'
 import type { Invocation } from './invocation.ts'
 import { retryDelayMs } from './retry.ts'
 
@@ -73,9 +73,9 @@ export function ruleOnAttempt(
     case 'failed':
       return retryOrGiveUp(actor, tried, verdict.error, undefined, random)
     case 'retry':
-      return retryOrGiveUp(actor, tried, verdict.error ?? askedForRetry, verdict.afterMs, random)
+      return retryOrGiveUp(actor, tried, verdict.error ?? askedForRetry, verdict.afterMs, chanceOf(verdict, random))
     case 'retry-unlimited': {
-      const delayMs = retryDelayMs(actor.retry, tried.attempt, verdict.afterMs, random)
+      const delayMs = retryDelayMs(actor.retry, tried.attempt, verdict.afterMs, chanceOf(verdict, random))
       return { type: 'retry', error: verdict.error ?? askedForRetry, delayMs, isUnlimited: true }
     }
     case 'skip-failed':
@@ -86,6 +86,11 @@ export function ruleOnAttempt(
     case 'escalate':
       return giveUp(actor, verdict.type, faultOf(verdict.error))
   }
+}
+
+/** Records that are to go again together must not be kept apart by chance. */
+function chanceOf({ isShared }: AskedRetry, random: () => number): () => number {
+  return isShared === true ? () => 0 : random
 }
 
 /** A sink has refused an output of a handled record for good. */

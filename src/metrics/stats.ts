@@ -200,9 +200,9 @@ export class CostStats {
   /** and those that the two took to wake each other up. */
   wakeMs = 0
 
-  /** Some records went to a handler and came back with a promise; `hasWaited` is null where nobody has looked. */
-  notePromise(heldMs: number, hasWaited: boolean | null): void {
-    this.promises += 1
+  /** A handler came back with a promise, for so many records; `hasWaited` is null where nobody has looked. */
+  notePromise(heldMs: number, hasWaited: boolean | null, records = 1): void {
+    this.promises += records
     this.heldMs += heldMs
     if (hasWaited === null) return
     this.looked += 1
@@ -242,7 +242,7 @@ export class ActorStats {
   readonly deadLetters: CodeTally = new CodeTally()
   /** Attempts that were given up: their handlers ignored their abort signals for as long as they may take. */
   attemptsGivenUp = 0
-  /** Calls of such attempts that have not ended: each takes a place of `concurrency`. */
+  /** Calls of such attempts that have not ended: each takes a place of `concurrency`, and one of a batch handler as many as it has records. */
   leftOverCalls = 0
   /** Whose calls these are; null: no attempt was given up. */
   leftOverHandler: string | null = null
@@ -251,10 +251,10 @@ export class ActorStats {
     this.name = name
   }
 
-  noteGivenUp(handler: string): void {
+  noteGivenUp(handler: string, attempts: number): void {
     this.leftOverHandler = handler
-    this.leftOverCalls += 1
-    this.attemptsGivenUp += 1
+    this.leftOverCalls += attempts
+    this.attemptsGivenUp += attempts
   }
 
   noteLeftOversEnded(calls: number): void {

@@ -1,6 +1,6 @@
 /** Prints the table of options: for people who read docs, for `--help`, and what is in force at start. */
 import { fileURLToPath } from 'node:url'
-import { isHandler } from '../actors/handlers/handler.ts'
+import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
 import type { OptionRows } from './level.ts'
 import { envName, flagName } from './names.ts'
 import { actorOptions, appOptions, type OptionRow, type ResolvedActor, type ResolvedApp } from './options.ts'
@@ -78,7 +78,7 @@ function defaultText(row: OptionRow<unknown>): string {
 }
 
 function handlerText({ handler }: ResolvedActor): string {
-  if (isHandler(handler)) return `(handler of topic ${handler.input.name})`
+  if (isAnyHandler(handler)) return `(handler of topic ${handler.input.name})`
   return handler.protocol === 'file:' ? fileURLToPath(handler) : handler.protocol
 }
 

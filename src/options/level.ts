@@ -1,6 +1,6 @@
 /** One level of options (the app, or one actor) while it is being read. */
 import { inspect } from 'node:util'
-import { isHandler } from '../actors/handlers/handler.ts'
+import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
 import { nearestName, nearestPath } from './near-miss.ts'
 import { envName, flagName } from './names.ts'
 import { isPlainObject } from './rules.ts'
@@ -148,7 +148,7 @@ export class OptionLevel {
 /** A value as a message shows it: short, on one line. */
 export function printed(value: unknown, depth = 1): string {
   return inspect(value, {
-    depth: isHandler(value) ? -1 : depth,
+    depth: isAnyHandler(value) ? -1 : depth,
     breakLength: Infinity,
     maxStringLength: 80,
     maxArrayLength: 5,

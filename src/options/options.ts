@@ -4,7 +4,8 @@
  * `options/resolve.ts` reads the table, `options/docs.ts` prints it.
  */
 import { availableParallelism } from 'node:os'
-import type { FailedRecords, Handler } from '../actors/handlers/handler.ts'
+import type { AnyHandler } from '../actors/handlers/batch-handler.ts'
+import type { FailedRecords } from '../actors/handlers/handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import {
   brokerList,
@@ -34,7 +35,7 @@ export type Order = 'partition' | 'key' | 'unordered'
 
 export interface ResolvedActor {
   readonly name: string
-  readonly handler: URL | Handler
+  readonly handler: URL | AnyHandler
   readonly runOn: RunOn
   readonly order: Order
   /** Records of this actor that may be in progress at once, over all partitions (matters for async handlers). */
@@ -330,7 +331,7 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
 /** The options of each actor. */
 export const actorOptions: {
   readonly [Path in ActorPath]: OptionRow<
-    Path extends 'handler' ? URL | string | Handler : ValueAt<ResolvedActor, Path>
+    Path extends 'handler' ? URL | string | AnyHandler : ValueAt<ResolvedActor, Path>
   >
 } = {
   handler: {

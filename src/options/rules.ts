@@ -1,6 +1,6 @@
 /** What an option may be: a schema, and the words that complete "'5s' is not …". */
 import { z } from 'zod'
-import { isHandler, type Handler } from '../actors/handlers/handler.ts'
+import { isAnyHandler, type AnyHandler } from '../actors/handlers/batch-handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
 import { isTopicName, TOPIC_NAME_RULE } from '../streams/flows/flow-shapes.ts'
@@ -126,13 +126,13 @@ export function loaderMap(): Rule<Readonly<Record<string, SharedLoader>>> {
   }
 }
 
-export function handlerOrModule(): Rule<URL | string | Handler> {
+export function handlerOrModule(): Rule<URL | string | AnyHandler> {
   return {
-    text: 'a handler (defineHandler) or the file: URL or path of a module that exports one',
+    text: 'a handler (defineHandler, defineBatchHandler) or the file: URL or path of a module that exports one',
     placeholder: '<url>',
-    schema: z.custom<URL | string | Handler>((value) => {
+    schema: z.custom<URL | string | AnyHandler>((value) => {
       if (typeof value === 'string') return value !== ''
-      return isHandler(value) || (value instanceof URL && (value.protocol === 'file:' || value.protocol === 'data:'))
+      return isAnyHandler(value) || (value instanceof URL && (value.protocol === 'file:' || value.protocol === 'data:'))
     }),
   }
 }

@@ -257,6 +257,7 @@ export class Assignment {
       log,
       actorStats: stats.actor(actor.name),
       keyBudget: this.#intake.keyBudget,
+      mixesKeys: dispatcher.mixesKeys,
       onReady: () => {
         dispatcher.enlist(made)
         dispatcher.pump()

@@ -111,14 +111,18 @@ export function makeActor(
     map?: CompletionMap
     delivery?: ActorDelivery
     keyBudget?: KeyBudget
+    /** Unless given: on main. */
+    mixesKeys?: boolean
     /** What several actors of one process share. */
     partition?: number
     credit?: Credit
     stats?: EngineStats
+    clock?: ManualClock
+    onReady?: (actor: PartitionActor) => void
     onLoadChanged?: (actor: PartitionActor) => void
   } = {},
 ) {
-  const clock = new ManualClock()
+  const { clock = new ManualClock() } = options
   const delivery = new HeldDelivery()
   const {
     credit = new Credit({ maxRecords: 100, maxBytes: 1_000_000 }),
@@ -128,8 +132,9 @@ export function makeActor(
   const ready: number[] = []
   const escalations: Error[] = []
   const lines: LogLine[] = []
+  const resolved = { ...resolvedActor, ...options.actor }
   const actor: PartitionActor = new PartitionActor({
-    actor: { ...resolvedActor, ...options.actor },
+    actor: resolved,
     partition,
     epoch: 1,
     inputs: [
@@ -150,7 +155,11 @@ export function makeActor(
       error: noteLine(lines, 'error'),
     },
     actorStats: stats.actor('enrich'),
-    onReady: () => ready.push(clock.now()),
+    mixesKeys: options.mixesKeys ?? resolved.runOn === 'main',
+    onReady: () => {
+      ready.push(clock.now())
+      options.onReady?.(actor)
+    },
     keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },
     onLoadChanged: () => options.onLoadChanged?.(actor),
     onEscalate: (error) => escalations.push(error),

@@ -106,7 +106,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
 export async function startPool(url: string, settings: PoolSettings = {}) {
   const { options, actor, lines, fatal, stats } = poolOptions(url, settings)
   const { pool, manifests } = await WorkerPool.start(options)
-  const dispatcher = new Dispatcher(pool)
+  const dispatcher = new Dispatcher(pool, options.clock)
   const delivery = new CollectingDelivery()
   const credit = new Credit({ maxRecords: 1_000_000, maxBytes: 1_000_000_000 })
   const actors: PartitionActor[] = []
@@ -134,6 +134,7 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
         dispatcher.enlist(made)
         dispatcher.pump()
       },
+      mixesKeys: pool.mixesKeys,
       keyBudget: { maxRecords: 500_000, maxBytes: 500_000_000 },
       onLoadChanged: () => undefined,
       onEscalate: (error) => fatal.push(error),

@@ -5,20 +5,30 @@
  */
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { ResolvedActor } from '../../options/options.ts'
+import type { Clock } from '../../clock.ts'
 import type { PartitionActor } from '../partition-actor.ts'
+import { CallLine } from './call-line.ts'
 
 export class Dispatcher {
   readonly #executor: Executor
   /** Actors that may have something ready. The first in line is served next. */
   #line: PartitionActor[] = []
   readonly #inLine = new Set<PartitionActor>()
+  /** Actors whose handlers get many records at once, in calls of their own. */
+  readonly #calls: CallLine
+  /** A call was taken last, so it is the others' turn. */
+  #hadCall = false
   /** Some records have gone to a handler. */
   onHandedOut: () => void = () => undefined
   #isPumping = false
   #isAskedAgain = false
 
-  constructor(executor: Executor) {
+  constructor(executor: Executor, clock: Clock) {
     this.#executor = executor
+    this.#calls = new CallLine(executor, clock)
+    this.#calls.onDue = () => {
+      this.pump()
+    }
     executor.onRoom = () => {
       this.pump()
     }
@@ -29,25 +39,36 @@ export class Dispatcher {
     return this.#executor.freeSlots === 0
   }
 
+  get mixesKeys(): boolean {
+    return this.#executor.mixesKeys
+  }
+
   /** More records would only wait. */
   get isSated(): boolean {
     let records = 0
     let lanes = 0
-    for (const actor of this.#line) {
-      records += actor.readyRecordCount
-      lanes += actor.readyLaneCount
+    for (const actors of [this.#line, this.#calls.owners]) {
+      for (const actor of actors) {
+        records += actor.readyRecordCount
+        lanes += actor.readyLaneCount
+      }
     }
     return this.#executor.hasEnough(records, lanes)
   }
 
   /** Nothing more of this actor may be in progress now. */
   isAtLimitOf(actor: ResolvedActor): boolean {
-    return this.#executor.roomOf(actor) <= 0
+    return this.#executor.roomOf(actor) <= 0 || this.#calls.lacksRoom(actor.name)
   }
 
   /** Some records of this actor became ready. */
   enlist(actor: PartitionActor): void {
     if (this.#inLine.has(actor) || actor.readyRecordCount === 0) return
+    const callLimits = this.#executor.callLimitsOf(actor.actor)
+    if (callLimits !== null) {
+      this.#calls.enlist(actor, callLimits)
+      return
+    }
     this.#inLine.add(actor)
     this.#line.push(actor)
   }
@@ -64,7 +85,7 @@ export class Dispatcher {
     try {
       do {
         while (this.#executor.freeSlots > 0) {
-          const batch = this.#takeBatch()
+          const batch = this.#takeNext()
           if (batch.length === 0) break
           this.#executor.execute(batch, settle)
         }
@@ -79,6 +100,23 @@ export class Dispatcher {
     const wasAsked = this.#isAskedAgain
     this.#isAskedAgain = false
     return wasAsked
+  }
+
+  /** No call waits any more. */
+  close(): void {
+    this.#calls.close()
+  }
+
+  /** A call of a batch handler or a batch of single records, in turn where there are both. */
+  #takeNext(): DispatchedRun[] {
+    if (this.#hadCall) {
+      this.#hadCall = false
+      const batch = this.#takeBatch()
+      if (batch.length > 0) return batch
+    }
+    const call = this.#calls.take()
+    this.#hadCall = call.length > 0
+    return this.#hadCall ? call : this.#takeBatch()
   }
 
   #takeBatch(): DispatchedRun[] {

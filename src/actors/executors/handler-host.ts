@@ -5,11 +5,14 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
-import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
+import type { EngineStats } from '../../metrics/stats.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
-import { HandlerRunner } from '../handlers/handler-runner.ts'
+import { BatchRunner } from '../handlers/batch-runner.ts'
+import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
+import { BatchExecutor } from './batch-executor.ts'
+import type { Executor } from './executor.ts'
 import { InlineExecutor } from './inline-executor.ts'
 import { loadShared, type SharedData } from '../handlers/shared-data.ts'
 import { START_TIMEOUT_MS, type OpenTaskPool } from '../threads/thread-set.ts'
@@ -33,14 +36,14 @@ const MAX_TURN_MS = 5
 export class HandlerHost {
   readonly manifests: readonly HandlerManifest[]
   readonly #dispatchers: ReadonlyMap<string, Dispatcher>
-  readonly #runners: readonly HandlerRunner[]
+  readonly #runners: readonly AnyRunner[]
   readonly #pool: WorkerPool | null
   readonly #log: Log
 
   private constructor(
     manifests: readonly HandlerManifest[],
     dispatchers: ReadonlyMap<string, Dispatcher>,
-    runners: readonly HandlerRunner[],
+    runners: readonly AnyRunner[],
     pool: WorkerPool | null,
     log: Log,
   ) {
@@ -58,21 +61,14 @@ export class HandlerHost {
     const shared = await loadShared(app.shared, options.lookout)
     const manifests: HandlerManifest[] = []
     const dispatchers = new Map<string, Dispatcher>()
-    const runners: HandlerRunner[] = []
+    const runners: AnyRunner[] = []
     let pool: WorkerPool | null = null
     try {
       for (const actor of app.actors.filter((candidate) => candidate.runOn === 'main')) {
-        const { runner, manifest } = await openOnMain(actor, options, shared)
-        runners.push(runner)
-        manifests.push(manifest)
-        const executor = new InlineExecutor({
-          runners: new Map([[actor.name, runner]]),
-          stats: new Map<string, ActorStats>([[actor.name, options.stats.actor(actor.name)]]),
-          clock: options.clock,
-          concurrency: actor.concurrency,
-          maxTurnMs: MAX_TURN_MS,
-        })
-        dispatchers.set(actor.name, new Dispatcher(executor))
+        const opened = await openOnMain(actor, options, shared)
+        runners.push(opened.runner)
+        manifests.push(opened.manifest)
+        dispatchers.set(actor.name, new Dispatcher(executorOnMain(actor, opened, options), options.clock))
       }
       const onThreads = app.actors.filter((candidate) => candidate.runOn === 'threads')
       if (onThreads.length > 0) {
@@ -96,7 +92,7 @@ export class HandlerHost {
         })
         pool = started.pool
         manifests.push(...started.manifests)
-        const dispatcher = new Dispatcher(pool)
+        const dispatcher = new Dispatcher(pool, options.clock)
         for (const actor of onThreads) dispatchers.set(actor.name, dispatcher)
       }
     } catch (error) {
@@ -118,14 +114,30 @@ export class HandlerHost {
 
   /** Ends threads and tears down what handlers on main have set up. */
   async close(): Promise<void> {
+    for (const dispatcher of this.dispatchers) dispatcher.close()
     await this.#pool?.destroy()
     await closeAll(this.#runners, this.#log)
   }
 }
 
 interface OpenedHandler {
-  readonly runner: HandlerRunner
+  readonly runner: AnyRunner
   readonly manifest: HandlerManifest
+}
+
+function executorOnMain(
+  actor: ResolvedActor,
+  { manifest, runner }: OpenedHandler,
+  { clock, stats }: HandlerHostOptions,
+): Executor {
+  const limits = { clock, concurrency: actor.concurrency, maxTurnMs: MAX_TURN_MS }
+  const actorStats = stats.actor(actor.name)
+  if (!(runner instanceof BatchRunner)) {
+    const runners = new Map([[actor.name, runner]])
+    return new InlineExecutor({ ...limits, runners, stats: new Map([[actor.name, actorStats]]) })
+  }
+  if (manifest.call === null) throw new TroupeError('INTERNAL', `the calls of actor ${actor.name} have no limits`)
+  return new BatchExecutor({ ...limits, runner, limits: manifest.call, stats: actorStats })
 }
 
 /** A module or a setup that never settles ends the start as it does on threads. */
@@ -162,7 +174,7 @@ async function loadAndSetUp(
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
-  const runner = await HandlerRunner.open({
+  const runner = await openRunner({
     handler,
     name: handler.name ?? actor.name,
     handlerTimeoutMs: actor.handlerTimeoutMs,
@@ -184,7 +196,7 @@ function moduleUrl(actor: ResolvedActor): string {
 }
 
 /** Each also after a failure of the one before. */
-async function closeAll(runners: readonly HandlerRunner[], log: Log): Promise<void> {
+async function closeAll(runners: readonly AnyRunner[], log: Log): Promise<void> {
   for (const runner of runners) {
     try {
       await runner.close()

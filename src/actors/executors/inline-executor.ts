@@ -12,6 +12,7 @@ import type { ActorStats } from '../../metrics/stats.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
 import type { Invocation } from '../invocation.ts'
+import { ReturnHabit } from './return-habit.ts'
 import { TurnWatch } from './turn-watch.ts'
 import { endsRun, type Verdict } from '../handlers/verdict.ts'
 
@@ -36,8 +37,8 @@ const SMALL_HANDLER_MS = 0.1
 interface Place {
   readonly runner: HandlerRunner
   readonly stats: ActorStats | undefined
-  /** Its handler was seen to return a promise; null: it was not seen at all yet. */
-  isAsynchronous: boolean | null
+  /** What its handler was seen to return lately. */
+  readonly habit: ReturnHabit
 }
 
 /** A run whose verdicts can be told. */
@@ -48,6 +49,7 @@ interface EndedRun {
 
 export class InlineExecutor implements Executor {
   readonly maxBatchBytes: number = Number.MAX_SAFE_INTEGER
+  readonly mixesKeys = true
   onRoom: () => void = () => undefined
   readonly #options: InlineExecutorOptions
   readonly #places = new Map<string, Place>()
@@ -69,9 +71,9 @@ export class InlineExecutor implements Executor {
         this.#inProgress += change
         const stats = options.stats.get(actor)
         if (change > 0) {
-          stats?.noteGivenUp(runner.name)
+          stats?.noteGivenUp(runner.name, change)
         } else {
-          stats?.noteLeftOversEnded(1)
+          stats?.noteLeftOversEnded(-change)
           this.onRoom()
         }
       }
@@ -88,7 +90,7 @@ export class InlineExecutor implements Executor {
 
   /** One by one while the handler may be asynchronous: its outputs should not wait for the next record of the lane. */
   maxRunRecords(actor: ResolvedActor): number {
-    return this.#placeOf(actor).isAsynchronous === false ? MAX_BATCH_RECORDS : 1
+    return this.#placeOf(actor).habit.isSynchronous ? MAX_BATCH_RECORDS : 1
   }
 
   /** What is small is gone within the turn, and what waits for something leaves room for others. */
@@ -99,6 +101,14 @@ export class InlineExecutor implements Executor {
   /** Its only actor's records are what its slots count. */
   roomOf(): number {
     return Number.POSITIVE_INFINITY
+  }
+
+  inProgressOf(): number {
+    return this.#inProgress
+  }
+
+  callLimitsOf(): null {
+    return null
   }
 
   /** First all handlers run, then all verdicts are told: what is timed is the handlers. */
@@ -137,7 +147,7 @@ export class InlineExecutor implements Executor {
       place = {
         runner,
         stats: stats.get(actor.name),
-        isAsynchronous: null,
+        habit: new ReturnHabit(),
       }
       this.#places.set(actor.name, place)
     }
@@ -168,8 +178,8 @@ export class InlineExecutor implements Executor {
     for (const invocation of run.invocations) {
       const result = place.runner.run(invocation.record, invocation.attempt)
       if (result instanceof Promise) {
-        // From now on they are taken one by one.
-        place.isAsynchronous = true
+        // For now they are taken one by one.
+        place.habit.notePromise()
         if (isLoose && run.invocations.length > 1) {
           apart ??= new Set()
           apart.add(invocation)
@@ -181,7 +191,7 @@ export class InlineExecutor implements Executor {
         this.#await(run, place, verdicts, result, settle)
         return null
       }
-      place.isAsynchronous ??= false
+      place.habit.noteValue()
       verdicts.push(result)
       this.#recordsSinceLook += 1
       if (this.#recordsSinceLook >= this.#recordsPerLook) this.#look(place)

@@ -4,22 +4,30 @@
  */
 import { inspect } from 'node:util'
 import { describeError } from '../../errors.ts'
-import type { ErrorDecision, HandlerContext, OnError, RetryDecision } from './handler.ts'
+import type { Log } from '../../log.ts'
+import type { ErrorDecision, RetryDecision } from './handler.ts'
 
 const known: ReadonlySet<unknown> = new Set<ErrorDecision>(['retry', 'dead-letter', 'park', 'skip', 'stop', 'escalate'])
 
-export class ErrorPolicy {
-  readonly #onError: OnError<unknown> | undefined
+/** What the policy needs of a callback's context. */
+interface PolicyContext {
+  /** Of the record, or of the records of a call. */
+  readonly id: string
+  readonly log: Log
+}
+
+export class ErrorPolicy<Context extends PolicyContext> {
+  readonly #onError: ((error: unknown, context: Context) => ErrorDecision | undefined) | undefined
   readonly #handler: string
   #hasWarned = false
 
-  constructor(onError: OnError<unknown> | undefined, handler: string) {
+  constructor(onError: ((error: unknown, context: Context) => ErrorDecision | undefined) | undefined, handler: string) {
     this.#onError = onError
     this.#handler = handler
   }
 
   /** undefined: it has nothing to say. */
-  decide(error: unknown, context: HandlerContext<unknown>): ErrorDecision | undefined {
+  decide(error: unknown, context: Context): ErrorDecision | undefined {
     if (this.#onError === undefined) return undefined
     try {
       const said: unknown = this.#onError(error, context)
@@ -36,7 +44,7 @@ export class ErrorPolicy {
   }
 
   /** A delay that is no number of milliseconds would hold its key for ever; that the record is tried again stands. */
-  #withDelay({ afterMs, retry, ...rest }: RetryDecision, context: HandlerContext<unknown>): RetryDecision {
+  #withDelay({ afterMs, retry, ...rest }: RetryDecision, context: Context): RetryDecision {
     const [unknown] = Object.keys(rest)
     if (unknown !== undefined) this.#warn(context, `returned ${unknown}, which no decision has: only retry and afterMs`)
     if (afterMs === undefined) return { retry }
@@ -46,7 +54,7 @@ export class ErrorPolicy {
   }
 
   /** Once aloud: a population of failing records would fill the log. */
-  #warn({ id, log }: HandlerContext<unknown>, what: string): void {
+  #warn({ id, log }: Context, what: string): void {
     log[this.#hasWarned ? 'debug' : 'warn']({ id }, `onError of handler ${this.#handler} ${what}`)
     this.#hasWarned = true
   }

@@ -13,6 +13,8 @@ export type Verdict =
   | FinalFailure
   /** Never ran, or its reply was lost through no fault of its own: goes again, and no attempt is counted. */
   | { readonly type: 'unrun' }
+  /** Its call failed as a whole, and nobody can tell by whose fault: it goes again in a call of its own, and no attempt is counted. */
+  | { readonly type: 'alone' }
 
 /** Another attempt is asked for, after its own delay where it names one. `retry-unlimited`: however many there were. */
 export interface AskedRetry {
@@ -20,10 +22,12 @@ export interface AskedRetry {
   readonly afterMs: number | undefined
   /** undefined: the handler returned `retry()`. */
   readonly error: WireError | undefined
+  /** For all records of a call: it is nobody's fault, so they go again together. */
+  readonly isShared?: true
 }
 
 /** The attempt did not go well: what becomes of its record is for triage to say. */
-export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 'unrun' }>
+export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 'unrun' | 'alone' }>
 
 /** No attempt will change this: by the handler's word, by its `onError`, or by the actor's `failedRecords`. */
 export interface FinalFailure {
@@ -32,6 +36,7 @@ export interface FinalFailure {
 }
 
 export const skipVerdict: Verdict = { type: 'skip' }
+export const aloneVerdict: Verdict = { type: 'alone' }
 export const doneWithNothing: Verdict = { type: 'done', effects: [] }
 
 export function finalFailure(policy: FailedRecords, error: WireError): FinalFailure {
@@ -45,6 +50,7 @@ export function endsRun(verdict: Verdict): boolean {
     case 'retry-unlimited':
     case 'failed':
     case 'unrun':
+    case 'alone':
     case 'park':
     case 'stop':
     case 'escalate':

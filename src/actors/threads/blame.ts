@@ -42,7 +42,10 @@ export function findCulprit(lost: readonly LostBatch[], isOutOfMemory: boolean):
       }
     }
   }
-  for (const { invocation } of suspects) invocation.runsAlone = true
+  for (const { invocation } of suspects) {
+    invocation.runsAlone = true
+    invocation.isSuspect = true
+  }
   const [only] = suspects
   if (only === undefined || suspects.length > 1 || isOutOfMemory) return null
   // Behind others of its lane its turn has not come: their verdicts are lost, so they go again first.

@@ -79,13 +79,13 @@ export interface FailedReply {
 export type ThreadNotice =
   LoadingNotice | ReadyNotice | FailedNotice | LogNotice | OutcomesNotice | LeftOverNotice | MemoryNotice
 
-/** A call was given up and goes on (1), which is told before its outcome; or one of those has ended (-1). */
+/** A call of so many records was given up and goes on, which is told before its outcome; or, below 0, one of those has ended. */
 export interface LeftOverNotice {
   readonly type: 'left-over'
   readonly threadId: number
   readonly actor: string
   readonly handler: string
-  readonly change: 1 | -1
+  readonly change: number
 }
 
 /** What the thread holds: V8's heap, and Buffers outside of it. */
@@ -324,6 +324,7 @@ const verdictTypes = [
   'skip-failed',
   'unrun',
   'retry-unlimited',
+  'alone',
 ] as const satisfies Verdict['type'][]
 
 function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
@@ -336,6 +337,7 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
     case 'retry':
     case 'retry-unlimited':
       pack.putNumber(verdict.afterMs ?? NO_NUMBER)
+      pack.putNumber(verdict.isShared === true ? 1 : 0)
       pack.putText(verdict.error === undefined ? null : JSON.stringify(verdict.error))
       break
     case 'failed':
@@ -348,6 +350,7 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
       break
     case 'skip':
     case 'unrun':
+    case 'alone':
       break
   }
 }
@@ -367,11 +370,13 @@ function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
     case 'retry':
     case 'retry-unlimited': {
       const afterMs = pack.takeNumber()
+      const isShared = pack.takeNumber() === 1
       const error = pack.takeText()
       return {
         type,
         afterMs: afterMs === NO_NUMBER ? undefined : afterMs,
         error: error === null ? undefined : (JSON.parse(error) as WireError),
+        ...(isShared ? { isShared } : {}),
       }
     }
     case 'failed':
@@ -382,6 +387,7 @@ function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
     case 'skip-failed':
       return { type, error: JSON.parse(pack.takeRequiredText()) as WireError }
     case 'unrun':
+    case 'alone':
       return { type }
     default:
       throw new Error('a reply holds a verdict of no known type')

@@ -271,8 +271,8 @@ export class ThreadSet {
   #noteLeftOver({ leftOverCalls }: PoolThread, { actor, change, handler }: LeftOverNotice): void {
     const stats = this.#options.stats.actor(actor)
     leftOverCalls.set(actor, (leftOverCalls.get(actor) ?? 0) + change)
-    if (change > 0) stats.noteGivenUp(handler)
-    else stats.noteLeftOversEnded(1)
+    if (change > 0) stats.noteGivenUp(handler, change)
+    else stats.noteLeftOversEnded(-change)
     this.#options.onChanged()
   }
 

@@ -34,6 +34,9 @@ import {
 import type { PoolThread } from './thread-roster.ts'
 import { ThreadSet, type ThreadSetOptions } from './thread-set.ts'
 import { TurnLimit } from '../executors/turn-limit.ts'
+import type { CallLimits } from '../handlers/batch-handler.ts'
+import { setFailedApart } from '../executors/call-line.ts'
+import { ReturnHabit } from '../executors/return-habit.ts'
 import type { Verdict } from '../handlers/verdict.ts'
 import { WakeEstimate } from './wake-estimate.ts'
 import { Watchdog, type WatchedBatch } from './watchdog.ts'
@@ -102,13 +105,16 @@ interface RunInFlight {
 interface PoolActor {
   readonly stats: ActorStats
   readonly concurrency: number
-  /** Whether its handler returns promises: known by the first reply, and for good once it was seen to. */
-  kind: 'unknown' | 'synchronous' | 'asynchronous'
+  /** Whether its handler returns promises: known by the first reply. */
+  readonly habit: ReturnHabit
   /** Records at threads whose outcome is not known. */
   records: number
+  /** What a call of its batch handler gets at most; null: its handler gets single records, or is not loaded yet. */
+  callLimits: CallLimits | null
 }
 
 export class WorkerPool implements Executor {
+  readonly mixesKeys = false
   onRoom: () => void = () => undefined
   readonly #options: WorkerPoolOptions
   readonly #board: ProgressBoard
@@ -133,7 +139,13 @@ export class WorkerPool implements Executor {
     const { threads, handlers, stats, watch: { graceMs } = WATCH } = options
     let waiting = 0
     for (const { actor, concurrency } of handlers) {
-      this.#actors.set(actor, { stats: stats.actor(actor), concurrency, kind: 'unknown', records: 0 })
+      this.#actors.set(actor, {
+        stats: stats.actor(actor),
+        concurrency,
+        habit: new ReturnHabit(),
+        records: 0,
+        callLimits: null,
+      })
       waiting += concurrency
     }
     const rows = Math.min(waiting, Math.floor(MAX_WAITING_BOARD_BYTES / threads.maxBatchRecords))
@@ -174,12 +186,20 @@ export class WorkerPool implements Executor {
     pool.#noteThreads()
     try {
       const manifests = await pool.#threads.started
+      for (const manifest of manifests) pool.#noteManifest(manifest)
       pool.#watch()
       return { pool, manifests }
     } catch (error) {
       await pool.destroy()
       throw error
     }
+  }
+
+  /** A batch has a row of the board, which has so many places. */
+  #noteManifest({ actor, call }: HandlerManifest): void {
+    const at = this.#actors.get(actor)
+    if (at === undefined || call === null) return
+    at.callLimits = { ...call, maxRecords: Math.min(call.maxRecords, this.#options.threads.maxBatchRecords) }
   }
 
   get freeSlots(): number {
@@ -205,7 +225,7 @@ export class WorkerPool implements Executor {
    * too: whose fault a thread's death was is certain for the first record of a run.
    */
   maxRunRecords({ name, order }: ResolvedActor): number {
-    const isSingle = order === 'unordered' || this.#actors.get(name)?.kind === 'asynchronous'
+    const isSingle = order === 'unordered' || this.#actors.get(name)?.habit.isAsynchronous === true
     return isSingle ? 1 : Number.MAX_SAFE_INTEGER
   }
 
@@ -215,7 +235,7 @@ export class WorkerPool implements Executor {
    */
   hasEnough(records: number, lanes: number): boolean {
     const [only, ...others] = this.#actors.values()
-    if (only === undefined || only.kind === 'asynchronous' || others.length > 0) return false
+    if (only === undefined || only.habit.isAsynchronous || others.length > 0) return false
     const slots = this.#options.threads.count * this.#options.threads.slots
     return lanes >= 2 * slots && records >= Math.max(LEAST_ENOUGH, 2 * slots * this.maxBatchRecords)
   }
@@ -223,8 +243,16 @@ export class WorkerPool implements Executor {
   /** Records of a synchronous handler are in progress one at a time. A call that was given up takes room until it ends. */
   roomOf({ name }: ResolvedActor): number {
     const at = this.#actors.get(name)
-    if (at === undefined || at.kind === 'synchronous') return Number.POSITIVE_INFINITY
+    if (at === undefined || at.habit.isSynchronous) return Number.POSITIVE_INFINITY
     return Math.max(0, at.concurrency - at.records - at.stats.leftOverCalls)
+  }
+
+  inProgressOf({ name }: ResolvedActor): number {
+    return this.#actors.get(name)?.records ?? 0
+  }
+
+  callLimitsOf({ name }: ResolvedActor): CallLimits | null {
+    return this.#actors.get(name)?.callLimits ?? null
   }
 
   execute(runs: readonly DispatchedRun[], settle: Settle): void {
@@ -239,7 +267,7 @@ export class WorkerPool implements Executor {
       actor.records += length
       inFlight.push({ actor, length, open: run })
     }
-    const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.runsAlone === true
+    const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.isSuspect === true
     const row = this.#board.takeRow(recordCount)
     const number = (this.#lastNumber += 1)
     const batch: BatchInFlight = {
@@ -322,7 +350,7 @@ export class WorkerPool implements Executor {
     this.#freeSlot(batch)
     let records = 0
     for (const [index, result] of results.entries()) {
-      this.#noteKind(batch.runs[index]!.actor, result)
+      this.#noteHabit(batch.runs[index]!.actor, result)
       if (result === null) continue
       records += result.verdicts.length
       this.#settle(batch, index, result)
@@ -348,9 +376,9 @@ export class WorkerPool implements Executor {
   }
 
   #settle(batch: BatchInFlight, index: number, { verdicts, elapsedMs, promise }: PackedVerdicts): void {
-    const { stats } = batch.runs[index]!.actor
-    if (promise !== null) stats.cost.notePromise(promise.heldMs, promise.hasWaited)
+    const { callLimits, stats } = batch.runs[index]!.actor
     const count = verdicts.length
+    if (promise !== null) stats.cost.notePromise(promise.heldMs, promise.hasWaited, callLimits === null ? 1 : count)
     stats.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
     this.#end(batch, index, verdicts)
   }
@@ -365,6 +393,7 @@ export class WorkerPool implements Executor {
     actor.records -= length
     if (batch.thread !== undefined) batch.thread.records -= length
     this.#release(batch)
+    if (actor.callLimits !== null) setFailedApart(open, verdicts)
     batch.settle(open, verdicts)
   }
 
@@ -406,9 +435,10 @@ export class WorkerPool implements Executor {
     if (batch.hasReply && batch.openRuns === 0 && this.#inFlight.delete(batch.number)) this.#board.freeRow(batch.row)
   }
 
-  #noteKind(actor: PoolActor, result: PackedVerdicts | null): void {
-    if (result === null || result.promise !== null) actor.kind = 'asynchronous'
-    else if (actor.kind === 'unknown') actor.kind = 'synchronous'
+  #noteHabit(actor: PoolActor, result: PackedVerdicts | null): void {
+    // Where none has begun the thread has as many waiting as the actor may have.
+    if (result === null || result.promise !== null || result.verdicts.length === 0) actor.habit.notePromise()
+    else actor.habit.noteValue()
   }
 
   #actorOf(run: DispatchedRun): PoolActor {

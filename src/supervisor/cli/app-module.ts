@@ -1,7 +1,7 @@
 /** Loads the module that `troupe run` is given. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { isHandler } from '../../actors/handlers/handler.ts'
+import { isAnyHandler } from '../../actors/handlers/batch-handler.ts'
 import { isApp, type App } from '../../app.ts'
 import { isTroupeError, TroupeError } from '../../errors.ts'
 import { importDefault } from '../../module-default.ts'
@@ -55,6 +55,6 @@ async function importApp(source: string): Promise<unknown> {
 
 function whatIsWrong(exported: unknown): string {
   if (exported === undefined) return 'has no default export; it needs `export default defineApp({…})`'
-  if (isHandler(exported)) return 'exports a handler as default; run the app that lists it in `actors`'
+  if (isAnyHandler(exported)) return 'exports a handler as default; run the app that lists it in `actors`'
   return 'exports something else as default; it needs `export default defineApp({…})`'
 }

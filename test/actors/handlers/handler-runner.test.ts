@@ -405,7 +405,7 @@ describe('asynchronous handlers', () => {
     await runner.close()
     await clock.settle()
     expect(running.seen).toMatchObject({ error: { code: 'HANDLER_TIMEOUT' } })
-    expect([clock.pendingTimers, runner.leftOverCalls]).toEqual([0, 0])
+    expect([clock.pendingTimers, runner.leftOverRecords]).toEqual([0, 0])
   })
 
   test('one that settles in time leaves no timer', async () => {

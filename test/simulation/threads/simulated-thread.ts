@@ -6,7 +6,7 @@
 import { EventEmitter } from 'node:events'
 import type { Clock } from '../../../src/clock.ts'
 import { manifestOf } from '../../../src/actors/handlers/handler-module.ts'
-import { HandlerRunner } from '../../../src/actors/handlers/handler-runner.ts'
+import { openRunner, type AnyRunner } from '../../../src/actors/handlers/open-runner.ts'
 import type { HandlerManifest } from '../../../src/actors/handlers/handler-manifest.ts'
 import type { Handler } from '../../../src/actors/handlers/handler.ts'
 import { ThreadBatches, type OpenHandler } from '../../../src/actors/threads/thread-batches.ts'
@@ -166,7 +166,7 @@ export class SimulatedThread extends EventEmitter {
     for (const { actor, concurrency, failedRecords, handlerTimeoutMs, idHeader, url } of setup.handlers) {
       this.#notify({ type: 'loading', threadId: this.threadId, url })
       const handler = handlerOf(url, this.#handlerNotes, this.#clock)
-      const runner = await HandlerRunner.open({
+      const runner = await openRunner({
         handler,
         name: actor,
         handlerTimeoutMs,
@@ -204,11 +204,13 @@ export class SimulatedThread extends EventEmitter {
   }
 
   /** A real thread that has ended within a batch comes to no other record of it. */
-  #guarded(runner: HandlerRunner): HandlerRunner {
-    const run: HandlerRunner['run'] = (...call) =>
-      this.#clock.isRunning ? runner.run(...call) : new Promise(() => undefined)
+  #guarded(runner: AnyRunner): AnyRunner {
     return new Proxy(runner, {
-      get: (target, name): unknown => (name === 'run' ? run : Reflect.get(target, name, target)),
+      get: (target, name): unknown => {
+        if (name === 'run' && !this.#clock.isRunning) return () => new Promise(() => undefined)
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
     })
   }
 
