@@ -42,8 +42,9 @@ export class FailureNotes {
     )
   }
 
-  noteSkipped(invocation: Invocation, skip: SkipFailed): void {
-    this.#log.debug(faultFields(invocation, skip), 'a failed record is skipped')
+  noteSkipped(invocation: Invocation, fault: SkipFailed): void {
+    const count = this.#stats.skippedFailures.add(fault.code)
+    this.#tellNowAndThen(invocation, fault, count, 'skipped by actor')
   }
 
   /** The error that says what the actor stopped on. */
@@ -54,15 +55,19 @@ export class FailureNotes {
     return halt
   }
 
-  /** Its letter is durable. The 1st, 10th, 100th, … of each code is logged: a mistake in a handler must not go by in silence, nor flood the log. */
+  /** Its letter is durable. */
   noteDeadLettered(invocation: Invocation, fault: Fault): void {
-    const { name } = this.#actor
-    const { code } = fault
-    const count = this.#stats.deadLetters.add(code)
+    const count = this.#stats.deadLetters.add(fault.code)
+    this.#tellNowAndThen(invocation, fault, count, 'dead-lettered by actor')
+  }
+
+  /** The 1st, 10th, 100th, … of each code: a mistake in a handler must not go by in silence, nor flood the log. */
+  #tellNowAndThen(invocation: Invocation, fault: Fault, count: number, what: string): void {
     if (!Number.isInteger(Math.log10(count))) return
+    const { name } = this.#actor
     this.#log.warn(
       { actor: name, ...faultFields(invocation, fault), count },
-      `${count} dead-lettered by actor ${name} with ${code} so far`,
+      `${count} ${what} ${name} with ${fault.code} so far`,
     )
   }
 }

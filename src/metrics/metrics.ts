@@ -92,6 +92,13 @@ export const metricTable = [
     read: (stats) => tallies(stats, (actor) => actor.deadLetters.entries()),
   },
   {
+    name: 'troupe_skipped_failures_total',
+    type: 'counter',
+    help: 'Records that failed for good and were dropped, because failedRecords or onError says skip, by the code that says why (docs/errors.md).',
+    labels: ['actor', 'code'],
+    read: (stats) => tallies(stats, (actor) => actor.skippedFailures.entries()),
+  },
+  {
     name: 'troupe_handler_duration_seconds',
     type: 'histogram',
     help: 'Time in the handler, a record and try. In a batch: the mean of the batch.',

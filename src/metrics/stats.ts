@@ -240,6 +240,8 @@ export class ActorStats {
   readonly failures: CodeTally = new CodeTally()
   /** Records that were dead-lettered, by why (ATTEMPTS_EXHAUSTED, DEAD_LETTER for a handler's own `deadLetter()`, …). */
   readonly deadLetters: CodeTally = new CodeTally()
+  /** Records that failed for good and that a policy dropped, by why. */
+  readonly skippedFailures: CodeTally = new CodeTally()
   /** Attempts that were given up: their handlers ignored their abort signals for as long as they may take. */
   attemptsGivenUp = 0
   /** Calls of such attempts that have not ended: each takes a place of `concurrency`, and one of a batch handler as many as it has records. */

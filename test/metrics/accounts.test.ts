@@ -193,6 +193,10 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   troupe_left_over_calls: { shownBy: 'supervisor/left-over-calls.test.ts', says: 'leftOverCalls' },
   troupe_answers_overdue: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
   troupe_answers_overdue_total: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
+  troupe_skipped_failures_total: {
+    shownBy: 'metrics/failure-codes.test.ts',
+    says: "series('troupe_skipped_failures_total')",
+  },
   troupe_dead_letters_total: (world) => {
     const codes: Record<string, number> = {}
     for (const { headers } of world.broker.records('dead')) {

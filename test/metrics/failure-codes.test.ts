@@ -1,7 +1,14 @@
 /** One code says why a record failed for good: the same as metric, header, log line and for operators. On the fake broker. */
 import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
-import { deadLetter, defineHandler, done, retry, type Outcome } from '../../src/actors/handlers/handler.ts'
+import {
+  deadLetter,
+  defineHandler,
+  done,
+  retry,
+  type FailedRecords,
+  type Outcome,
+} from '../../src/actors/handlers/handler.ts'
 import { RetryableError, TerminalError, errorTable } from '../../src/errors.ts'
 import { silentLog, type Log } from '../../src/log.ts'
 import { registerMetrics } from '../../src/metrics/metrics.ts'
@@ -85,7 +92,7 @@ interface Line {
   readonly message: string
 }
 
-async function play(deed: string, failedRecords: 'dead-letter' | 'park' | 'stop' = 'dead-letter') {
+async function play(deed: string, failedRecords: FailedRecords = 'dead-letter') {
   const clock = new ManualClock()
   const broker = new FakeBroker({ clock })
   for (const name of ['deeds', 'out', 'dead']) broker.createTopic(name, 1)
@@ -161,6 +168,19 @@ describe.each(Object.keys(expected))('a record whose handler or value %s', (deed
     expect(lines.filter(({ message }) => message.includes('parked'))).toMatchObject([{ fields: { code, errorCode } }])
     expect(status.partitions[0]!.waitsFor).toMatchObject({ code })
   })
+
+  test.skipIf(deed === 'says deadLetter')(
+    'is not dropped in silence: it is counted and told of under the same code',
+    async () => {
+      const { lines, series } = await play(deed, 'skip')
+      expect(series('troupe_skipped_failures_total')).toEqual([
+        `troupe_skipped_failures_total{actor="deeds",code="${code}"} 1`,
+      ])
+      expect(lines.filter(({ message }) => message.includes('skipped'))).toMatchObject([
+        { level: 'warn', fields: { id: 'deeds/0/0', code, errorCode, attempts } },
+      ])
+    },
+  )
 
   test('stops its actor with a reason that names the same code', async () => {
     const { engine, status } = await play(deed, 'stop')

@@ -140,7 +140,10 @@ const actorSamples: Record<ActorPath, Samples> = {
   runOn: choice('main', 'threads'),
   order: choice('key', 'partition', 'unordered'),
   concurrency: whole(1, 0),
-  'retry.attempts': whole(1, 0),
+  'retry.attempts': {
+    accepts: [...whole(1).accepts, same('unlimited')],
+    refuses: [0, 0.5, 'Unlimited', 'forever', '', -1, Infinity, null],
+  },
   'retry.backoffMs': duration,
   'retry.maxBackoffMs': whole(100, 0, 86_400_001),
   'retry.jitter': { accepts: [same(0), same(1), ['0.5', 0.5], ['.5', 0.5]], refuses: [-0.1, 1.1, '50%', null] },
