@@ -19,7 +19,7 @@ import {
 } from '../../errors.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
-import { EffectEncoder, type EncodedEffect } from '../../streams/flows/flow.ts'
+import { EffectEncoder, type Effect, type EncodedEffect } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { ErrorPolicy } from './error-policy.ts'
 import { isOutcome, type FailedRecords, type Handler, type HandlerContext, type Outcome } from './handler.ts'
@@ -257,7 +257,7 @@ export class HandlerRunner {
     }
   }
 
-  #encodeEffects(effects: Extract<Outcome, { type: 'done' }>['effects'], record: SourceRecord): Verdict {
+  #encodeEffects(effects: readonly Effect[], record: SourceRecord): Verdict {
     if (effects.length === 0) return doneWithNothing
     const encoded = this.#encodeAll(effects)
     if (!this.#options.idHeader) return { type: 'done', effects: encoded }
@@ -272,7 +272,7 @@ export class HandlerRunner {
     }
   }
 
-  #encodeAll(effects: Extract<Outcome, { type: 'done' }>['effects']): EncodedEffect[] {
+  #encodeAll(effects: readonly Effect[]): EncodedEffect[] {
     try {
       return effects.map((effect) => this.#encoder.encode(effect))
     } catch (error) {
