@@ -128,8 +128,7 @@ function openWithoutBlocking(): number {
     }
   }
   // Node makes pipes and sockets so as soon as its own stream is touched. Files never wait for a reader.
-  void process.stderr
-  return STDERR
+  return process.stderr.fd
 }
 
 function isFull(error: unknown): boolean {

@@ -60,7 +60,7 @@ class World {
     this.broker.createTopic('out', 1)
     this.broker.createTopic('dead', 1)
     registerMetrics(this.registry, this.stats)
-    const handler = defineHandler<Deed>({
+    const handler = defineHandler({
       name: 'mix',
       input: topic<Deed>('clicks', { codec: json<Deed>() }),
       outputs: [out, rows],

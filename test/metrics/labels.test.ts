@@ -64,7 +64,7 @@ class World {
   }
 
   async start(): Promise<Engine> {
-    const handler = defineHandler<Deed>({
+    const handler = defineHandler({
       name: 'deeds',
       input: topic<Deed>('clicks', { codec: json<Deed>() }),
       outputs: [out],

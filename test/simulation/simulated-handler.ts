@@ -43,7 +43,7 @@ export interface HandlerNotes {
 
 export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
   const { clock, notes } = options
-  const handler = defineHandler<Plan>({
+  const handler = defineHandler({
     name: `handler of ${options.topic}`,
     input: topic<Plan>(options.topic),
     outputs: [outputs, rows],

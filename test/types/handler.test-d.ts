@@ -52,7 +52,7 @@ test('the value has the type of the input topic', () => {
 
 test('a checked codec gives the type that its check returns', () => {
   const checked = topic('clicks', { codec: json((parsed): Click => ({ user: Number(parsed) })) })
-  expectTypeOf(checked).toEqualTypeOf<Topic<Click>>()
+  expectTypeOf(checked).toEqualTypeOf<Topic<Click, 'clicks'>>()
 })
 
 test('null reaches a handler only by the type of its topic', () => {

@@ -1,12 +1,10 @@
 /** Makes verdicts of what handlers of all kinds return and throw, for one record: decode, encode, and a word on each error. */
 import { TroupeError, isRetryableError, isTerminalError, isTroupeError, toWireError } from '../../errors.ts'
-import { EffectEncoder, type EncodedEffect, type Topic } from '../../streams/flows/flow.ts'
+import { EffectEncoder, type Effect, type EncodedEffect, type Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
-import { isOutcome, type ErrorDecision, type FailedRecords, type Outcome } from './handler.ts'
+import { isOutcome, type ErrorDecision, type FailedRecords } from './handler.ts'
 import type { RunnerOptions, SetUpHandler } from './runner.ts'
 import { doneWithNothing, finalFailure, skipVerdict, type Verdict } from './verdict.ts'
-
-type Effects = Extract<Outcome, { type: 'done' }>['effects']
 
 /** The handler's word on an error; undefined: it has nothing to say. Never throws. */
 export type Decide = (error: unknown) => ErrorDecision | undefined
@@ -67,7 +65,7 @@ export class VerdictMaker {
     }
   }
 
-  #encodeEffects(effects: Effects, record: SourceRecord): Verdict {
+  #encodeEffects(effects: readonly Effect[], record: SourceRecord): Verdict {
     if (effects.length === 0) return doneWithNothing
     const encoded = this.#encodeAll(effects)
     if (!this.#idHeader) return { type: 'done', effects: encoded }
@@ -82,7 +80,7 @@ export class VerdictMaker {
     }
   }
 
-  #encodeAll(effects: Effects): EncodedEffect[] {
+  #encodeAll(effects: readonly Effect[]): EncodedEffect[] {
     try {
       return effects.map((effect) => this.#encoder.encode(effect))
     } catch (error) {

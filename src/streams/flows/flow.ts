@@ -5,6 +5,7 @@
 import { TroupeError } from '../../errors.ts'
 import { isObject, refuseWrong, shown, unknownKeys } from '../../options/declared.ts'
 import { json, type Codec } from './codec.ts'
+import type { ColumnType } from './column-types.ts'
 import { problemsOfTable, problemsOfTopic } from './flow-shapes.ts'
 import type { OutputRecord, RecordHeader } from '../record.ts'
 import type { EncodedRow, SinkDestination } from '../delivery/sink.ts'
@@ -21,16 +22,19 @@ export interface RecordOptions {
   readonly timestamp?: number
 }
 
-/** A typed topic. `Value` includes null when the topic carries tombstones. */
-export interface Topic<Value> {
+/**
+ * A typed topic. `Value` includes null when the topic carries tombstones. `Name` is known where it can be inferred:
+ * `topic('clicks', { codec: json(checkClick) })`, but not `topic<Click>('clicks')`.
+ */
+export interface Topic<Value, Name extends string = string> {
   readonly kind: 'topic'
-  readonly name: string
+  readonly name: Name
   /** Decodes and encodes values that are not null. */
   readonly codec: Codec<Exclude<Value, null>>
   /** Whether a null value is a tombstone for the handler (true) or a broken record (false). */
   readonly tombstones: boolean
   /** An output: this value to this topic. */
-  record(value: Value, options?: RecordOptions): RecordEffect
+  record(value: Value, options?: RecordOptions): RecordEffect<Value, Name>
 }
 
 export interface TopicOptions<Value> {
@@ -42,18 +46,18 @@ export interface TopicOptions<Value> {
 const noOptions: RecordOptions = {}
 
 /** Names a topic and says how its values look. Throws OPTIONS_INVALID. */
-export function topic<Value>(
-  name: string,
+export function topic<Value, const Name extends string = string>(
+  name: Name,
   options: TopicOptions<Value> & { readonly tombstones: true },
-): Topic<Value | null>
-export function topic<Value>(
-  name: string,
+): Topic<Value | null, Name>
+export function topic<Value, const Name extends string = string>(
+  name: Name,
   options?: TopicOptions<Value> & { readonly tombstones?: false },
-): Topic<Value>
-export function topic<Value>(
-  name: string,
+): Topic<Value, Name>
+export function topic<Value, const Name extends string>(
+  name: Name,
   options: TopicOptions<Value> & { readonly tombstones?: boolean } = {},
-): Topic<Value> {
+): Topic<Value, Name> {
   refuseWrong(`topic(${shown(name)})`, problemsOfTopic(name, options))
   return {
     kind: 'topic',
@@ -68,32 +72,46 @@ export function topic<Value>(
 export type ColumnValue = string | number | bigint | boolean | Date | Uint8Array | object | null | undefined
 
 /** A typed table of a database sink. */
-export interface Table<Row extends object> {
+export interface Table<Row extends object, Name extends string = string> {
   readonly kind: 'table'
-  readonly name: string
+  readonly name: Name
   readonly destination: SinkDestination
   /** An output: insert this row, or replace the one with the same key. */
-  upsert(row: Row): RowEffect
+  upsert(row: Row): RowEffect<Row, Name>
 }
 
-export interface TableOptions {
-  /** Name of the sink in the app; `postgres` unless given. */
-  readonly sink?: string
-  /** Column name → the database's type name. */
-  readonly columns: Readonly<Record<string, string>>
+interface TableShape<Columns, Column> {
+  /** Column name → the database's type name. The columns are fields of the row. */
+  readonly columns: Columns
   /** The columns of the primary or unique key: what makes a repeat recognisable. */
-  readonly key: readonly string[]
+  readonly key: readonly Column[]
 }
+
+/** In the sink `postgres`, the compiler looks at the types of columns, too. */
+export type TableOptions<Row extends object = Record<string, unknown>> =
+  | (TableShape<{ readonly [Column in keyof Row]?: ColumnType<Row[Column]> }, keyof Row & string> & {
+      readonly sink?: never
+    })
+  | (TableShape<{ readonly [Column in keyof Row]?: string }, keyof Row & string> & {
+      /** Name of the sink in the app; `postgres` unless given. */
+      readonly sink: string
+    })
 
 /** Names a table and its columns. Rows may carry more fields than the table has columns. Throws OPTIONS_INVALID. */
-export function table<Row extends object>(name: string, options: TableOptions): Table<Row> {
+export function table<Row extends object, const Name extends string = string>(
+  name: Name,
+  options: TableOptions<Row>,
+): Table<Row, Name> {
   refuseWrong(`table(${shown(name)})`, problemsOfTable(name, options))
-  const columns = Object.entries(options.columns).map(([column, type]) => ({ name: column, type }))
+  const columns = Object.entries(options.columns as Readonly<Record<string, string>>).map(([column, type]) => ({
+    name: column,
+    type,
+  }))
   return {
     kind: 'table',
     name,
     destination: { sink: options.sink ?? 'postgres', table: name, columns, key: options.key },
-    upsert: (row) => ({ type: 'row', table: name, row: row as Readonly<Record<string, unknown>> }),
+    upsert: (row) => ({ type: 'row', table: name, row }),
   }
 }
 
@@ -114,23 +132,42 @@ export interface TableDestination {
 /** What a handler may list in its `outputs`. */
 export type Destination = TopicDestination | TableDestination
 
-/** An output record, not yet encoded. Plain data, so tests compare it with `toEqual`. */
-export interface RecordEffect {
+/**
+ * An output record, not yet encoded. Plain data, so tests compare it with `toEqual`. It is of one topic: what goes to a
+ * topic of other values is another type, also where one of the values would pass for the other.
+ */
+export interface RecordEffect<in out Value = unknown, out Name extends string = string> {
   readonly type: 'record'
-  readonly topic: string
-  readonly value: unknown
+  readonly topic: Name
+  readonly value: Value
   readonly options: RecordOptions
 }
 
 /** A row to insert or replace, not yet encoded. */
-export interface RowEffect {
+export interface RowEffect<in out Row extends object = object, out Name extends string = string> {
   readonly type: 'row'
-  readonly table: string
-  readonly row: Readonly<Record<string, unknown>>
+  readonly table: Name
+  readonly row: Row
 }
 
-/** What an outcome asks the engine to do. A tagged list: state and timers will be further tags. */
-export type Effect = RecordEffect | RowEffect
+/** What an outcome asks the engine to do, whatever it goes to. A tagged list: state and timers will be further tags. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- effects of any topic; `unknown` would refuse all but those of unknown
+export type Effect = RecordEffect<any> | RowEffect<any>
+
+/** What a handler with these `outputs` may send. */
+export type EffectsOf<Outputs extends readonly Destination[]> = Outputs extends readonly []
+  ? NothingListed
+  : EffectTo<Outputs[number]>
+
+/** What the compiler shows where a handler sends something and lists nothing. */
+type NothingListed = RecordEffect<never, 'list the destination in `outputs` of defineHandler'>
+
+type EffectTo<To extends Destination> =
+  To extends Topic<infer Value, infer Name>
+    ? RecordEffect<Value, Name>
+    : To extends Table<infer Row, infer Name>
+      ? RowEffect<Row, Name>
+      : Effect
 
 export type EncodedEffect =
   | { readonly type: 'record'; readonly record: OutputRecord }
@@ -148,7 +185,7 @@ export class EffectEncoder {
     }
   }
 
-  encode(effect: Effect): EncodedEffect {
+  encode(effect: RecordEffect | RowEffect): EncodedEffect {
     return effect.type === 'record' ? this.#encodeRecord(effect) : this.#encodeRow(effect)
   }
 
@@ -268,8 +305,8 @@ function natural(name: string, value: unknown): number {
 }
 
 /** A field, and nothing that every object has by that name: `constructor`, say. */
-function valueOf(row: Readonly<Record<string, unknown>>, name: string): unknown {
-  const value = row[name]
+function valueOf(row: object, name: string): unknown {
+  const value: unknown = row[name as keyof typeof row]
   const isInherited =
     typeof value === 'function' ? value === Reflect.get(Object.prototype, name) : value === Object.prototype
   return isInherited ? undefined : value

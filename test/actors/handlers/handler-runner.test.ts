@@ -8,6 +8,7 @@ import {
   retry,
   skip,
   type Handler,
+  type HandlerDefinition,
   type Outcome,
 } from '../../../src/actors/handlers/handler.ts'
 import type { Verdict } from '../../../src/actors/handlers/verdict.ts'
@@ -25,11 +26,11 @@ const clicks = topic<Click>('clicks')
 const deletions = topic<Click>('clicks', { tombstones: true })
 const out = topic<Click>('out')
 
-type Handle = Parameters<typeof defineHandler<Click, undefined>>[0]['handle']
+type Handle = HandlerDefinition<Click, undefined>['handle']
 
 async function open(handle: Handle, options: { input?: unknown; idHeader?: boolean; outputs?: Destination[] } = {}) {
   const clock = new ManualClock()
-  const handler = defineHandler<Click>({
+  const handler = defineHandler({
     input: (options.input ?? clicks) as typeof clicks,
     outputs: options.outputs ?? [out],
     handle,
