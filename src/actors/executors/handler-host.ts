@@ -21,7 +21,7 @@ export interface HandlerHostOptions {
   readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
-  /** Handlers on threads can do nothing more: there are too few threads and there will be no more. Called once at most. */
+  /** Handlers can do nothing more: there are too few threads and there will be no more, or there is a bug. */
   readonly onFatal: (error: Error) => void
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
@@ -72,6 +72,9 @@ export class HandlerHost {
           concurrency: actor.concurrency,
           maxTurnMs: MAX_TURN_MS,
         })
+        executor.onFailure = (cause) => {
+          options.onFatal(new TroupeError('INTERNAL', `a verdict of actor ${actor.name} could not be taken`, { cause }))
+        }
         dispatchers.set(actor.name, new Dispatcher(executor))
       }
       const onThreads = app.actors.filter((candidate) => candidate.runOn === 'threads')

@@ -337,14 +337,19 @@ export class WorkerPool implements Executor {
   /** Takes what has settled on a thread since its replies. Of a batch that was given back nothing counts. */
   #noteOutcomes(notice: OutcomesNotice): void {
     if (this.#state !== 'running') return
-    const late = unpackOutcomes(notice)
-    for (const result of late) {
-      const batch = this.#inFlight.get(result.batch)
-      if (batch !== undefined) this.#settle(batch, result.run, result)
+    try {
+      const late = unpackOutcomes(notice)
+      for (const result of late) {
+        const batch = this.#inFlight.get(result.batch)
+        if (batch !== undefined) this.#settle(batch, result.run, result)
+      }
+      this.#noteCost(notice.busyMs, late.length)
+      this.#noteThreads()
+      this.onRoom()
+    } catch (cause) {
+      // As of a reply: nothing above a message of a thread would take it.
+      this.#fail(new TroupeError('INTERNAL', 'the outcome of a batch could not be taken', { cause }))
     }
-    this.#noteCost(notice.busyMs, late.length)
-    this.#noteThreads()
-    this.onRoom()
   }
 
   #settle(batch: BatchInFlight, index: number, { verdicts, elapsedMs, promise }: PackedVerdicts): void {
