@@ -98,6 +98,10 @@ export class Engine {
         },
       },
     })
+    this.#delivery.onFailure = (cause) => {
+      const error = new TroupeError('INTERNAL', 'the answer of a sink could not be taken', { cause })
+      void this.#endWith({ reason: 'failed', error })
+    }
     this.#loadWatch = new LoadWatch({
       app,
       clock,
@@ -266,35 +270,45 @@ export class Engine {
     await this.#membership.join()
   }
 
-  /** The membership failed: another one after a back-off, unless nothing would change or it happens too often. */
-  async #restart(error: unknown): Promise<void> {
-    if (this.#state !== 'running' && this.#state !== 'starting') return
-    const { clock, log, stats } = this.#parts
+  /** The membership failed: another one after a back-off, unless nothing would change or it happens too often. Never rejects. */
+  async #restart(cause: unknown): Promise<void> {
+    // A loop, so that an outage of days leaves nothing behind of the tries before.
+    for (let error = cause; this.#state === 'running' || this.#state === 'starting';) {
+      const delayMs = await this.#delayBeforeRestart(error)
+      if (delayMs === null) return
+      this.#isRestarting = true
+      await this.#membership?.abandon()
+      await this.#backOff(delayMs)
+      if (this.#ending !== null) return
+      try {
+        await this.#join()
+        this.#isRestarting = false
+        return
+      } catch (failure) {
+        error = failure
+      }
+    }
+  }
+
+  /** Null: there is no other one, and the engine has ended of it. */
+  async #delayBeforeRestart(error: unknown): Promise<number | null> {
+    const { app, clock, log, stats } = this.#parts
     // Brokers that are away are waited for as long as it takes, as sinks are.
     const isOutage = isTroupeError(error) && error.code === 'BROKER_UNREACHABLE'
     const delayMs = isOutage ? this.#restarts.outageDelayMs : this.#restarts.noteFailure(clock.now())
     if (isTroupeError(error) && !error.retryable) {
       await this.#endWith({ reason: 'failed', error })
-      return
+      return null
     }
     if (delayMs === null) {
-      const { max, windowMs } = this.#parts.app.restart
+      const { max, windowMs } = app.restart
       const message = `the consumer failed more than ${max} times within ${windowMs} ms; the last failure: ${describeError(error)}`
       await this.#endWith({ reason: 'failed', error: new TroupeError('RESTARTS_EXHAUSTED', message, { cause: error }) })
-      return
+      return null
     }
     stats.restarts += 1
     log.error({ error: describeError(error), delayMs }, `the consumer failed and is restarted: ${describeError(error)}`)
-    this.#isRestarting = true
-    await this.#membership?.abandon()
-    await this.#backOff(delayMs)
-    if (this.#ending !== null) return
-    try {
-      await this.#join()
-      this.#isRestarting = false
-    } catch (cause) {
-      await this.#restart(cause)
-    }
+    return delayMs
   }
 
   /** Resolves after this time, or when the engine ends. */

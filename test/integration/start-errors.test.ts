@@ -72,7 +72,8 @@ describe.skipIf(!kafkaIsAvailable)('what is wrong from the start', { concurrent:
 
   /** `troupe run`, with servers that are right unless said otherwise. */
   async function run(module: string, args: readonly string[], env: Record<string, string> = {}): Promise<CommandEnd> {
-    const servers = { KAFKA_BROKERS: bootstrapServers, PG_URL: world.postgres.url }
+    // As on a terminal: two lines for people.
+    const servers = { TROUPE_LOG_FORMAT: 'pretty', KAFKA_BROKERS: bootstrapServers, PG_URL: world.postgres.url }
     const quiet = { TROUPE_LOG_LEVEL: 'error', TROUPE_HTTP_PORT: '0' }
     return await CommandProcess.troupe(['run', module, ...args], { env: { ...servers, ...quiet, ...env } }).ended
   }

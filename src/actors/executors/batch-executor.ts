@@ -27,6 +27,8 @@ export interface BatchExecutorOptions {
 export class BatchExecutor implements Executor {
   readonly mixesKeys = false
   onRoom: () => void = () => undefined
+  /** Taking verdicts has failed, which is a bug. */
+  onFailure: (error: unknown) => void = () => undefined
   readonly #options: BatchExecutorOptions
   readonly #turn: TurnLimit
   readonly #turns: TurnWatch
@@ -106,11 +108,15 @@ export class BatchExecutor implements Executor {
     }
     if (result instanceof Promise) {
       const hasWaited = this.#turns.begin()
-      void result.then((verdicts) => {
-        stats.cost.notePromise(heldMs, hasWaited(), records)
-        end(verdicts, clock.now())
-        this.onRoom()
-      })
+      result
+        .then((verdicts) => {
+          stats.cost.notePromise(heldMs, hasWaited(), records)
+          end(verdicts, clock.now())
+          this.onRoom()
+        })
+        .catch((error: unknown) => {
+          this.onFailure(error)
+        })
     } else {
       end(result, begunAtMs + heldMs)
     }

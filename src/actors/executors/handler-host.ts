@@ -24,7 +24,7 @@ export interface HandlerHostOptions {
   readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
-  /** Handlers on threads can do nothing more: there are too few threads and there will be no more. Called once at most. */
+  /** Handlers can do nothing more: there are too few threads and there will be no more, or there is a bug. */
   readonly onFatal: (error: Error) => void
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
@@ -125,11 +125,19 @@ interface OpenedHandler {
   readonly manifest: HandlerManifest
 }
 
-function executorOnMain(
+function executorOnMain(actor: ResolvedActor, opened: OpenedHandler, options: HandlerHostOptions): Executor {
+  const executor = newExecutor(actor, opened, options)
+  executor.onFailure = (cause) => {
+    options.onFatal(new TroupeError('INTERNAL', `a verdict of actor ${actor.name} could not be taken`, { cause }))
+  }
+  return executor
+}
+
+function newExecutor(
   actor: ResolvedActor,
   { manifest, runner }: OpenedHandler,
   { clock, stats }: HandlerHostOptions,
-): Executor {
+): BatchExecutor | InlineExecutor {
   const limits = { clock, concurrency: actor.concurrency, maxTurnMs: MAX_TURN_MS }
   const actorStats = stats.actor(actor.name)
   if (!(runner instanceof BatchRunner)) {

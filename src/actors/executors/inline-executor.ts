@@ -51,6 +51,8 @@ export class InlineExecutor implements Executor {
   readonly maxBatchBytes: number = Number.MAX_SAFE_INTEGER
   readonly mixesKeys = true
   onRoom: () => void = () => undefined
+  /** Taking a verdict has failed, which is a bug. */
+  onFailure: (error: unknown) => void = () => undefined
   readonly #options: InlineExecutorOptions
   readonly #places = new Map<string, Place>()
   readonly #turns: TurnWatch
@@ -208,13 +210,17 @@ export class InlineExecutor implements Executor {
     this.#look(place)
     const heldMs = (this.#lookedAtMs - startedAtMs) / records
     const hasWaited = this.#turns.begin()
-    void result.then((verdict) => {
-      const nowMs = clock.now()
-      place.stats?.cost.notePromise(heldMs, hasWaited())
-      place.stats?.handlerSeconds.observe((nowMs - startedAtMs) / 1000)
-      this.#end(run, [...before, verdict], settle, nowMs)
-      this.onRoom()
-    })
+    result
+      .then((verdict) => {
+        const nowMs = clock.now()
+        place.stats?.cost.notePromise(heldMs, hasWaited())
+        place.stats?.handlerSeconds.observe((nowMs - startedAtMs) / 1000)
+        this.#end(run, [...before, verdict], settle, nowMs)
+        this.onRoom()
+      })
+      .catch((error: unknown) => {
+        this.onFailure(error)
+      })
   }
 
   /** Notes what the records since the last look took, each of them alike, and whether the turn is over. */

@@ -17,6 +17,7 @@ import type { ResolvedApp } from '../../options/options.ts'
 import { ownProgram } from '../../own-program.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { readableUrl } from '../../typescript-source.ts'
+import { describeThreadEnd } from './blame.ts'
 import { MEMORY_REPORT_MS, MemoryWatch } from './memory-watch.ts'
 import type { SharedBoard } from './progress-board.ts'
 import type { SharedData } from '../handlers/shared-data.ts'
@@ -299,7 +300,8 @@ export class ThreadSet {
       }
       stats.threadRestarts += 1
       if (thread.isLeaving) continue
-      log.error({ error: cause, threadId: id }, `a worker thread ended and is replaced: ${describeError(cause)}`)
+      const [fields, message] = describeThreadEnd(thread)
+      log.error({ threadId: id, ...fields }, message)
     }
     onChanged()
     if (this.#roster.threads.length < threads.count) {

@@ -12,14 +12,13 @@
  */
 import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { Clock } from '../../clock.ts'
-import { TroupeError, fromWireError, toWireError } from '../../errors.ts'
+import { TroupeError, fromWireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
-import { findCulprit } from './blame.ts'
+import { atEnd, deathOf, findCulprit, isOutOfMemory } from './blame.ts'
 import type { DispatchedRun, Executor, Settle } from '../executors/executor.ts'
-import { idOf, type Invocation } from '../invocation.ts'
 import { ProgressBoard, isAtHandler, recordEnded } from './progress-board.ts'
 import {
   packBatch,
@@ -365,14 +364,19 @@ export class WorkerPool implements Executor {
   /** Takes what has settled on a thread since its replies. Of a batch that was given back nothing counts. */
   #noteOutcomes(notice: OutcomesNotice): void {
     if (this.#state !== 'running') return
-    const late = unpackOutcomes(notice)
-    for (const result of late) {
-      const batch = this.#inFlight.get(result.batch)
-      if (batch !== undefined) this.#settle(batch, result.run, result)
+    try {
+      const late = unpackOutcomes(notice)
+      for (const result of late) {
+        const batch = this.#inFlight.get(result.batch)
+        if (batch !== undefined) this.#settle(batch, result.run, result)
+      }
+      this.#noteCost(notice.busyMs, late.length)
+      this.#noteThreads()
+      this.onRoom()
+    } catch (cause) {
+      // As of a reply: nothing above a message of a thread would take it.
+      this.#fail(new TroupeError('INTERNAL', 'the outcome of a batch could not be taken', { cause }))
     }
-    this.#noteCost(notice.busyMs, late.length)
-    this.#noteThreads()
-    this.onRoom()
   }
 
   #settle(batch: BatchInFlight, index: number, { verdicts, elapsedMs, promise }: PackedVerdicts): void {
@@ -404,13 +408,15 @@ export class WorkerPool implements Executor {
     if (thread === undefined && batch !== undefined) lost.push(batch)
     if (lost.length === 0) return
     const cause = thread?.cause ?? error
-    const culprit = findCulprit(
+    const findings = findCulprit(
       lost.map((mate) => ({
         ...mate,
         stateOf: (index) => this.#board.stateOf(mate.row, index),
       })),
       isOutOfMemory(cause),
     )
+    const { culprit } = findings
+    if (thread !== undefined) thread.wasAt = atEnd(findings)
     for (const mate of lost) {
       this.#freeSlot(mate)
       for (const [index, { open }] of mate.runs.entries()) {
@@ -522,18 +528,4 @@ export class WorkerPool implements Executor {
       yield { threadId: batch.thread.id, number: batch.number, progress, limitMs }
     }
   }
-}
-
-/** What becomes of the attempt that ended its thread. */
-function deathOf(run: DispatchedRun, culprit: Invocation, wasHeld: boolean, cause: unknown): Verdict {
-  const { handlerTimeoutMs, name } = run.actor.actor
-  const at = `record ${idOf(culprit.record)}`
-  const error = wasHeld
-    ? new TroupeError('HANDLER_TIMEOUT', `handler ${name} held its thread longer than ${handlerTimeoutMs} ms on ${at}`)
-    : new TroupeError('THREAD_DIED', `the worker thread ended while handler ${name} was at ${at}`, { cause })
-  return { type: 'failed', error: toWireError(error) }
-}
-
-function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY'
 }

@@ -56,6 +56,8 @@ const MAX_BACKOFF_MS = 5_000
 
 export class SinkQueue<Output> {
   readonly name: string
+  /** Taking an answer has failed, which is a bug: nothing more is written. */
+  onFailure: (error: unknown) => void = () => undefined
   readonly #options: SinkQueueOptions<Output>
   #waiting: QueuedOutput<Output>[] = []
   /** Index of the first output of #waiting that was not taken yet. */
@@ -90,7 +92,9 @@ export class SinkQueue<Output> {
       this.#isWriting = true
       // One turn later, so that a batch that is being handed out right now is written as one.
       this.#options.clock.after(0, () => {
-        void this.#writeAll()
+        this.#writeAll().catch((error: unknown) => {
+          this.onFailure(error)
+        })
       })
     }
   }

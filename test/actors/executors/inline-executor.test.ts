@@ -356,3 +356,25 @@ describe('synchronous handlers', () => {
     expect([batchRecords.count, batchRecords.sum, handlerSeconds.count]).toEqual([3, 4, 4])
   })
 })
+
+test('a verdict that cannot be taken is a bug: it is handed on, not left to the process', async () => {
+  const clock = new ManualClock()
+  const bug = new Error('a bug')
+  let isBroken = false
+  const { executor, give } = await world({
+    clock,
+    handle: async () => {
+      await sleep(clock, 10)
+      isBroken = true
+      return done()
+    },
+    onLoadChanged: () => {
+      if (isBroken) throw bug
+    },
+  })
+  const failures: unknown[] = []
+  executor.onFailure = (error) => failures.push(error)
+  give(0, ['a'])
+  await clock.advance(10)
+  expect(failures).toEqual([bug])
+})

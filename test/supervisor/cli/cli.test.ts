@@ -366,7 +366,7 @@ describe('the process', { timeout: 120_000 }, () => {
     await says('started')
     child.kill('SIGTERM')
     expect(await ended).toMatchObject({ code: 0 })
-    expect(said()).toMatch(/still held open after 2000 ms, by one of .*Timeout/)
+    expect(said()).toMatch(/still held open after 2000 ms by one of .*Timeout/)
   })
 
   const cli = fileURLToPath(new URL('../../../src/supervisor/cli/cli.ts', import.meta.url))
