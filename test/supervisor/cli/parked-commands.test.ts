@@ -120,6 +120,14 @@ describe('troupe decide', () => {
 })
 
 describe('POST /parked', () => {
+  test.fails('is refused where no token is set: the port listens on all addresses', async () => {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${url}/parked/${record.id}`, { method: 'POST', headers, body: '{"decision":"skip"}' })
+    expect(answer.status).toBe(403)
+    expect(await answer.text()).toContain('TROUPE_HTTP_TOKEN')
+    expect(decided).toEqual([])
+  })
+
   const post = async (body: string, type: string): Promise<number> =>
     (await fetch(`${url}/parked/${record.id}`, { method: 'POST', headers: { 'content-type': type }, body })).status
 
