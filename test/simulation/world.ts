@@ -82,6 +82,8 @@ export interface World {
     readonly crossingMs: readonly [number, number]
   }
   readonly order: 'key' | 'partition' | 'unordered'
+  /** What a call of its batch handlers gets at most; null: its handlers get single records. */
+  readonly calls: { readonly maxRecords: number; readonly maxBytes: number; readonly maxWaitMs: number } | null
   readonly attempts: number | 'unlimited'
   readonly concurrency: number
   readonly commitIntervalMs: number
@@ -137,6 +139,7 @@ export function makeWorld(seed: number): World {
       ]),
     },
     order: settings.pick(['key', 'key', 'key', 'partition', 'unordered']),
+    calls: makeCalls(random.fork('calls')),
     attempts,
     concurrency: settings.pick([1, 2, 5, 20, 1000]),
     commitIntervalMs: settings.pick([20, 50, 200, 500]),
@@ -155,6 +158,15 @@ export function makeWorld(seed: number): World {
     ]),
     records: makeRecords(random.fork('records'), { topics, durationMs, handlerTimeoutMs, theme, runOn, isSynchronous }),
     timetable: makeTimetable(random.fork('timetable'), { theme, topics, durationMs, runOn }),
+  }
+}
+
+function makeCalls(random: Random): World['calls'] {
+  if (!random.chance(0.3)) return null
+  return {
+    maxRecords: random.pick([1, 2, 5, 20, 100]),
+    maxBytes: random.pick([1, 2_500, 1_000_000]),
+    maxWaitMs: random.pick([0, 0, 1, 30, 400]),
   }
 }
 

@@ -5,8 +5,9 @@
  */
 import { TroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { Destination, Topic } from '../../streams/flows/flow.ts'
+import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
+import { handlerKeys, readDefinition } from './handler-shape.ts'
 import { isHandler, type ErrorDecision, type Handler, type Outcome, type SetupContext } from './handler.ts'
 
 /** A record of a call, as it came. */
@@ -41,7 +42,8 @@ export interface BatchErrorContext<Setup> extends BatchContext<Setup> {
  * An outcome for each record, in the order of the records; or one that is true of all of them: `done()`, `skip()`, `retry()`
  * or `deadLetter()`, without outputs, since those belong to a record.
  */
-export type BatchOutcome = readonly Outcome[] | Outcome
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see Outcome
+export type BatchOutcome<To extends Effect = any> = readonly Outcome<To>[] | Outcome<To>
 
 /** What one call gets at most, and how long it waits for that. */
 export interface CallLimits {
@@ -50,12 +52,16 @@ export interface CallLimits {
   readonly maxWaitMs: number
 }
 
-export interface BatchHandlerDefinition<Value, Setup> extends Partial<CallLimits> {
+export interface BatchHandlerDefinition<
+  Value,
+  Setup,
+  Outputs extends readonly Destination[] = readonly Destination[],
+> extends Partial<CallLimits> {
   /** Shown in metrics, logs and /status; the module's file name unless given. */
   readonly name?: string
   readonly input: Topic<Value>
   /** Every topic and table the handler writes to. Checked at start: a missing one is named before the first record. */
-  readonly outputs?: readonly Destination[]
+  readonly outputs?: Outputs
   /** Once per thread (or once, on main): open what `handle` needs. */
   readonly setup?: (context: SetupContext) => Setup | Promise<Setup>
   readonly teardown?: (setup: Setup) => void | Promise<void>
@@ -72,7 +78,7 @@ export interface BatchHandlerDefinition<Value, Setup> extends Partial<CallLimits
   readonly handle: (
     records: readonly BatchRecord<Value>[],
     context: BatchContext<Setup>,
-  ) => BatchOutcome | Promise<BatchOutcome>
+  ) => BatchOutcome<EffectsOf<Outputs>> | Promise<BatchOutcome<EffectsOf<Outputs>>>
   /**
    * What becomes of an error: of one record (DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID), or of the call (thrown by
    * `handle`, OUTCOME_INVALID, HANDLER_TIMEOUT). `retry` of a call tries all its records again together; whatever else
@@ -81,8 +87,12 @@ export interface BatchHandlerDefinition<Value, Setup> extends Partial<CallLimits
   readonly onError?: (error: unknown, context: BatchErrorContext<Setup>) => ErrorDecision | undefined
 }
 
-export interface BatchHandler<Value = unknown, Setup = unknown>
-  extends BatchHandlerDefinition<Value, Setup>, CallLimits {
+export interface BatchHandler<
+  Value = unknown,
+  Setup = unknown,
+  Outputs extends readonly Destination[] = readonly Destination[],
+>
+  extends BatchHandlerDefinition<Value, Setup, Outputs>, CallLimits {
   readonly kind: 'batch-handler'
   readonly maxRecords: number
   readonly maxBytes: number
@@ -93,13 +103,14 @@ export interface BatchHandler<Value = unknown, Setup = unknown>
 export type AnyHandler = Handler | BatchHandler
 
 const defaults: CallLimits = { maxRecords: 100, maxBytes: 1024 * 1024, maxWaitMs: 0 }
+const limitNames = Object.keys(defaults) as (keyof CallLimits)[]
 const least: CallLimits = { maxRecords: 1, maxBytes: 1, maxWaitMs: 0 }
 /** Timers of Node.js take no more. */
 const MOST = 2 ** 31 - 1
 
 /**
- * Declares a handler of many records at once; types flow from `input` and `setup` into `handle`. Throws OPTIONS_INVALID,
- * naming each limit that is none.
+ * Declares a handler of many records at once; types flow from `input` and `setup` into `handle`. An instance of a
+ * class serves, too. Throws OPTIONS_INVALID for what is none, and for limits that are none.
  *
  * @example
  * export default defineBatchHandler({
@@ -111,22 +122,25 @@ const MOST = 2 ** 31 - 1
  *   },
  * })
  */
-export function defineBatchHandler<Value, Setup = undefined>(
-  definition: BatchHandlerDefinition<Value, Setup>,
-): BatchHandler<Value, Setup> {
+export function defineBatchHandler<
+  Value,
+  Setup = undefined,
+  const Outputs extends readonly Destination[] = readonly [],
+>(definition: BatchHandlerDefinition<Value, Setup, Outputs>): BatchHandler<Value, Setup, Outputs> {
+  const read = readDefinition('defineBatchHandler', definition, [...handlerKeys, ...limitNames])
   const limits: { -readonly [Limit in keyof CallLimits]: number } = { ...defaults }
   const problems: string[] = []
-  for (const limit of Object.keys(defaults) as (keyof CallLimits)[]) {
-    const value = definition[limit]
+  for (const limit of limitNames) {
+    const value = read[limit]
     if (value === undefined) continue
     if (Number.isInteger(value) && value >= least[limit] && value <= MOST) limits[limit] = value
     else problems.push(`${limit} has to be a whole number from ${least[limit]} to ${MOST}, and is ${String(value)}`)
   }
   if (problems.length > 0) {
-    const { name = `of topic ${definition.input.name}` } = definition
+    const { name = `of topic ${read.input.name}` } = read
     throw new TroupeError('OPTIONS_INVALID', `batch handler ${name}: ${problems.join('; ')}`)
   }
-  return { ...definition, ...limits, kind: 'batch-handler' }
+  return { ...read, ...limits, kind: 'batch-handler' }
 }
 
 export function isBatchHandler(value: unknown): value is BatchHandler {

@@ -24,7 +24,7 @@ async function open(definition: Definition & Pick<BatchHandlerDefinition<Click, 
   const clock = new ManualClock()
   const warnings: string[] = []
   const runner = await BatchRunner.open({
-    handler: defineBatchHandler<Click>({ input: clicks, outputs: [out], ...definition }) as never,
+    handler: defineBatchHandler({ input: clicks, outputs: [out], ...definition }) as never,
     name: 'post',
     handlerTimeoutMs: 1_000,
     idHeader: true,

@@ -8,7 +8,7 @@ import type { Clock } from '../../../src/clock.ts'
 import { manifestOf } from '../../../src/actors/handlers/handler-module.ts'
 import { openRunner, type AnyRunner } from '../../../src/actors/handlers/open-runner.ts'
 import type { HandlerManifest } from '../../../src/actors/handlers/handler-manifest.ts'
-import type { Handler } from '../../../src/actors/handlers/handler.ts'
+import type { AnyHandler } from '../../../src/actors/handlers/batch-handler.ts'
 import { ThreadBatches, type OpenHandler } from '../../../src/actors/threads/thread-batches.ts'
 import type {
   BatchMessage,
@@ -42,7 +42,7 @@ export interface SimulatedThreadOptions {
   readonly setup: ThreadSetup
   readonly startMs: readonly [number, number]
   readonly crossingMs: readonly [number, number]
-  readonly handlerOf: (url: string, notes: HandlerNotes, clock: Clock) => Handler
+  readonly handlerOf: (url: string, notes: HandlerNotes, clock: Clock) => AnyHandler
   readonly notes: ThreadNotes
   readonly onNotice: (notice: ThreadNotice) => void
   readonly onReply: (batch: number, reply: ReplyMessage) => void
