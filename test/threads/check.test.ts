@@ -65,8 +65,8 @@ test('an app with mistakes of many kinds: all are told, and the exit code is 1',
 })
 
 test('options alone end with 2', async () => {
-  const handler = JSON.stringify(fixtureUrl('one-fails.js'))
-  const path = write('twice.mjs', app(`{ name: 'a', handler: ${handler} }, { name: 'b', handler: ${handler} }`))
+  write('plain.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle() {} }")
+  const path = write('twice.mjs', app("{ name: 'a', handler: './plain.mjs' }, { name: 'b', handler: './plain.mjs' }"))
   const { exitCode, stderr } = await check(path)
   expect(exitCode).toBe(2)
   expect(stderr).toContain('actors a and b both read topic')
