@@ -343,7 +343,7 @@ export const actorOptions: {
     rule: name('a name'),
     isFileOnly: true,
     default: '',
-    defaultText: "the handler's name, or its module's",
+    defaultText: "the module's name; of a handler in the app itself its own name, or its input's",
     doc: 'Names the actor in metrics, logs and /status.',
   },
   runOn: {

@@ -18,7 +18,7 @@ import type { ResolvedApp } from '../options/options.ts'
 import type { Broker } from '../streams/broker-port.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { openDelivery } from '../streams/delivery/open-delivery.ts'
-import type { Sink, SinkContext, SinkDestination } from '../streams/delivery/sink.ts'
+import { openSink } from '../streams/delivery/sink.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
@@ -377,11 +377,6 @@ export class Engine {
     if (actor === undefined) throw new TroupeError('INTERNAL', `a commit of ${partitionName(of)}, which no actor reads`)
     this.#parts.stats.partition(actor.name, of.topic, of.partition).committedPosition = position
   }
-}
-
-async function openSink(sink: Sink, context: SinkContext, destinations: readonly SinkDestination[]): Promise<void> {
-  await sink.open(context)
-  await sink.prepare(destinations)
 }
 
 /**

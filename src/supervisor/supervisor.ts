@@ -12,9 +12,9 @@ import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import { resolveOptions, type OptionSources } from '../options/resolve.ts'
-import type { Broker } from '../streams/broker-port.ts'
 import { EngineStats } from '../metrics/stats.ts'
 import { Engine, type EngineEnd } from './engine.ts'
+import { brokerFor } from './kafka.ts'
 import type { Health, Readiness } from './status/health.ts'
 import { loopBusyShare, watchLoopDelay } from './status/loop-delay.ts'
 import type { EngineStatus } from './status/status.ts'
@@ -105,7 +105,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       httpPort = server.port
       closeHttp = () => server.close()
     }
-    const broker = await brokerFor(options, log, stats)
+    const broker = await brokerFor(options, log, stats.waits)
     const parts = {
       app: options,
       broker,
@@ -122,30 +122,6 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
     await closeHttp()
     throw error
   }
-}
-
-/** The native client is loaded here and nowhere else, so that nothing that a worker thread imports reaches it. */
-async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log, { waits }: EngineStats): Promise<Broker> {
-  const { createKafkaBroker } = await import('../streams/kafka/broker.ts')
-  return createKafkaBroker({
-    brokers: kafka.brokers,
-    groupId: kafka.groupId,
-    clientId: kafka.clientId,
-    ...(kafka.groupInstanceId === null ? {} : { groupInstanceId: kafka.groupInstanceId }),
-    groupProtocol: kafka.groupProtocol,
-    assignmentStrategy: kafka.assignmentStrategy,
-    client: kafka.client,
-    // The committer hands over on the other half of the interval.
-    commitIntervalMs: Math.max(1, Math.round(commitIntervalMs / 2)),
-    sessionTimeoutMs: kafka.sessionTimeoutMs,
-    maxPollIntervalMs: kafka.maxPollIntervalMs,
-    connectTimeoutMs: kafka.connectTimeoutMs,
-    clock: systemClock,
-    waits,
-    log: (level, fields, message) => {
-      log[level](fields, message)
-    },
-  })
 }
 
 function publicFace(parts: {

@@ -130,7 +130,10 @@ export type ErrorDecision = 'retry' | RetryDecision | FailedRecords
 export type OnError<Setup> = (error: unknown, context: HandlerContext<Setup>) => ErrorDecision | undefined
 
 export interface HandlerDefinition<Value, Setup, Outputs extends readonly Destination[] = readonly Destination[]> {
-  /** Shown in metrics, logs and /status; the module's file name unless given. */
+  /**
+   * Shown in the handler's log lines and errors. Its actor goes by it too where the handler stands in the app itself; a
+   * module is not loaded before its actor has a name: give that one a `name` in the app.
+   */
   readonly name?: string
   readonly input: Topic<Value>
   /** Every topic and table the handler writes to. Checked at start: a missing one is named before the first record. */

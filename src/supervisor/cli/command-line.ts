@@ -1,12 +1,17 @@
 /** The commands: what they read, print and end with. `cli.ts` is the process around it. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { verifyHandlerFiles } from '../../actors/handlers/handler-module.ts'
+import { tryInThread, type TryModule } from '../../actors/threads/trial.ts'
 import type { App } from '../../app.ts'
 import { isTroupeError } from '../../errors.ts'
 import { describeOptions, listFlags, maskOptions } from '../../options/docs.ts'
 import { envName, flagName } from '../../options/names.ts'
+import { systemClock } from '../../clock.ts'
+import { silentLog } from '../../log.ts'
+import { OpenWaits } from '../../metrics/open-waits.ts'
+import { brokerFor, verifyClient } from '../kafka.ts'
 import { loadAppWithOptions } from './app-module.ts'
+import { checkApp } from './check.ts'
 import type { InstancesRun, RunningInstances } from '../instances/instance-parent.ts'
 import { createLog, formOf, type LogForm } from '../log.ts'
 import { addParkedCommands } from './parked-commands.ts'
@@ -22,6 +27,8 @@ export interface CommandContext {
   readonly stderr: (text: string) => void
   readonly startSupervisor: (app: App, options: StartOptions) => Promise<Pick<Supervisor, 'finished' | 'stop'>>
   readonly startInstances: (run: InstancesRun) => Promise<RunningInstances>
+  /** Where `check` loads a handler module: in a thread, unless given. */
+  readonly tryModule?: TryModule
 }
 
 const exitCodes = { done: 0, failed: 1, usage: 2 } as const
@@ -33,7 +40,7 @@ Examples:
   troupe run clicks.ts --instances 4
   troupe run clicks.ts --actor enrich.order=partition --actor '*.retry.attempts=3'
   TROUPE_KAFKA_CLIENT_SASL_PASSWORD=… troupe run clicks.ts
-  troupe check clicks.ts
+  troupe check clicks.ts --connect
   troupe parked --url http://localhost:9464
   troupe decide user_clicks/3/1741 retry
 
@@ -42,6 +49,11 @@ Flags go over the environment, which goes over the file.
 
 The first SIGTERM, SIGINT or SIGHUP finishes what is in flight, commits and leaves the group; a
 second one ends the process at once. Exit code 0: stopped; 1: failed; 2: wrong options.`
+
+const checkHelp = `
+Loads each handler module in a thread of its own and runs its setup and teardown. Joins no group and handles no record.
+All problems are told at once, each with its actor or sink. Exit code 0: none; 1: something does not load, is missing or
+cannot be reached; 2: only options are wrong.`
 
 /** Runs one command line (without `node` and the script). Resolves to the exit code; never rejects. */
 export async function runCommandLine(
@@ -56,8 +68,10 @@ export async function runCommandLine(
   } catch (error) {
     // Help and version end here, too; commander has printed what there is to print.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
-    words.fail(error, wantsDebug(args, context))
-    return isTroupeError(error) && error.code === 'OPTIONS_INVALID' ? exitCodes.usage : exitCodes.failed
+    const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error]
+    for (const each of errors) words.fail(each, wantsDebug(args, context))
+    const areOptions = errors.every((each) => isTroupeError(each) && each.code === 'OPTIONS_INVALID')
+    return areOptions ? exitCodes.usage : exitCodes.failed
   }
 }
 
@@ -76,9 +90,12 @@ function createProgram(context: CommandContext, words: Words): Command {
       await run(module, flagsByPath(flags), context, words)
     })
   addAppOptions(program.command('check <module>'))
-    .description('check the app and print the options in force, without connecting to anything')
+    .description('check the app, its handlers and its options, and print the options in force')
+    .option('--no-load', 'leave handler modules and their setup alone: only see whether the files are there')
+    .option('--connect', 'ask the servers, too: brokers, credentials, topics, the group, databases and their tables')
+    .addHelpText('after', checkHelp)
     .action(async (module: string, flags: Record<string, unknown>) => {
-      await check(module, flagsByPath(flags), context)
+      await check(module, flags, context)
     })
   addParkedCommands(program, context.stdout)
   return program
@@ -128,9 +145,18 @@ async function run(path: string, flags: Record<string, unknown>, context: Comman
 }
 
 async function check(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
-  const { options } = await loadAppWithOptions(path, flags, context.env)
-  await verifyHandlerFiles(options.actors)
+  const { options } = await loadAppWithOptions(path, flagsByPath(flags), context.env)
+  const waits = new OpenWaits(systemClock)
+  const { problems, found } = await checkApp({
+    app: options,
+    waits,
+    verifyClient: () => verifyClient(options, silentLog, waits),
+    tryModule: flags['load'] === false ? null : (context.tryModule ?? tryInThread),
+    openBroker: flags['connect'] === true ? () => brokerFor(options, silentLog, waits) : null,
+  })
   context.stdout(`${describeOptions(options)}\n`)
+  if (found.length > 0) context.stdout(`\n${found.join('\n')}\n`)
+  if (problems.length > 0) throw new AggregateError(problems)
 }
 
 // --- flags

@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadHandler } from '../../../src/actors/handlers/handler-module.ts'
+import { tryHandler } from '../../../src/actors/handlers/handler-trial.ts'
+import { silentLog } from '../../../src/log.ts'
 import { errorTable, TroupeError } from '../../../src/errors.ts'
 import { listFlags } from '../../../src/options/docs.ts'
 import { flagName } from '../../../src/options/names.ts'
@@ -49,6 +52,8 @@ async function troupe(
       runs.push(run)
       return Promise.resolve({ finished: ended(), kill: () => undefined })
     },
+    // A thread loads what is built.
+    tryModule: ({ actor, url, shared }) => tryHandler(actor, () => loadHandler(url), shared, silentLog),
   })
   return { exitCode, stdout, stderr, started, runs }
 }
@@ -277,7 +282,7 @@ describe('check', () => {
     await writeFile(path, `export default { kind: 'app', definition: ${definition} }\n`)
     const { exitCode, stderr } = await troupe(['check', path])
     expect(exitCode).toBe(1)
-    expect(stderr).toContain(`error HANDLER_NOT_LOADED: the handler module of actor gone, ${join(folder, 'gone.js')}`)
+    expect(stderr).toContain(`error HANDLER_NOT_LOADED: actor gone: handler module ${join(folder, 'gone.js')}`)
     await rm(folder, { recursive: true })
   })
 })
@@ -372,7 +377,7 @@ describe('the process', { timeout: 120_000 }, () => {
   const cli = fileURLToPath(new URL('../../../src/supervisor/cli/cli.ts', import.meta.url))
 
   test('`troupe check` as the package runs it', async () => {
-    const { said, ended } = launch(cli, ['check', app])
+    const { said, ended } = launch(cli, ['check', app, '--no-load'])
     expect(await ended).toMatchObject({ code: 0 })
     expect(said()).toBe('')
   })
