@@ -128,7 +128,7 @@ function openWithoutBlocking(): number {
     }
   }
   // Node makes pipes and sockets so as soon as its own stream is touched. Files never wait for a reader.
-  void process.stderr
+  Reflect.get(process, 'stderr')
   return STDERR
 }
 
