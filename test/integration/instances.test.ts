@@ -281,7 +281,7 @@ describe.skipIf(!kafkaIsAvailable)('troupe run --instances', { timeout: 900_000 
 
   test('what keeps all of them from starting is told once, with its exit code', async () => {
     const env = { KAFKA_BROKERS: bootstrapServers, INPUT_TOPIC: uniqueName('missing'), OUTPUT_TOPIC: 'missing' }
-    const args = ['run', app, '--instances=3', '--http-port=0', '--log-level=silent']
+    const args = ['run', app, '--instances=3', '--http-port=0', '--log-level=silent', '--log-format=pretty']
     const end = await CommandProcess.troupe(args, { env }).ended
     expect(end).toMatchObject({ code: 1, signal: null })
     expect(end.stderr).toMatch(/^error TOPIC_MISSING: .*\nwhat to do: .*\n$/)

@@ -4,8 +4,8 @@ import { TroupeError, toWireError, type WireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { HandlerManifest } from './handler-manifest.ts'
 import { manifestOf } from './handler-module.ts'
-import { HandlerRunner } from './handler-runner.ts'
-import type { Handler } from './handler.ts'
+import { openRunner } from './open-runner.ts'
+import type { AnyHandler } from './batch-handler.ts'
 import type { SharedData } from './shared-data.ts'
 
 /** Plain data: it crosses from a thread. */
@@ -18,11 +18,11 @@ export interface TrialAnswer {
 /** Never rejects. Without `shared` the setup is left out: what it asks for could not be loaded. */
 export async function tryHandler(
   actor: string,
-  load: () => Promise<Handler>,
+  load: () => Promise<AnyHandler>,
   shared: SharedData | null,
   log: Log,
 ): Promise<TrialAnswer> {
-  let handler: Handler
+  let handler: AnyHandler
   try {
     handler = await load()
   } catch (error) {
@@ -37,8 +37,8 @@ export async function tryHandler(
   return { manifest: manifestOf(actor, handler), errors }
 }
 
-async function setUp(actor: string, handler: Handler, shared: SharedData, log: Log): Promise<void> {
-  const runner = await HandlerRunner.open({
+async function setUp(actor: string, handler: AnyHandler, shared: SharedData, log: Log): Promise<void> {
+  const runner = await openRunner({
     handler,
     name: handler.name ?? actor,
     // No record comes.

@@ -13,7 +13,6 @@ import type { Verdict } from '../handlers/verdict.ts'
 import { idOf, type Invocation } from '../invocation.ts'
 import type { LaneRun } from '../lanes.ts'
 import { isAtHandler, recordEnded } from './progress-board.ts'
-import type { PoolThread } from './thread-roster.ts'
 
 /** A batch whose thread ended under it. */
 export interface LostBatch<Run extends LaneRun = LaneRun> {
@@ -104,12 +103,15 @@ export function atEnd({ suspects }: Findings<DispatchedRun>): RecordAtEnd[] {
 /** Enough to look into; there may be thousands. */
 const MAX_NAMED = 10
 
+/** As much of a thread that has ended as the log tells. */
+interface EndedThread {
+  readonly cause: unknown
+  readonly wasAt: readonly RecordAtEnd[]
+  readonly wasHeld: boolean
+}
+
 /** The line of the log: why it ended, and what it was at. */
-export function describeThreadEnd({
-  cause,
-  wasAt,
-  wasHeld,
-}: Pick<PoolThread, 'cause' | 'wasAt' | 'wasHeld'>): [fields: object, message: string] {
+export function describeThreadEnd({ cause, wasAt, wasHeld }: EndedThread): [fields: object, message: string] {
   const limitMs = Math.max(0, ...wasAt.map(({ handlerTimeoutMs }) => handlerTimeoutMs))
   const held = wasAt.length === 0 ? 'by what an earlier record left behind' : `for longer than ${limitMs} ms`
   const reason = wasHeld ? `it was held ${held}, and we ended it` : describeError(cause)

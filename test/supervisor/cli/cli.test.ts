@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -298,8 +299,12 @@ describe('the process', { timeout: 120_000 }, () => {
   }
 
   function launch(script: string, args: readonly string[], env: Record<string, string> = {}): Child {
+    return follow([process.execPath, '--import', 'tsx', script, ...args], env)
+  }
+
+  function follow([program = '', ...args]: readonly string[], env: Record<string, string>): Child {
     const startedAt = performance.now()
-    const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { env: { ...process.env, ...env } })
+    const child = spawn(program, args, { env: { ...process.env, ...env } })
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     const ended = new Promise<Awaited<Child['ended']>>((resolve) => {
@@ -372,6 +377,36 @@ describe('the process', { timeout: 120_000 }, () => {
     child.kill('SIGTERM')
     expect(await ended).toMatchObject({ code: 0 })
     expect(said()).toMatch(/still held open after 2000 ms by one of .*Timeout/)
+  })
+
+  const isolate = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc']
+  const mayIsolate = spawnSync(isolate[0] ?? '', [...isolate.slice(1), 'true']).status === 0
+
+  // Of PID 1 the kernel delivers no signal that it does not handle, its own included.
+  describe.skipIf(!mayIsolate)('as the first process of a container', () => {
+    async function start(env: Record<string, string>): Promise<Child & { readonly signal: (name: string) => void }> {
+      const inside = [process.execPath, '--import', 'tsx', fixture('troupe.ts'), 'run', app, ...quiet]
+      const started = follow([...isolate, ...inside], env)
+      await started.says('started')
+      const { pid } = started.child
+      const first = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim())
+      return { ...started, signal: (name) => process.kill(first, name) }
+    }
+
+    test.each(['SIGTERM', 'SIGINT', 'SIGHUP'])('%s drains, then it ends with 0', async (name) => {
+      const { signal, ended } = await start({ DRAIN_MS: '50' })
+      signal(name)
+      expect(await ended).toMatchObject({ code: 0, signal: null })
+    })
+
+    test('a second signal ends it at once', async () => {
+      const { said, says, signal, ended } = await start({ DRAIN_MS: '600000' })
+      signal('SIGTERM')
+      await says('finishing')
+      signal('SIGINT')
+      await ended
+      expect(said()).toContain('SIGINT again: ended at once')
+    })
   })
 
   const cli = fileURLToPath(new URL('../../../src/supervisor/cli/cli.ts', import.meta.url))
