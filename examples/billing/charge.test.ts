@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { deadLetter, done } from 'troupe'
+import { deadLetter, done, TroupeError } from 'troupe'
 import { createHarness } from 'troupe/testing'
 import charge, { BillingAway, type Order } from './charge.ts'
 
@@ -47,6 +47,10 @@ test('one that it fails at waits for it, without limit', async () => {
     .catch((thrown: unknown) => thrown)
   expect(error).toBeInstanceOf(BillingAway)
   expect(decide(error)).toEqual({ retry: 'unlimited' })
+})
+
+test('so does one that it does not answer in time', () => {
+  expect(decide(new TroupeError('HANDLER_TIMEOUT', 'not within 60000 ms'))).toEqual({ retry: 'unlimited' })
 })
 
 test('so does one that finds nobody there; any other error does not', async () => {

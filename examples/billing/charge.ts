@@ -1,5 +1,5 @@
 /** Calls a service for each order, and waits for it however long it is away. Meanwhile the orders of a customer keep their order. */
-import { deadLetter, defineHandler, done, topic } from 'troupe'
+import { deadLetter, defineHandler, done, isTroupeError, topic } from 'troupe'
 
 export interface Order {
   readonly id: string
@@ -10,6 +10,11 @@ export const orders = topic<Order>('orders')
 
 /** No fault of the order: later the same call may go well. */
 export class BillingAway extends Error {}
+
+/** It may also hang: then nothing comes back before the time-out of the handler. */
+function isAway(error: unknown): boolean {
+  return error instanceof BillingAway || (isTroupeError(error) && error.code === 'HANDLER_TIMEOUT')
+}
 
 export default defineHandler({
   input: orders,
@@ -25,5 +30,5 @@ export default defineHandler({
     return done()
   },
   // Any other error has the actor's attempts, and then has failed for good: a mistake of ours must not hold its key for ever.
-  onError: (error) => (error instanceof BillingAway ? { retry: 'unlimited' } : undefined),
+  onError: (error) => (isAway(error) ? { retry: 'unlimited' } : undefined),
 })

@@ -116,7 +116,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       loopBusy: loopBusyShare(),
     }
     engine = await Engine.start(parts, start.signal)
-    return publicFace({ engine, options, registry, httpPort, closeHttp, unregister, ...start, log })
+    return publicFace({ engine, options, registry, httpPort, closeHttp, unregister, ...start })
   } catch (error) {
     unregister()
     await closeHttp()
@@ -131,10 +131,9 @@ function publicFace(parts: {
   readonly httpPort: number | null
   readonly closeHttp: () => Promise<void>
   readonly unregister: () => void
-  readonly log: Log
   readonly signal?: AbortSignal
 }): Supervisor {
-  const { engine, options, registry, httpPort, log, signal } = parts
+  const { engine, options, registry, httpPort, signal } = parts
   const onAbort = (): void => {
     void engine.stop()
   }
@@ -167,7 +166,6 @@ function publicFace(parts: {
     parked: () => engine.parked(),
     decide: (id, decision) => {
       engine.decide(id, decision)
-      log.info({ id, decision }, `${decision} was decided for parked record ${id}`)
     },
     pause: (topic, partition) => {
       engine.pause(topic, partition)
