@@ -15,6 +15,7 @@ import type { Executor } from '../src/actors/executors/executor.ts'
 import type { Handler } from '../src/actors/handlers/handler.ts'
 import { HandlerRunner } from '../src/actors/handlers/handler-runner.ts'
 import { InlineExecutor } from '../src/actors/executors/inline-executor.ts'
+import { hashedKey } from '../src/actors/key-text.ts'
 import { PartitionActor } from '../src/actors/partition-actor.ts'
 import { WorkerPool } from '../src/actors/threads/worker-pool.ts'
 import { systemClock } from '../src/clock.ts'
@@ -159,6 +160,7 @@ function actorOf(partition: number, dispatcher: Dispatcher, credit: Credit, stat
     actorStats: stats.actor(actor.name),
     keyBudget: { maxRecords: 1e9, maxBytes: 1e12 },
     mixesKeys: dispatcher.mixesKeys,
+    keyText: hashedKey,
     onReady: () => {
       dispatcher.enlist(made)
       dispatcher.pump()

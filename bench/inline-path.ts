@@ -9,6 +9,7 @@ import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
 import { HandlerRunner } from '../src/actors/handlers/handler-runner.ts'
 import { defineHandler, skip, type Handler } from '../src/actors/handlers/handler.ts'
 import { InlineExecutor } from '../src/actors/executors/inline-executor.ts'
+import { hashedKey } from '../src/actors/key-text.ts'
 import { PartitionActor } from '../src/actors/partition-actor.ts'
 import { systemClock } from '../src/clock.ts'
 import { silentLog } from '../src/log.ts'
@@ -90,6 +91,7 @@ async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number
       actorStats: stats.actor('none'),
       keyBudget: intake.keyBudget,
       mixesKeys: executor.mixesKeys,
+      keyText: hashedKey,
       onReady: () => dispatcher.enlist(actor),
       onLoadChanged: () => intake.balance(actor),
       onEscalate: () => undefined,

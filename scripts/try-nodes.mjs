@@ -59,5 +59,5 @@ function environmentOf(line) {
   })
   const prefix = join(home, 'node_modules', platform)
   const path = [join(prefix, 'bin'), process.env.PATH].join(delimiter)
-  return { ...process.env, PATH: path, CKJS_LINKING: 'dynamic', npm_config_nodedir: prefix, JOBS: '2' }
+  return { ...process.env, PATH: path, CKJS_LINKING: 'dynamic', npm_config_nodedir: prefix }
 }

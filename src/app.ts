@@ -22,7 +22,7 @@ export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' |
 }
 
 export interface AppDefinition extends Partial<
-  Pick<ResolvedApp, 'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata'>
+  Pick<ResolvedApp, 'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata' | 'showKeys'>
 > {
   /** `brokers` and `groupId` are required; under `troupe run` they may come from flags or the environment. */
   readonly kafka?: Partial<Omit<ResolvedApp['kafka'], 'brokers'>> & {

@@ -226,6 +226,11 @@ export const errorTable = {
     retryable: false,
     action: 'List what is parked (troupe parked, or GET /parked) in the process that owns the partition.',
   },
+  DECISION_REFUSED: {
+    meaning: 'A decision was asked for over HTTP without the token of the process, or the process has none.',
+    retryable: false,
+    action: 'Give the process http.token (TROUPE_HTTP_TOKEN), and the command the same in TROUPE_HTTP_TOKEN.',
+  },
   PROCESS_UNREACHABLE: {
     meaning: 'The process that a command is meant for does not answer on its HTTP port, or refuses.',
     retryable: true,

@@ -38,6 +38,7 @@ export type {
   SkipOutcome,
   Step,
 } from './actors/handlers/handler.ts'
+export type { KeyChoice } from './actors/key-text.ts'
 export type { Decision, ParkedRecord } from './actors/parking-lot.ts'
 export type { SharedLoader } from './actors/handlers/shared-data.ts'
 export { defineApp } from './app.ts'

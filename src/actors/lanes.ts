@@ -167,11 +167,25 @@ export class Lanes {
     }
   }
 
-  /** Puts a record that has left its lane into one of its own: its key has gone on. */
-  admitAlone(invocation: Invocation): void {
-    this.#records += 1
-    invocation.keyPlace = NO_KEY
-    this.#makeReady(laneOf(invocation))
+  /**
+   * Puts records that have left their lane before those of a lane that waits, or into one of their own where their key has gone
+   * on (null). They run in the order given.
+   */
+  admitAhead(invocations: readonly Invocation[], waiting: Lane | null): void {
+    this.#records += invocations.length
+    for (const invocation of invocations) invocation.keyPlace = NO_KEY
+    if (waiting === null) {
+      const [first, ...others] = invocations
+      if (first === undefined) return
+      const lane = laneOf(first)
+      for (const invocation of others) append(lane, invocation)
+      this.#makeReady(lane)
+      return
+    }
+    for (const invocation of invocations.toReversed()) {
+      prepend(waiting, invocation)
+      if (waiting.isBlocked) this.#addBlocked(1, invocation.bytes)
+    }
   }
 
   /**

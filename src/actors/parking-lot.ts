@@ -6,7 +6,7 @@
 import { describeWire, ownCode, type ErrorCode } from '../errors.ts'
 import { idOf, type Invocation } from './invocation.ts'
 import type { Lane } from './lanes.ts'
-import { keyText } from './key-text.ts'
+import { keyHash, type KeyText } from './key-text.ts'
 import type { Fault } from './triage.ts'
 
 /** What an operator can say of a parked record. */
@@ -18,7 +18,7 @@ export interface ParkedRecord {
   /** `topic/partition/offset`: what `decide` takes. */
   readonly id: string
   readonly actor: string
-  /** null: the record has none. Bytes that are no text are shown as `0x…`. */
+  /** null: the record has none. `sha256:…`, unless `showKeys` is set; then as text, and bytes that are no text as `0x…`. */
   readonly key: string | null
   /** Milliseconds since the Unix epoch. */
   readonly sinceMs: number
@@ -31,7 +31,7 @@ export interface ParkedRecord {
   readonly waitingBehind: number
 }
 
-interface Place {
+export interface Place {
   readonly invocation: Invocation
   /** null: it had left its lane, because one of its outputs was refused. */
   readonly lane: Lane | null
@@ -67,6 +67,15 @@ export class ParkingLot {
     return this.#places.get(id) ?? null
   }
 
+  /** Those of one key, oldest first. */
+  ofKey(topic: string, hash: string): Place[] {
+    return [...this.#places.values()]
+      .filter(({ invocation: { record } }) => {
+        return record.topic === topic && record.key !== null && keyHash(record.key) === hash
+      })
+      .sort((one, other) => one.invocation.record.offset - other.invocation.record.offset)
+  }
+
   leave({ invocation, lane }: Place): void {
     if (!this.#places.delete(idOf(invocation.record))) return
     if (lane === null) this.#addOutside(-1, -invocation.bytes)
@@ -81,7 +90,7 @@ export class ParkingLot {
     return outside
   }
 
-  list(actor: string): ParkedRecord[] {
+  list(actor: string, keyText: KeyText): ParkedRecord[] {
     return [...this.#places].map(([id, { fault, invocation, lane, sinceMs }]) => ({
       id,
       actor,

@@ -35,10 +35,10 @@ import type { InputOptions, InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type KeyBudget, type WaitingKeys } from './key-brake.ts'
-import { keyText } from './key-text.ts'
+import type { KeyText } from './key-text.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes.ts'
 import { Outbox, type Settlement } from './outbox.ts'
-import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
+import { ParkingLot, type Decision, type ParkedRecord, type Place } from './parking-lot.ts'
 import { RetryTimers } from './retry.ts'
 import {
   deadLetterOrHalt,
@@ -68,6 +68,8 @@ export interface PartitionActorOptions {
   readonly keyBudget: KeyBudget
   /** Its executor takes the first records of several keys as one run. */
   readonly mixesKeys: boolean
+  /** How a record's key is shown. */
+  readonly keyText: KeyText
   /** Some of this actor's records may be handed out: the dispatcher should look. */
   readonly onReady: () => void
   /** What it holds changed, or it halted: the source may have to pause or resume the partition. */
@@ -185,7 +187,7 @@ export class PartitionActor implements OutputOwner {
   /** The lane with most records, and their key as text. null: there are no lanes that records share. Looks at all of them. */
   get largestLane(): LargestLane | null {
     const lane = this.#lanes.largest
-    return lane === null ? null : { key: keyText(lane.head?.record.key ?? null), records: lane.size }
+    return lane === null ? null : { key: this.#options.keyText(lane.head?.record.key ?? null), records: lane.size }
   }
 
   /** Records that may be handed out now. */
@@ -371,33 +373,57 @@ export class PartitionActor implements OutputOwner {
 
   /** The records that wait for an operator. */
   parked(): ParkedRecord[] {
-    return this.#parking.list(this.actor.name)
+    return this.#parking.list(this.actor.name, this.#options.keyText)
   }
 
   /** Ends the wait of a parked record. False: it is not parked here. Throws NO_DEAD_LETTER_TOPIC where there is none to send it to. */
   decide(id: string, decision: Decision): boolean {
     const place = this.#state === 'running' ? this.#parking.find(id) : null
     if (place === null) return false
-    const { invocation, lane } = place
+    this.#carryOut([place], decision)
+    return true
+  }
+
+  /** The same for all parked records of a key, in their order. Returns their ids; none: nothing of it is parked here. */
+  decideKey(topic: string, hash: string, decision: Decision): string[] {
+    const places = this.#state === 'running' ? this.#parking.ofKey(topic, hash) : []
+    if (places.length > 0) this.#carryOut(places, decision)
+    return places.map(({ invocation }) => idOf(invocation.record))
+  }
+
+  #carryOut(places: readonly Place[], decision: Decision): void {
+    const ids = places.map(({ invocation }) => idOf(invocation.record))
     if (decision === 'dead-letter' && this.actor.deadLetter === null) {
-      throw new TroupeError('NO_DEAD_LETTER_TOPIC', `actor ${this.actor.name} has no dead-letter topic for ${id}`)
+      throw new TroupeError(
+        'NO_DEAD_LETTER_TOPIC',
+        `actor ${this.actor.name} has no dead-letter topic for ${ids.join(', ')}`,
+      )
     }
-    this.#parking.leave(place)
-    if (decision === 'retry') {
+    for (const place of places) this.#parking.leave(place)
+    if (decision === 'retry') this.#tryAgain(places)
+    else for (const place of places) this.#giveUpParked(place, decision)
+    this.#noteLoad()
+    this.#options.onReady()
+  }
+
+  #tryAgain(places: readonly Place[]): void {
+    for (const { invocation } of places) {
       invocation.attempt += 1
       invocation.stage = 'queued'
       this.#inputs.of(invocation.record).stats.retries += 1
-      if (lane === null) this.#lanes.admitAlone(invocation)
-      else this.#lanes.wake(lane)
-    } else {
-      if (decision === 'skip') this.#skip(invocation)
-      else this.#act(deadLetterOrHalt(this.actor, place.fault), invocation, lane)
-      // Only now: an output of the next record must not overtake it.
-      if (lane !== null) this.#lanes.passOver(lane)
     }
-    this.#noteLoad()
-    this.#options.onReady()
-    return true
+    const lanes = places.flatMap(({ lane }) => (lane === null ? [] : [lane]))
+    // Those that have left their lane are older than what is parked in it, so they go first.
+    const older = places.filter(({ lane }) => lane === null).map(({ invocation }) => invocation)
+    if (older.length > 0) this.#lanes.admitAhead(older, this.actor.order === 'unordered' ? null : (lanes[0] ?? null))
+    for (const lane of lanes) this.#lanes.wake(lane)
+  }
+
+  #giveUpParked({ fault, invocation, lane }: Place, decision: 'dead-letter' | 'skip'): void {
+    if (decision === 'skip') this.#skip(invocation)
+    else this.#act(deadLetterOrHalt(this.actor, fault), invocation, lane)
+    // Only now: an output of the next record must not overtake it.
+    if (lane !== null) this.#lanes.passOver(lane)
   }
 
   /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else it failed, and this is what becomes of it. */

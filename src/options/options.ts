@@ -22,6 +22,7 @@ import {
   orWord,
   port,
   sinkMap,
+  token,
   topicName,
   yesOrNo,
   type Rule,
@@ -103,7 +104,9 @@ export interface ResolvedApp {
   readonly foreignMetadata: 'ignore' | 'fail'
   /** Restarts of the whole consumer after an unexpected failure: at most `max` within `windowMs`. */
   readonly restart: { readonly max: number; readonly windowMs: number; readonly backoffMs: number }
-  readonly http: { readonly port: number | null; readonly host: string }
+  /** Whether records' keys are shown as they are, on /status, /parked and in the log. */
+  readonly showKeys: boolean
+  readonly http: { readonly port: number | null; readonly host: string; readonly token: string | null }
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
     readonly format: 'auto' | 'json' | 'pretty'
@@ -304,17 +307,28 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     doc: 'The window in which restarts are counted. Their back-offs are part of it.',
   },
   'restart.backoffMs': { rule: milliseconds(), default: 1000, doc: 'Wait before a restart; it doubles each time.' },
+  showKeys: {
+    rule: yesOrNo(),
+    default: false,
+    doc: "Shows records' keys as they are on /status, /parked and in the log. Otherwise each is `sha256:` and the first 16 digits of its SHA-256, the same in every process, as sha256sum gives it.",
+  },
   'http.port': {
     rule: port(),
     default: null,
     defaultText: 'none; 9464 under `troupe run`',
     cliDefault: 9464,
-    doc: 'Port of /metrics, /healthz, /readyz and /status; 0: none.',
+    doc: 'Port of /metrics, /healthz, /readyz, /status and /parked; 0: none.',
   },
   'http.host': {
     rule: name('an address or a host name'),
     default: '0.0.0.0',
-    doc: 'Address to listen on: all, unless given, since whoever scrapes or probes is elsewhere. 127.0.0.1: this machine only.',
+    doc: 'Address to listen on: all, unless given, since whoever scrapes or probes is elsewhere, and what anybody may read are numbers, positions and errors; decisions need http.token. 127.0.0.1: this machine only.',
+  },
+  'http.token': {
+    rule: nullable(token()),
+    default: null,
+    isSecret: true,
+    doc: 'What a request must carry to decide on parked records (`Authorization: Bearer …`). Without one nobody decides over HTTP. Set it in the environment: flags are seen by every user of the machine.',
   },
   'log.level': {
     rule: oneOf('debug', 'info', 'warn', 'error', 'silent'),

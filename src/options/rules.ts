@@ -79,6 +79,19 @@ export function topicName(): Rule<string> {
   }
 }
 
+/** As it can stand in a header (RFC 6750), and too long to be guessed. */
+export function token(): Rule<string> {
+  return {
+    text: 'a token of 16 to 512 letters, digits and . _ ~ + / - (= at the end)',
+    placeholder: '<token>',
+    schema: z
+      .string()
+      .min(16)
+      .max(512)
+      .regex(/^[A-Za-z0-9._~+/-]+=*$/),
+  }
+}
+
 /** `host:port`, also `[::1]:9092`. */
 const brokerAddress = /^(\[[0-9a-fA-F:.]+\]|[^\s,:/[\]]+):(\d{1,5})$/
 

@@ -7,6 +7,7 @@
  */
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { InputOptions } from '../actors/input-progress.ts'
+import type { KeyText } from '../actors/key-text.ts'
 import { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
@@ -37,6 +38,7 @@ export interface AssignmentOptions {
   readonly stats: EngineStats
   readonly drainTimeoutMs: number
   readonly foreignMetadata: 'ignore' | 'fail'
+  readonly keyText: KeyText
   /** Of each topic, kept from one membership to the next. */
   readonly origins?: Map<string, TopicOrigin>
   readonly maxPartitionRecords: number
@@ -243,7 +245,7 @@ export class Assignment {
     start: InputOptions['start'],
     origin: TopicOrigin | null,
   ): PartitionActor {
-    const { clock, credit, delivery, dispatcherOf, log, random, stats } = this.#options
+    const { clock, credit, delivery, dispatcherOf, keyText, log, random, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
@@ -258,6 +260,7 @@ export class Assignment {
       actorStats: stats.actor(actor.name),
       keyBudget: this.#intake.keyBudget,
       mixesKeys: dispatcher.mixesKeys,
+      keyText,
       onReady: () => {
         dispatcher.enlist(made)
         dispatcher.pump()

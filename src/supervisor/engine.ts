@@ -232,6 +232,14 @@ export class Engine {
     throw new TroupeError('NOT_PARKED', `record ${id} is not parked in this process`)
   }
 
+  /** The same for all parked records of a key, in their order; returns their ids. Throws NOT_PARKED where there are none. */
+  decideKey(topic: string, hash: string, decision: Decision): string[] {
+    const actors = [...(this.#membership?.assignment.actors ?? [])]
+    const ids = actors.flatMap((actor) => actor.decideKey(topic, hash, decision))
+    if (ids.length > 0) return ids
+    throw new TroupeError('NOT_PARKED', `of topic ${topic} no record of key sha256:${hash} is parked in this process`)
+  }
+
   #view(): EngineView {
     const { app, clock, stats } = this.#parts
     return {

@@ -2,6 +2,7 @@
  * One consumer's life in its group: connect, subscribe, poll, own partitions, leave. A failure ends
  * it; the supervisor decides whether another one begins.
  */
+import { hashedKey, plainKey } from '../actors/key-text.ts'
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { InputProgress } from '../actors/input-progress.ts'
 import type { Clock } from '../clock.ts'
@@ -63,6 +64,7 @@ export class Membership {
       credit: this.credit,
       drainTimeoutMs: app.drainTimeoutMs,
       foreignMetadata: app.foreignMetadata,
+      keyText: app.showKeys ? plainKey : hashedKey,
       maxPartitionRecords: app.intake.maxPartitionRecords,
       maxPartitionBytes: app.intake.maxPartitionBytes,
       onFailure: (error) => {

@@ -5,6 +5,7 @@
  */
 import { isMainThread } from 'node:worker_threads'
 import type { Registry } from 'prom-client'
+import { hashOf, type KeyChoice } from '../actors/key-text.ts'
 import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
 import type { App, AppDefinition } from '../app.ts'
 import { systemClock } from '../clock.ts'
@@ -52,6 +53,11 @@ export interface Supervisor {
    * goes on. Throws NOT_PARKED, or NO_DEAD_LETTER_TOPIC where there is none to send it to.
    */
   decide(id: string, decision: Decision): void
+  /**
+   * The same for all records of a key that are parked now, in their order; what waits behind them is handled next, and may
+   * be parked in its turn. Returns their ids.
+   */
+  decideKey(topic: string, key: KeyChoice, decision: Decision): readonly string[]
   /** Takes in nothing more, of everything, of a topic or of a partition, until `resume`. What was read is finished. */
   pause(topic?: string, partition?: number): void
   /** Lifts the pause of this and of everything in it; not one that is wider. */
@@ -98,6 +104,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       const server = await startHttpServer({
         port: options.http.port,
         host: options.http.host,
+        token: options.http.token,
         registry,
         instances: groupOfOne(() => engine),
         log,
@@ -167,6 +174,7 @@ function publicFace(parts: {
     decide: (id, decision) => {
       engine.decide(id, decision)
     },
+    decideKey: (topic, key, decision) => engine.decideKey(topic, hashOf(key), decision),
     pause: (topic, partition) => {
       engine.pause(topic, partition)
     },

@@ -1,4 +1,5 @@
 /** A partition actor with everything around it held by hand: clock, sinks, commits. */
+import { plainKey } from '../../src/actors/key-text.ts'
 import type { KeyBudget } from '../../src/actors/key-brake.ts'
 import type { InputProgress } from '../../src/actors/input-progress.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
@@ -160,6 +161,7 @@ export function makeActor(
       ready.push(clock.now())
       options.onReady?.(actor)
     },
+    keyText: plainKey,
     keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },
     onLoadChanged: () => options.onLoadChanged?.(actor),
     onEscalate: (error) => escalations.push(error),

@@ -127,6 +127,11 @@ const appSamples: Record<AppPath, Samples> = {
   'restart.backoffMs': duration,
   'http.port': { accepts: [same(9464), [0, null], ['0', null], same(null)], refuses: [65_536, '80a', ''] },
   'http.host': name,
+  'http.token': {
+    accepts: [same('0123456789abcdef'), same('A-b.c_d~e+f/0123456789=='), same(null)],
+    refuses: ['0123456789abcde', '0123456789 abcdef', '=0123456789abcdef', 'x'.repeat(513), 5],
+  },
+  showKeys: { accepts: [same(true), ['false', false]], refuses: ['yes', 1, null] },
   'log.level': choice('debug', 'info', 'warn', 'error', 'silent'),
   'log.format': choice('auto', 'json', 'pretty'),
 }
@@ -500,6 +505,10 @@ describe('problems', () => {
   })
 
   test('secrets are never part of a message', () => {
+    expect(problemsOf(appWith('http.token', 'hunter2'))).toContain(
+      'http.token: the string that is given is not a token',
+    )
+    expect(problemsOf(appWith('http.token', 'hunter2'))).not.toContain('hunter2')
     const told = problemsOf(appWith('kafka.client', { 'sasl.password': { hunter2: 'hunter2' }, 'group.id': 'hunter2' }))
     expect(told).toContain('kafka.client.sasl.password')
     expect(told).not.toContain('hunter2')
@@ -544,6 +553,7 @@ describe('print', () => {
       ...smallest.kafka,
       client: { 'sasl.password': 'hunter2', 'sasl.username': 'me', 'ssl.key.pem': 'hunter2' },
     },
+    http: { token: 'hunter2-and-so-on' },
     sinks: { postgres: { ...sink, url: 'postgres://me:hunter2@db' } as typeof sink },
   })
 
@@ -553,6 +563,7 @@ describe('print', () => {
     expect(describeOptions(app)).toMatch(/^kafka\.client\.sasl\.password +\*\*\*$/m)
     expect(describeOptions(app)).toMatch(/^actors\.enrich\.handler +\/app\/enrich\.js$/m)
     expect(describeOptions(app)).toMatch(/^sinks +postgres$/m)
+    expect(describeOptions(app)).toMatch(/^http\.token +\*\*\*$/m)
     expect(JSON.stringify(maskOptions(app))).not.toContain('hunter2')
   })
 

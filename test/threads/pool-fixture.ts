@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, vi } from 'vitest'
 import { Lookout } from '../../src/lookout.ts'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
+import { plainKey } from '../../src/actors/key-text.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import { WorkerPool, type WorkerPoolOptions } from '../../src/actors/threads/worker-pool.ts'
 import { systemClock } from '../../src/clock.ts'
@@ -135,6 +136,7 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
         dispatcher.pump()
       },
       mixesKeys: pool.mixesKeys,
+      keyText: plainKey,
       keyBudget: { maxRecords: 500_000, maxBytes: 500_000_000 },
       onLoadChanged: () => undefined,
       onEscalate: (error) => fatal.push(error),

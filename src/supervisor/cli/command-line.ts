@@ -43,6 +43,7 @@ Examples:
   troupe check clicks.ts --connect
   troupe parked --url http://localhost:9464
   troupe decide user_clicks/3/1741 retry
+  troupe decide user_clicks skip --key-hash 9f86d081884c7d65 --url kafka-app:9464
 
 Each option of the app is a flag and a variable: http.port is --http-port and TROUPE_HTTP_PORT.
 Flags go over the environment, which goes over the file.
@@ -97,7 +98,7 @@ function createProgram(context: CommandContext, words: Words): Command {
     .action(async (module: string, flags: Record<string, unknown>) => {
       await check(module, flags, context)
     })
-  addParkedCommands(program, context.stdout)
+  addParkedCommands(program, context)
   return program
 }
 

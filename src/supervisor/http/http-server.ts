@@ -1,29 +1,21 @@
-/**
- * What others ask a process: /metrics, /healthz, /readyz, /status and /parked. One request changes
- * something: POST /parked/<id> decides on a parked record.
- */
+/** What others ask a process: /metrics, /healthz, /readyz and /status, which anybody may read, and /parked (`parking-routes.ts`). */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
 import type { Registry } from 'prom-client'
-import { decisions, type Decision } from '../../actors/parking-lot.ts'
 import { TroupeError, isTroupeError, type ErrorCode } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import {
-  decideInGroup,
-  mergeHealth,
-  mergeParked,
-  mergeReadiness,
-  mergeStatus,
-  type AskedGroup,
-} from '../instances/merged-answers.ts'
+import { mergeHealth, mergeReadiness, mergeStatus, type AskedGroup } from '../instances/merged-answers.ts'
+import { addParkingRoutes, type Routes } from './parking-routes.ts'
 
 export interface HttpServerOptions {
   /** 0: any free one; the server says which. */
   readonly port: number
   readonly host: string
+  /** What a request to decide has to carry; null: nobody decides over HTTP. */
+  readonly token: string | null
   readonly registry: Pick<Registry, 'metrics' | 'contentType'>
   /** The process itself, or those that it has started: either way all is answered for the whole of them. */
   readonly instances: AskedGroup
@@ -46,10 +38,6 @@ const paths = ['/metrics', '/healthz', '/readyz', '/status', '/parked']
 
 /** Longer than any scraper's interval: one that comes back must not find its connection closed at that moment. */
 const KEEP_ALIVE_MS = 75_000
-
-const MAX_BODY_BYTES = 16 * 1024
-
-type Routes = Hono<{ Bindings: HttpBindings }>
 
 /** Resolves when it listens. Rejects with PORT_IN_USE, or OPTIONS_INVALID where it cannot listen at all. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
@@ -97,6 +85,7 @@ function createRoutes(options: HttpServerOptions): Routes {
     context.header('cache-control', 'no-store')
   })
   routes.onError((error, context) => {
+    if (error instanceof HTTPException) return error.getResponse()
     if (isTroupeError(error) && isRefusal(error.code)) {
       return context.json({ error: error.message, code: error.code }, refusals[error.code])
     }
@@ -119,36 +108,12 @@ function createRoutes(options: HttpServerOptions): Routes {
     return context.json(answer, answer.ready ? 200 : 503)
   })
   routes.get('/status', async (context) => context.json(await mergeStatus(instances)))
-  addParking(routes, options)
+  addParkingRoutes(routes, options)
   return routes
 }
 
 function isRefusal(code: ErrorCode): code is keyof typeof refusals {
   return Object.hasOwn(refusals, code)
-}
-
-function addParking(routes: Routes, { instances, log }: HttpServerOptions): void {
-  routes.get('/parked', async (context) => context.json({ records: await mergeParked(instances) }))
-  routes.post('/parked/:id{.+}', bodyLimit({ maxSize: MAX_BODY_BYTES }), async (context) => {
-    // JSON only, which a form of some web page cannot send without asking this server first.
-    if (context.req.header('content-type')?.startsWith('application/json') !== true) {
-      return context.json({ error: 'the body has to be JSON, and content-type say so' }, 415)
-    }
-    const id = context.req.param('id')
-    const decision = decisionOf(await context.req.json().catch(() => null))
-    if (decision === null) {
-      return context.json({ error: `the body has to be {"decision": "…"} as JSON: ${decisions.join(', ')}` }, 400)
-    }
-    await decideInGroup(instances, id, decision)
-    const from = context.env.incoming.socket.remoteAddress
-    log.info({ id, decision, from }, `${decision} was decided for parked record ${id}, over HTTP`)
-    return context.json({ id, decision })
-  })
-}
-
-function decisionOf(body: unknown): Decision | null {
-  const decision: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'decision') : undefined
-  return decisions.find((known) => known === decision) ?? null
 }
 
 function listenError(error: unknown, { host, port }: HttpServerOptions): TroupeError {

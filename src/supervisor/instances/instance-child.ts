@@ -116,6 +116,9 @@ process.on('message', (message) => {
         of.decide(told.record, told.decision)
       })
       break
+    case 'decide-key':
+      void answer(told.id, (of) => of.decideKey(told.topic, { hash: told.hash }, told.decision))
+      break
   }
 })
 process.on('disconnect', stopNow)

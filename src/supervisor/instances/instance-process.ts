@@ -25,6 +25,8 @@ export interface InstanceProcess {
   ask<Name extends Question>(question: Name): Promise<Answers[Name]>
   /** Rejects with NOT_PARKED, NO_DEAD_LETTER_TOPIC, or PROCESS_UNREACHABLE when no answer comes. */
   decide(record: string, decision: Decision): Promise<void>
+  /** Resolves to the ids of all that were parked of the key. Rejects in the same way. */
+  decideKey(topic: string, hash: string, decision: Decision): Promise<readonly string[]>
   /** Drain, commit, leave the group, end. */
   stop(): void
   /** Ends it now. */
@@ -106,6 +108,10 @@ export class ForkedInstance implements InstanceProcess {
 
   async decide(record: string, decision: Decision): Promise<void> {
     await this.#answer((id) => ({ type: 'decide', id, record, decision }))
+  }
+
+  async decideKey(topic: string, hash: string, decision: Decision): Promise<readonly string[]> {
+    return (await this.#answer((id) => ({ type: 'decide-key', id, topic, hash, decision }))) as readonly string[]
   }
 
   #answer(question: (id: number) => ParentMessage): Promise<unknown> {

@@ -29,6 +29,7 @@ function one(said: Partial<Engine>): AskedGroup {
     status: () => running,
     parked: () => [],
     decide: () => undefined,
+    decideKey: () => [],
     ...said,
   }
   return groupOfOne(() => engine)
@@ -40,6 +41,7 @@ async function start(options: Partial<HttpServerOptions> = {}): Promise<string> 
   const server = await startHttpServer({
     port: 0,
     host: '127.0.0.1',
+    token: null,
     registry: new Registry(),
     instances: one({}),
     log: silentLog,

@@ -92,7 +92,7 @@ test('the concurrency of the actor, with what to do about it', async () => {
 
 test('one hot key', async () => {
   const { actor } = await statusOf({}, { keys: 1 })
-  expect(actor.constraint).toMatchObject({ by: 'key-skew', subject: 'user 0' })
+  expect(actor.constraint).toMatchObject({ by: 'key-skew', subject: 'sha256:1d4a30d78de6be5f' })
 })
 
 test('one hot partition', async () => {
