@@ -1,6 +1,6 @@
 import { expect, expectTypeOf, test } from 'vitest'
 import { defineBatchHandler } from '../../src/actors/handlers/batch-handler.ts'
-import { deadLetter, done, retry, skip } from '../../src/actors/handlers/handler.ts'
+import { done, retry, skip } from '../../src/actors/handlers/handler.ts'
 import { RetryableError } from '../../src/errors.ts'
 import { text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'
