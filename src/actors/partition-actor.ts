@@ -101,6 +101,7 @@ export class PartitionActor implements OutputOwner {
   /** Records at a handler. */
   #atHandler = 0
   #onDrained: (() => void) | null = null
+  #isSettlingCall = false
 
   constructor(options: PartitionActorOptions) {
     this.#options = options
@@ -318,6 +319,22 @@ export class PartitionActor implements OutputOwner {
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
     this.#endRun(run.lane, standing)
+    if (!this.#isSettlingCall) this.#noteRunsEnded(finishedBefore, waitingBefore)
+  }
+
+  /** All that is settled within `settleRuns` is of one call of a batch handler: what came of it is told once. */
+  settleCall(settleRuns: () => void): void {
+    const finishedBefore = this.#progress.finishedCount
+    const waitingBefore = this.#brake.waitingRecords
+    this.#isSettlingCall = true
+    settleRuns()
+    this.#isSettlingCall = false
+    if (this.isFenced) return
+    if (this.readyRecordCount > 0) this.#options.onReady()
+    this.#noteRunsEnded(finishedBefore, waitingBefore)
+  }
+
+  #noteRunsEnded(finishedBefore: number, waitingBefore: number): void {
     if (this.#progress.finishedCount > finishedBefore) this.#inputs.noteProgress()
     // What waits cannot get on: that there is room for others again is told even when nothing was finished.
     if (this.#progress.finishedCount > finishedBefore || this.#brake.waitingRecords !== waitingBefore) this.#noteLoad()
@@ -481,7 +498,7 @@ export class PartitionActor implements OutputOwner {
       this.#lanes.suspend(lane)
       if (standing.type === 'retry') this.#retries.after(standing.delayMs, () => this.#wake(lane))
     }
-    if (this.#lanes.readyRecordCount > 0) this.#options.onReady()
+    if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
   #wake(lane: Lane): void {

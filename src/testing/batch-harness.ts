@@ -13,8 +13,7 @@ import { systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import type { SourceRecord } from '../streams/record.ts'
-import { reasonOf, type HarnessOptions, type SendOptions } from './harness.ts'
-import { RecordMaker, bytesOf } from './record-maker.ts'
+import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
 export interface BatchHarness<Value> {
   /**

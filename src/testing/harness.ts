@@ -9,35 +9,15 @@ import type { BatchHandler } from '../actors/handlers/batch-handler.ts'
 import type { Handler, HandlerContext, Outcome } from '../actors/handlers/handler.ts'
 import { deadLetter, isOutcome } from '../actors/handlers/handler.ts'
 import { HandlerRunner } from '../actors/handlers/handler-runner.ts'
-import { loadShared, type SharedLoader } from '../actors/handlers/shared-data.ts'
+import { loadShared } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
-import { fromWireError, describeError, type WireError } from '../errors.ts'
-import { silentLog, type Log } from '../log.ts'
-import type { RecordOptions } from '../streams/flows/flow.ts'
+import { fromWireError } from '../errors.ts'
+import { silentLog } from '../log.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { BatchHandlerHarness, type BatchHarness } from './batch-harness.ts'
-import { RecordMaker, bytesOf } from './record-maker.ts'
+import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
-export interface HarnessOptions {
-  /** What the handler and its set-up log to. Default: nothing is logged. */
-  readonly log?: Log
-  /** As the actor's option. Default 5,000. */
-  readonly handlerTimeoutMs?: number
-  /** What the handler's set-up gets by `shared(name)`. Default: nothing. */
-  readonly shared?: Readonly<Record<string, SharedLoader>>
-}
-
-/** Where the record stands and how often it was tried; whatever is left out has a fixed default. */
-export interface SendOptions extends RecordOptions {
-  /** Default 0. */
-  readonly partition?: number
-  /** Default: 0, and one more with each record sent. */
-  readonly offset?: number
-  /** Milliseconds since the Unix epoch. Default: 2026-01-01T00:00:00Z, so that outcomes repeat. */
-  readonly timestamp?: number
-  /** Default 1. */
-  readonly attempt?: number
-}
+export type { HarnessOptions, SendOptions } from './record-maker.ts'
 
 export interface Harness<Value> {
   /**
@@ -164,8 +144,4 @@ class HandlerHarness<Value, Setup> implements Harness<Value> {
       throw error
     }
   }
-}
-
-export function reasonOf(error: WireError): string {
-  return describeError(fromWireError(error))
 }

@@ -1,7 +1,30 @@
-/** Makes records of what a test sends, by the rules for outputs. */
-import { EffectEncoder, type Topic } from '../streams/flows/flow.ts'
+/** What a harness is told, and the records that it makes of it, by the rules for outputs. */
+import type { SharedLoader } from '../actors/handlers/shared-data.ts'
+import { describeError, fromWireError, type WireError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { EffectEncoder, type RecordOptions, type Topic } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
-import type { SendOptions } from './harness.ts'
+
+export interface HarnessOptions {
+  /** What the handler and its set-up log to. Default: nothing is logged. */
+  readonly log?: Log
+  /** As the actor's option. Default 5,000. */
+  readonly handlerTimeoutMs?: number
+  /** What the handler's set-up gets by `shared(name)`. Default: nothing. */
+  readonly shared?: Readonly<Record<string, SharedLoader>>
+}
+
+/** Where the record stands and how often it was tried; whatever is left out has a fixed default. */
+export interface SendOptions extends RecordOptions {
+  /** Default 0. */
+  readonly partition?: number
+  /** Default: 0, and one more with each record sent. */
+  readonly offset?: number
+  /** Milliseconds since the Unix epoch. Default: 2026-01-01T00:00:00Z, so that outcomes repeat. */
+  readonly timestamp?: number
+  /** Default 1. */
+  readonly attempt?: number
+}
 
 const FIRST_TIMESTAMP_MS = Date.UTC(2026, 0, 1)
 
@@ -28,4 +51,8 @@ export class RecordMaker<Value> {
     const { key = null, headers = [] } = encoded.type === 'record' ? encoded.record : {}
     return { topic: input.name, partition, offset, timestamp, key, value, headers }
   }
+}
+
+export function reasonOf(error: WireError): string {
+  return describeError(fromWireError(error))
 }

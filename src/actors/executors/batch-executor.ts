@@ -8,6 +8,7 @@ import type { ActorStats } from '../../metrics/stats.ts'
 import type { BatchRunner } from '../handlers/batch-runner.ts'
 import type { CallLimits } from '../handlers/batch-handler.ts'
 import type { Verdict } from '../handlers/verdict.ts'
+import type { PartitionActor } from '../partition-actor.ts'
 import { setFailedApart } from './call-line.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import { TurnLimit } from './turn-limit.ts'
@@ -126,11 +127,19 @@ export class BatchExecutor implements Executor {
 
 /** Each run gets the verdicts of its records. */
 function settleRuns(call: readonly DispatchedRun[], verdicts: readonly Verdict[], settle: Settle, nowMs: number): void {
+  const runsOf = new Map<PartitionActor, [DispatchedRun, readonly Verdict[]][]>()
   let first = 0
   for (const run of call) {
     const own = verdicts.slice(first, first + run.invocations.length)
     first += run.invocations.length
     setFailedApart(run, own)
-    settle(run, own, nowMs)
+    const runs = runsOf.get(run.actor)
+    if (runs === undefined) runsOf.set(run.actor, [[run, own]])
+    else runs.push([run, own])
+  }
+  for (const [actor, runs] of runsOf) {
+    actor.settleCall(() => {
+      for (const [run, own] of runs) settle(run, own, nowMs)
+    })
   }
 }
