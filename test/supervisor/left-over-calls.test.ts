@@ -143,6 +143,18 @@ test('calls that were given up are counted and warned of; at all places the acto
   await world.settled(engine.stop())
 })
 
+test.fails('that the last place is taken is told of, though a call was given up within the minute before', async () => {
+  const world = new World()
+  const engine = await world.start(2)
+  world.append('hang a')
+  await world.clock.advance(5_000)
+  world.append('hang b')
+  await world.clock.advance(5_000)
+  expect(engine.health().healthy).toBe(false)
+  expect(world.warnings.filter((line) => line.startsWith('actor call can do nothing: 2 calls'))).toHaveLength(1)
+  await world.settled(engine.kill())
+})
+
 test('a stop does not wait for them', async () => {
   const world = new World()
   const engine = await world.start(2)
