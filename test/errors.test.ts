@@ -157,7 +157,7 @@ function refusedEverywhere(): Error {
 describe('the reasons of an error that stands for several', () => {
   const said = 'fetch failed: connect ECONNREFUSED ::1:80, connect ECONNREFUSED 127.0.0.1:80'
 
-  test.fails('are part of its text, here and across a thread', () => {
+  test('are part of its text, here and across a thread', () => {
     expect(describeError(refusedEverywhere())).toBe(said)
     expect(describeError(acrossThread(refusedEverywhere()))).toBe(said)
   })

@@ -1,11 +1,11 @@
 /** Counts and tells what went wrong with the records of one partition actor: numbers for /metrics, lines for the log. */
-import { TroupeError, describeError, type WireError } from '../errors.ts'
+import { TroupeError, describeError, describeWire, type WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { codeLabel } from '../metrics/code-tally.ts'
 import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import { idOf, type Invocation } from './invocation.ts'
-import { describeWire, type Halt, type Park, type Retry, type SkipFailed } from './triage.ts'
+import type { Halt, Park, Retry, SkipFailed } from './triage.ts'
 
 export interface FailureNotesOptions {
   readonly actor: ResolvedActor
@@ -31,7 +31,7 @@ export class FailureNotes {
 
   noteRetry({ record, attempt }: Invocation, { delayMs, error }: Retry): void {
     this.#log.debug(
-      { id: idOf(record), attempt, delayMs, error: describeWire(error) },
+      { id: idOf(record), attempt, delayMs: Math.round(delayMs), error: describeWire(error) },
       'an attempt failed; the record is tried again',
     )
   }
@@ -63,7 +63,7 @@ export class FailureNotes {
     const count = this.#stats.deadLetters.add(error.code)
     if (!Number.isInteger(Math.log10(count))) return
     this.#log.warn(
-      { actor: name, id: idOf(record), code: error.code ?? label, count, error: error.message },
+      { actor: name, id: idOf(record), code: error.code ?? label, count, error: describeWire(error) },
       `${count} dead-lettered by actor ${name} with ${label} so far`,
     )
   }

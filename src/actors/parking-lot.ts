@@ -3,7 +3,7 @@
  * the safe position; nothing here ends a wait by itself. Not kept over a restart: the record is
  * handled again then, and parked again if it fails again.
  */
-import type { WireError } from '../errors.ts'
+import { describeWire, type WireError } from '../errors.ts'
 import { idOf, type Invocation } from './invocation.ts'
 import type { Lane } from './lanes.ts'
 import { keyText } from './key-text.ts'
@@ -84,7 +84,7 @@ export class ParkingLot {
       key: keyText(invocation.record.key),
       sinceMs,
       attempts: invocation.attempt,
-      error: { code: error.code ?? null, message: error.message },
+      error: { code: error.code ?? null, message: describeWire(error) },
       waitingBehind: lane === null ? 0 : lane.size - 1,
     }))
   }

@@ -2,7 +2,7 @@
  * What becomes of a record that failed, as data: another attempt, or what the policies say when it has failed for good.
  * Nothing is done here; the partition actor carries the ruling out.
  */
-import { isErrorCode, type ErrorCode, type WireError } from '../errors.ts'
+import { describeWire, isErrorCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { FailedRecords } from './handlers/handler.ts'
 import type { FailedVerdict } from './handlers/verdict.ts'
@@ -98,10 +98,6 @@ export function deadLetterOrHalt(actor: ResolvedActor, error: WireError): DeadLe
 /** The record stays the first of its lane. */
 export function keepsLane(ruling: Ruling): ruling is Retry | Park | Halt {
   return ruling.type === 'retry' || ruling.type === 'park' || ruling.type === 'halt'
-}
-
-export function describeWire(error: WireError): string {
-  return error.cause === undefined ? error.message : `${error.message}: ${describeWire(error.cause)}`
 }
 
 function retryOrGiveUp(

@@ -1,5 +1,5 @@
 /** A record that failed for good, as it stands in a dead-letter topic: untouched, with its provenance in headers. */
-import type { WireError } from '../../errors.ts'
+import { describeWire, type WireError } from '../../errors.ts'
 import type { OutputRecord, RecordHeader, SourceRecord } from '../record.ts'
 
 export interface DeadLetterCause {
@@ -66,7 +66,7 @@ export function deadLetterRecord(topic: string, record: SourceRecord, failure: D
     ['troupe.attempts', String(failure.attempts)],
     ['troupe.error-name', failure.error.name],
     ['troupe.error-code', failure.error.code ?? 'NONE'],
-    [MESSAGE, errorMessage(failure.error)],
+    [MESSAGE, describeWire(failure.error)],
     [STACK, failure.error.stack ?? ''],
     ['troupe.first-failed-at', isoTime(failure.firstFailedAtMs)],
     ['troupe.dead-lettered-at', isoTime(failure.deadLetteredAtMs)],
@@ -76,12 +76,6 @@ export function deadLetterRecord(topic: string, record: SourceRecord, failure: D
     ...provenance.map(([name, text]): RecordHeader => [name, Buffer.from(text.slice(0, MAX_TEXT_CHARACTERS), 'utf8')]),
   ]
   return { topic, key: record.key, value: record.value, headers, ownHeaders: provenance.length }
-}
-
-function errorMessage(error: WireError): string {
-  const causes: string[] = []
-  for (let at: WireError | undefined = error; at !== undefined; at = at.cause) causes.push(at.message)
-  return causes.join(': ')
 }
 
 function isoTime(ms: number): string {

@@ -2,7 +2,7 @@
 import type { Invocation } from '../../actors/invocation.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
-import type { WireError } from '../../errors.ts'
+import { describeWire, type WireError } from '../../errors.ts'
 
 export interface BlockingRecord {
   /** `topic/partition/offset`. */
@@ -37,14 +37,14 @@ export function findBlockingRecord(
   const { halt } = actor
   const oldestHeld = held.oldest
   if (halt?.id === id) {
-    return { id, offset, stage: 'halted', attempt: halt.attempt, forMs: nowMs - halt.sinceMs, why: halt.reason }
+    return { id, offset, stage: 'halted', attempt: halt.attempt, forMs: Math.round(nowMs - halt.sinceMs), why: halt.reason }
   }
   if (oldestHeld?.sequence !== oldest.sequence) {
     const why = 'the actor goes no further; the next owner of the partition reads the record again'
     return { id, offset, stage: 'dropped', attempt: 1, forMs: null, why }
   }
   const { admittedAtMs, attempt, stage } = oldestHeld
-  const forMs = nowMs - admittedAtMs
+  const forMs = Math.round(nowMs - admittedAtMs)
   return { id, offset, stage, attempt, forMs, why: whyOf(oldestHeld, actor, nowMs, troubles) }
 }
 
@@ -85,5 +85,6 @@ function lastError({ attempt, failure }: Invocation): string {
 }
 
 function describe(error: WireError): string {
-  return error.code === undefined ? error.message : `${error.code}: ${error.message}`
+  const said = describeWire(error)
+  return error.code === undefined ? said : `${error.code}: ${said}`
 }
