@@ -37,7 +37,14 @@ export function findBlockingRecord(
   const { halt } = actor
   const oldestHeld = held.oldest
   if (halt?.id === id) {
-    return { id, offset, stage: 'halted', attempt: halt.attempt, forMs: Math.round(nowMs - halt.sinceMs), why: halt.reason }
+    return {
+      id,
+      offset,
+      stage: 'halted',
+      attempt: halt.attempt,
+      forMs: Math.round(nowMs - halt.sinceMs),
+      why: halt.reason,
+    }
   }
   if (oldestHeld?.sequence !== oldest.sequence) {
     const why = 'the actor goes no further; the next owner of the partition reads the record again'

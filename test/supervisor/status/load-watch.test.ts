@@ -91,7 +91,7 @@ test('the concurrency of the actor, with what to do about it', async () => {
   expect(stats.actor('copy').constraint).toBe('limit')
 })
 
-test.fails('calls that were given up and hold the places of concurrency, and that raising it is no help', async () => {
+test('calls that were given up and hold the places of concurrency, and that raising it is no help', async () => {
   const { actor } = await statusOf({ concurrency: 4, handlerTimeoutMs: 1_000 }, { hangs: true })
   expect(actor.constraint).toMatchObject({ by: 'limit', subject: 'concurrency' })
   expect(actor.constraint?.why).toMatch(/^4 calls that were given up hold 4 of the 4 places of concurrency/)
