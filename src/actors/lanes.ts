@@ -100,6 +100,11 @@ export class Lanes {
     return this.#blockedBytes
   }
 
+  /** The blocked lanes. */
+  get blocked(): Iterable<Lane> {
+    return this.#blocked
+  }
+
   /** The blocked lane with most records; null: none is blocked. Looks at all of them. */
   get largestBlocked(): Lane | null {
     let largest: Lane | null = null

@@ -40,6 +40,7 @@ import { Lanes, type Lane, type LaneRun } from './lanes.ts'
 import { Outbox, type Settlement } from './outbox.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import { RetryTimers } from './retry.ts'
+import { findRetrying, type Retrying } from './retrying.ts'
 import {
   deadLetterOrHalt,
   keepsLane,
@@ -166,6 +167,11 @@ export class PartitionActor implements OutputOwner {
 
   get waitingBytes(): number {
     return this.#brake.waitingBytes
+  }
+
+  /** What is tried again; null: nothing. Looks at all lanes whose first record has failed. */
+  get retrying(): Retrying | null {
+    return findRetrying(this.#lanes.blocked)
   }
 
   /** Where the records that it holds stand. */
@@ -375,6 +381,9 @@ export class PartitionActor implements OutputOwner {
     if (decision === 'retry') {
       invocation.attempt += 1
       invocation.stage = 'queued'
+      if (invocation.failure !== null) {
+        invocation.failure = { ...invocation.failure, sinceMs: this.#options.clock.now() }
+      }
       this.#inputs.of(invocation.record).stats.retries += 1
       if (lane === null) this.#lanes.admitAlone(invocation)
       else this.#lanes.wake(lane)
@@ -491,8 +500,10 @@ export class PartitionActor implements OutputOwner {
   }
 
   #noteFailure(invocation: Invocation, error: WireError): void {
-    const now = this.#options.clock.wallNow()
-    invocation.failure = { firstAtMs: invocation.failure?.firstAtMs ?? now, atMs: now, error }
+    const { clock } = this.#options
+    const now = clock.wallNow()
+    const { firstAtMs = now, sinceMs = clock.now() } = invocation.failure ?? {}
+    invocation.failure = { firstAtMs, sinceMs, atMs: now, error }
   }
 
   /** While the actor ends the record just stays unfinished, for the next owner. */

@@ -32,7 +32,7 @@ beforeEach(async () => {
     host: '127.0.0.1',
     registry: new Registry(),
     instances: groupOfOne(() => ({
-      health: () => ({ healthy: true, reasons: [] }),
+      health: () => ({ healthy: true, status: 'ok', reasons: [] }),
       readiness: () => ({ ready: true, reasons: [] }),
       state: 'running',
       status: () => ({ state: 'running' }) as EngineStatus,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { waitKinds, waitTable } from '../../../src/metrics/open-waits.ts'
 import type { ResolvedApp } from '../../../src/options/options.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
-import { describeHealth } from '../../../src/supervisor/status/health.ts'
+import { describeHealth, findIllnesses } from '../../../src/supervisor/status/health.ts'
 import { findBlockingRecord } from '../../../src/supervisor/status/blocking-record.ts'
 import { describeStatus, type EngineView } from '../../../src/supervisor/status/status.ts'
 import { inputOf, failure, makeActor, oneOutput, resolvedActor, sourceRecord } from '../../actors/actor-fixture.ts'
@@ -25,6 +25,8 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     state: 'running',
     isRestarting: false,
     lastPollAtMs: clock.now(),
+    isReading: true,
+    groupWaitSinceMs: null,
     recordsInFlight: credit.recordsInFlight,
     bytesInFlight: credit.bytesInFlight,
     actors: [actor],
@@ -35,7 +37,7 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
 }
 
 const healthOf = (made: Made, changes: Partial<EngineView> = {}): readonly string[] =>
-  describeHealth(viewOf(made, changes)).reasons
+  describeHealth(findIllnesses(viewOf(made, changes))).reasons
 
 const postgresAway = [{ sink: 'postgres', sinceMs: 0, reason: 'connection refused' }]
 
@@ -225,7 +227,7 @@ describe('/healthz', () => {
     await made.clock.advance(62_000)
     expect(healthOf(made)).toEqual([])
     await made.clock.advance(1_000)
-    expect(healthOf(made)).toEqual(['clicks/0 has 1 records in flight and finished none for 63 s'])
+    expect(healthOf(made)).toEqual(['clicks/0 has 1 record in flight and finished none for 63 s'])
   })
 
   test('as long as attempts end, also in failure, it is at work', async () => {
