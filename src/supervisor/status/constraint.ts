@@ -45,7 +45,7 @@ export function findConstraint(samples: readonly ActorSample[], context: Constra
     // Of two that are as frequent the later one holds; and its words are those of its last sample.
     if (most === null || vote.count >= most.count) most = vote
   }
-  return most === null ? null : { ...most.constraint, share: most.count / samples.length }
+  return most === null ? null : { ...most.constraint, share: Math.round((100 * most.count) / samples.length) / 100 }
 }
 
 type Held = Record<'held' | 'ready' | 'atHandler' | 'atSinks' | 'waiting' | 'parked' | 'behind', number>

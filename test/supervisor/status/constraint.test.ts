@@ -243,7 +243,7 @@ describe('over time', () => {
 
   test('two keys are two constraints, and without a sample there is none', () => {
     const hot = (key: string) => sample({ partitions: [{ held: 50, atHandler: 1, largestLane: { key, records: 49 } }] })
-    expect(findConstraint([hot('a'), hot('b'), hot('b')], context)).toMatchObject({ subject: 'b', share: 2 / 3 })
+    expect(findConstraint([hot('a'), hot('b'), hot('b')], context)).toMatchObject({ subject: 'b', share: 0.67 })
     expect(findConstraint([], context)).toBeNull()
   })
 })
