@@ -169,9 +169,9 @@ export class PartitionActor implements OutputOwner {
     return this.#brake.waitingBytes
   }
 
-  /** What is tried again; null: nothing. Looks at all lanes whose first record has failed. */
+  /** What is tried again; null: nothing. */
   get retrying(): Retrying | null {
-    return findRetrying(this.#lanes.blocked)
+    return findRetrying(this.#lanes, this.#parking)
   }
 
   /** Where the records that it holds stand. */
@@ -385,8 +385,12 @@ export class PartitionActor implements OutputOwner {
         invocation.failure = { ...invocation.failure, sinceMs: this.#options.clock.now() }
       }
       this.#inputs.of(invocation.record).stats.retries += 1
-      if (lane === null) this.#lanes.admitAlone(invocation)
-      else this.#lanes.wake(lane)
+      if (lane === null) {
+        this.#lanes.admitAlone(invocation)
+      } else {
+        this.#lanes.blockAnew(lane)
+        this.#lanes.wake(lane)
+      }
     } else {
       if (decision === 'skip') this.#skip(invocation)
       else this.#act(deadLetterOrHalt(this.actor, place.error), invocation, lane)

@@ -1,7 +1,11 @@
-/** What of one partition is tried again. Found on demand, among the lanes whose first record has failed and is still their first. */
+/**
+ * What of one partition is tried again: found on demand, from counts and from the order in which lanes were blocked. A
+ * walk over all of them would hold the loop for milliseconds, just while a service is down and everything fails.
+ */
 import type { WireError } from '../errors.ts'
 import { idOf } from './invocation.ts'
-import type { Lane } from './lanes.ts'
+import type { Lane, Lanes } from './lanes.ts'
+import type { ParkingLot } from './parking-lot.ts'
 
 export interface Retrying {
   /** Records that have failed and are tried again: each is the first of its lane. */
@@ -23,18 +27,23 @@ export interface OldestRetry {
   readonly error: WireError
 }
 
-/** null: nothing is. Parked records, and the one that the actor stopped on, are not tried again by themselves. */
-export function findRetrying(blocked: Iterable<Lane>): Retrying | null {
-  let lanes = 0
-  let records = 0
-  let oldest: OldestRetry | null = null
-  for (const { head, size } of blocked) {
-    if (head?.failure == null || head.stage === 'parked' || head.stage === 'halted') continue
-    lanes += 1
-    records += size
+/** null: nothing is. Parked records are not tried again by themselves. */
+export function findRetrying(lanes: Lanes, parking: ParkingLot): Retrying | null {
+  const count = lanes.blockedLaneCount - parking.laneCount
+  if (count <= 0) return null
+  const oldest = firstOf(lanes.blocked)
+  if (oldest === null) return null
+  let records = lanes.blockedRecordCount
+  for (const { size } of parking.lanes()) records -= size
+  return { lanes: count, records, oldest }
+}
+
+/** Lanes come in the order in which they were blocked. */
+function firstOf(blocked: Iterable<Lane>): OldestRetry | null {
+  for (const { head } of blocked) {
+    if (head?.failure == null || head.stage === 'parked') continue
     const { attempt, failure, record } = head
-    if (oldest !== null && failure.sinceMs >= oldest.sinceMs) continue
-    oldest = { id: idOf(record), failures: attempt - 1, sinceMs: failure.sinceMs, error: failure.error }
+    return { id: idOf(record), failures: attempt - 1, sinceMs: failure.sinceMs, error: failure.error }
   }
-  return oldest === null ? null : { lanes, records, oldest }
+  return null
 }
