@@ -73,23 +73,20 @@ describe('order and batches', () => {
 })
 
 describe('unavailable', () => {
-  test(
-    'each outage is told of as it begins, and when its reason changes: also a second one for the same reason',
-    async () => {
-      const { answer, clock, lines, push } = makeQueue()
-      const told = `sink db is unavailable; records wait, nothing is lost: ${away.message}`
-      for (const outage of ['first', 'second']) {
-        push(outage)
-        await clock.settle()
-        for (let write = 0; write < 25; write += 1) {
-          await answer(away)
-          await clock.advance(5_000)
-        }
-        await answer([null])
+  test('each outage is told of as it begins, and when its reason changes: also a second one for the same reason', async () => {
+    const { answer, clock, lines, push } = makeQueue()
+    const told = `sink db is unavailable; records wait, nothing is lost: ${away.message}`
+    for (const outage of ['first', 'second']) {
+      push(outage)
+      await clock.settle()
+      for (let write = 0; write < 25; write += 1) {
+        await answer(away)
+        await clock.advance(5_000)
       }
-      expect(lines).toEqual([told, told])
-    },
-  )
+      await answer([null])
+    }
+    expect(lines).toEqual([told, told])
+  })
 
   test('waits without limit, writes the same batch again before anything else, and settles nothing meanwhile', async () => {
     const { clock, push, queue, writes, settled, answer } = makeQueue()
