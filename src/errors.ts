@@ -341,12 +341,37 @@ export function isTerminalError(error: unknown): error is TerminalError {
 /** Deep enough for every honest chain, and an end for one that leads back to itself. */
 const MAX_CAUSES = 8
 
+/** An error that stands for several (a name with several addresses, none of which answers) tells so many of them. */
+const MAX_ERRORS = 5
+/** So much of the depth of a chain do they take: one that contains itself must not branch eight times. */
+const ERRORS_DEPTH = MAX_CAUSES / 2
+
 /** The text of anything thrown, with its causes, for one line of a log or a header. */
 export function describeError(error: unknown, depth = 0): string {
   if (!(error instanceof Error)) return printable(error)
-  if (error.cause === undefined || depth === MAX_CAUSES) return error.message
-  const cause = describeError(error.cause, depth + 1)
-  return error.message.endsWith(cause) ? error.message : `${error.message}: ${cause}`
+  const causes = depth < MAX_CAUSES && error.cause !== undefined ? [describeError(error.cause, depth + 1)] : []
+  const errors = errorsOf(error, depth).map((each) => describeError(each, depth + ERRORS_DEPTH))
+  return chainOf(printable(error.message), [...causes, ...errors]) || error.name
+}
+
+/** As `describeError`, of one that has crossed a thread. */
+export function describeWire(error: WireError): string {
+  const { cause, errors = [], message, name } = error
+  return chainOf(message, [...(cause === undefined ? [] : [cause]), ...errors].map(describeWire)) || name
+}
+
+/** An outer error often ends in its cause already, or says nothing itself. */
+function chainOf(message: string, reasons: readonly string[]): string {
+  const because = [...new Set(reasons)].join(', ')
+  if (message === '' || because === '') return message + because
+  return message.endsWith(because) ? message : `${message}: ${because}`
+}
+
+/** Those that an AggregateError stands for: its own message is empty where node or undici made it. */
+function errorsOf(error: Error, depth: number): readonly Error[] {
+  const errors: unknown = Reflect.get(error, 'errors')
+  if (depth >= ERRORS_DEPTH || !Array.isArray(errors)) return []
+  return errors.filter((each): each is Error => each instanceof Error).slice(0, MAX_ERRORS)
 }
 
 /** An error as it crosses a thread: structured clone keeps neither class nor own fields of an Error. */
@@ -361,6 +386,8 @@ export interface WireError {
   /** Own enumerable fields that can be cloned as JSON. */
   readonly fields?: Readonly<Record<string, unknown>>
   readonly cause?: WireError
+  /** Those that it stands for. */
+  readonly errors?: readonly WireError[]
 }
 
 /**
@@ -375,13 +402,6 @@ export function failureCode({ code, kind }: WireError): ErrorCode {
 /** The code that it brought along (`ECONNREFUSED`), or else what it counts as. For people: never a label. */
 export function ownCode(error: WireError): string {
   return error.code ?? failureCode(error)
-}
-
-/** As `describeError`. */
-export function describeWire(error: WireError): string {
-  if (error.cause === undefined) return error.message
-  const cause = describeWire(error.cause)
-  return error.message.endsWith(cause) ? error.message : `${error.message}: ${cause}`
 }
 
 export function toWireError(error: unknown, depth = 0): WireError {
@@ -409,6 +429,8 @@ export function toWireError(error: unknown, depth = 0): WireError {
   const fields = plainFields(error)
   if (fields !== undefined) wire.fields = fields
   if (error.cause !== undefined && depth < MAX_CAUSES) wire.cause = toWireError(error.cause, depth + 1)
+  const errors = errorsOf(error, depth).map((each) => toWireError(each, depth + ERRORS_DEPTH))
+  if (errors.length > 0) wire.errors = errors
   return wire
 }
 
@@ -418,6 +440,7 @@ export function fromWireError(wire: WireError): Error {
   const error = rebuild(wire, options)
   error.name = wire.name
   if (wire.stack !== undefined) error.stack = wire.stack
+  if (wire.errors !== undefined) Object.defineProperty(error, 'errors', { value: wire.errors.map(fromWireError) })
   for (const [name, value] of Object.entries(wire.fields ?? {})) {
     if (!(name in error)) Object.defineProperty(error, name, { value, enumerable: true })
   }

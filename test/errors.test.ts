@@ -161,6 +161,23 @@ describe('recognition', () => {
   })
 })
 
+/** As node and undici throw it where a name has several addresses: the outer message says nothing, the reasons stand in `errors`. */
+function refusedEverywhere(): Error {
+  const refused = (address: string): Error =>
+    Object.assign(new Error(`connect ECONNREFUSED ${address}`), { code: 'ECONNREFUSED' })
+  const all = Object.assign(new AggregateError([refused('::1:80'), refused('127.0.0.1:80')]), { code: 'ECONNREFUSED' })
+  return new TypeError('fetch failed', { cause: all })
+}
+
+describe('the reasons of an error that stands for several', () => {
+  const said = 'fetch failed: connect ECONNREFUSED ::1:80, connect ECONNREFUSED 127.0.0.1:80'
+
+  test('are part of its text, here and across a thread', () => {
+    expect(describeError(refusedEverywhere())).toBe(said)
+    expect(describeError(acrossThread(refusedEverywhere()))).toBe(said)
+  })
+})
+
 describe('describeError', () => {
   test('has the causes on one line, none twice', () => {
     expect(describeError(new Error('a', { cause: new Error('b', { cause: new Error('c') }) }))).toBe('a: b: c')

@@ -30,7 +30,7 @@ export class FailureNotes {
 
   noteRetry({ record, attempt }: Invocation, { delayMs, error }: Retry): void {
     this.#log.debug(
-      { id: idOf(record), attempt, delayMs, error: describeWire(error) },
+      { id: idOf(record), attempt, delayMs: Math.round(delayMs), error: describeWire(error) },
       'an attempt failed; the record is tried again',
     )
   }

@@ -18,6 +18,8 @@ export type Stage = 'queued' | 'at-handler' | 'waiting' | 'parked' | 'at-sinks' 
 export interface Failure {
   /** Wall time of the first one. */
   readonly firstAtMs: number
+  /** Clock time since when it is tried again: of the first one, or of an operator's word. */
+  readonly sinceMs: number
   /** Wall time of the last one, and its error. */
   readonly atMs: number
   readonly error: WireError

@@ -101,6 +101,20 @@ export class Lanes {
     return this.#blockedBytes
   }
 
+  /** The blocked lanes, in the order in which they were blocked. */
+  get blocked(): Iterable<Lane> {
+    return this.#blocked
+  }
+
+  get blockedLaneCount(): number {
+    return this.#blocked.size
+  }
+
+  /** The head of a blocked lane begins anew: it counts as blocked from now on. */
+  blockAnew(lane: Lane): void {
+    if (this.#blocked.delete(lane)) this.#blocked.add(lane)
+  }
+
   /** The blocked lane with most records; null: none is blocked. Looks at all of them. */
   get largestBlocked(): Lane | null {
     let largest: Lane | null = null

@@ -48,6 +48,15 @@ export class ParkingLot {
     return this.#places.size
   }
 
+  /** Lanes that wait for an operator. */
+  get laneCount(): number {
+    return this.#places.size - this.#outsideRecords
+  }
+
+  *lanes(): Iterable<Lane> {
+    for (const { lane } of this.#places.values()) if (lane !== null) yield lane
+  }
+
   /** Of the parked records, those that stand in no lane: no lane counts them as blocked. */
   get outsideRecordCount(): number {
     return this.#outsideRecords

@@ -40,6 +40,7 @@ import { Lanes, type Lane, type LaneRun } from './lanes.ts'
 import { Outbox, type Settlement } from './outbox.ts'
 import { ParkingLot, type Decision, type ParkedRecord, type Place } from './parking-lot.ts'
 import { RetryTimers } from './retry.ts'
+import { findRetrying, type Retrying } from './retrying.ts'
 import {
   deadLetterOrHalt,
   keepsLane,
@@ -171,6 +172,11 @@ export class PartitionActor implements OutputOwner {
 
   get waitingBytes(): number {
     return this.#brake.waitingBytes
+  }
+
+  /** What is tried again; null: nothing. */
+  get retrying(): Retrying | null {
+    return findRetrying(this.#lanes, this.#parking)
   }
 
   /** Where the records that it holds stand. */
@@ -427,13 +433,19 @@ export class PartitionActor implements OutputOwner {
     for (const { invocation } of places) {
       invocation.attempt += 1
       invocation.stage = 'queued'
+      if (invocation.failure !== null) {
+        invocation.failure = { ...invocation.failure, sinceMs: this.#options.clock.now() }
+      }
       this.#inputs.of(invocation.record).stats.retries += 1
     }
     const lanes = places.flatMap(({ lane }) => (lane === null ? [] : [lane]))
     // Those that have left their lane are older than what is parked in it, so they go first.
     const older = places.filter(({ lane }) => lane === null).map(({ invocation }) => invocation)
     if (older.length > 0) this.#lanes.admitAhead(older, this.actor.order === 'unordered' ? null : (lanes[0] ?? null))
-    for (const lane of lanes) this.#lanes.wake(lane)
+    for (const lane of lanes) {
+      this.#lanes.blockAnew(lane)
+      this.#lanes.wake(lane)
+    }
   }
 
   #giveUpParked({ fault, invocation, lane }: Place, decision: 'dead-letter' | 'skip'): void {
@@ -546,10 +558,12 @@ export class PartitionActor implements OutputOwner {
   }
 
   #noteFailure(invocation: Invocation, ruling: Ruling): void {
-    const now = this.#options.clock.wallNow()
-    const { firstAtMs = now, unlimitedAttempts = 0 } = invocation.failure ?? {}
+    const { clock } = this.#options
+    const now = clock.wallNow()
+    const { firstAtMs = now, sinceMs = clock.now(), unlimitedAttempts = 0 } = invocation.failure ?? {}
     invocation.failure = {
       firstAtMs,
+      sinceMs,
       atMs: now,
       error: ruling.error,
       code: ruling.type === 'retry' ? failureCode(ruling.error) : ruling.code,

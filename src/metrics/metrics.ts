@@ -10,6 +10,7 @@ import { waitKinds } from './open-waits.ts'
 import { ScrapedMetric, type MetricRow, type Series } from './scraped-metric.ts'
 import {
   constraintNames,
+  troubleNames,
   type ActorStats,
   type EngineStats,
   type Histogram,
@@ -139,6 +140,21 @@ export const metricTable = [
     help: 'Records of keys whose first record has failed and waits, for its retry or parked. /status names the largest key.',
     labels: partitionLabels,
     read: perAssigned((stats) => stats.waitingRecords),
+  },
+  {
+    name: 'troupe_retrying_records',
+    type: 'gauge',
+    help: 'Records that have failed and are tried again: between two attempts, or at one. Parked ones are not.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.retryingRecords),
+  },
+  {
+    name: 'troupe_oldest_retry_age_seconds',
+    type: 'gauge',
+    help: 'Time since the first failure of the record that has been tried again for longest; 0: there is none.',
+    labels: ['actor'],
+    merge: 'max',
+    read: perActor((stats) => stats.oldestRetryMs / 1000),
   },
   {
     name: 'troupe_intake_stopped_by_waiting_keys',
@@ -393,6 +409,13 @@ export const metricTable = [
     read: (stats) => single(stats.droppedLogLines()),
   },
   {
+    name: 'troupe_open_troubles',
+    type: 'gauge',
+    help: `What does not get done now, by what is the matter: ${troubleNames.map(labelOf).join(', ')}. /healthz and the log say each.`,
+    labels: ['trouble'],
+    read: ({ openTroubles }) => troubleNames.map((name) => [[labelOf(name)], openTroubles.get(name) ?? 0]),
+  },
+  {
     name: 'troupe_event_loop_delay_seconds',
     type: 'histogram',
     help: 'How late timers fire on the main thread.',
@@ -448,6 +471,10 @@ export function describeMetrics(): string {
 }
 
 // --- ways to read a row's series
+
+function labelOf(name: string): string {
+  return name.replaceAll('-', '_')
+}
 
 function single(value: number | Histogram): readonly Series[] {
   return [[[], value]]

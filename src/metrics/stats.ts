@@ -224,11 +224,32 @@ export const constraintNames = [
 ] as const
 export type ConstraintName = (typeof constraintNames)[number]
 
+/** What does not get done, by what is the matter. `supervisor/status/trouble.ts` and `health.ts` find them. */
+export const troubleNames = [
+  'ended',
+  'poll-loop',
+  'stuck',
+  'silence',
+  'halted',
+  'left-over-calls',
+  'overdue',
+  'retries',
+  'sink',
+  'group',
+  'restart',
+  'brokers',
+] as const
+export type TroubleName = (typeof troubleNames)[number]
+
 /** One actor, over all its partitions. */
 export class ActorStats {
   readonly name: string
   /** What keeps it from doing more, over the last seconds; null: nobody has looked yet. */
   constraint: ConstraintName | null = null
+  /** Records that have failed and are tried again, as last looked at, */
+  retryingRecords = 0
+  /** and for how long the oldest of them is; 0: there are none. */
+  oldestRetryMs = 0
   readonly cost: CostStats = new CostStats()
   /** Seconds in the handler, per record. */
   readonly handlerSeconds: Histogram = new Histogram(handlerBounds)
@@ -321,6 +342,8 @@ export class EngineStats {
   readonly loopDelaySeconds: Histogram = new Histogram(loopDelayBounds)
   /** Conditions worth an operator's attention, by error code. */
   readonly trouble: CodeTally = new CodeTally()
+  /** What does not get done, as last looked at. */
+  readonly openTroubles: Map<TroubleName, number> = new Map<TroubleName, number>()
   /** Answers of others that are waited for. */
   readonly waits: OpenWaits
 

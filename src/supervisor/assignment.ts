@@ -60,6 +60,8 @@ export class Assignment {
   #isStopping = false
   /** The first assign event was answered. */
   #wasAssigned = false
+  /** Clock time since when the group has to give out partitions; null: it has. */
+  #awaitsGroupSinceMs: number | null = null
   /** Events that came and are not handled yet. */
   readonly #openEvents = new Set<RebalanceEvent>()
   /** Partitions of which records have come that nobody owns, with no event of them since; and how to forget that. */
@@ -83,6 +85,16 @@ export class Assignment {
     return this.#wasAssigned
   }
 
+  /** Clock time since when nothing is owned here and the group has not said what will be; null: it has. */
+  get awaitsGroupSinceMs(): number | null {
+    return this.#awaitsGroupSinceMs
+  }
+
+  /** The member has asked to join. */
+  noteJoining(): void {
+    this.#awaitsGroupSinceMs = this.#options.clock.now()
+  }
+
   /** The user has paused or resumed something. */
   reviewIntake(): void {
     for (const actor of this.#owned.values()) this.#intake.review(actor)
@@ -94,6 +106,7 @@ export class Assignment {
     // this does not wait for the events before it.
     if (event.lost) this.fence(event.partitions)
     this.#openEvents.add(event)
+    if (event.type === 'assign') this.#awaitsGroupSinceMs = null
     this.#forgetOwnerless(event.partitions.map(partitionName))
     this.#events = this.#events.then(async () => {
       try {
@@ -206,6 +219,8 @@ export class Assignment {
       log.info({}, 'a revoke was overtaken by a newer assignment; its answer is dropped')
       return
     }
+    const isAssignedNext = [...this.#openEvents].some(({ type }) => type === 'assign')
+    if (this.#owned.size === 0 && !this.#isStopping && !isAssignedNext) this.noteJoining()
     // Somebody else may own them now, so what was stored here is not the newest any more.
     this.#beginnings.forgetOvertaken(event.partitions)
     if (event.partitions.length > 0) {

@@ -29,6 +29,7 @@ import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { Membership } from './membership.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
+import { TroubleWatch } from './status/trouble-watch.ts'
 import { planTopology, verifyTopics, type Topology } from './topology.ts'
 import { UserPauses } from './user-pauses.ts'
 
@@ -67,6 +68,7 @@ export class Engine {
   /** What is known of the input topics, from one membership to the next. */
   readonly #origins = new Map<string, TopicOrigin>()
   readonly #loadWatch: LoadWatch
+  readonly #troubleWatch: TroubleWatch
   #membership: Membership | null = null
   #state: EngineState = 'starting'
   #isRestarting = false
@@ -115,6 +117,7 @@ export class Engine {
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
       view: () => ({ ...this.#view(), intakeStopsOf }),
     })
+    this.#troubleWatch = new TroubleWatch({ ...parts, view: () => this.#view() })
   }
 
   /**
@@ -159,6 +162,7 @@ export class Engine {
       if (engine.#ending === null) {
         engine.#state = 'running'
         engine.#loadWatch.start()
+        engine.#troubleWatch.start()
       }
       return engine
     } catch (error) {
@@ -192,7 +196,7 @@ export class Engine {
   }
 
   health(): Health {
-    return describeHealth(this.#view())
+    return describeHealth(this.#troubleWatch.find())
   }
 
   readiness(): Readiness {
@@ -205,7 +209,7 @@ export class Engine {
   }
 
   status(): EngineStatus {
-    return describeStatus(this.#view(), this.#loadWatch.describe())
+    return describeStatus(this.#view(), this.#loadWatch.describe(), this.#troubleWatch.describe())
   }
 
   /** Stops the intake of everything, of a topic, or of a partition, until `resume`. What was read goes on. */
@@ -250,6 +254,8 @@ export class Engine {
       state: this.#state,
       isRestarting: this.#isRestarting,
       lastPollAtMs: this.#membership?.source.lastPollAtMs ?? null,
+      isReading: this.#membership?.isReading ?? false,
+      groupWaitSinceMs: this.#membership?.awaitsGroupSinceMs ?? null,
       recordsInFlight: this.#membership?.credit.recordsInFlight ?? 0,
       bytesInFlight: this.#membership?.credit.bytesInFlight ?? 0,
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
@@ -347,6 +353,7 @@ export class Engine {
     this.#isRestarting = false
     this.#endBackOff()
     this.#loadWatch.stop()
+    this.#troubleWatch.stop()
     if (end.reason === 'failed') {
       log.error({ error: describeError(end.error) }, `the supervisor ends: ${describeError(end.error)}`)
     }

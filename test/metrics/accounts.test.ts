@@ -216,6 +216,12 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   ),
   troupe_parked_records: { shownBy: 'actors/failed-records.test.ts', says: 'parked: 1,' },
   troupe_waiting_records: { shownBy: 'actors/failed-records.test.ts', says: 'waitingRecords: 4,' },
+  troupe_retrying_records: { shownBy: 'supervisor/status/troubles.test.ts', says: 'troupe_retrying_records{' },
+  troupe_oldest_retry_age_seconds: {
+    shownBy: 'supervisor/status/troubles.test.ts',
+    says: 'troupe_oldest_retry_age_seconds{',
+  },
+  troupe_open_troubles: { shownBy: 'supervisor/status/troubles.test.ts', says: 'troupe_open_troubles{' },
   troupe_intake_stopped_by_waiting_keys: { shownBy: 'actors/failed-records.test.ts', says: 'isStoppedByKeys: true,' },
   troupe_consumer_lag_records: perPlace(
     (world, partition) => world.broker.log({ topic: 'clicks', partition }).end - world.position(partition),

@@ -226,11 +226,13 @@ export class SinkQueue<Output> {
 
   #noteUnavailable(error: unknown): void {
     const reason = describeError(error)
-    if (this.#unavailableSince === null) {
+    const hasBegun = this.#unavailableSince === null
+    if (hasBegun) {
       this.#unavailableSince = this.#options.clock.now()
       this.#options.stats.isAvailable = false
     }
-    if (reason !== this.#lastTrouble || this.#options.stats.unavailable % 20 === 1) {
+    // While it lasts, who looks at what does not get done tells of it again.
+    if (hasBegun || reason !== this.#lastTrouble) {
       this.#options.log.warn(
         { sink: this.name, reason },
         `sink ${this.name} is unavailable; records wait, nothing is lost: ${reason}`,

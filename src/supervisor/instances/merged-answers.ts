@@ -44,18 +44,20 @@ export interface ParkedInInstance extends ParkedRecord {
 }
 
 /**
- * Healthy when all that run are. One that is being started again is in good hands: whoever acts on
+ * As healthy as the worst of all. One that is being started again is in good hands: whoever acts on
  * this would only end the others too.
  */
 export async function mergeHealth(group: AskedGroup): Promise<Health> {
   const answers = await Promise.all(
     group.all.map(async (instance): Promise<Health> => {
       const answer = await answerOf(instance, 'health')
-      if (answer === null) return { healthy: true, reasons: [`it is ${instance.state}`] }
-      return answer instanceof Error ? { healthy: false, reasons: [answer.message] } : answer
+      if (answer instanceof Error) return { healthy: false, status: 'unhealthy', reasons: [answer.message] }
+      const status = instance.state === 'starting' ? 'ok' : 'degraded'
+      return answer ?? { healthy: true, status, reasons: [`it is ${instance.state}`] }
     }),
   )
-  return { healthy: answers.every(({ healthy }) => healthy), reasons: namedReasons(answers) }
+  const status = (['unhealthy', 'degraded'] as const).find((worst) => answers.some((each) => each.status === worst))
+  return { healthy: status !== 'unhealthy', status: status ?? 'ok', reasons: namedReasons(answers) }
 }
 
 /** Ready when all are. */

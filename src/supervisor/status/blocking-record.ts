@@ -41,14 +41,14 @@ export function findBlockingRecord(
   const oldestHeld = held.oldest
   if (halt?.id === id) {
     const { attempt, code, reason, sinceMs } = halt
-    return { id, offset, stage: 'halted', attempt, code, forMs: nowMs - sinceMs, why: reason }
+    return { id, offset, stage: 'halted', attempt, code, forMs: Math.round(nowMs - sinceMs), why: reason }
   }
   if (oldestHeld?.sequence !== oldest.sequence) {
     const why = 'the actor goes no further; the next owner of the partition reads the record again'
     return { id, offset, stage: 'dropped', attempt: 1, code: null, forMs: null, why }
   }
   const { admittedAtMs, attempt, failure, stage } = oldestHeld
-  const [code, forMs] = [failure?.code ?? null, nowMs - admittedAtMs]
+  const [code, forMs] = [failure?.code ?? null, Math.round(nowMs - admittedAtMs)]
   return { id, offset, stage, attempt, code, forMs, why: whyOf(oldestHeld, actor, nowMs, troubles) }
 }
 

@@ -37,6 +37,9 @@ export interface ActorSample {
   readonly isFull: boolean
   /** As many of its records are in progress as its `concurrency` allows. */
   readonly isAtConcurrency: boolean
+  /** Records that may be in progress at once, and calls that were given up and hold such a place until they end. */
+  readonly concurrency: number
+  readonly leftOverCalls: number
   /** Read and not finished, over all actors. */
   readonly recordsInFlight: number
   readonly bytesInFlight: number
@@ -69,12 +72,16 @@ export function sampleActor(
     .filter((owner) => owner.actor.name === actor.name)
     .map((owner) => samplePartition(owner, view))
   const atHandlers = partitions.reduce((sum, { atHandler }) => sum + atHandler, 0)
+  const { leftOverCalls } = stats.actor(actor.name)
   return {
     atMs: nowMs,
     partitions,
     isFull: dispatcher.isFull,
     // On main all that are at a handler are in progress; a thread gets more at once of those that do not wait.
-    isAtConcurrency: dispatcher.isAtLimitOf(actor) || (actor.runOn === 'main' && atHandlers >= actor.concurrency),
+    isAtConcurrency:
+      dispatcher.isAtLimitOf(actor) || (actor.runOn === 'main' && atHandlers + leftOverCalls >= actor.concurrency),
+    concurrency: actor.concurrency,
+    leftOverCalls,
     recordsInFlight,
     bytesInFlight,
     sinks: sinks.map((name) => ({

@@ -7,6 +7,7 @@ import type { ErrorCode } from '../../errors.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
+import type { TroubleStatus } from './trouble.ts'
 import { findBlockingRecord, type BlockingRecord, type SinkTrouble } from './blocking-record.ts'
 
 export interface EngineView {
@@ -19,6 +20,10 @@ export interface EngineView {
   readonly isRestarting: boolean
   /** Clock time of the last poll that came back; null before the first membership. */
   readonly lastPollAtMs: number | null
+  /** As many records are asked for as there are. */
+  readonly isReading: boolean
+  /** Clock time since when the group has to say which partitions are ours; null: it has. */
+  readonly groupWaitSinceMs: number | null
   readonly recordsInFlight: number
   readonly bytesInFlight: number
   readonly actors: readonly PartitionActor[]
@@ -72,11 +77,17 @@ export interface EngineStatus {
     readonly trouble: string | null
   }[]
   readonly threads: EngineStats['threads']
+  /** What does not get done, as /healthz says it. */
+  readonly troubles: readonly TroubleStatus[]
   readonly actors: readonly ActorStatus[]
   readonly partitions: readonly PartitionStatus[]
 }
 
-export function describeStatus(view: EngineView, actors: readonly ActorStatus[]): EngineStatus {
+export function describeStatus(
+  view: EngineView,
+  actors: readonly ActorStatus[],
+  troubles: readonly TroubleStatus[] = [],
+): EngineStatus {
   const { stats } = view
   const totals = { received: 0, done: 0, skipped: 0, deadLettered: 0, retries: 0 }
   for (const partition of stats.partitions()) {
@@ -100,6 +111,7 @@ export function describeStatus(view: EngineView, actors: readonly ActorStatus[])
       trouble: view.troubles.find((trouble) => trouble.sink === name)?.reason ?? null,
     })),
     threads: { ...stats.threads },
+    troubles,
     actors,
     partitions: view.actors.flatMap((actor) => actor.inputs.map((input) => describePartition(actor, input, view))),
   }

@@ -74,7 +74,7 @@ export class FakeConsumer implements BrokerConsumer {
   constructor(options: FakeConsumerOptions) {
     this.#options = options
     const { clock, connection, group, heartbeatIntervalMs, instanceId, name, process, random, strategy } = options
-    this.#fetcher = new FakeFetcher(random, options.maxRunRecords)
+    this.#fetcher = new FakeFetcher(random, options.maxRunRecords, (of) => options.faults.silentPartitions.has(of))
     this.#polls = new FakePolls({ ...options, serve: (maxRecords) => this.#serve(maxRecords) })
     this.#positions = this.#positionsOf(options)
     this.#membership = new FakeMembership({

@@ -14,11 +14,13 @@ function makeQueue(maxBatch = 100) {
   const writes: string[][] = []
   const answers: ((results: readonly WriteAnswer[] | Error) => void)[] = []
   const settled: [string, WriteResult][] = []
+  const lines: string[] = []
+  const log = { ...silentLog, warn: (_: object, line: string) => lines.push(line) }
   const queue = new SinkQueue<string>({
     name: 'db',
     maxBatch,
     clock,
-    log: silentLog,
+    log,
     stats,
     waits,
     write: (batch) => {
@@ -39,7 +41,7 @@ function makeQueue(maxBatch = 100) {
     answers.shift()?.(results)
     await clock.settle()
   }
-  return { queue, clock, stats, waits, writes, settled, push, answer }
+  return { queue, clock, stats, waits, writes, settled, lines, push, answer }
 }
 
 const away = new TroupeError('SINK_UNAVAILABLE', 'connection refused')
@@ -71,6 +73,21 @@ describe('order and batches', () => {
 })
 
 describe('unavailable', () => {
+  test('each outage is told of as it begins, and when its reason changes: also a second one for the same reason', async () => {
+    const { answer, clock, lines, push } = makeQueue()
+    const told = `sink db is unavailable; records wait, nothing is lost: ${away.message}`
+    for (const outage of ['first', 'second']) {
+      push(outage)
+      await clock.settle()
+      for (let write = 0; write < 25; write += 1) {
+        await answer(away)
+        await clock.advance(5_000)
+      }
+      await answer([null])
+    }
+    expect(lines).toEqual([told, told])
+  })
+
   test('waits without limit, writes the same batch again before anything else, and settles nothing meanwhile', async () => {
     const { clock, push, queue, writes, settled, answer } = makeQueue()
     push('a')
@@ -246,7 +263,7 @@ test('a write that is not answered is told of, and neither given up nor made aga
   await clock.advance(119_000)
   expect(waits.describeOverdue()).toEqual([])
   await clock.advance(481_000)
-  expect(waits.describeOverdue()).toEqual(['sink db has not answered for 600 s'])
+  expect(waits.describeOverdue().map(({ says }) => says)).toEqual(['sink db has not answered for 600 s'])
   expect(waits.overdue('sink-write')).toBe(1)
   expect(writes).toEqual([['a']])
   await answer([null])

@@ -41,7 +41,7 @@ async function start(httpToken: string | null): Promise<void> {
     token: httpToken,
     registry: new Registry(),
     instances: groupOfOne(() => ({
-      health: () => ({ healthy: true, reasons: [] }),
+      health: () => ({ healthy: true, status: 'ok', reasons: [] }),
       readiness: () => ({ ready: true, reasons: [] }),
       state: 'running',
       status: () => ({ state: 'running' }) as EngineStatus,

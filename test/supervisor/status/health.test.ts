@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { waitKinds, waitTable } from '../../../src/metrics/open-waits.ts'
 import type { ResolvedApp } from '../../../src/options/options.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
-import { describeHealth } from '../../../src/supervisor/status/health.ts'
+import { describeHealth, findIllnesses } from '../../../src/supervisor/status/health.ts'
 import { findBlockingRecord } from '../../../src/supervisor/status/blocking-record.ts'
 import { describeStatus, type EngineView } from '../../../src/supervisor/status/status.ts'
 import { inputOf, failure, makeActor, oneOutput, resolvedActor, sourceRecord } from '../../actors/actor-fixture.ts'
@@ -25,6 +25,8 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     state: 'running',
     isRestarting: false,
     lastPollAtMs: clock.now(),
+    isReading: true,
+    groupWaitSinceMs: null,
     recordsInFlight: credit.recordsInFlight,
     bytesInFlight: credit.bytesInFlight,
     actors: [actor],
@@ -35,7 +37,7 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
 }
 
 const healthOf = (made: Made, changes: Partial<EngineView> = {}): readonly string[] =>
-  describeHealth(viewOf(made, changes)).reasons
+  describeHealth(findIllnesses(viewOf(made, changes))).reasons
 
 const postgresAway = [{ sink: 'postgres', sinceMs: 0, reason: 'connection refused' }]
 
@@ -77,6 +79,23 @@ describe('the record that the position waits for', () => {
       forMs: 300,
       why: 'it is at the handler',
     })
+  })
+
+  test('in whole milliseconds: nobody reads a fraction', async () => {
+    const made = makeActor()
+    made.actor.admit([sourceRecord(5)])
+    await made.clock.advance(1043.5224609375)
+    expect(holderOf(made)?.forMs).toBe(1044)
+  })
+
+  test('with the whole chain of causes of its last error', () => {
+    const made = makeActor()
+    const cause = { name: 'Error', message: 'connect ECONNREFUSED 10.0.0.1:80', kind: 'other' } as const
+    made.actor.admit([sourceRecord(5)])
+    made.actor.settle(made.take(), [
+      { type: 'failed', error: { name: 'TypeError', message: 'fetch failed', kind: 'other', cause } },
+    ])
+    expect(holderOf(made)?.why).toMatch(/the last attempt failed: fetch failed: connect ECONNREFUSED 10\.0\.0\.1:80$/)
   })
 
   test('waiting for its next attempt, with the last error', async () => {
@@ -209,7 +228,7 @@ describe('/healthz', () => {
     await made.clock.advance(62_000)
     expect(healthOf(made)).toEqual([])
     await made.clock.advance(1_000)
-    expect(healthOf(made)).toEqual(['clicks/0 has 1 records in flight and finished none for 63 s'])
+    expect(healthOf(made)).toEqual(['clicks/0 has 1 record in flight and finished none for 63 s'])
   })
 
   test('as long as attempts end, also in failure, it is at work', async () => {
