@@ -21,13 +21,13 @@ async function copiesOf(documents: readonly string[]): Promise<readonly string[]
 
 const levels = (count: number) => '['.repeat(count) + ']'.repeat(count)
 
-test.fails('a document of many levels is copied, however many they are', async () => {
+test('a document of many levels is copied, however many they are', async () => {
   const documents = [levels(5_000), levels(50_000)]
   const copies = await copiesOf(documents)
   expect(copies.map((copy, at) => copy === documents[at])).toEqual([true, true])
   expect(running?.delivery.deadLetters).toEqual([])
 })
 
-test.fails('a copy of a document null is a document null', async () => {
+test('a copy of a document null is a document null', async () => {
   expect(await copiesOf(['null'])).toEqual(['null'])
 })

@@ -4,6 +4,8 @@
  */
 import { TroupeError } from '../../errors.ts'
 import { json, type Codec } from './codec.ts'
+import { JsonWriter, jsonText } from './json-writer.ts'
+import { utf8Bytes, wellFormed } from './unicode.ts'
 import type { OutputRecord, RecordHeader } from '../record.ts'
 import type { EncodedRow, SinkDestination } from '../delivery/sink.ts'
 
@@ -15,11 +17,17 @@ export interface RecordOptions {
   readonly headers?: readonly RecordHeader[] | Readonly<Record<string, string | Uint8Array | null>>
   /** Chosen by the key (murmur2, as Java does) unless given. */
   readonly partition?: number
-  /** Milliseconds since the Unix epoch; the time of writing unless given. */
+  /**
+   * Milliseconds since the Unix epoch; the time of writing unless given, and for −1, which a record has that came without
+   * one. 0 is refused: the client would write its own time.
+   */
   readonly timestamp?: number
 }
 
-/** A typed topic. `Value` includes null when the topic carries tombstones. */
+/**
+ * A typed topic. `Value` includes null when the topic carries tombstones: there null is the tombstone, and a document
+ * `null` is refused. On any other topic null is a value as others are, if its codec has one.
+ */
 export interface Topic<Value> {
   readonly kind: 'topic'
   readonly name: string
@@ -83,7 +91,7 @@ export interface TableOptions {
 /** Names a table and its columns. Rows may carry more fields than the table has columns. */
 export function table<Row extends object>(name: string, options: TableOptions): Table<Row> {
   const columns = Object.entries(options.columns).map(([column, type]) => ({ name: column, type }))
-  const unknown = options.key.filter((column) => !(column in options.columns))
+  const unknown = options.key.filter((column) => !Object.hasOwn(options.columns, column))
   if (unknown.length > 0) throw new TypeError(`table ${name}: the key names no column: ${unknown.join(', ')}`)
   return {
     kind: 'table',
@@ -98,6 +106,8 @@ export interface TopicDestination {
   readonly kind: 'topic'
   readonly name: string
   readonly codec: { readonly name: string; encode(value: never): Uint8Array }
+  /** A null value is a tombstone. */
+  readonly tombstones: boolean
 }
 
 /** A table as far as writing to it goes, whatever its rows are. */
@@ -154,7 +164,7 @@ export class EffectEncoder {
     const { key, headers, partition, timestamp } = effect.options
     let value: Uint8Array | null
     try {
-      value = effect.value === null ? null : bytesFrom(target.codec.encode(effect.value as never))
+      value = effect.value === null && target.tombstones ? null : bytesFrom(target.codec.encode(effect.value as never))
     } catch (error) {
       throw new TroupeError(
         'ENCODE_FAILED',
@@ -166,13 +176,14 @@ export class EffectEncoder {
     }
     const record: { -readonly [Name in keyof OutputRecord]: OutputRecord[Name] } = {
       topic: effect.topic,
-      key: encodeKey(key),
+      key: null,
       value,
     }
     try {
+      record.key = encodeKey(key)
       if (headers !== undefined) record.headers = encodeHeaders(headers)
       if (partition !== undefined) record.partition = natural('partition', partition)
-      if (timestamp !== undefined) record.timestamp = natural('timestamp', timestamp)
+      if (timestamp !== undefined && timestamp !== NO_TIME) record.timestamp = timeFrom(timestamp)
     } catch (error) {
       throw new TroupeError('ENCODE_FAILED', `the options of a record for topic ${effect.topic} are not valid`, {
         cause: error,
@@ -186,7 +197,7 @@ export class EffectEncoder {
     if (destination === undefined) throw undeclared(`table ${effect.table}`)
     const values = destination.columns.map(({ name, type }) => {
       try {
-        return encodeColumn(effect.row[name] as ColumnValue)
+        return encodeColumn(fieldOf(effect.row, name) as ColumnValue)
       } catch (error) {
         throw new TroupeError(
           'ENCODE_FAILED',
@@ -210,12 +221,32 @@ function undeclared(destination: string): TroupeError {
 
 function encodeKey(key: Key | undefined): Uint8Array | null {
   if (key === undefined || key === null) return null
-  return key instanceof Uint8Array ? key : Buffer.from(String(key), 'utf8')
+  if (typeof key === 'number' && !isExact(key)) {
+    throw new TypeError(`the key ${key} is no number, or one that was rounded: give a bigint or a text`)
+  }
+  return key instanceof Uint8Array ? key : utf8Bytes(String(key), 'key')
+}
+
+/** False for NaN and infinity, and for integers that stand for their neighbours as well. */
+function isExact(value: number): boolean {
+  return Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)
 }
 
 function encodeHeaders(headers: NonNullable<RecordOptions['headers']>): readonly RecordHeader[] {
   const entries = Array.isArray(headers) ? (headers as readonly RecordHeader[]) : Object.entries(headers)
-  return entries.map(([name, value]) => [name, typeof value === 'string' ? Buffer.from(value) : bytesOrNull(value)])
+  return entries.map(([name, value]) => {
+    try {
+      return [headerName(name), typeof value === 'string' ? utf8Bytes(value) : bytesOrNull(value)]
+    } catch (error) {
+      throw new TypeError(`header ${JSON.stringify(name)}`, { cause: error })
+    }
+  })
+}
+
+/** The client's names end at a NUL. */
+function headerName(name: string): string {
+  if (wellFormed(name, 'name').includes('\0')) throw new TypeError('the name has a NUL')
+  return name
 }
 
 // A handler in JavaScript has no compiler that checks it. What is no bytes here would cross to main
@@ -234,12 +265,28 @@ function natural(name: string, value: unknown): number {
   throw new TypeError(`a ${name} is a whole number, and got ${String(value)}`)
 }
 
+/** A record's time where none is given, and what the client takes for none. */
+const NO_TIME = -1
+
+function timeFrom(value: unknown): number {
+  const time = natural('timestamp', value)
+  if (time > 0) return time
+  throw new TypeError(
+    'a timestamp of 0 (1970) cannot be written: the client takes it for none, and writes its own time',
+  )
+}
+
+/** What the row has under that name; not what every object has (`constructor`, `__proto__`). */
+function fieldOf(row: Readonly<Record<string, unknown>>, name: string): unknown {
+  return name in Object.prototype && !Object.hasOwn(row, name) ? undefined : row[name]
+}
+
 /** The text form PostgreSQL and its peers parse for any column type. */
 function encodeColumn(value: ColumnValue): string | null {
   if (value === undefined || value === null) return null
   switch (typeof value) {
     case 'string':
-      return value
+      return wellFormed(value)
     case 'number':
     case 'bigint':
     case 'boolean':
@@ -247,12 +294,9 @@ function encodeColumn(value: ColumnValue): string | null {
     default:
       if (value instanceof Date) return value.toISOString()
       if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`
-      return jsonOf(value)
+      return jsonText(value, columnWriter)
   }
 }
 
-function jsonOf(value: unknown): string {
-  const text = JSON.stringify(value) as string | undefined
-  if (text === undefined) throw new TypeError(`a column cannot hold a ${typeof value}`)
-  return text
-}
+/** A database's JSON takes integers of any size. */
+const columnWriter = new JsonWriter(true)

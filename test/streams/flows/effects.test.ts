@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { describeError, type TroupeError } from '../../../src/errors.ts'
 import { bytes, text } from '../../../src/streams/flows/codec.ts'
 import { EffectEncoder, table, topic, type Effect } from '../../../src/streams/flows/flow.ts'
 import type { OutputRecord } from '../../../src/streams/record.ts'
@@ -31,14 +32,13 @@ function refusal(effect: Effect): string {
   try {
     encoder.encode(effect)
   } catch (error) {
-    const { code, message, cause } = error as Error & { code: string; cause: Error }
-    return `${code}: ${message}: ${cause.message}`
+    return `${(error as TroupeError).code}: ${describeError(error)}`
   }
   throw new Error('it was not refused')
 }
 
 describe('null', () => {
-  test.fails('is a document where the topic has no tombstones', () => {
+  test('is a document where the topic has no tombstones', () => {
     expect(recordOf(documents.record(null)).value).toEqual(Buffer.from('null'))
   })
 
@@ -46,7 +46,7 @@ describe('null', () => {
     expect(recordOf(deletions.record(null)).value).toBeNull()
   })
 
-  test.fails('is refused by a codec that has no null, and never a tombstone', () => {
+  test('is refused by a codec that has no null, and never a tombstone', () => {
     expect(refusal(texts.record(null as never))).toMatch(/^ENCODE_FAILED.*texts/)
     expect(refusal(blobs.record(null as never))).toMatch(/^ENCODE_FAILED.*blobs/)
   })
@@ -55,11 +55,11 @@ describe('null', () => {
 describe('the time of a record', () => {
   const at = (timestamp: number) => recordOf(documents.record({ id: 1 }, { timestamp })).timestamp
 
-  test.fails('−1 is what a record without one has: none is given', () => {
+  test('−1 is what a record without one has: none is given', () => {
     expect(at(-1)).toBeUndefined()
   })
 
-  test.fails('0 is refused: the client would write its own time for it', () => {
+  test('0 is refused: the client would write its own time for it', () => {
     expect(refusal(documents.record({ id: 1 }, { timestamp: 0 }))).toMatch(/^ENCODE_FAILED.*1970/)
   })
 
@@ -72,18 +72,18 @@ describe('the time of a record', () => {
 describe('two different values never become one', () => {
   const half = '\ud83d'
 
-  test.fails('text that is no valid Unicode is refused as key, header and column', () => {
+  test('text that is no valid Unicode is refused as key, header and column', () => {
     expect(refusal(documents.record({ id: 1 }, { key: half }))).toMatch(/key.*no valid Unicode/)
     expect(refusal(documents.record({ id: 1 }, { headers: { trace: half } }))).toMatch(/trace.*no valid Unicode/)
     expect(refusal(documents.record({ id: 1 }, { headers: [[half, null]] }))).toMatch(/no valid Unicode/)
     expect(refusal(rows.upsert({ id: half }))).toMatch(/column id.*no valid Unicode/)
   })
 
-  test.fails('a name of a header ends at NUL for the client, so that is refused', () => {
+  test('a name of a header ends at NUL for the client, so that is refused', () => {
     expect(refusal(documents.record({ id: 1 }, { headers: { 'a\0b': 'x' } }))).toMatch(/NUL/)
   })
 
-  test.fails('a number that was rounded, or is none, is no key', () => {
+  test('a number that was rounded, or is none, is no key', () => {
     expect(refusal(documents.record({ id: 1 }, { key: 2 ** 53 }))).toMatch(/9007199254740992.*bigint/)
     expect(refusal(documents.record({ id: 1 }, { key: Number.NaN }))).toMatch(/NaN/)
   })
@@ -100,16 +100,16 @@ describe('two different values never become one', () => {
     expect(valuesOf(rows.upsert({ id: 0 }))).toEqual(['0', null])
   })
 
-  test.fails('a column takes integers of any size from a document too', () => {
+  test('a column takes integers of any size from a document too', () => {
     expect(valuesOf(rows.upsert({ id: { exact: 2n ** 64n } }))[0]).toBe('{"exact":18446744073709551616}')
   })
 })
 
-test.fails('a column with a name of JavaScript’s own is null where the row has none of it', () => {
+test('a column with a name of JavaScript’s own is null where the row has none of it', () => {
   expect(valuesOf(named.upsert({ id: 1 }))).toEqual(['1', null, null, null])
 })
 
-test.fails('and what the row has is written, also by a getter of its class', () => {
+test('and what the row has is written, also by a getter of its class', () => {
   class Row {
     get id() {
       return 7
