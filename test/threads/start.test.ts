@@ -63,12 +63,9 @@ async function failureOf(url: string, settings: PoolSettings = {}) {
 describe('a limit for the heap of a thread that is lifted from outside', () => {
   afterEach(() => setFlagsFromString('--max-old-space-size=0'))
 
-  test.fails.each([
-    { name: 'higher', flag: '--max-old-space-size=512' },
-    { name: 'lower', flag: '--max-old-space-size=40' },
-  ])('($name) is refused, and holds without the flag', async ({ flag }) => {
+  test('is refused, and holds without the flag', async () => {
     const threads = { maxHeapMb: 64 }
-    setFlagsFromString(flag)
+    setFlagsFromString('--max-old-space-size=512')
     const failure = await failureOf(fixtureUrl('copy.js'), { threads })
     expect(failure.code).toBe('OPTIONS_INVALID')
     expect(failure.message).toMatch(/threads.maxHeapMb.*64.*--max-old-space-size/)
