@@ -35,7 +35,7 @@ export function planTopology(app: ResolvedApp, manifests: readonly HandlerManife
     for (const topic of manifest.outputTopics) note(topics, topic, `output of actor ${actor.name}`)
     if (actor.deadLetter !== null) note(topics, actor.deadLetter, `dead letters of actor ${actor.name}`)
     for (const destination of manifest.destinations) {
-      if (destination.sink in app.sinks) note(destinations, destination.sink, destination)
+      if (Object.hasOwn(app.sinks, destination.sink)) note(destinations, destination.sink, destination)
       else missingSinks.push(`actor ${actor.name} writes table ${destination.table} to sink ${destination.sink}`)
     }
   }
