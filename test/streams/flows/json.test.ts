@@ -67,6 +67,12 @@ describe('an integer beyond 2^53', () => {
     )
   })
 
+  test('of the fewest digits is found at any byte', () => {
+    for (let before = 0; before < 40; before += 1) {
+      expect(() => decode(`${' '.repeat(before)}[9007199254740992]`)).toThrow(`at byte ${before + 1} `)
+    }
+  })
+
   test('a check gets what was read, beside the option or alone', () => {
     const check = (parsed: unknown) => ({ parsed })
     expect(decode('9007199254740993', json({ check, unsafeIntegers: 'bigint' }))).toEqual({ parsed: 9007199254740993n })
