@@ -50,7 +50,7 @@ export type { Order, ResolvedActor, ResolvedApp, RunOn } from './options/options
 export type { OptionSources } from './options/resolve.ts'
 export type { WriteResult } from './streams/broker-port.ts'
 export { bytes, json, text } from './streams/flows/codec.ts'
-export type { Codec } from './streams/flows/codec.ts'
+export type { Codec, JsonOptions, UnsafeIntegers } from './streams/flows/codec.ts'
 export { table, topic } from './streams/flows/flow.ts'
 export type {
   ColumnValue,

@@ -252,7 +252,7 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   'threads.maxHeapMb': {
     rule: nullable(count('MiB', { min: 16 })),
     default: null,
-    doc: "Heap of a thread, in MiB; Node's own limit unless given.",
+    doc: "Heap of a thread, in MiB, not counting room for new objects; Node's own limit unless given. Node's flag --max-old-space-size, also in NODE_OPTIONS, would go before it: with both the start is refused.",
   },
   'threads.maxRssMb': {
     rule: nullable(count('MiB', { min: 64 })),

@@ -46,8 +46,13 @@ export class RecordMaker<Value> {
     const { attempt: _, offset = this.#nextOffset, partition = 0, timestamp = FIRST_TIMESTAMP_MS, ...rest } = options
     this.#nextOffset = offset + 1
     const input = this.#input
-    // Keys and headers become bytes by the rules for outputs.
-    const encoded = new EffectEncoder([input]).encode({ type: 'record', topic: input.name, value: null, options: rest })
+    // Keys and headers become bytes by the rules for outputs; of a value there is none, whatever its codec makes of null.
+    const encoded = new EffectEncoder([{ ...input, tombstones: true }]).encode({
+      type: 'record',
+      topic: input.name,
+      value: null,
+      options: rest,
+    })
     const { key = null, headers = [] } = encoded.type === 'record' ? encoded.record : {}
     return { topic: input.name, partition, offset, timestamp, key, value, headers }
   }

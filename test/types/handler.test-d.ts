@@ -55,6 +55,14 @@ test('a checked codec gives the type that its check returns', () => {
   expectTypeOf(checked).toEqualTypeOf<Topic<Click, 'clicks'>>()
 })
 
+test('the options of json are checked, and its check gives the type beside them too', () => {
+  const check = (parsed: unknown): Click => ({ user: Number(parsed) })
+  expectTypeOf(json({ check, unsafeIntegers: 'bigint' }).decode(new Uint8Array())).toEqualTypeOf<Click>()
+  expectTypeOf(topic<Click>('clicks', { codec: json({ unsafeIntegers: 'round' }) })).toEqualTypeOf<Topic<Click>>()
+  // @ts-expect-error -- no such way
+  json({ unsafeIntegers: 'keep' })
+})
+
 test('null reaches a handler only by the type of its topic', () => {
   const withTombstones = topic<Click>('clicks', { tombstones: true })
   defineHandler({

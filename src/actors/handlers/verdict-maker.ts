@@ -35,13 +35,22 @@ export class VerdictMaker {
           'and is declared without `tombstones: true`',
       )
     }
+    let value: unknown
     try {
-      return input.codec.decode(record.value)
+      value = input.codec.decode(record.value)
     } catch (error) {
       throw new TroupeError('DECODE_FAILED', `the value is not what codec ${input.codec.name} expects`, {
         cause: error,
       })
     }
+    if (value === null && input.tombstones) {
+      throw new TroupeError(
+        'DECODE_FAILED',
+        `the value is a document that codec ${input.codec.name} reads as null, and on a topic with tombstones null is the ` +
+          'tombstone: let the codec (`check` of json) return something else for it',
+      )
+    }
+    return value
   }
 
   /** Throws OUTCOME_INVALID and ENCODE_FAILED. */

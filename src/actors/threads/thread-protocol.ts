@@ -24,6 +24,8 @@ export interface ThreadSetup {
   readonly shared: SharedData
   /** Tell what memory it holds every so many milliseconds; null: nobody asks. */
   readonly memoryReportMs: number | null
+  /** The heap that it should have; null: Node's own. */
+  readonly maxHeapMb: number | null
 }
 
 export interface HandlerModule {

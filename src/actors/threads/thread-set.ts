@@ -110,7 +110,7 @@ export class ThreadSet {
       this.#rejectStarted = reject
     })
     const memoryReportMs = threads.maxRssMb === null ? null : MEMORY_REPORT_MS
-    const setup: ThreadSetup = { handlers, board, shared, memoryReportMs }
+    const setup: ThreadSetup = { handlers, board, shared, memoryReportMs, maxHeapMb: threads.maxHeapMb }
     this.#pool = openTaskPool({
       filename: (options.entry ?? ownProgram('./actors/threads/worker-thread')).href,
       workerData: setup,

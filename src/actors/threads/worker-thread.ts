@@ -13,6 +13,7 @@ import { Lookout } from '../../lookout.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
 import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
 import { LoopBusyMeter } from './busy-meter.ts'
+import { heapInForce, liftedHeapLimit } from './heap-limit.ts'
 import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
 import { threadLog } from './thread-log.ts'
 import type {
@@ -70,6 +71,8 @@ export async function tearDown(): Promise<WireError[]> {
 async function load(): Promise<void> {
   let needsTeardown = false
   try {
+    const lifted = setup.maxHeapMb === null ? null : liftedHeapLimit(setup.maxHeapMb, heapInForce())
+    if (lifted !== null) throw lifted
     const manifests: HandlerManifest[] = []
     for (const module of setup.handlers) {
       notify({ type: 'loading', threadId, url: module.url })

@@ -64,7 +64,7 @@ export function deadLetterRecord(topic: string, record: SourceRecord, failure: D
     ['troupe.topic', record.topic],
     ['troupe.partition', String(record.partition)],
     ['troupe.offset', String(record.offset)],
-    ['troupe.timestamp', isoTime(record.timestamp)],
+    ['troupe.timestamp', record.timestamp === -1 ? 'NONE' : isoTime(record.timestamp)],
     ['troupe.actor', failure.actor],
     ['troupe.attempts', String(failure.attempts)],
     ['troupe.code', failure.code],

@@ -7,6 +7,8 @@ import { isObject, refuseWrong, shown, unknownKeys } from '../../options/declare
 import { json, type Codec } from './codec.ts'
 import type { ColumnType } from './column-types.ts'
 import { problemsOfTable, problemsOfTopic } from './flow-shapes.ts'
+import { JsonWriter, jsonText } from './json-writer.ts'
+import { utf8Bytes, wellFormed } from './unicode.ts'
 import type { OutputRecord, RecordHeader } from '../record.ts'
 import type { EncodedRow, SinkDestination } from '../delivery/sink.ts'
 
@@ -18,13 +20,17 @@ export interface RecordOptions {
   readonly headers?: readonly RecordHeader[] | Readonly<Record<string, string | Uint8Array | null>>
   /** Chosen by the key (murmur2, as Java does) unless given. */
   readonly partition?: number
-  /** Milliseconds since the Unix epoch; the time of writing unless given. */
+  /**
+   * Milliseconds since the Unix epoch; the time of writing unless given, and for −1, which a record has that came without
+   * one. 0 is refused: the client would write its own time.
+   */
   readonly timestamp?: number
 }
 
 /**
- * A typed topic. `Value` includes null when the topic carries tombstones. `Name` is known where it can be inferred:
- * `topic('clicks', { codec: json(checkClick) })`, but not `topic<Click>('clicks')`.
+ * A typed topic. `Value` includes null when the topic carries tombstones: there null is the tombstone, and a document
+ * `null` is refused. On any other topic null is a value as others are, if its codec has one. `Name` is known where it can
+ * be inferred: `topic('clicks', { codec: json(checkClick) })`, but not `topic<Click>('clicks')`.
  */
 export interface Topic<Value, Name extends string = string> {
   readonly kind: 'topic'
@@ -120,6 +126,8 @@ export interface TopicDestination {
   readonly kind: 'topic'
   readonly name: string
   readonly codec: { readonly name: string; encode(value: never): Uint8Array }
+  /** A null value is a tombstone. */
+  readonly tombstones: boolean
 }
 
 /** A table as far as writing to it goes, whatever its rows are. */
@@ -194,7 +202,7 @@ export class EffectEncoder {
     if (target === undefined) throw undeclared(`topic ${effect.topic}`)
     let value: Uint8Array | null
     try {
-      value = effect.value === null ? null : bytesFrom(target.codec.encode(effect.value as never))
+      value = effect.value === null && target.tombstones ? null : bytesFrom(target.codec.encode(effect.value as never))
     } catch (error) {
       throw new TroupeError(
         'ENCODE_FAILED',
@@ -224,7 +232,7 @@ export class EffectEncoder {
     }
     const values = destination.columns.map(({ name, type }) => {
       try {
-        return encodeColumn(valueOf(effect.row, name) as ColumnValue)
+        return encodeColumn(fieldOf(effect.row, name) as ColumnValue)
       } catch (error) {
         throw new TroupeError(
           'ENCODE_FAILED',
@@ -254,7 +262,7 @@ function recordOf(topic: string, value: Uint8Array | null, options: RecordOption
   const record: { -readonly [Name in keyof OutputRecord]: OutputRecord[Name] } = { topic, key: encodeKey(key), value }
   if (headers !== undefined) record.headers = encodeHeaders(headers)
   if (partition !== undefined) record.partition = natural('partition', partition)
-  if (timestamp !== undefined) record.timestamp = natural('timestamp', timestamp)
+  if (timestamp !== undefined && timestamp !== NO_TIME) record.timestamp = timeFrom(timestamp)
   // A look at the names costs as much as all the rest, so only where nothing was understood: `{ keys: 'a' }`.
   const isEmpty = key === undefined && headers === undefined && partition === undefined && timestamp === undefined
   if (isEmpty && options !== noOptions) refuseMisspelt(options)
@@ -269,13 +277,20 @@ function refuseMisspelt(options: RecordOptions): void {
 }
 
 function encodeKey(key: unknown): Uint8Array | null {
-  if (typeof key === 'string') return Buffer.from(key, 'utf8')
+  if (typeof key === 'string') return utf8Bytes(key, 'key')
   if (key === undefined || key === null) return null
   if (key instanceof Uint8Array) return key
+  if (typeof key === 'bigint') return utf8Bytes(String(key), 'key')
   // Any other would be written as something like `[object Object]`: one key for all records.
-  if (typeof key === 'bigint' || (typeof key === 'number' && Number.isFinite(key)))
-    return Buffer.from(String(key), 'utf8')
-  throw new TypeError(`a key is text, a number, bytes or null, and got ${shown(key)}; choose a field of it`)
+  if (typeof key !== 'number')
+    throw new TypeError(`a key is text, a number, bytes or null, and got ${shown(key)}; choose a field of it`)
+  if (isExact(key)) return utf8Bytes(String(key), 'key')
+  throw new TypeError(`a key is a number that was not rounded, and got ${key}: give a bigint or a text`)
+}
+
+/** False for NaN and infinity, and for integers that stand for their neighbours as well. */
+function isExact(value: number): boolean {
+  return Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)
 }
 
 function encodeHeaders(headers: unknown): readonly RecordHeader[] {
@@ -287,7 +302,13 @@ function encodeHeaders(headers: unknown): readonly RecordHeader[] {
 function encodeHeader(pair: unknown): RecordHeader {
   const [name, value] = Array.isArray(pair) ? (pair as unknown[]) : []
   if (typeof name !== 'string') throw new TypeError(`a header is a pair of name and value, and got ${shown(pair)}`)
-  if (typeof value === 'string') return [name, Buffer.from(value)]
+  // The client's names end at a NUL.
+  if (wellFormed(name, 'name of a header').includes('\0'))
+    throw new TypeError(`header ${shown(name)} has a NUL in its name`)
+  if (typeof value === 'string') {
+    if (value.isWellFormed()) return [name, Buffer.from(value)]
+    throw new TypeError(`header ${name} is no valid Unicode: ${JSON.stringify(value.slice(0, 200))}`)
+  }
   if (value === null || value instanceof Uint8Array) return [name, value]
   throw new TypeError(`header ${name} is text, bytes or null, and got ${shown(value)}`)
 }
@@ -304,12 +325,20 @@ function natural(name: string, value: unknown): number {
   throw new TypeError(`a ${name} is a whole number, and got ${shown(value)}`)
 }
 
-/** A field, and nothing that every object has by that name: `constructor`, say. */
-function valueOf(row: object, name: string): unknown {
-  const value: unknown = row[name as keyof typeof row]
-  const isInherited =
-    typeof value === 'function' ? value === Reflect.get(Object.prototype, name) : value === Object.prototype
-  return isInherited ? undefined : value
+/** A record's time where none is given, and what the client takes for none. */
+const NO_TIME = -1
+
+function timeFrom(value: unknown): number {
+  const time = natural('timestamp', value)
+  if (time > 0) return time
+  throw new TypeError(
+    'a timestamp of 0 (1970) cannot be written: the client takes it for none, and writes its own time',
+  )
+}
+
+/** What the row has under that name; not what every object has (`constructor`, `__proto__`). */
+function fieldOf(row: object, name: string): unknown {
+  return name in Object.prototype && !Object.hasOwn(row, name) ? undefined : row[name as keyof typeof row]
 }
 
 /** The text form PostgreSQL and its peers parse for any column type. */
@@ -317,7 +346,7 @@ function encodeColumn(value: ColumnValue): string | null {
   if (value === undefined || value === null) return null
   switch (typeof value) {
     case 'string':
-      return value
+      return wellFormed(value)
     case 'number':
     case 'bigint':
     case 'boolean':
@@ -325,12 +354,9 @@ function encodeColumn(value: ColumnValue): string | null {
     default:
       if (value instanceof Date) return value.toISOString()
       if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`
-      return jsonOf(value)
+      return jsonText(value, columnWriter)
   }
 }
 
-function jsonOf(value: unknown): string {
-  const text = JSON.stringify(value) as string | undefined
-  if (text === undefined) throw new TypeError(`a column cannot hold a ${typeof value}`)
-  return text
-}
+/** A database's JSON takes integers of any size. */
+const columnWriter = new JsonWriter(true)

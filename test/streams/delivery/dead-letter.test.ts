@@ -51,6 +51,12 @@ test('key, value and headers are untouched; the headers after them say where fro
   })
 })
 
+test('a record without a time has none in its letter either, and 0 is a time', () => {
+  const said = (timestamp: number) => texts(deadLetterRecord('dlq', { ...record, timestamp }, failure).headers)
+  expect(said(-1)['troupe.timestamp']).toBe('NONE')
+  expect(said(0)['troupe.timestamp']).toBe('1970-01-01T00:00:00.000Z')
+})
+
 test('null stays null, empty stays empty', () => {
   const none = deadLetterRecord('dlq', { ...record, key: null, value: null }, failure)
   expect([none.key, none.value]).toEqual([null, null])
