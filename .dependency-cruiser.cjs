@@ -6,7 +6,8 @@ const adapters = {
   '@confluentinc/kafka-javascript': '^src/(streams/kafka/native[.]ts$|embedded/)',
   pg: '^src/(streams/postgres/|embedded/)',
   'prom-client': '^src/(metrics|supervisor)/',
-  fastify: '^src/supervisor/http/',
+  '@hono/node-server': '^src/supervisor/http/',
+  hono: '^src/supervisor/http/',
   commander: '^src/supervisor/cli/',
   piscina: '^src/actors/threads/',
 }

@@ -16,6 +16,7 @@ import type { Executor } from '../src/actors/executors/executor.ts'
 import type { Handler } from '../src/actors/handlers/handler.ts'
 import { HandlerRunner } from '../src/actors/handlers/handler-runner.ts'
 import { InlineExecutor } from '../src/actors/executors/inline-executor.ts'
+import { hashedKey } from '../src/actors/key-text.ts'
 import { PartitionActor } from '../src/actors/partition-actor.ts'
 import { WorkerPool } from '../src/actors/threads/worker-pool.ts'
 import { systemClock } from '../src/clock.ts'
@@ -105,7 +106,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
 async function run(runOn: RunOn, rounds: number, count: number): Promise<Run> {
   const stats = new EngineStats()
   const executor = await executorFor(runOn, stats)
-  const dispatcher = new Dispatcher(executor)
+  const dispatcher = new Dispatcher(executor, systemClock)
   const credit = new Credit(app.intake)
   const actors = Array.from({ length: PARTITIONS }, (_, partition) => actorOf(partition, dispatcher, credit, stats))
   const value = Buffer.alloc(RECORD_BYTES, 'v')
@@ -159,6 +160,8 @@ function actorOf(partition: number, dispatcher: Dispatcher, credit: Credit, stat
     log: silentLog,
     actorStats: stats.actor(actor.name),
     keyBudget: { maxRecords: 1e9, maxBytes: 1e12 },
+    mixesKeys: dispatcher.mixesKeys,
+    keyText: hashedKey,
     onReady: () => {
       dispatcher.enlist(made)
       dispatcher.pump()

@@ -9,6 +9,7 @@ import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
 import { HandlerRunner } from '../src/actors/handlers/handler-runner.ts'
 import { defineHandler, skip, type Handler } from '../src/actors/handlers/handler.ts'
 import { InlineExecutor } from '../src/actors/executors/inline-executor.ts'
+import { hashedKey } from '../src/actors/key-text.ts'
 import { PartitionActor } from '../src/actors/partition-actor.ts'
 import { systemClock } from '../src/clock.ts'
 import { silentLog } from '../src/log.ts'
@@ -47,7 +48,7 @@ async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number
     concurrency: 100,
     maxTurnMs: 5,
   })
-  const dispatcher = new Dispatcher(executor)
+  const dispatcher = new Dispatcher(executor, systemClock)
   const credit = new Credit({ maxRecords: 20_000, maxBytes: 64 * 2 ** 20 })
   const intake = new Intake({
     consumer: { pause: () => undefined, resume: () => undefined },
@@ -90,6 +91,8 @@ async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number
       log: silentLog,
       actorStats: stats.actor('none'),
       keyBudget: intake.keyBudget,
+      mixesKeys: executor.mixesKeys,
+      keyText: hashedKey,
       onReady: () => dispatcher.enlist(actor),
       onLoadChanged: () => intake.balance(actor),
       onThrottled: () => undefined,

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { batchHandler } from './batch-handler.ts'
 import { drawChart } from './chart.ts'
 import { clicks } from './clicks.ts'
 import { cpu } from './cpu.ts'
@@ -32,6 +33,7 @@ const benchmarks: readonly Benchmark[] = [
   cpu,
   crossing,
   io,
+  batchHandler,
   partition,
   zipf,
   latency,

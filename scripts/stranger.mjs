@@ -1,19 +1,18 @@
 #!/usr/bin/env node
 /**
  * Uses the packed package as somebody else would: a project of its own with nothing of the
- * repository in reach but Troupe's declared dependencies. Its types compile, its program runs on a
- * worker thread where neither the native Kafka client nor a database driver can be found, its
- * command answers.
+ * repository in reach but Troupe's declared dependencies. Its types compile, its services run, its
+ * program runs on a worker thread where neither the native Kafka client nor a database driver can be
+ * found, its command answers; and what npm would install with it today runs on each Node.js that it
+ * promises. `npm run try-nodes` installs and runs it there.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { attempt, besides, findUnfit, manifest, pack, root, services, writeProject } from './stranger-project.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const neverOnThreads = ['@confluentinc/kafka-javascript', 'pg', 'prom-client', 'fastify']
+const neverOnThreads = ['@confluentinc/kafka-javascript', 'pg', 'prom-client', 'hono', '@hono/node-server']
 
 const folder = mkdtempSync(join(tmpdir(), 'troupe-stranger-'))
 process.on('exit', () => {
@@ -21,25 +20,25 @@ process.on('exit', () => {
 })
 const modules = join(folder, 'node_modules')
 
+const packed = pack(folder)
 unpack()
 const dependencies = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
 for (const name of [...dependencies, '@types/node']) link(name)
-writeProject()
+writeProject(folder)
 
-attempt('its types compile', ['node', join(root, 'node_modules/typescript/bin/tsc'), '-p', folder])
-attempt('its command answers', ['node', join(modules, 'troupe', manifest.bin.troupe), '--help'])
+const node = process.execPath
+attempt('its types compile', [node, join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], folder)
+attempt('its command answers', [node, join(modules, 'troupe', manifest.bin.troupe), '--help'], folder)
+for (const name of services) attempt(`${name} handles a record`, [node, join(folder, name)], folder)
 for (const name of neverOnThreads) rmSync(join(modules, name), { recursive: true, force: true })
-attempt('its program runs on a thread', ['node', join(folder, 'thread.js')])
+attempt('its program runs on a thread', [node, join(folder, 'thread.js')], folder)
+lookAtFreshInstall()
 
 /** Extracted, not linked: what the package imports is looked for in the stranger's project. */
 function unpack() {
-  const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }
-  const [packed] = JSON.parse(
-    execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], options),
-  )
   const target = join(modules, 'troupe')
   mkdirSync(target, { recursive: true })
-  execFileSync('tar', ['-xzf', join(folder, packed.filename), '--strip-components=1', '-C', target])
+  execFileSync('tar', ['-xzf', packed, '--strip-components=1', '-C', target])
 }
 
 function link(name) {
@@ -48,28 +47,15 @@ function link(name) {
   symlinkSync(join(root, 'node_modules', name), target)
 }
 
-function writeProject() {
-  for (const file of ['program.ts', 'app.ts']) cpSync(join(root, 'test/package', file), join(folder, file))
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'stranger', type: 'module' }))
-  const compilerOptions = {
-    target: 'es2023',
-    module: 'nodenext',
-    types: ['node'],
-    strict: true,
-    // Troupe's own types have to hold where nobody skips them.
-    skipLibCheck: false,
-  }
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.ts', 'app.ts'] }))
-  // An error on the thread is emitted here, and ends the process with 1.
-  const thread = `import { Worker } from 'node:worker_threads'\nnew Worker(new URL('./program.js', import.meta.url))\n`
-  writeFileSync(join(folder, 'thread.js'), thread)
-}
-
-function attempt(claim, [command, ...args]) {
-  try {
-    execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-  } catch (error) {
-    console.error(`NOT TRUE: ${claim}\n${error.stdout}${error.stderr}`)
-    process.exitCode = 1
-  }
+/** Without our lock file and our overrides: those stay here. Asks the registry what there is, and installs nothing. */
+function lookAtFreshInstall() {
+  const fresh = join(folder, 'fresh')
+  mkdirSync(fresh)
+  writeFileSync(join(fresh, 'package.json'), '{}')
+  const args = ['install', '--package-lock-only', '--ignore-scripts', '--no-audit', '--no-fund', packed, ...besides]
+  if (!attempt('npm resolves it', ['npm', ...args], fresh)) return
+  const unfit = findUnfit(join(fresh, 'package-lock.json'))
+  if (unfit.length === 0) return
+  console.error(`NOT TRUE: all it installs runs on the Node.js that it promises\n${unfit.join('\n')}`)
+  process.exitCode = 1
 }

@@ -2,6 +2,7 @@
  * What an app is: the object a module exports for `troupe run`, or hands to `startSupervisor`.
  * Everything that has a default may be left out; `options.ts` has the defaults and the rules.
  */
+import type { BatchHandler } from './actors/handlers/batch-handler.ts'
 import type { Handler } from './actors/handlers/handler.ts'
 import type { SharedLoader } from './actors/handlers/shared-data.ts'
 import type { ResolvedActor, ResolvedApp } from './options/options.ts'
@@ -14,7 +15,7 @@ export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' |
    * On threads it has to be a module.
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown
-  readonly handler: URL | string | Handler<any, any>
+  readonly handler: URL | string | Handler<any, any> | BatchHandler<any, any>
   readonly retry?: Partial<ResolvedActor['retry']>
   /** `{ perSecond: 50 }`: most attempts handed to the handler in a second. */
   readonly rate?: Partial<ResolvedActor['rate']> | null
@@ -23,7 +24,7 @@ export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' |
 }
 
 export interface AppDefinition extends Partial<
-  Pick<ResolvedApp, 'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata'>
+  Pick<ResolvedApp, 'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata' | 'showKeys'>
 > {
   /** `brokers` and `groupId` are required; under `troupe run` they may come from flags or the environment. */
   readonly kafka?: Partial<Omit<ResolvedApp['kafka'], 'brokers'>> & {

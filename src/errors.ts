@@ -45,6 +45,12 @@ export const errorTable = {
     retryable: false,
     action: 'Run the command in the message.',
   },
+  BUNDLED: {
+    meaning:
+      "A bundler has put Troupe into a file of the app, where it does not find its threads' program and its client.",
+    retryable: false,
+    action: 'Mark troupe external in the bundler, and make each handler module an entry of its own.',
+  },
   NOT_MAIN_THREAD: {
     meaning: 'A supervisor was started in a worker thread, where the native Kafka client cannot load.',
     retryable: false,
@@ -142,19 +148,19 @@ export const errorTable = {
   SINK_REFUSED: {
     meaning: 'A sink refused one output for good (not valid for the column, no such topic).',
     retryable: false,
-    action: 'The record is dead-lettered; correct the handler or the destination.',
+    action: 'The record has failed for good; correct the handler or the destination.',
   },
   RECORD_TOO_LARGE: {
     meaning:
       'A record is larger than its topic, or our own producer, takes. The message says which of them refused it.',
     retryable: false,
     action:
-      'The record is dead-lettered. Raise max.message.bytes of the topic, or set compression.codec or message.max.bytes in kafka.client.',
+      'The record has failed for good. Raise max.message.bytes of the topic, or set compression.codec or message.max.bytes in kafka.client.',
   },
   DECODE_FAILED: {
-    meaning: 'The bytes of a record are not what the codec expects.',
+    meaning: 'The bytes of a record are not what the codec expects; the cause says what is wrong in them.',
     retryable: false,
-    action: 'The record is dead-lettered with its raw bytes.',
+    action: 'Correct who writes the topic, or the codec. The record keeps its raw bytes.',
   },
   ENCODE_FAILED: {
     meaning: 'An output of a handler could not be encoded, or belongs to a destination the handler does not declare.',
@@ -167,20 +173,44 @@ export const errorTable = {
     action: 'Return done(), retry(), deadLetter() or skip().',
   },
   HANDLER_FAILED: {
-    meaning: 'A handler threw.',
+    meaning:
+      'A handler threw. For a record that failed for good: `onError` decided on that error, whatever attempts were left.',
     retryable: true,
-    action: 'The record is tried again, then dead-lettered.',
+    action:
+      'The record is tried again while attempts are left. Name, message, causes and own code of the error say more.',
+  },
+  TERMINAL_ERROR: {
+    meaning: 'A handler threw a TerminalError: no attempt would change it.',
+    retryable: false,
+    action: 'See its message; what becomes of the record says failedRecords of the actor.',
+  },
+  ATTEMPTS_EXHAUSTED: {
+    meaning:
+      'The last of `retry.attempts` has failed too. How many they were, and what the last one failed with, stands beside it.',
+    retryable: false,
+    action:
+      "Mend what that error names and give the record back to the topic. For a service that may be away for long: attempts 'unlimited'.",
+  },
+  DEAD_LETTER: {
+    meaning: 'The handler returned deadLetter(); its reason is the message.',
+    retryable: false,
+    action: 'Nothing, unless the reason surprises you.',
+  },
+  RETRY_ASKED: {
+    meaning: 'The handler returned retry(). It is an attempt that counts.',
+    retryable: true,
+    action: 'Nothing: the record is tried again while attempts are left.',
   },
   HANDLER_TIMEOUT: {
     meaning: 'A handler took longer than handlerTimeoutMs.',
     retryable: true,
     action:
-      'Raise handlerTimeoutMs, make the handler cheaper, or let it heed ctx.signal; the record is tried again, then dead-lettered.',
+      'Raise handlerTimeoutMs, make the handler cheaper, or let it heed ctx.signal; the record is tried again while attempts are left.',
   },
   THREAD_DIED: {
     meaning: 'The worker thread ended while it handled this record (exit, uncaught error, out of memory).',
     retryable: true,
-    action: 'The record is tried again, then dead-lettered; its batch mates go again at no cost.',
+    action: 'The record is tried again while attempts are left; its batch mates go again at no cost.',
   },
   NO_DEAD_LETTER_TOPIC: {
     meaning: 'A record failed for good and the actor has no dead-letter topic, so the actor stopped on it.',
@@ -201,6 +231,11 @@ export const errorTable = {
     meaning: 'A decision was asked for a record that is not parked in this process.',
     retryable: false,
     action: 'List what is parked (troupe parked, or GET /parked) in the process that owns the partition.',
+  },
+  DECISION_REFUSED: {
+    meaning: 'A decision was asked for over HTTP without the token of the process, or the process has none.',
+    retryable: false,
+    action: 'Give the process http.token (TROUPE_HTTP_TOKEN), and the command the same in TROUPE_HTTP_TOKEN.',
   },
   PROCESS_UNREACHABLE: {
     meaning: 'The process that a command is meant for does not answer on its HTTP port, or refuses.',
@@ -267,7 +302,7 @@ export class TroupeError extends Error {
   }
 }
 
-/** Thrown by a handler: this failure will pass; try again, after `retryAfterMs` when given. */
+/** Thrown by a handler: this failure will pass; try again, after `retryAfterMs` when given, while attempts are left. */
 export class RetryableError extends Error {
   readonly retryAfterMs: number | undefined
 
@@ -301,7 +336,7 @@ export class ThrottledError extends RetryableError {
   }
 }
 
-/** Thrown by a handler: no attempt will change this; the record is dead-lettered at once. */
+/** Thrown by a handler: no attempt will change this; the record has failed for good. */
 export class TerminalError extends Error {
   constructor(message: string, options?: { readonly cause?: unknown }) {
     super(message, options)
@@ -336,12 +371,37 @@ export function isTerminalError(error: unknown): error is TerminalError {
 /** Deep enough for every honest chain, and an end for one that leads back to itself. */
 const MAX_CAUSES = 8
 
+/** An error that stands for several (a name with several addresses, none of which answers) tells so many of them. */
+const MAX_ERRORS = 5
+/** So much of the depth of a chain do they take: one that contains itself must not branch eight times. */
+const ERRORS_DEPTH = MAX_CAUSES / 2
+
 /** The text of anything thrown, with its causes, for one line of a log or a header. */
 export function describeError(error: unknown, depth = 0): string {
   if (!(error instanceof Error)) return printable(error)
-  if (error.cause === undefined || depth === MAX_CAUSES) return error.message
-  const cause = describeError(error.cause, depth + 1)
-  return error.message.endsWith(cause) ? error.message : `${error.message}: ${cause}`
+  const causes = depth < MAX_CAUSES && error.cause !== undefined ? [describeError(error.cause, depth + 1)] : []
+  const errors = errorsOf(error, depth).map((each) => describeError(each, depth + ERRORS_DEPTH))
+  return chainOf(printable(error.message), [...causes, ...errors]) || error.name
+}
+
+/** As `describeError`, of one that has crossed a thread. */
+export function describeWire(error: WireError): string {
+  const { cause, errors = [], message, name } = error
+  return chainOf(message, [...(cause === undefined ? [] : [cause]), ...errors].map(describeWire)) || name
+}
+
+/** An outer error often ends in its cause already, or says nothing itself. */
+function chainOf(message: string, reasons: readonly string[]): string {
+  const because = [...new Set(reasons)].join(', ')
+  if (message === '' || because === '') return message + because
+  return message.endsWith(because) ? message : `${message}: ${because}`
+}
+
+/** Those that an AggregateError stands for: its own message is empty where node or undici made it. */
+function errorsOf(error: Error, depth: number): readonly Error[] {
+  const errors: unknown = Reflect.get(error, 'errors')
+  if (depth >= ERRORS_DEPTH || !Array.isArray(errors)) return []
+  return errors.filter((each): each is Error => each instanceof Error).slice(0, MAX_ERRORS)
 }
 
 /** An error as it crosses a thread: structured clone keeps neither class nor own fields of an Error. */
@@ -356,6 +416,23 @@ export interface WireError {
   /** Own enumerable fields that can be cloned as JSON. */
   readonly fields?: Readonly<Record<string, unknown>>
   readonly cause?: WireError
+  /** Those that it stands for. */
+  readonly errors?: readonly WireError[]
+}
+
+/**
+ * What an error of an attempt counts as, in metrics and wherever codes are compared. Its own code only where it is of
+ * Troupe's making: what a handler throws may carry any.
+ */
+export function failureCode({ code, kind }: WireError): ErrorCode {
+  if (kind === 'troupe' && isErrorCode(code)) return code
+  if (kind === 'throttled') return 'THROTTLED'
+  return kind === 'terminal' ? 'TERMINAL_ERROR' : 'HANDLER_FAILED'
+}
+
+/** The code that it brought along (`ECONNREFUSED`), or else what it counts as. For people: never a label. */
+export function ownCode(error: WireError): string {
+  return error.code ?? failureCode(error)
 }
 
 export function toWireError(error: unknown, depth = 0): WireError {
@@ -385,6 +462,8 @@ export function toWireError(error: unknown, depth = 0): WireError {
   const fields = plainFields(error)
   if (fields !== undefined) wire.fields = fields
   if (error.cause !== undefined && depth < MAX_CAUSES) wire.cause = toWireError(error.cause, depth + 1)
+  const errors = errorsOf(error, depth).map((each) => toWireError(each, depth + ERRORS_DEPTH))
+  if (errors.length > 0) wire.errors = errors
   return wire
 }
 
@@ -394,6 +473,7 @@ export function fromWireError(wire: WireError): Error {
   const error = rebuild(wire, options)
   error.name = wire.name
   if (wire.stack !== undefined) error.stack = wire.stack
+  if (wire.errors !== undefined) Object.defineProperty(error, 'errors', { value: wire.errors.map(fromWireError) })
   for (const [name, value] of Object.entries(wire.fields ?? {})) {
     if (!(name in error)) Object.defineProperty(error, name, { value, enumerable: true })
   }

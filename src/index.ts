@@ -1,15 +1,28 @@
 /**
  * The public API, by name. Handler modules import it on worker threads, so nothing here reaches the
- * native Kafka client, a database driver, prom-client or fastify: `startSupervisor` loads those when
+ * native Kafka client, a database driver, prom-client or the HTTP server: `startSupervisor` loads those when
  * it is called.
  */
 import { isMainThread } from 'node:worker_threads'
 import type { App, AppDefinition } from './app.ts'
 import { TroupeError } from './errors.ts'
+import { bundledError, isBundled } from './own-program.ts'
+import type * as SupervisorModule from './supervisor/supervisor.ts'
 import type { StartOptions, Supervisor } from './supervisor/supervisor.ts'
 
 export { around } from './actors/handlers/around.ts'
 export type { Next, Wrapper } from './actors/handlers/around.ts'
+export { defineBatchHandler } from './actors/handlers/batch-handler.ts'
+export type {
+  BatchContext,
+  BatchErrorContext,
+  BatchHandler,
+  BatchHandlerDefinition,
+  BatchOutcome,
+  BatchRecord,
+  CallLimits,
+  CallRecord,
+} from './actors/handlers/batch-handler.ts'
 export { compose, deadLetter, defineHandler, done, isOutcome, retry, skip } from './actors/handlers/handler.ts'
 export type {
   DeadLetterOutcome,
@@ -21,11 +34,13 @@ export type {
   HandlerDefinition,
   OnError,
   Outcome,
+  RetryDecision,
   RetryOutcome,
   SetupContext,
   SkipOutcome,
   Step,
 } from './actors/handlers/handler.ts'
+export type { KeyChoice } from './actors/key-text.ts'
 export type { Decision, ParkedRecord } from './actors/parking-lot.ts'
 export type { SharedLoader } from './actors/handlers/shared-data.ts'
 export { defineApp } from './app.ts'
@@ -37,7 +52,7 @@ export type { AdaptiveConcurrency, Order, ResolvedActor, ResolvedApp, RunOn } fr
 export type { OptionSources } from './options/resolve.ts'
 export type { WriteResult } from './streams/broker-port.ts'
 export { bytes, json, text } from './streams/flows/codec.ts'
-export type { Codec } from './streams/flows/codec.ts'
+export type { Codec, JsonOptions, UnsafeIntegers } from './streams/flows/codec.ts'
 export { table, topic } from './streams/flows/flow.ts'
 export type {
   ColumnValue,
@@ -84,6 +99,14 @@ export async function startSupervisor(app: App | AppDefinition, options?: StartO
       'startSupervisor was called in a worker thread, where the native Kafka client cannot load; call it on the main thread',
     )
   }
-  const supervisor = await import('./supervisor/supervisor.ts')
+  const supervisor = await importSupervisor()
   return await supervisor.startSupervisor(app, options)
+}
+
+async function importSupervisor(): Promise<typeof SupervisorModule> {
+  try {
+    return await import('./supervisor/supervisor.ts')
+  } catch (error) {
+    throw isBundled() ? bundledError(error) : error
+  }
 }

@@ -6,7 +6,7 @@ import { TroupeError, type ErrorCode } from './errors.ts'
 /** The file that a URL means: itself, or the `.ts` beside a `.js` that is not there. Null: there is none. */
 export async function findSource(url: string): Promise<string | null> {
   if (!url.startsWith('file:') || (await exists(url))) return url
-  const typescript = url.replace(/\.(m?)js$/, '.$1ts')
+  const typescript = url.replace(/\.([cm]?)js$/, '.$1ts')
   return typescript !== url && (await exists(typescript)) ? typescript : null
 }
 
@@ -18,10 +18,13 @@ let isRegistered = false
  */
 // `--import tsx` and `execArgv` do not reach worker threads on Node.js 20; registering from inside does.
 export async function registerTypeScript(source: string, code: ErrorCode): Promise<void> {
-  if (isRegistered || !/\.m?ts$/.test(source)) return
+  if (isRegistered || !/\.[cm]?ts$/.test(source)) return
   try {
     const { register } = (await import('tsx/esm/api')) as { register: () => unknown }
+    // The other half: without "type": "module" in its package.json a .ts file is CommonJS.
+    const commonJs = (await import('tsx/cjs/api')) as { register: () => unknown }
     register()
+    commonJs.register()
     isRegistered = true
   } catch (error) {
     throw new TroupeError(

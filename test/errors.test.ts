@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync } from 'node:fs'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import {
@@ -46,6 +47,20 @@ describe.each(Object.entries(errorTable))('%s', (code, row) => {
     expect(arrived.cause).toMatchObject({ name: 'TypeError', message: 'inner' })
     expect(arrived).toHaveProperty('retryable', row.retryable)
   })
+})
+
+/** Codes of Node.js and V8, which we only read. */
+const foreign = new Set(['ERR_WORKER_OUT_OF_MEMORY'])
+
+test('every code that src gives anything stands in the table', () => {
+  const folder = new URL('../src/', import.meta.url)
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
+  const codes = files.flatMap((path) => {
+    const source = readFileSync(new URL(path, folder), 'utf8')
+    return [...source.matchAll(/(?:\bcode: |TroupeError\(\s*)'([A-Z_]+)'/g)].map(([, code]) => code!)
+  })
+  expect(codes.length).toBeGreaterThan(50)
+  expect(codes.filter((code) => !(code in errorTable) && !foreign.has(code))).toEqual([])
 })
 
 describe('across a thread', () => {
@@ -143,6 +158,23 @@ describe('recognition', () => {
     expect(kinds.map(isTroupeError)).toEqual([true, false, false])
     expect(kinds.map(isRetryableError)).toEqual([false, true, false])
     expect(kinds.map(isTerminalError)).toEqual([false, false, true])
+  })
+})
+
+/** As node and undici throw it where a name has several addresses: the outer message says nothing, the reasons stand in `errors`. */
+function refusedEverywhere(): Error {
+  const refused = (address: string): Error =>
+    Object.assign(new Error(`connect ECONNREFUSED ${address}`), { code: 'ECONNREFUSED' })
+  const all = Object.assign(new AggregateError([refused('::1:80'), refused('127.0.0.1:80')]), { code: 'ECONNREFUSED' })
+  return new TypeError('fetch failed', { cause: all })
+}
+
+describe('the reasons of an error that stands for several', () => {
+  const said = 'fetch failed: connect ECONNREFUSED ::1:80, connect ECONNREFUSED 127.0.0.1:80'
+
+  test('are part of its text, here and across a thread', () => {
+    expect(describeError(refusedEverywhere())).toBe(said)
+    expect(describeError(acrossThread(refusedEverywhere()))).toBe(said)
   })
 })
 

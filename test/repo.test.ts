@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { satisfies } from 'semver'
 import { describe, expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -100,6 +101,27 @@ describe('the native Kafka client', () => {
     expect(naming.filter((file) => !allowed.test(file))).toEqual([])
   })
 })
+
+describe('the package', () => {
+  const manifest = JSON.parse(read('package.json')) as { engines: { node: string }; overrides?: object }
+  const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> }
+  const installed = Object.entries(lock.packages).filter(([path, { dev }]) => path !== '' && dev !== true)
+  const lowest = manifest.engines.node.replace('>=', '')
+
+  test('needs no overrides: they do not travel with it, so whoever installs it gets something else', () => {
+    expect(manifest).not.toHaveProperty('overrides')
+  })
+
+  test.each([`${lowest}.0`, '22.12.0', '24.0.0'])('depends on nothing that does not run on Node.js %s', (version) => {
+    const wrong = installed.filter(([, { engines }]) => !satisfies(version, engines?.node ?? '*'))
+    expect(wrong.map(([path, { engines }]) => `${path} wants ${engines?.node}`)).toEqual([])
+  })
+})
+
+interface LockedPackage {
+  readonly dev?: boolean
+  readonly engines?: { readonly node?: string }
+}
 
 describe('documents', () => {
   test.each(['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md'])('%s has one title', (file) => {

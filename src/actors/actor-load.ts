@@ -1,7 +1,11 @@
 /** What a partition actor is doing, for those who look at it from outside. */
 
+import type { ErrorCode } from '../errors.ts'
+
 /** Why a partition goes no further by itself. */
 export interface HaltedRecord {
+  /** Of why the actor stopped. */
+  readonly code: ErrorCode
   readonly id: string
   readonly offset: number
   readonly attempt: number

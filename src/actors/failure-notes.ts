@@ -1,11 +1,10 @@
 /** Counts and tells what went wrong with the records of one partition actor: numbers for /metrics, lines for the log. */
-import { TroupeError, describeError, type WireError } from '../errors.ts'
+import { TroupeError, describeError, describeWire, failureCode, ownCode, type WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { codeLabel } from '../metrics/code-tally.ts'
 import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import { idOf, type Invocation } from './invocation.ts'
-import { describeWire, type Halt, type Park, type Retry, type SkipFailed } from './triage.ts'
+import type { Fault, Halt, Park, Retry, SkipFailed } from './triage.ts'
 
 export interface FailureNotesOptions {
   readonly actor: ResolvedActor
@@ -26,25 +25,26 @@ export class FailureNotes {
 
   /** An attempt has failed. */
   noteAttempt(error: WireError): void {
-    this.#stats.failures.add(error.code)
+    this.#stats.failures.add(failureCode(error))
   }
 
   noteRetry({ record, attempt }: Invocation, { delayMs, error }: Retry): void {
     this.#log.debug(
-      { id: idOf(record), attempt, delayMs, error: describeWire(error) },
+      { id: idOf(record), attempt, delayMs: Math.round(delayMs), error: describeWire(error) },
       'an attempt failed; the record is tried again',
     )
   }
 
-  noteParked({ record, attempt }: Invocation, { error }: Park): void {
+  noteParked(invocation: Invocation, park: Park): void {
     this.#log.warn(
-      { id: idOf(record), attempts: attempt, error: describeWire(error) },
+      faultFields(invocation, park),
       'a record failed for good and is parked; its key waits for `troupe decide`',
     )
   }
 
-  noteSkipped({ record }: Invocation, { error }: SkipFailed): void {
-    this.#log.debug({ id: idOf(record), error: describeWire(error) }, 'a failed record is skipped')
+  noteSkipped(invocation: Invocation, fault: SkipFailed): void {
+    const count = this.#stats.skippedFailures.add(fault.code)
+    this.#tellNowAndThen(invocation, fault, count, 'skipped by actor')
   }
 
   /** The error that says what the actor stopped on. */
@@ -55,16 +55,23 @@ export class FailureNotes {
     return halt
   }
 
-  /** Its letter is durable. The 1st, 10th, 100th, … of each kind is logged: a mistake in a handler must not go by in silence, nor flood the log. */
-  noteDeadLettered({ record }: Invocation, error: WireError): void {
-    const { name } = this.#actor
-    // By its label: codes that users choose are without number.
-    const label = codeLabel(error.code)
-    const count = this.#stats.deadLetters.add(error.code)
+  /** Its letter is durable. */
+  noteDeadLettered(invocation: Invocation, fault: Fault): void {
+    const count = this.#stats.deadLetters.add(fault.code)
+    this.#tellNowAndThen(invocation, fault, count, 'dead-lettered by actor')
+  }
+
+  /** The 1st, 10th, 100th, … of each code: a mistake in a handler must not go by in silence, nor flood the log. */
+  #tellNowAndThen(invocation: Invocation, fault: Fault, count: number, what: string): void {
     if (!Number.isInteger(Math.log10(count))) return
+    const { name } = this.#actor
     this.#log.warn(
-      { actor: name, id: idOf(record), code: error.code ?? label, count, error: error.message },
-      `${count} dead-lettered by actor ${name} with ${label} so far`,
+      { actor: name, ...faultFields(invocation, fault), count },
+      `${count} ${what} ${name} with ${fault.code} so far`,
     )
   }
+}
+
+function faultFields({ attempt, record }: Invocation, { code, error }: Fault): object {
+  return { id: idOf(record), code, errorCode: ownCode(error), attempts: attempt, error: describeWire(error) }
 }

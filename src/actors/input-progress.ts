@@ -64,6 +64,11 @@ export class InputProgress implements CommittedPartition {
     return this.#options.isFenced()
   }
 
+  /** All of the log below this was read, as of the last time that its end was met; 0: it was not. */
+  get endMet(): number {
+    return this.#logEnd
+  }
+
   /** Paused at the client, by us. An input is of one epoch, so a pause never outlives its assignment. */
   get isPaused(): boolean {
     return this.stats.isPaused

@@ -7,7 +7,7 @@
  *
  * `halted` is the record that its actor stopped on.
  */
-import type { WireError } from '../errors.ts'
+import type { ErrorCode, WireError } from '../errors.ts'
 import type { EncodedEffect } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { NO_KEY, type Keyed } from './busy-keys.ts'
@@ -18,9 +18,15 @@ export type Stage = 'queued' | 'at-handler' | 'waiting' | 'parked' | 'at-sinks' 
 export interface Failure {
   /** Wall time of the first one. */
   readonly firstAtMs: number
+  /** Clock time since when it is tried again: of the first one, or of an operator's word. */
+  readonly sinceMs: number
   /** Wall time of the last one, and its error. */
   readonly atMs: number
   readonly error: WireError
+  /** What that counts as; of a record that failed for good, why it did. */
+  readonly code: ErrorCode
+  /** Of the attempts, those that counted for nothing: an outage, waited for without limit. */
+  readonly unlimitedAttempts: number
 }
 
 /** Its key is hashed when it is admitted: the bytes belong to the handler, which may write over them. */
@@ -39,8 +45,10 @@ export interface Invocation extends Keyed {
   failure: Failure | null
   /** Clock time of its next attempt, while it waits for one. */
   nextAttemptAtMs: number
-  /** True once it shared a batch whose thread died and nobody could tell whose fault it was: it runs alone. */
+  /** It goes in a batch, or in a call, of its own: it shared one that failed, or failed in one. */
   runsAlone: boolean
+  /** It shared a batch whose thread died, and nobody could tell whose fault it was: it has its thread to itself as well. */
+  isSuspect: boolean
   /** What it became, while some of that is not durable. */
   outputs: readonly EncodedEffect[]
   /** The next record of the lane. */
@@ -63,6 +71,7 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     failure: null,
     nextAttemptAtMs: 0,
     runsAlone: false,
+    isSuspect: false,
     outputs: noOutputs,
     keyPlace: NO_KEY,
     keyCheck: 0,

@@ -5,7 +5,7 @@
  */
 import type { Log } from '../log.ts'
 import type { PartitionStats } from '../metrics/stats.ts'
-import { keyText } from './key-text.ts'
+import type { KeyText } from './key-text.ts'
 import type { Lanes } from './lanes.ts'
 import type { ParkingLot } from './parking-lot.ts'
 
@@ -29,6 +29,7 @@ export interface KeyBrakeOptions {
   readonly lanes: Lanes
   readonly parking: ParkingLot
   readonly keyBudget: KeyBudget
+  readonly keyText: KeyText
   readonly log: Log
 }
 
@@ -67,7 +68,7 @@ export class KeyBrake {
   }
 
   describe(): WaitingKeys {
-    const { lanes, parking } = this.#options
+    const { keyText, lanes, parking } = this.#options
     const lane = lanes.largestBlocked
     return {
       records: this.waitingRecords,

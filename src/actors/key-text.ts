@@ -1,7 +1,17 @@
-/** A record's key for people: as text where it is text, else as hexadecimal bytes. */
-const MAX_BYTES = 200
+/**
+ * A record's key for people. A key may be a name or an address, and /status, /parked and the log are read by many: so it is
+ * shown as the start of its SHA-256, the same in every process, unless `showKeys` says otherwise.
+ */
+import { createHash } from 'node:crypto'
 
-export function keyText(key: Uint8Array | null): string | null {
+/** null: the record has none. */
+export type KeyText = (key: Uint8Array | null) => string | null
+
+const MAX_BYTES = 200
+const HASH_DIGITS = 16
+
+/** As text where it is text, else as hexadecimal bytes. */
+export function plainKey(key: Uint8Array | null): string | null {
   if (key === null) return null
   const shown = key.byteLength > MAX_BYTES ? key.subarray(0, MAX_BYTES) : key
   const isCut = shown !== key
@@ -12,4 +22,21 @@ export function keyText(key: Uint8Array | null): string | null {
   } catch {
     return `0x${Buffer.from(shown).toString('hex')}${end}`
   }
+}
+
+export function hashedKey(key: Uint8Array | null): string | null {
+  return key === null ? null : `sha256:${keyHash(key)}`
+}
+
+/** `printf %s KEY | sha256sum | cut -c1-16` */
+export function keyHash(key: Uint8Array | string): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, HASH_DIGITS)
+}
+
+/** A key itself, or the hash by which it is shown. */
+export type KeyChoice = string | Uint8Array | { readonly hash: string }
+
+export function hashOf(key: KeyChoice): string {
+  if (typeof key === 'string' || key instanceof Uint8Array) return keyHash(key)
+  return key.hash.replace(/^sha256:/i, '').toLowerCase()
 }

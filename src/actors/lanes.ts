@@ -8,7 +8,8 @@
  * together, and what is taken of them at once is a lane for as long as it is at the handler. One that
  * fails, or does not end at once, leaves for a lane of its own (`part`), so nothing waits for it.
  * On threads a record of a key is never loose: a failure ends the run of a thread, and of a run only
- * the first record's guilt at its death is certain.
+ * the first record's guilt at its death is certain. Nor is it for a batch handler: several records of
+ * a key may share a call, and of loose ones there is one of each key.
  *
  * Why a key's records still run one by one, and in order: a key is busy from its first record until
  * none is left (`BusyKeys`), and only what finds it not busy is loose. So of each key one record at
@@ -27,7 +28,7 @@
  * A lane is *blocked* from the first failure of its head until the head leaves it, attempts in
  * between included: what is blocked would otherwise swing with every back-off.
  */
-import type { Order, RunOn } from '../options/options.ts'
+import type { Order } from '../options/options.ts'
 import { BusyKeys, NOT_BUSY, NO_KEY, hashKey, type Keyed } from './busy-keys.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -67,9 +68,9 @@ export class Lanes {
   #readyRecords = 0
   #records = 0
 
-  constructor(order: Order, runOn: RunOn) {
+  constructor(order: Order, mixesKeys: boolean) {
     this.#order = order
-    this.#mixesKeys = runOn === 'main'
+    this.#mixesKeys = mixesKeys
   }
 
   /** Records in all lanes: ready, taken and waiting. */
@@ -98,6 +99,20 @@ export class Lanes {
 
   get blockedBytes(): number {
     return this.#blockedBytes
+  }
+
+  /** The blocked lanes, in the order in which they were blocked. */
+  get blocked(): Iterable<Lane> {
+    return this.#blocked
+  }
+
+  get blockedLaneCount(): number {
+    return this.#blocked.size
+  }
+
+  /** The head of a blocked lane begins anew: it counts as blocked from now on. */
+  blockAnew(lane: Lane): void {
+    if (this.#blocked.delete(lane)) this.#blocked.add(lane)
   }
 
   /** The blocked lane with most records; null: none is blocked. Looks at all of them. */
@@ -166,16 +181,30 @@ export class Lanes {
     }
   }
 
-  /** Puts a record that has left its lane into one of its own: its key has gone on. */
-  admitAlone(invocation: Invocation): void {
-    this.#records += 1
-    invocation.keyPlace = NO_KEY
-    this.#makeReady(laneOf(invocation))
+  /**
+   * Puts records that have left their lane before those of a lane that waits, or into one of their own where their key has gone
+   * on (null). They run in the order given.
+   */
+  admitAhead(invocations: readonly Invocation[], waiting: Lane | null): void {
+    this.#records += invocations.length
+    for (const invocation of invocations) invocation.keyPlace = NO_KEY
+    if (waiting === null) {
+      const [first, ...others] = invocations
+      if (first === undefined) return
+      const lane = laneOf(first)
+      for (const invocation of others) append(lane, invocation)
+      this.#makeReady(lane)
+      return
+    }
+    for (const invocation of invocations.toReversed()) {
+      prepend(waiting, invocation)
+      if (waiting.isBlocked) this.#addBlocked(1, invocation.bytes)
+    }
   }
 
   /**
    * Takes up to `maxRecords` from the head of the lane that has been ready longest, and at least
-   * one, but no more once they have `maxBytes`. null: none is ready.
+   * one, but none more with which they would have more than `maxBytes`. null: none is ready.
    */
   take(maxRecords: number, maxBytes: number = Number.POSITIVE_INFINITY): LaneRun | null {
     const lane = this.#readyHead
@@ -185,10 +214,10 @@ export class Lanes {
     let at: Invocation | null = lane.head
     for (; at !== null && invocations.length < maxRecords; at = at.next) {
       // A suspect runs alone, first or last of a run of one.
-      if (at.runsAlone && invocations.length > 0) break
+      if (invocations.length > 0 && (at.runsAlone || bytes + at.bytes > maxBytes)) break
       invocations.push(at)
       bytes += at.bytes
-      if (at.runsAlone || bytes >= maxBytes) {
+      if (at.runsAlone) {
         at = at.next
         break
       }
@@ -237,9 +266,16 @@ export class Lanes {
     return own
   }
 
-  /** True when the first record that may be taken has to be alone in its batch. */
-  get firstRunsAlone(): boolean {
-    return this.#readyHead?.head?.runsAlone === true
+  /** The first record that may be taken. */
+  get firstReady(): Invocation | null {
+    return this.#readyHead?.head ?? null
+  }
+
+  /** Bytes of the records that may be taken; it looks no further once there are so many. */
+  readyBytes(most: number): number {
+    let bytes = 0
+    for (let lane = this.#readyHead; lane !== null && bytes < most; lane = lane.nextReady) bytes += lane.bytes
+    return bytes
   }
 
   /** The head of a taken lane is handled: the next record moves up. */

@@ -12,14 +12,14 @@ import type { EncodedEffect } from '../streams/flows/flow.ts'
 import type { WriteResult } from '../streams/broker-port.ts'
 import type { OutputOwner, Ticket } from '../streams/delivery/sink-queue.ts'
 import { idOf, noOutputs, type Invocation } from './invocation.ts'
-import type { DeadLetter } from './triage.ts'
+import type { DeadLetter, Fault } from './triage.ts'
 
 /** How a handled record, or its dead letter, ended. */
 export type Settlement =
   | { readonly type: 'durable' }
   /** All outputs are settled, and a sink has refused one of them for good. */
   | { readonly type: 'refused'; readonly error: WireError }
-  | { readonly type: 'dead-lettered'; readonly error: WireError }
+  | { readonly type: 'dead-lettered'; readonly fault: Fault }
   | { readonly type: 'letter-refused'; readonly error: WireError }
 
 export interface OutboxOptions {
@@ -57,10 +57,11 @@ export class Outbox {
     return null
   }
 
-  deadLetter(invocation: Invocation, { error, topic }: DeadLetter): void {
+  deadLetter(invocation: Invocation, { code, error, topic }: DeadLetter): void {
     const { actor, clock, delivery, onSettled, owner } = this.#options
     const now = clock.wallNow()
     const letter = deadLetterRecord(topic, invocation.record, {
+      code,
       error,
       attempts: invocation.attempt,
       actor: actor.name,
@@ -73,7 +74,9 @@ export class Outbox {
       this.#pending -= 1
       onSettled(
         invocation,
-        result === null ? { type: 'dead-lettered', error } : { type: 'letter-refused', error: toWireError(result) },
+        result === null
+          ? { type: 'dead-lettered', fault: { code, error } }
+          : { type: 'letter-refused', error: toWireError(result) },
       )
     }
     delivery.deadLetter({ owner, settle }, idOf(invocation.record), letter)

@@ -3,10 +3,11 @@
  * the safe position; nothing here ends a wait by itself. Not kept over a restart: the record is
  * handled again then, and parked again if it fails again.
  */
-import type { WireError } from '../errors.ts'
+import { describeWire, ownCode, type ErrorCode } from '../errors.ts'
 import { idOf, type Invocation } from './invocation.ts'
 import type { Lane } from './lanes.ts'
-import { keyText } from './key-text.ts'
+import { keyHash, type KeyText } from './key-text.ts'
+import type { Fault } from './triage.ts'
 
 /** What an operator can say of a parked record. */
 export const decisions = ['retry', 'dead-letter', 'skip'] as const
@@ -17,22 +18,25 @@ export interface ParkedRecord {
   /** `topic/partition/offset`: what `decide` takes. */
   readonly id: string
   readonly actor: string
-  /** null: the record has none. Bytes that are no text are shown as `0x…`. */
+  /** null: the record has none. `sha256:…`, unless `showKeys` is set; then as text, and bytes that are no text as `0x…`. */
   readonly key: string | null
   /** Milliseconds since the Unix epoch. */
   readonly sinceMs: number
   readonly attempts: number
-  readonly error: { readonly code: string | null; readonly message: string }
+  /** Why it failed for good: a code of docs/errors.md. */
+  readonly code: ErrorCode
+  /** What the last attempt failed with: its own code, or else Troupe's, and its message with its causes. */
+  readonly error: { readonly code: string; readonly message: string }
   /** Records of its key that wait behind it. */
   readonly waitingBehind: number
 }
 
-interface Place {
+export interface Place {
   readonly invocation: Invocation
   /** null: it had left its lane, because one of its outputs was refused. */
   readonly lane: Lane | null
   readonly sinceMs: number
-  readonly error: WireError
+  readonly fault: Fault
 }
 
 export class ParkingLot {
@@ -42,6 +46,15 @@ export class ParkingLot {
 
   get size(): number {
     return this.#places.size
+  }
+
+  /** Lanes that wait for an operator. */
+  get laneCount(): number {
+    return this.#places.size - this.#outsideRecords
+  }
+
+  *lanes(): Iterable<Lane> {
+    for (const { lane } of this.#places.values()) if (lane !== null) yield lane
   }
 
   /** Of the parked records, those that stand in no lane: no lane counts them as blocked. */
@@ -63,6 +76,15 @@ export class ParkingLot {
     return this.#places.get(id) ?? null
   }
 
+  /** Those of one key, oldest first. */
+  ofKey(topic: string, hash: string): Place[] {
+    return [...this.#places.values()]
+      .filter(({ invocation: { record } }) => {
+        return record.topic === topic && record.key !== null && keyHash(record.key) === hash
+      })
+      .sort((one, other) => one.invocation.record.offset - other.invocation.record.offset)
+  }
+
   leave({ invocation, lane }: Place): void {
     if (!this.#places.delete(idOf(invocation.record))) return
     if (lane === null) this.#addOutside(-1, -invocation.bytes)
@@ -77,14 +99,15 @@ export class ParkingLot {
     return outside
   }
 
-  list(actor: string): ParkedRecord[] {
-    return [...this.#places].map(([id, { error, invocation, lane, sinceMs }]) => ({
+  list(actor: string, keyText: KeyText): ParkedRecord[] {
+    return [...this.#places].map(([id, { fault, invocation, lane, sinceMs }]) => ({
       id,
       actor,
       key: keyText(invocation.record.key),
       sinceMs,
       attempts: invocation.attempt,
-      error: { code: error.code ?? null, message: error.message },
+      code: fault.code,
+      error: { code: ownCode(fault.error), message: describeWire(fault.error) },
       waitingBehind: lane === null ? 0 : lane.size - 1,
     }))
   }

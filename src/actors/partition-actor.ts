@@ -18,7 +18,7 @@
  * stands in the dead-letter topic.
  */
 import type { Clock } from '../clock.ts'
-import { TroupeError, toWireError, type WireError } from '../errors.ts'
+import { TroupeError, failureCode, toWireError, type WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
@@ -35,11 +35,12 @@ import type { InputOptions, InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type KeyBudget, type WaitingKeys } from './key-brake.ts'
-import { keyText } from './key-text.ts'
+import type { KeyText } from './key-text.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes.ts'
 import { Outbox, type Settlement } from './outbox.ts'
-import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
+import { ParkingLot, type Decision, type ParkedRecord, type Place } from './parking-lot.ts'
 import { RetryTimers } from './retry.ts'
+import { findRetrying, type Retrying } from './retrying.ts'
 import {
   deadLetterOrHalt,
   keepsLane,
@@ -66,6 +67,10 @@ export interface PartitionActorOptions {
   readonly actorStats: ActorStats
   /** What keys that wait may hold. */
   readonly keyBudget: KeyBudget
+  /** Its executor takes the first records of several keys as one run. */
+  readonly mixesKeys: boolean
+  /** How a record's key is shown. */
+  readonly keyText: KeyText
   /** Some of this actor's records may be handed out: the dispatcher should look. */
   readonly onReady: () => void
   /** What it holds changed, or it halted: the source may have to pause or resume the partition. */
@@ -99,6 +104,7 @@ export class PartitionActor implements OutputOwner {
   /** Records at a handler. */
   #atHandler = 0
   #onDrained: (() => void) | null = null
+  #isSettlingCall = false
 
   constructor(options: PartitionActorOptions) {
     this.#options = options
@@ -107,7 +113,7 @@ export class PartitionActor implements OutputOwner {
     this.epoch = options.epoch
     this.#inputs = new Inputs({ ...options, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
-    this.#lanes = new Lanes(options.actor.order, options.actor.runOn)
+    this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     // What waits is counted for the actor as a whole: with the first of its inputs.
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
     this.#notes = new FailureNotes(options)
@@ -170,6 +176,11 @@ export class PartitionActor implements OutputOwner {
     return this.#brake.waitingBytes
   }
 
+  /** What is tried again; null: nothing. */
+  get retrying(): Retrying | null {
+    return findRetrying(this.#lanes, this.#parking)
+  }
+
   /** Where the records that it holds stand. */
   get load(): ActorLoad {
     return {
@@ -185,7 +196,7 @@ export class PartitionActor implements OutputOwner {
   /** The lane with most records, and their key as text. null: there are no lanes that records share. Looks at all of them. */
   get largestLane(): LargestLane | null {
     const lane = this.#lanes.largest
-    return lane === null ? null : { key: keyText(lane.head?.record.key ?? null), records: lane.size }
+    return lane === null ? null : { key: this.#options.keyText(lane.head?.record.key ?? null), records: lane.size }
   }
 
   /** Records that may be handed out now. */
@@ -200,7 +211,17 @@ export class PartitionActor implements OutputOwner {
   }
 
   get firstRunsAlone(): boolean {
-    return this.#lanes.firstRunsAlone
+    return this.firstReady?.runsAlone === true
+  }
+
+  /** The first record of the next run; null: nothing may be handed out. */
+  get firstReady(): Invocation | null {
+    return this.#state === 'running' ? this.#lanes.firstReady : null
+  }
+
+  /** Bytes of the records that may be handed out now; it looks no further once there are so many. */
+  readyBytes(most: number): number {
+    return this.#state === 'running' ? this.#lanes.readyBytes(most) : 0
   }
 
   /** Clock time when an attempt last ended or a record was finished, or the actor was idle. */
@@ -284,7 +305,7 @@ export class PartitionActor implements OutputOwner {
     let handled = 0
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
-      if (verdict === undefined || verdict.type === 'unrun') break
+      if (verdict === undefined || verdict.type === 'unrun' || verdict.type === 'alone') break
       const ruling = this.#conclude(invocation, verdict)
       if (run.lane.isLoose && ruling !== null) {
         this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
@@ -306,6 +327,22 @@ export class PartitionActor implements OutputOwner {
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
     this.#endRun(run.lane, standing)
+    if (!this.#isSettlingCall) this.#noteRunsEnded(finishedBefore, waitingBefore)
+  }
+
+  /** All that is settled within `settleRuns` is of one call of a batch handler: what came of it is told once. */
+  settleCall(settleRuns: () => void): void {
+    const finishedBefore = this.#progress.finishedCount
+    const waitingBefore = this.#brake.waitingRecords
+    this.#isSettlingCall = true
+    settleRuns()
+    this.#isSettlingCall = false
+    if (this.isFenced) return
+    if (this.readyRecordCount > 0) this.#options.onReady()
+    this.#noteRunsEnded(finishedBefore, waitingBefore)
+  }
+
+  #noteRunsEnded(finishedBefore: number, waitingBefore: number): void {
     if (this.#progress.finishedCount > finishedBefore) this.#inputs.noteProgress()
     // What waits cannot get on: that there is room for others again is told even when nothing was finished.
     if (this.#progress.finishedCount > finishedBefore || this.#brake.waitingRecords !== waitingBefore) this.#noteLoad()
@@ -361,38 +398,67 @@ export class PartitionActor implements OutputOwner {
 
   /** The records that wait for an operator. */
   parked(): ParkedRecord[] {
-    return this.#parking.list(this.actor.name)
+    return this.#parking.list(this.actor.name, this.#options.keyText)
   }
 
   /** Ends the wait of a parked record. False: it is not parked here. Throws NO_DEAD_LETTER_TOPIC where there is none to send it to. */
   decide(id: string, decision: Decision): boolean {
     const place = this.#state === 'running' ? this.#parking.find(id) : null
     if (place === null) return false
-    const { invocation, lane } = place
-    if (decision === 'dead-letter' && this.actor.deadLetter === null) {
-      throw new TroupeError('NO_DEAD_LETTER_TOPIC', `actor ${this.actor.name} has no dead-letter topic for ${id}`)
-    }
-    this.#parking.leave(place)
-    this.#options.log.info({ id, decision }, 'an operator has decided on a parked record')
-    if (decision === 'retry') {
-      invocation.attempt += 1
-      invocation.stage = 'queued'
-      this.#inputs.of(invocation.record).stats.retries += 1
-      if (lane === null) this.#lanes.admitAlone(invocation)
-      else this.#lanes.wake(lane)
-    } else {
-      if (decision === 'skip') this.#skip(invocation)
-      else this.#act(deadLetterOrHalt(this.actor, place.error), invocation, lane)
-      // Only now: an output of the next record must not overtake it.
-      if (lane !== null) this.#lanes.passOver(lane)
-    }
-    this.#noteLoad()
-    this.#options.onReady()
+    this.#carryOut([place], decision)
     return true
   }
 
+  /** The same for all parked records of a key, in their order. Returns their ids; none: nothing of it is parked here. */
+  decideKey(topic: string, hash: string, decision: Decision): string[] {
+    const places = this.#state === 'running' ? this.#parking.ofKey(topic, hash) : []
+    if (places.length > 0) this.#carryOut(places, decision)
+    return places.map(({ invocation }) => idOf(invocation.record))
+  }
+
+  #carryOut(places: readonly Place[], decision: Decision): void {
+    const ids = places.map(({ invocation }) => idOf(invocation.record))
+    if (decision === 'dead-letter' && this.actor.deadLetter === null) {
+      throw new TroupeError(
+        'NO_DEAD_LETTER_TOPIC',
+        `actor ${this.actor.name} has no dead-letter topic for ${ids.join(', ')}`,
+      )
+    }
+    for (const place of places) this.#parking.leave(place)
+    if (decision === 'retry') this.#tryAgain(places)
+    else for (const place of places) this.#giveUpParked(place, decision)
+    this.#noteLoad()
+    this.#options.onReady()
+  }
+
+  #tryAgain(places: readonly Place[]): void {
+    for (const { invocation } of places) {
+      invocation.attempt += 1
+      invocation.stage = 'queued'
+      if (invocation.failure !== null) {
+        invocation.failure = { ...invocation.failure, sinceMs: this.#options.clock.now() }
+      }
+      this.#inputs.of(invocation.record).stats.retries += 1
+    }
+    const lanes = places.flatMap(({ lane }) => (lane === null ? [] : [lane]))
+    // Those that have left their lane are older than what is parked in it, so they go first.
+    const older = places.filter(({ lane }) => lane === null).map(({ invocation }) => invocation)
+    if (older.length > 0) this.#lanes.admitAhead(older, this.actor.order === 'unordered' ? null : (lanes[0] ?? null))
+    for (const lane of lanes) {
+      this.#lanes.blockAnew(lane)
+      this.#lanes.wake(lane)
+    }
+  }
+
+  #giveUpParked({ fault, invocation, lane }: Place, decision: 'dead-letter' | 'skip'): void {
+    if (decision === 'skip') this.#skip(invocation)
+    else this.#act(deadLetterOrHalt(this.actor, fault), invocation, lane)
+    // Only now: an output of the next record must not overtake it.
+    if (lane !== null) this.#lanes.passOver(lane)
+  }
+
   /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else it failed, and this is what becomes of it. */
-  #conclude(invocation: Invocation, verdict: Exclude<Verdict, { type: 'unrun' }>): Ruling | null {
+  #conclude(invocation: Invocation, verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>): Ruling | null {
     this.#inputs.of(invocation.record).stats.attempts += 1
     switch (verdict.type) {
       case 'done':
@@ -401,9 +467,9 @@ export class PartitionActor implements OutputOwner {
         this.#skip(invocation)
         return null
       default: {
-        const ruling = ruleOnAttempt(this.actor, invocation.attempt, verdict, this.#options.random)
+        const ruling = ruleOnAttempt(this.actor, invocation, verdict, this.#options.random)
         this.#notes.noteAttempt(ruling.error)
-        this.#noteFailure(invocation, ruling.error)
+        this.#noteFailure(invocation, ruling)
         this.#noteThrottled(invocation, ruling)
         return ruling
       }
@@ -415,7 +481,7 @@ export class PartitionActor implements OutputOwner {
     switch (ruling.type) {
       case 'retry':
         this.#notes.noteRetry(invocation, ruling)
-        if (ruling.usesAttempt) invocation.attempt += 1
+        invocation.attempt += 1
         invocation.stage = 'waiting'
         invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
         this.#inputs.of(invocation.record).stats.retries += 1
@@ -447,7 +513,7 @@ export class PartitionActor implements OutputOwner {
       this.#lanes.suspend(lane)
       if (standing.type === 'retry') this.#retries.after(standing.delayMs, () => this.#wake(lane))
     }
-    if (this.#lanes.readyRecordCount > 0) this.#options.onReady()
+    if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
   #wake(lane: Lane): void {
@@ -473,7 +539,7 @@ export class PartitionActor implements OutputOwner {
         break
       case 'dead-lettered':
         this.#inputs.of(invocation.record).stats.deadLettered += 1
-        this.#notes.noteDeadLettered(invocation, settlement.error)
+        this.#notes.noteDeadLettered(invocation, settlement.fault)
         this.#finish(invocation)
         break
       case 'refused':
@@ -489,13 +555,23 @@ export class PartitionActor implements OutputOwner {
   }
 
   #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
-    this.#noteFailure(invocation, error)
-    return ruleOnRefusedOutput(this.actor, error)
+    const ruling = ruleOnRefusedOutput(this.actor, error)
+    this.#noteFailure(invocation, ruling)
+    return ruling
   }
 
-  #noteFailure(invocation: Invocation, error: WireError): void {
-    const now = this.#options.clock.wallNow()
-    invocation.failure = { firstAtMs: invocation.failure?.firstAtMs ?? now, atMs: now, error }
+  #noteFailure(invocation: Invocation, ruling: Ruling): void {
+    const { clock } = this.#options
+    const now = clock.wallNow()
+    const { firstAtMs = now, sinceMs = clock.now(), unlimitedAttempts = 0 } = invocation.failure ?? {}
+    invocation.failure = {
+      firstAtMs,
+      sinceMs,
+      atMs: now,
+      error: ruling.error,
+      code: ruling.type === 'retry' ? failureCode(ruling.error) : ruling.code,
+      unlimitedAttempts: unlimitedAttempts + (ruling.type === 'retry' && ruling.isUnlimited ? 1 : 0),
+    }
   }
 
   /** Whatever becomes of this record, what it has heard concerns all others. */
@@ -512,7 +588,7 @@ export class PartitionActor implements OutputOwner {
       if (lane === null) this.#inputs.giveUp([invocation])
       return
     }
-    this.#parking.park({ invocation, lane, error: ruling.error, sinceMs: this.#options.clock.wallNow() })
+    this.#parking.park({ invocation, lane, fault: ruling, sinceMs: this.#options.clock.wallNow() })
     this.#notes.noteParked(invocation, ruling)
   }
 
@@ -521,8 +597,9 @@ export class PartitionActor implements OutputOwner {
     if (lane === null) this.#inputs.giveUp([invocation])
     invocation.stage = 'halted'
     const { attempt, record } = invocation
-    const { reason } = ruling
-    this.#halt ??= { id: idOf(record), offset: record.offset, attempt, reason, sinceMs: this.#options.clock.now() }
+    const { code, reason } = ruling
+    const sinceMs = this.#options.clock.now()
+    this.#halt ??= { code, id: idOf(record), offset: record.offset, attempt, reason, sinceMs }
     if (this.#state === 'running') {
       this.#state = 'halted'
       // Held for ever, it would take the credit that other partitions live on.

@@ -2,40 +2,45 @@
  * What becomes of a record that failed, as data: another attempt, or what the policies say when it has failed for good.
  * Nothing is done here; the partition actor carries the ruling out.
  */
-import { isErrorCode, type ErrorCode, type WireError } from '../errors.ts'
+import { describeWire, failureCode, ownCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { FailedRecords } from './handlers/handler.ts'
-import type { FailedVerdict } from './handlers/verdict.ts'
+import type { AskedRetry, FailedVerdict } from './handlers/verdict.ts'
+import type { Invocation } from './invocation.ts'
 import { MAX_THROTTLE_MS, retryDelayMs } from './retry.ts'
 
 export type Ruling = Retry | DeadLetter | Park | Halt | SkipFailed
+
+/** Why a record has failed for good: a code of the table, and the error of its last attempt. */
+export interface Fault {
+  readonly code: ErrorCode
+  readonly error: WireError
+}
 
 /** The lane waits, then the record goes again. */
 export interface Retry {
   readonly type: 'retry'
   readonly error: WireError
   readonly delayMs: number
-  /** False where what the handler calls has asked to slow down: that is no failure of this record. */
-  readonly usesAttempt: boolean
+  /** The attempt that failed is none of those that `retry.attempts` limits. */
+  readonly isUnlimited: boolean
 }
 
 /** To this topic; the lane goes on. */
-export interface DeadLetter {
+export interface DeadLetter extends Fault {
   readonly type: 'dead-letter'
-  readonly error: WireError
   readonly topic: string
 }
 
 /** The lane waits until an operator decides. */
-export interface Park {
+export interface Park extends Fault {
   readonly type: 'park'
-  readonly error: WireError
 }
 
 /** The actor stops on the record, which nobody may drop. */
-export interface Halt {
+export interface Halt extends Fault {
   readonly type: 'halt'
-  readonly error: WireError
+  /** Of why the actor stops; of the record it is part of the reason. */
   readonly code: ErrorCode
   readonly reason: string
   /** The supervisor has to end as well. */
@@ -43,57 +48,69 @@ export interface Halt {
 }
 
 /** It counts as finished; the lane goes on. */
-export interface SkipFailed {
+export interface SkipFailed extends Fault {
   readonly type: 'skip'
-  readonly error: WireError
 }
 
 const askedForRetry: WireError = {
   name: 'Error',
   message: 'the handler asked for a retry',
-  kind: 'retryable',
+  kind: 'troupe',
   code: 'RETRY_ASKED',
 }
 
-/** An attempt has failed: `attempt` counts from 1. */
+/** What triage has to know of a record. */
+type Tried = Pick<Invocation, 'attempt' | 'failure'>
+
+/** An attempt has failed: the one that the record is at. */
 export function ruleOnAttempt(
   actor: ResolvedActor,
-  attempt: number,
+  tried: Tried,
   verdict: FailedVerdict,
   random: () => number,
 ): Ruling {
   switch (verdict.type) {
     case 'failed':
-      return retryOrGiveUp(actor, attempt, verdict.error, undefined, random)
+      return retryOrGiveUp(actor, tried, verdict.error, undefined, random)
     case 'retry':
-      return retryOrGiveUp(actor, attempt, verdict.error ?? askedForRetry, verdict.afterMs, random)
+      return retryOrGiveUp(actor, tried, verdict.error ?? askedForRetry, verdict.afterMs, chanceOf(verdict, random))
+    case 'retry-unlimited': {
+      const delayMs = retryDelayMs(actor.retry, tried.attempt, verdict.afterMs, chanceOf(verdict, random))
+      return { type: 'retry', error: verdict.error ?? askedForRetry, delayMs, isUnlimited: true }
+    }
     case 'skip-failed':
-      return giveUp(actor, 'skip', verdict.error)
+      return giveUp(actor, 'skip', faultOf(verdict.error))
     case 'dead-letter':
     case 'park':
     case 'stop':
     case 'escalate':
-      return giveUp(actor, verdict.type, verdict.error)
+      return giveUp(actor, verdict.type, faultOf(verdict.error))
   }
+}
+
+/** Records that are to go again together must not be kept apart by chance. */
+function chanceOf({ isShared }: AskedRetry, random: () => number): () => number {
+  return isShared === true ? () => 0 : random
 }
 
 /** A sink has refused an output of a handled record for good. */
 export function ruleOnRefusedOutput(actor: ResolvedActor, error: WireError): Ruling {
-  return giveUp(actor, actor.failedRecords, error)
+  return giveUp(actor, actor.failedRecords, { code: refusalCode(error), error })
 }
 
 /** The dead-letter topic refuses it, which is the end of the line: the record stays unfinished. */
 export function ruleOnRefusedLetter(actor: ResolvedActor, error: WireError): Park | Halt {
+  const code = refusalCode(error)
   const reason = `the dead-letter topic ${actor.deadLetter} refuses it: ${describeWire(error)}`
-  if (actor.failedRecords === 'park') return { type: 'park', error: { ...error, message: reason } }
-  const code = isErrorCode(error.code) ? error.code : 'NO_DEAD_LETTER_TOPIC'
-  return { type: 'halt', error, code, reason, escalates: false }
+  if (actor.failedRecords !== 'park') return { type: 'halt', error, code, reason, escalates: false }
+  const { cause: _, ...told } = error
+  return { type: 'park', code, error: { ...told, message: reason } }
 }
 
 /** A dead letter, or a halt where nobody has said where to. */
-export function deadLetterOrHalt(actor: ResolvedActor, error: WireError): DeadLetter | Halt {
-  if (actor.deadLetter !== null) return { type: 'dead-letter', error, topic: actor.deadLetter }
-  const reason = `it failed for good and actor ${actor.name} has no dead-letter topic: ${describeWire(error)}`
+export function deadLetterOrHalt(actor: ResolvedActor, { code, error }: Fault): DeadLetter | Halt {
+  if (actor.deadLetter !== null) return { type: 'dead-letter', code, error, topic: actor.deadLetter }
+  const reason = `it failed for good and actor ${actor.name} has no dead-letter topic: ${describeFault({ code, error })}`
   return { type: 'halt', error, code: 'NO_DEAD_LETTER_TOPIC', reason, escalates: false }
 }
 
@@ -102,38 +119,56 @@ export function keepsLane(ruling: Ruling): ruling is Retry | Park | Halt {
   return ruling.type === 'retry' || ruling.type === 'park' || ruling.type === 'halt'
 }
 
-export function describeWire(error: WireError): string {
-  return error.cause === undefined ? error.message : `${error.message}: ${describeWire(error.cause)}`
+/** The code, that of the error too where it says more, and the error with its causes. */
+export function describeFault({ code, error }: Fault): string {
+  const own = ownCode(error)
+  return `${code}: ${own === code ? '' : `${own}: `}${describeWire(error)}`
+}
+
+function faultOf(error: WireError): Fault {
+  return { code: failureCode(error), error }
+}
+
+/** A sink of somebody's own may answer with any error. */
+function refusalCode(error: WireError): ErrorCode {
+  return error.kind === 'troupe' ? failureCode(error) : 'SINK_REFUSED'
 }
 
 function retryOrGiveUp(
   actor: ResolvedActor,
-  attempt: number,
+  { attempt, failure }: Tried,
   error: WireError,
   ownDelayMs: number | undefined,
   random: () => number,
 ): Ruling {
   const delayMs = retryDelayMs(actor.retry, attempt, ownDelayMs, random)
   if (error.kind === 'throttled') {
-    return { type: 'retry', error, delayMs: Math.min(delayMs, MAX_THROTTLE_MS), usesAttempt: false }
+    // That is no failure of this record.
+    return { type: 'retry', error, delayMs: Math.min(delayMs, MAX_THROTTLE_MS), isUnlimited: true }
   }
-  if (attempt >= actor.retry.attempts) return giveUp(actor, actor.failedRecords, error)
-  return { type: 'retry', error, delayMs, usesAttempt: true }
+  const { attempts } = actor.retry
+  const isUnlimited = attempts === 'unlimited'
+  // What an outage took, attempt by attempt, is not taken from those that are there for other errors.
+  if (!isUnlimited && attempt - (failure?.unlimitedAttempts ?? 0) >= attempts) {
+    return giveUp(actor, actor.failedRecords, { code: 'ATTEMPTS_EXHAUSTED', error })
+  }
+  return { type: 'retry', error, delayMs, isUnlimited }
 }
 
-function giveUp(actor: ResolvedActor, policy: FailedRecords, error: WireError): Ruling {
+function giveUp(actor: ResolvedActor, policy: FailedRecords, fault: Fault): Ruling {
+  const { error } = fault
   switch (policy) {
     case 'dead-letter':
-      return deadLetterOrHalt(actor, error)
+      return deadLetterOrHalt(actor, fault)
     case 'park':
     case 'skip':
-      return { type: policy, error }
+      return { type: policy, ...fault }
     case 'stop': {
-      const reason = `its policy is to stop on it: ${describeWire(error)}`
+      const reason = `its policy is to stop on it: ${describeFault(fault)}`
       return { type: 'halt', error, code: 'ACTOR_STOPPED', reason, escalates: false }
     }
     case 'escalate': {
-      const reason = `its policy is to end the supervisor: ${describeWire(error)}`
+      const reason = `its policy is to end the supervisor: ${describeFault(fault)}`
       return { type: 'halt', error, code: 'ESCALATED', reason, escalates: true }
     }
   }

@@ -9,6 +9,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
+import { ownProgram } from '../own-program.ts'
 import type { BrokerReply } from './broker-process.ts'
 
 export interface EmbeddedBrokerOptions {
@@ -53,8 +54,8 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions = {}): 
 }
 
 function forkBroker(brokers: number): ChildProcess {
-  const isSource = import.meta.url.endsWith('.ts')
-  const entry = new URL(isSource ? './broker-process.ts' : './broker-process.js', import.meta.url)
+  const entry = ownProgram('./embedded/broker-process')
+  const isSource = entry.pathname.endsWith('.ts')
   // Run from its TypeScript source (in this package's own tests) it needs what compiles on the fly.
   const tsx = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
   return fork(fileURLToPath(entry), [String(brokers)], {

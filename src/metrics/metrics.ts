@@ -10,6 +10,7 @@ import { waitKinds } from './open-waits.ts'
 import { ScrapedMetric, type MetricRow, type Series } from './scraped-metric.ts'
 import {
   constraintNames,
+  troubleNames,
   type ActorStats,
   type EngineStats,
   type Histogram,
@@ -66,7 +67,7 @@ export const metricTable = [
   {
     name: 'troupe_attempt_failures_total',
     type: 'counter',
-    help: "Failed tries by error code; OTHER: a code that is not one of Troupe's.",
+    help: 'Failed tries by error code (docs/errors.md); HANDLER_FAILED: what a handler threw, whatever code of its own it has.',
     labels: ['actor', 'code'],
     read: (stats) => tallies(stats, (actor) => actor.failures.entries()),
   },
@@ -112,9 +113,16 @@ export const metricTable = [
   {
     name: 'troupe_dead_letters_total',
     type: 'counter',
-    help: "Records that went to a dead-letter topic, by error code; OTHER: a code that is not one of Troupe's.",
+    help: 'Records that went to a dead-letter topic, by the code that says why: ATTEMPTS_EXHAUSTED, DEAD_LETTER, DECODE_FAILED, … (docs/errors.md), as in their header troupe.code.',
     labels: ['actor', 'code'],
     read: (stats) => tallies(stats, (actor) => actor.deadLetters.entries()),
+  },
+  {
+    name: 'troupe_skipped_failures_total',
+    type: 'counter',
+    help: 'Records that failed for good and were dropped, because failedRecords or onError says skip, by the code that says why (docs/errors.md).',
+    labels: ['actor', 'code'],
+    read: (stats) => tallies(stats, (actor) => actor.skippedFailures.entries()),
   },
   {
     name: 'troupe_handler_duration_seconds',
@@ -157,6 +165,21 @@ export const metricTable = [
     help: 'Records of keys whose first record has failed and waits, for its retry or parked. /status names the largest key.',
     labels: partitionLabels,
     read: perAssigned((stats) => stats.waitingRecords),
+  },
+  {
+    name: 'troupe_retrying_records',
+    type: 'gauge',
+    help: 'Records that have failed and are tried again: between two attempts, or at one. Parked ones are not.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.retryingRecords),
+  },
+  {
+    name: 'troupe_oldest_retry_age_seconds',
+    type: 'gauge',
+    help: 'Time since the first failure of the record that has been tried again for longest; 0: there is none.',
+    labels: ['actor'],
+    merge: 'max',
+    read: perActor((stats) => stats.oldestRetryMs / 1000),
   },
   {
     name: 'troupe_intake_stopped_by_waiting_keys',
@@ -404,6 +427,20 @@ export const metricTable = [
     read: (stats) => [...stats.trouble.entries()].map(([code, count]) => [[code], count]),
   },
   {
+    name: 'troupe_log_lines_dropped_total',
+    type: 'counter',
+    help: 'Lines of the log that were dropped because nobody read standard error.',
+    labels: [],
+    read: (stats) => single(stats.droppedLogLines()),
+  },
+  {
+    name: 'troupe_open_troubles',
+    type: 'gauge',
+    help: `What does not get done now, by what is the matter: ${troubleNames.map(labelOf).join(', ')}. /healthz and the log say each.`,
+    labels: ['trouble'],
+    read: ({ openTroubles }) => troubleNames.map((name) => [[labelOf(name)], openTroubles.get(name) ?? 0]),
+  },
+  {
     name: 'troupe_event_loop_delay_seconds',
     type: 'histogram',
     help: 'How late timers fire on the main thread.',
@@ -459,6 +496,10 @@ export function describeMetrics(): string {
 }
 
 // --- ways to read a row's series
+
+function labelOf(name: string): string {
+  return name.replaceAll('-', '_')
+}
 
 function single(value: number | Histogram): readonly Series[] {
   return [[[], value]]

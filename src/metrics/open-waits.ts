@@ -41,6 +41,16 @@ interface OpenWait {
   readonly sinceMs: number
 }
 
+export interface OverdueWait {
+  readonly kind: WaitKind
+  readonly about: string
+  readonly forMs: number
+  /** What has not come, */
+  readonly what: string
+  /** and for how long it has not. */
+  readonly says: string
+}
+
 export class OpenWaits {
   #lookout: Lookout
   readonly #open = new Set<OpenWait>()
@@ -83,13 +93,15 @@ export class OpenWaits {
     }
   }
 
-  /** One sentence for each answer that is overdue. */
-  describeOverdue(): string[] {
+  /** Each answer that is overdue, with a sentence that says so. */
+  describeOverdue(): OverdueWait[] {
     return [...this.#open]
       .filter((wait) => this.#isOverdue(wait))
-      .map(
-        ({ about, kind, sinceMs }) => `${waitTable[kind].says(about)} for ${seconds(this.#lookout.seenSince(sinceMs))}`,
-      )
+      .map(({ about, kind, sinceMs }) => {
+        const what = waitTable[kind].says(about)
+        const forMs = this.#lookout.seenSince(sinceMs)
+        return { kind, about, forMs, what, says: `${what} for ${seconds(forMs)}` }
+      })
   }
 
   overdue(kind: WaitKind): number {

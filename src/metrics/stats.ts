@@ -200,9 +200,9 @@ export class CostStats {
   /** and those that the two took to wake each other up. */
   wakeMs = 0
 
-  /** Some records went to a handler and came back with a promise; `hasWaited` is null where nobody has looked. */
-  notePromise(heldMs: number, hasWaited: boolean | null): void {
-    this.promises += 1
+  /** A handler came back with a promise, for so many records; `hasWaited` is null where nobody has looked. */
+  notePromise(heldMs: number, hasWaited: boolean | null, records = 1): void {
+    this.promises += records
     this.heldMs += heldMs
     if (hasWaited === null) return
     this.looked += 1
@@ -226,11 +226,32 @@ export const constraintNames = [
 ] as const
 export type ConstraintName = (typeof constraintNames)[number]
 
+/** What does not get done, by what is the matter. `supervisor/status/trouble.ts` and `health.ts` find them. */
+export const troubleNames = [
+  'ended',
+  'poll-loop',
+  'stuck',
+  'silence',
+  'halted',
+  'left-over-calls',
+  'overdue',
+  'retries',
+  'sink',
+  'group',
+  'restart',
+  'brokers',
+] as const
+export type TroubleName = (typeof troubleNames)[number]
+
 /** One actor, over all its partitions. */
 export class ActorStats {
   readonly name: string
   /** What keeps it from doing more, over the last seconds; null: nobody has looked yet. */
   constraint: ConstraintName | null = null
+  /** Records that have failed and are tried again, as last looked at, */
+  retryingRecords = 0
+  /** and for how long the oldest of them is; 0: there are none. */
+  oldestRetryMs = 0
   readonly cost: CostStats = new CostStats()
   /** Seconds in the handler, per record. */
   readonly handlerSeconds: Histogram = new Histogram(handlerBounds)
@@ -238,13 +259,15 @@ export class ActorStats {
   readonly latencySeconds: Histogram = new Histogram(latencyBounds)
   /** Records per batch that went to a thread (or to the inline runner). */
   readonly batchRecords: Histogram = new Histogram(batchBounds)
-  /** Failed tries by error code (HANDLER_FAILED, HANDLER_TIMEOUT, THREAD_DIED, DECODE_FAILED, …; `OTHER`: a user's own). */
+  /** Failed tries by what their errors count as (HANDLER_FAILED, HANDLER_TIMEOUT, THREAD_DIED, DECODE_FAILED, …). */
   readonly failures: CodeTally = new CodeTally()
-  /** Records that were dead-lettered, by error code (`DEAD_LETTER` for a handler's own `deadLetter()`). */
+  /** Records that were dead-lettered, by why (ATTEMPTS_EXHAUSTED, DEAD_LETTER for a handler's own `deadLetter()`, …). */
   readonly deadLetters: CodeTally = new CodeTally()
+  /** Records that failed for good and that a policy dropped, by why. */
+  readonly skippedFailures: CodeTally = new CodeTally()
   /** Attempts that were given up: their handlers ignored their abort signals for as long as they may take. */
   attemptsGivenUp = 0
-  /** Calls of such attempts that have not ended: each takes a place of `concurrency`. */
+  /** Calls of such attempts that have not ended: each takes a place of `concurrency`, and one of a batch handler as many as it has records. */
   leftOverCalls = 0
   /** Whose calls these are; null: no attempt was given up. */
   leftOverHandler: string | null = null
@@ -260,10 +283,10 @@ export class ActorStats {
     this.name = name
   }
 
-  noteGivenUp(handler: string): void {
+  noteGivenUp(handler: string, attempts: number): void {
     this.leftOverHandler = handler
-    this.leftOverCalls += 1
-    this.attemptsGivenUp += 1
+    this.leftOverCalls += attempts
+    this.attemptsGivenUp += attempts
   }
 
   noteLeftOversEnded(calls: number): void {
@@ -322,10 +345,14 @@ export class EngineStats {
   threadRecycles = 0
   /** Restarts of the whole consumer after an unexpected failure. */
   restarts = 0
+  /** Lines of the process's log that were dropped because nobody read them. */
+  droppedLogLines: () => number = () => 0
   /** How late timers fire on the main thread: what blocks it delays everything. */
   readonly loopDelaySeconds: Histogram = new Histogram(loopDelayBounds)
   /** Conditions worth an operator's attention, by error code. */
   readonly trouble: CodeTally = new CodeTally()
+  /** What does not get done, as last looked at. */
+  readonly openTroubles: Map<TroubleName, number> = new Map<TroubleName, number>()
   /** Answers of others that are waited for. */
   readonly waits: OpenWaits
 

@@ -1,10 +1,10 @@
 /** Prints the table of options: for people who read docs, for `--help`, and what is in force at start. */
 import { fileURLToPath } from 'node:url'
-import { isHandler } from '../actors/handlers/handler.ts'
+import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
 import type { OptionRows } from './level.ts'
 import { envName, flagName } from './names.ts'
 import { actorOptions, appOptions, type OptionRow, type ResolvedActor, type ResolvedApp } from './options.ts'
-import { maskClientConfig } from '../streams/kafka/client-keys.ts'
+import { MASK, maskClientConfig } from '../streams/kafka/client-keys.ts'
 
 /** One flag of `troupe run`. */
 export interface FlagRow {
@@ -43,6 +43,7 @@ export function maskOptions(app: ResolvedApp): Record<string, unknown> {
   return {
     ...app,
     kafka: { ...app.kafka, client: maskClientConfig(app.kafka.client) },
+    http: { ...app.http, token: app.http.token === null ? null : MASK },
     actors: app.actors.map((actor) => ({ ...actor, handler: handlerText(actor) })),
     sinks: Object.keys(app.sinks),
     shared: Object.keys(app.shared),
@@ -78,7 +79,7 @@ function defaultText(row: OptionRow<unknown>): string {
 }
 
 function handlerText({ handler }: ResolvedActor): string {
-  if (isHandler(handler)) return `(handler of topic ${handler.input.name})`
+  if (isAnyHandler(handler)) return `(handler of topic ${handler.input.name})`
   return handler.protocol === 'file:' ? fileURLToPath(handler) : handler.protocol
 }
 

@@ -1,7 +1,7 @@
 /** One level of options (the app, or one actor) while it is being read. */
 import { inspect } from 'node:util'
-import { isHandler } from '../actors/handlers/handler.ts'
-import { nearestName } from './near-miss.ts'
+import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
+import { nearestName, nearestPath } from './near-miss.ts'
 import { envName, flagName } from './names.ts'
 import { isPlainObject } from './rules.ts'
 import type { OptionRow } from './options.ts'
@@ -22,6 +22,8 @@ export interface LevelOptions {
   readonly prefix: string
   /** Names that are read elsewhere, so that they are offered as near misses too. */
   readonly siblings: readonly string[]
+  /** The paths of the other level, and whose they are: `the app`, `an actor`. */
+  readonly other: { readonly owner: string; readonly paths: readonly string[] }
   readonly isCli: boolean
   readonly problems: string[]
 }
@@ -87,7 +89,7 @@ export class OptionLevel {
     for (const [key, value] of Object.entries(input)) {
       const path = `${outer}${key}`
       if (value === undefined) continue
-      if (path in rows) found.set(path, value)
+      if (Object.hasOwn(rows, path)) found.set(path, value)
       else if (!Object.keys(rows).some((known) => known.startsWith(`${path}.`))) {
         problems.push(`${prefix}${path}: ${this.#unknown(key, outer)}`)
       } else if (isPlainObject(value)) this.#collect(value, `${path}.`, found)
@@ -107,10 +109,13 @@ export class OptionLevel {
       .filter((path) => path.startsWith(outer))
       .map((path) => path.slice(outer.length).split('.')[0] ?? '')
     const near = nearestName(key, here)
-    // The right name at the wrong level: `groupId` beside `kafka` instead of inside.
-    const elsewhere = paths.find((path) => path.split('.').at(-1)?.toLowerCase() === key.toLowerCase())
-    const meant = near === null ? elsewhere : `${outer}${near}`
-    return meant === undefined ? 'unknown option' : `unknown option, did you mean ${this.#options.prefix}${meant}?`
+    if (near !== null) return `unknown option, did you mean ${this.#options.prefix}${outer}${near}?`
+    // The right name at the wrong level: `groupId` beside `kafka` instead of inside, or in an actor.
+    const { other, prefix } = this.#options
+    const inner = nearestPath(key, paths)
+    if (inner !== null) return `unknown option, did you mean ${prefix}${inner}?`
+    const elsewhere = nearestPath(key, other.paths)
+    return elsewhere === null ? 'unknown option' : `unknown option, did you mean ${elsewhere} of ${other.owner}?`
   }
 
   #accept(path: string, row: OptionRow<unknown>, { value, from }: Override): void {
@@ -149,7 +154,7 @@ export class OptionLevel {
 /** A value as a message shows it: short, on one line. */
 export function printed(value: unknown, depth = 1): string {
   return inspect(value, {
-    depth: isHandler(value) ? -1 : depth,
+    depth: isAnyHandler(value) ? -1 : depth,
     breakLength: Infinity,
     maxStringLength: 80,
     maxArrayLength: 5,

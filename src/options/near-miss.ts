@@ -1,10 +1,16 @@
-/** The name somebody probably meant: equal but for case, or at most two slips away (one in a short name). */
+/**
+ * The name somebody probably meant: equal but for case, or at most two slips away (one in a short name). A unit at its
+ * end that was left out is one.
+ */
 export function nearestName(name: string, candidates: Iterable<string>): string | null {
   let nearest: string | null = null
   let fewest = name.length <= 4 ? 1 : 2
   for (const candidate of candidates) {
     if (candidate.toLowerCase() === name.toLowerCase()) return candidate
-    const slips = countSlips(name.toLowerCase(), candidate.toLowerCase())
+    const whole = countSlips(name.toLowerCase(), candidate.toLowerCase())
+    const unitless = candidate.replace(/(?<=[a-z])(Ms|Bytes|Mb)$/, '')
+    const slips =
+      unitless === candidate ? whole : Math.min(whole, 1 + countSlips(name.toLowerCase(), unitless.toLowerCase()))
     // On a tie the first stands, so the order of the table decides.
     if (nearest === null ? slips <= fewest : slips < fewest) {
       nearest = candidate
@@ -12,6 +18,13 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
     }
   }
   return nearest
+}
+
+/** The path whose last name somebody probably meant. */
+export function nearestPath(name: string, paths: readonly string[]): string | null {
+  const last = (path: string): string => path.slice(path.lastIndexOf('.') + 1)
+  const near = nearestName(name, paths.map(last))
+  return paths.find((path) => last(path) === near) ?? null
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours that lead from one word to the other. */

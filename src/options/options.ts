@@ -4,7 +4,8 @@
  * `options/resolve.ts` reads the table, `options/docs.ts` prints it.
  */
 import { availableParallelism } from 'node:os'
-import type { FailedRecords, Handler } from '../actors/handlers/handler.ts'
+import type { AnyHandler } from '../actors/handlers/batch-handler.ts'
+import type { FailedRecords } from '../actors/handlers/handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import {
   brokerList,
@@ -19,9 +20,11 @@ import {
   name,
   nullable,
   oneOf,
+  orWord,
   port,
   rate,
   sinkMap,
+  token,
   topicName,
   yesOrNo,
   type AdaptiveConcurrency,
@@ -37,7 +40,7 @@ export type Order = 'partition' | 'key' | 'unordered'
 
 export interface ResolvedActor {
   readonly name: string
-  readonly handler: URL | Handler
+  readonly handler: URL | AnyHandler
   readonly runOn: RunOn
   readonly order: Order
   /** Records of this actor that may be in progress at once, over all partitions (matters for async handlers). */
@@ -50,7 +53,8 @@ export interface ResolvedActor {
     readonly burst: number | null
   }
   readonly retry: {
-    readonly attempts: number
+    /** Tries of a record, the first included. */
+    readonly attempts: number | 'unlimited'
     readonly backoffMs: number
     readonly maxBackoffMs: number
     /** 0..1: share of the delay that is random. */
@@ -111,8 +115,13 @@ export interface ResolvedApp {
   readonly foreignMetadata: 'ignore' | 'fail'
   /** Restarts of the whole consumer after an unexpected failure: at most `max` within `windowMs`. */
   readonly restart: { readonly max: number; readonly windowMs: number; readonly backoffMs: number }
-  readonly http: { readonly port: number | null; readonly host: string }
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent' }
+  /** Whether records' keys are shown as they are, on /status, /parked and in the log. */
+  readonly showKeys: boolean
+  readonly http: { readonly port: number | null; readonly host: string; readonly token: string | null }
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+    readonly format: 'auto' | 'json' | 'pretty'
+  }
 }
 
 /** One option. Its flag and its environment name follow from its path: `http.port`, `--http-port`, `TROUPE_HTTP_PORT`. */
@@ -254,7 +263,7 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   'threads.maxHeapMb': {
     rule: nullable(count('MiB', { min: 16 })),
     default: null,
-    doc: "Heap of a thread, in MiB; Node's own limit unless given.",
+    doc: "Heap of a thread, in MiB, not counting room for new objects; Node's own limit unless given. Node's flag --max-old-space-size, also in NODE_OPTIONS, would go before it: with both the start is refused.",
   },
   'threads.maxRssMb': {
     rule: nullable(count('MiB', { min: 64 })),
@@ -309,29 +318,45 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     doc: 'The window in which restarts are counted. Their back-offs are part of it.',
   },
   'restart.backoffMs': { rule: milliseconds(), default: 1000, doc: 'Wait before a restart; it doubles each time.' },
+  showKeys: {
+    rule: yesOrNo(),
+    default: false,
+    doc: "Shows records' keys as they are on /status, /parked and in the log. Otherwise each is `sha256:` and the first 16 digits of its SHA-256, the same in every process, as sha256sum gives it.",
+  },
   'http.port': {
     rule: port(),
     default: null,
     defaultText: 'none; 9464 under `troupe run`',
     cliDefault: 9464,
-    doc: 'Port of /metrics, /healthz, /readyz and /status; 0: none.',
+    doc: 'Port of /metrics, /healthz, /readyz, /status and /parked; 0: none.',
   },
   'http.host': {
     rule: name('an address or a host name'),
     default: '0.0.0.0',
-    doc: 'Address to listen on: all, unless given, since whoever scrapes or probes is elsewhere. 127.0.0.1: this machine only.',
+    doc: 'Address to listen on: all, unless given, since whoever scrapes or probes is elsewhere, and what anybody may read are numbers, positions and errors; decisions need http.token. 127.0.0.1: this machine only.',
+  },
+  'http.token': {
+    rule: nullable(token()),
+    default: null,
+    isSecret: true,
+    doc: 'What a request must carry to decide on parked records (`Authorization: Bearer …`). Without one nobody decides over HTTP. Set it in the environment: flags are seen by every user of the machine.',
   },
   'log.level': {
     rule: oneOf('debug', 'info', 'warn', 'error', 'silent'),
     default: 'info',
     doc: 'The least severe that is logged.',
   },
+  'log.format': {
+    rule: oneOf('auto', 'json', 'pretty'),
+    default: 'auto',
+    doc: 'One JSON object a line, or lines for people; auto: pretty where standard error is a terminal.',
+  },
 }
 
 /** The options of each actor. */
 export const actorOptions: {
   readonly [Path in ActorPath]: OptionRow<
-    Path extends 'handler' ? URL | string | Handler : ValueAt<ResolvedActor, Path>
+    Path extends 'handler' ? URL | string | AnyHandler : ValueAt<ResolvedActor, Path>
   >
 } = {
   handler: {
@@ -343,7 +368,7 @@ export const actorOptions: {
     rule: name('a name'),
     isFileOnly: true,
     default: '',
-    defaultText: "the handler's name, or its module's",
+    defaultText: "the module's name; of a handler in the app itself its own name, or its input's",
     doc: 'Names the actor in metrics, logs and /status.',
   },
   runOn: {
@@ -373,9 +398,9 @@ export const actorOptions: {
     doc: 'How many may go at once after a pause. A process begins with all of it, so in any second at most perSecond + burst go.',
   },
   'retry.attempts': {
-    rule: count('attempts'),
+    rule: orWord(count('attempts'), 'unlimited'),
     default: 5,
-    doc: 'Tries of a record, the first included, before it has failed for good.',
+    doc: 'Tries of a record, the first included, before it has failed for good. unlimited: it is tried again for ever, at most retry.maxBackoffMs apart, its key waits, and only an error that no attempt changes makes it fail for good. Better for one kind of error by `onError` than for all.',
   },
   'retry.backoffMs': {
     rule: milliseconds(),

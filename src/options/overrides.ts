@@ -1,5 +1,5 @@
 /** What flags and the environment say of options, and what of it names no option. */
-import { nearestName } from './near-miss.ts'
+import { nearestName, nearestPath } from './near-miss.ts'
 import { isPlainObject } from './rules.ts'
 import { envName, flagName } from './names.ts'
 import type { Override, OptionRows } from './level.ts'
@@ -95,12 +95,23 @@ export class OptionOverrides {
       .map((path) => {
         const isActor = path.startsWith('actors.')
         const given = isActor ? path.slice('actors.'.length) : path
-        const near = nearestName(given, isActor ? actorPaths : Object.keys(appRows))
+        const near = isActor
+          ? (nearestName(given, actorPaths) ?? this.#nearestOfActor(given))
+          : nearestName(given, Object.keys(appRows))
         const flag = isActor ? `--actor ${given}` : flagName(given)
         if (near === given) return `${flag}: is set in the app only`
         const meant = near === null ? '' : `, did you mean ${isActor ? near : flagName(near)}?`
         return `${flag}: unknown option${meant}`
       })
+  }
+
+  /** `*.attempts` → `*.retry.attempts`. */
+  #nearestOfActor(given: string): string | null {
+    const { actorRows, actorNames } = this.#options
+    const name = [...actorNames, '*'].find((candidate) => given.startsWith(`${candidate}.`))
+    if (name === undefined) return null
+    const path = nearestPath(given.slice(given.lastIndexOf('.') + 1), Object.keys(actorRows))
+    return path === null ? null : `${name}.${path}`
   }
 
   /**

@@ -4,7 +4,7 @@
  */
 import { basename, dirname, isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { isHandler } from '../actors/handlers/handler.ts'
+import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
 import { isApp, type App, type AppDefinition } from '../app.ts'
 import { TroupeError } from '../errors.ts'
 import { OptionLevel, printed, type OptionRows } from './level.ts'
@@ -44,14 +44,16 @@ export function resolveOptions(app: App | AppDefinition, sources: OptionSources 
   const names = inputs.map(({ name }) => name)
   const overrides = new OptionOverrides({ flags, env, appRows, actorRows, actorNames: names })
 
-  const level = new OptionLevel({ rows: appRows, prefix: '', siblings: ['actors'], isCli, problems })
+  const ofActors = { owner: 'an actor', paths: Object.keys(actorRows) }
+  const level = new OptionLevel({ rows: appRows, prefix: '', siblings: ['actors'], other: ofActors, isCli, problems })
   level.read(rest, (path, inFile) => overrides.ofApp(path, inFile))
   checkClientKeys(level)
   checkSinkNames(level)
   checkRelations(level, appRelations, problems)
 
   const resolvedActors = inputs.map(({ prefix, name, options }, at) => {
-    const actor = new OptionLevel({ rows: actorRows, prefix, siblings: [], isCli, problems })
+    const ofApp = { owner: 'the app', paths: Object.keys(appRows) }
+    const actor = new OptionLevel({ rows: actorRows, prefix, siblings: [], other: ofApp, isCli, problems })
     actor.read(options, (path) => overrides.ofActor(name, path))
     if (names.indexOf(name) < at) actor.report('name', `${printed(name)} is the name of another actor already`)
     locateHandler(actor, baseUrl)
@@ -96,7 +98,7 @@ function readActors(actors: unknown, problems: string[]): readonly ActorInput[] 
 
 /** What to call an actor that has no name of its own: its handler's name, or its module's. */
 function nameOf(handler: unknown): string {
-  if (isHandler(handler)) return handler.name ?? handler.input.name
+  if (isAnyHandler(handler)) return handler.name ?? handler.input.name
   const path = handler instanceof URL ? decodeURIComponent(handler.pathname) : String(handler)
   const stem = basename(path).replace(/\.[^.]+$/, '')
   return (stem === 'index' ? basename(dirname(path)) : stem) || 'actor'

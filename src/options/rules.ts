@@ -1,8 +1,9 @@
 /** What an option may be: a schema, and the words that complete "'5s' is not …". */
 import { z } from 'zod'
-import { isHandler, type Handler } from '../actors/handlers/handler.ts'
+import { isAnyHandler, type AnyHandler } from '../actors/handlers/batch-handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
+import { isTopicName, TOPIC_NAME_RULE } from '../streams/flows/flow-shapes.ts'
 
 export interface Rule<Value> {
   readonly text: string
@@ -101,9 +102,22 @@ export function name(what: string): Rule<string> {
 
 export function topicName(): Rule<string> {
   return {
-    text: "a topic's name (letters, digits, '.', '_', '-'; at most 249)",
+    text: TOPIC_NAME_RULE,
     placeholder: '<topic>',
-    schema: z.string().regex(/^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/),
+    schema: z.custom<string>(isTopicName),
+  }
+}
+
+/** As it can stand in a header (RFC 6750), and too long to be guessed. */
+export function token(): Rule<string> {
+  return {
+    text: 'a token of 16 to 512 letters, digits and . _ ~ + / - (= at the end)',
+    placeholder: '<token>',
+    schema: z
+      .string()
+      .min(16)
+      .max(512)
+      .regex(/^[A-Za-z0-9._~+/-]+=*$/),
   }
 }
 
@@ -154,13 +168,13 @@ export function loaderMap(): Rule<Readonly<Record<string, SharedLoader>>> {
   }
 }
 
-export function handlerOrModule(): Rule<URL | string | Handler> {
+export function handlerOrModule(): Rule<URL | string | AnyHandler> {
   return {
-    text: 'a handler (defineHandler) or the file: URL or path of a module that exports one',
+    text: 'a handler (defineHandler, defineBatchHandler) or the file: URL or path of a module that exports one',
     placeholder: '<url>',
-    schema: z.custom<URL | string | Handler>((value) => {
+    schema: z.custom<URL | string | AnyHandler>((value) => {
       if (typeof value === 'string') return value !== ''
-      return isHandler(value) || (value instanceof URL && (value.protocol === 'file:' || value.protocol === 'data:'))
+      return isAnyHandler(value) || (value instanceof URL && (value.protocol === 'file:' || value.protocol === 'data:'))
     }),
   }
 }
@@ -168,6 +182,17 @@ export function handlerOrModule(): Rule<URL | string | Handler> {
 /** The same, or null for "none". */
 export function nullable<Value>(rule: Rule<Value>): Rule<Value | null> {
   return { ...rule, text: `${rule.text}, or null`, schema: rule.schema.nullable() }
+}
+
+/** The same, or a word in its place. */
+export function orWord<Value, const Word extends string>(rule: Rule<Value>, word: Word): Rule<Value | Word> {
+  const { placeholder } = rule
+  return {
+    ...rule,
+    text: `${rule.text}, or ${word}`,
+    placeholder: placeholder.replace('>', `|${word}>`),
+    schema: z.union([z.literal(word), rule.schema]),
+  }
 }
 
 export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -5,6 +5,7 @@
  * Nothing here decides anything: partitions are taken and given back only by `assign` and
  * `unassign`, offsets are stored only by `storePositions`.
  */
+import type { ErrorCode } from '../errors.ts'
 import type { OutputRecord, SourceRecord, TopicPartition } from './record.ts'
 
 /** The group coordinator wants partitions taken or given back. Every event has to be answered, once, by `assign` or `unassign`. */
@@ -71,8 +72,7 @@ export interface BrokerConsumerEvents {
 export interface BrokerTrouble {
   /** `fatal`: this consumer will never read again (fenced instance id, no right); the supervisor ends. */
   readonly severity: 'warning' | 'fatal'
-  /** A code of errors.ts. */
-  readonly code: string
+  readonly code: ErrorCode
   readonly message: string
   /** The partition it is about, when it is about one. */
   readonly partition?: TopicPartition

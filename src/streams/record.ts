@@ -16,7 +16,7 @@ export interface TopicPartition {
 /** One record as the broker gave it. A null value is a tombstone. */
 export interface SourceRecord extends TopicPartition {
   readonly offset: number
-  /** Milliseconds since the Unix epoch, as the producer or the broker stamped it. */
+  /** Milliseconds since the Unix epoch, as the producer or the broker stamped it; −1: nobody has. */
   readonly timestamp: number
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null

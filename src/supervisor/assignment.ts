@@ -7,6 +7,7 @@
  */
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { InputOptions } from '../actors/input-progress.ts'
+import type { KeyText } from '../actors/key-text.ts'
 import { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
@@ -37,6 +38,7 @@ export interface AssignmentOptions {
   readonly stats: EngineStats
   readonly drainTimeoutMs: number
   readonly foreignMetadata: 'ignore' | 'fail'
+  readonly keyText: KeyText
   /** Of each topic, kept from one membership to the next. */
   readonly origins?: Map<string, TopicOrigin>
   readonly maxPartitionRecords: number
@@ -58,6 +60,8 @@ export class Assignment {
   #isStopping = false
   /** The first assign event was answered. */
   #wasAssigned = false
+  /** Clock time since when the group has to give out partitions; null: it has. */
+  #awaitsGroupSinceMs: number | null = null
   /** Events that came and are not handled yet. */
   readonly #openEvents = new Set<RebalanceEvent>()
   /** Partitions of which records have come that nobody owns, with no event of them since; and how to forget that. */
@@ -81,6 +85,16 @@ export class Assignment {
     return this.#wasAssigned
   }
 
+  /** Clock time since when nothing is owned here and the group has not said what will be; null: it has. */
+  get awaitsGroupSinceMs(): number | null {
+    return this.#awaitsGroupSinceMs
+  }
+
+  /** The member has asked to join. */
+  noteJoining(): void {
+    this.#awaitsGroupSinceMs = this.#options.clock.now()
+  }
+
   /** The user has paused or resumed something. */
   reviewIntake(): void {
     for (const actor of this.#owned.values()) this.#intake.review(actor)
@@ -92,6 +106,7 @@ export class Assignment {
     // this does not wait for the events before it.
     if (event.lost) this.fence(event.partitions)
     this.#openEvents.add(event)
+    if (event.type === 'assign') this.#awaitsGroupSinceMs = null
     this.#forgetOwnerless(event.partitions.map(partitionName))
     this.#events = this.#events.then(async () => {
       try {
@@ -204,6 +219,8 @@ export class Assignment {
       log.info({}, 'a revoke was overtaken by a newer assignment; its answer is dropped')
       return
     }
+    const isAssignedNext = [...this.#openEvents].some(({ type }) => type === 'assign')
+    if (this.#owned.size === 0 && !this.#isStopping && !isAssignedNext) this.noteJoining()
     // Somebody else may own them now, so what was stored here is not the newest any more.
     this.#beginnings.forgetOvertaken(event.partitions)
     if (event.partitions.length > 0) {
@@ -243,7 +260,7 @@ export class Assignment {
     start: InputOptions['start'],
     origin: TopicOrigin | null,
   ): PartitionActor {
-    const { clock, credit, delivery, dispatcherOf, log, random, stats } = this.#options
+    const { clock, credit, delivery, dispatcherOf, keyText, log, random, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
@@ -257,6 +274,8 @@ export class Assignment {
       log,
       actorStats: stats.actor(actor.name),
       keyBudget: this.#intake.keyBudget,
+      mixesKeys: dispatcher.mixesKeys,
+      keyText,
       onReady: () => {
         dispatcher.enlist(made)
         dispatcher.pump()

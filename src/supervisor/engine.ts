@@ -18,7 +18,7 @@ import type { ResolvedApp } from '../options/options.ts'
 import type { Broker } from '../streams/broker-port.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { openDelivery } from '../streams/delivery/open-delivery.ts'
-import type { Sink, SinkContext, SinkDestination } from '../streams/delivery/sink.ts'
+import { openSink } from '../streams/delivery/sink.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 import type { EngineStats } from '../metrics/stats.ts'
@@ -29,6 +29,7 @@ import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { Membership } from './membership.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
+import { TroubleWatch } from './status/trouble-watch.ts'
 import { planTopology, verifyTopics, type Topology } from './topology.ts'
 import { UserPauses } from './user-pauses.ts'
 
@@ -67,6 +68,7 @@ export class Engine {
   /** What is known of the input topics, from one membership to the next. */
   readonly #origins = new Map<string, TopicOrigin>()
   readonly #loadWatch: LoadWatch
+  readonly #troubleWatch: TroubleWatch
   #membership: Membership | null = null
   #state: EngineState = 'starting'
   #isRestarting = false
@@ -98,6 +100,10 @@ export class Engine {
         },
       },
     })
+    this.#delivery.onFailure = (cause) => {
+      const error = new TroupeError('INTERNAL', 'the answer of a sink could not be taken', { cause })
+      void this.#endWith({ reason: 'failed', error })
+    }
     this.#loadWatch = new LoadWatch({
       app,
       clock,
@@ -112,6 +118,7 @@ export class Engine {
       limitOf: (actor) => this.#host.limitOf(actor),
       view: () => ({ ...this.#view(), intakeStopsOf }),
     })
+    this.#troubleWatch = new TroubleWatch({ ...parts, view: () => this.#view() })
   }
 
   /**
@@ -156,6 +163,7 @@ export class Engine {
       if (engine.#ending === null) {
         engine.#state = 'running'
         engine.#loadWatch.start()
+        engine.#troubleWatch.start()
       }
       return engine
     } catch (error) {
@@ -189,7 +197,7 @@ export class Engine {
   }
 
   health(): Health {
-    return describeHealth(this.#view())
+    return describeHealth(this.#troubleWatch.find())
   }
 
   readiness(): Readiness {
@@ -202,7 +210,7 @@ export class Engine {
   }
 
   status(): EngineStatus {
-    return describeStatus(this.#view(), this.#loadWatch.describe())
+    return describeStatus(this.#view(), this.#loadWatch.describe(), this.#troubleWatch.describe())
   }
 
   /** Stops the intake of everything, of a topic, or of a partition, until `resume`. What was read goes on. */
@@ -229,6 +237,14 @@ export class Engine {
     throw new TroupeError('NOT_PARKED', `record ${id} is not parked in this process`)
   }
 
+  /** The same for all parked records of a key, in their order; returns their ids. Throws NOT_PARKED where there are none. */
+  decideKey(topic: string, hash: string, decision: Decision): string[] {
+    const actors = [...(this.#membership?.assignment.actors ?? [])]
+    const ids = actors.flatMap((actor) => actor.decideKey(topic, hash, decision))
+    if (ids.length > 0) return ids
+    throw new TroupeError('NOT_PARKED', `of topic ${topic} no record of key sha256:${hash} is parked in this process`)
+  }
+
   #view(): EngineView {
     const { app, clock, stats } = this.#parts
     return {
@@ -240,6 +256,8 @@ export class Engine {
       state: this.#state,
       isRestarting: this.#isRestarting,
       lastPollAtMs: this.#membership?.source.lastPollAtMs ?? null,
+      isReading: this.#membership?.isReading ?? false,
+      groupWaitSinceMs: this.#membership?.awaitsGroupSinceMs ?? null,
       recordsInFlight: this.#membership?.credit.recordsInFlight ?? 0,
       bytesInFlight: this.#membership?.credit.bytesInFlight ?? 0,
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
@@ -268,35 +286,45 @@ export class Engine {
     await this.#membership.join()
   }
 
-  /** The membership failed: another one after a back-off, unless nothing would change or it happens too often. */
-  async #restart(error: unknown): Promise<void> {
-    if (this.#state !== 'running' && this.#state !== 'starting') return
-    const { clock, log, stats } = this.#parts
+  /** The membership failed: another one after a back-off, unless nothing would change or it happens too often. Never rejects. */
+  async #restart(cause: unknown): Promise<void> {
+    // A loop, so that an outage of days leaves nothing behind of the tries before.
+    for (let error = cause; this.#state === 'running' || this.#state === 'starting';) {
+      const delayMs = await this.#delayBeforeRestart(error)
+      if (delayMs === null) return
+      this.#isRestarting = true
+      await this.#membership?.abandon()
+      await this.#backOff(delayMs)
+      if (this.#ending !== null) return
+      try {
+        await this.#join()
+        this.#isRestarting = false
+        return
+      } catch (failure) {
+        error = failure
+      }
+    }
+  }
+
+  /** Null: there is no other one, and the engine has ended of it. */
+  async #delayBeforeRestart(error: unknown): Promise<number | null> {
+    const { app, clock, log, stats } = this.#parts
     // Brokers that are away are waited for as long as it takes, as sinks are.
     const isOutage = isTroupeError(error) && error.code === 'BROKER_UNREACHABLE'
     const delayMs = isOutage ? this.#restarts.outageDelayMs : this.#restarts.noteFailure(clock.now())
     if (isTroupeError(error) && !error.retryable) {
       await this.#endWith({ reason: 'failed', error })
-      return
+      return null
     }
     if (delayMs === null) {
-      const { max, windowMs } = this.#parts.app.restart
+      const { max, windowMs } = app.restart
       const message = `the consumer failed more than ${max} times within ${windowMs} ms; the last failure: ${describeError(error)}`
       await this.#endWith({ reason: 'failed', error: new TroupeError('RESTARTS_EXHAUSTED', message, { cause: error }) })
-      return
+      return null
     }
     stats.restarts += 1
     log.error({ error: describeError(error), delayMs }, `the consumer failed and is restarted: ${describeError(error)}`)
-    this.#isRestarting = true
-    await this.#membership?.abandon()
-    await this.#backOff(delayMs)
-    if (this.#ending !== null) return
-    try {
-      await this.#join()
-      this.#isRestarting = false
-    } catch (cause) {
-      await this.#restart(cause)
-    }
+    return delayMs
   }
 
   /** Resolves after this time, or when the engine ends. */
@@ -327,6 +355,7 @@ export class Engine {
     this.#isRestarting = false
     this.#endBackOff()
     this.#loadWatch.stop()
+    this.#troubleWatch.stop()
     if (end.reason === 'failed') {
       log.error({ error: describeError(end.error) }, `the supervisor ends: ${describeError(end.error)}`)
     }
@@ -365,11 +394,6 @@ export class Engine {
     if (actor === undefined) throw new TroupeError('INTERNAL', `a commit of ${partitionName(of)}, which no actor reads`)
     this.#parts.stats.partition(actor.name, of.topic, of.partition).committedPosition = position
   }
-}
-
-async function openSink(sink: Sink, context: SinkContext, destinations: readonly SinkDestination[]): Promise<void> {
-  await sink.open(context)
-  await sink.prepare(destinations)
 }
 
 /**

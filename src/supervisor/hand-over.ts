@@ -11,12 +11,14 @@
  * below what is still being finished here. Of partitions that are lost, or dropped by a kill, the epoch has ended before:
  * they have nothing to drain, and nothing of them is stored.
  */
+import type { InputProgress } from '../actors/input-progress.ts'
 import type { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
+import { partitionName } from '../streams/record.ts'
 
 export interface HandOverOptions {
   readonly delivery: Pick<Delivery, 'makeDurable'>
@@ -55,22 +57,50 @@ async function drain(
   { clock, drainTimeoutMs, log, stats }: HandOverOptions,
 ): Promise<void> {
   const startedAt = clock.now()
-  const isOver = await new Promise<boolean>((resolve) => {
+  const inputs = actors.flatMap((actor) => (actor.isFenced ? [] : actor.inputs))
+  const droppedBefore = new Map(inputs.map((input) => [input, input.stats.dropped]))
+  const isOver = await new Promise<boolean>((resolve, reject) => {
     const cancel = clock.after(drainTimeoutMs, () => {
       resolve(false)
     })
-    void Promise.all(actors.map((actor) => actor.drain())).then(() => {
+    Promise.all(actors.map((actor) => actor.drain())).then(() => {
       cancel()
       resolve(true)
-    })
+    }, reject)
   })
   stats.drainSeconds.observe((clock.now() - startedAt) / 1000)
-  if (isOver) return
+  const left = inputs.flatMap((input) => whatIsLeft(input, droppedBefore.get(input) ?? 0))
+  if (isOver) {
+    if (left.length > 0) log.info({ left }, `the next owner handles what is left: ${describe(left)}`)
+    return
+  }
   stats.drainTimeouts += 1
-  const late = actors.filter((actor) => actor.hasWorkInFlight).map(({ id }) => id)
+  const late = left.filter(({ begun }) => begun > 0)
   const error = new TroupeError(
     'DRAIN_TIMEOUT',
-    `work in flight did not finish within ${drainTimeoutMs} ms; it will be handled again: ${late.join(', ')}`,
+    `work in flight did not finish within ${drainTimeoutMs} ms, and the next owner handles it again: ${describe(late)}`,
   )
-  log.warn({ code: error.code, action: error.action }, error.message)
+  log.warn({ code: error.code, action: error.action, left }, error.message)
+}
+
+/** Records of one partition that its next owner handles. */
+interface LeftRecords {
+  readonly partition: string
+  readonly records: number
+  /** Of those, the ones that were at a handler or a sink, or waited for somebody. */
+  readonly begun: number
+  readonly oldest: string
+}
+
+/** Nothing, if the epoch has ended meanwhile: then it is not known. */
+function whatIsLeft(input: InputProgress, droppedBefore: number): LeftRecords[] {
+  const begun = input.held.count
+  const records = begun + input.stats.dropped - droppedBefore
+  if (input.isFenced || records === 0) return []
+  const partition = partitionName(input)
+  return [{ partition, records, begun, oldest: `${partition}/${input.tracker.safePosition}` }]
+}
+
+function describe(left: readonly LeftRecords[]): string {
+  return left.map(({ oldest, partition, records }) => `${records} of ${partition}, the oldest ${oldest}`).join('; ')
 }

@@ -2,10 +2,11 @@
  * One consumer's life in its group: connect, subscribe, poll, own partitions, leave. A failure ends
  * it; the supervisor decides whether another one begins.
  */
+import { hashedKey, plainKey } from '../actors/key-text.ts'
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { InputProgress } from '../actors/input-progress.ts'
 import type { Clock } from '../clock.ts'
-import { TroupeError, isErrorCode } from '../errors.ts'
+import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
@@ -49,6 +50,7 @@ export class Membership {
   readonly source: Source
   readonly credit: Credit
   readonly #options: MembershipOptions
+  readonly #appetite: Appetite
   #cancelLagTimer: (() => void) | null = null
   #hasFailed = false
   #isLeaving = false
@@ -63,6 +65,7 @@ export class Membership {
       credit: this.credit,
       drainTimeoutMs: app.drainTimeoutMs,
       foreignMetadata: app.foreignMetadata,
+      keyText: app.showKeys ? plainKey : hashedKey,
       maxPartitionRecords: app.intake.maxPartitionRecords,
       maxPartitionBytes: app.intake.maxPartitionBytes,
       onFailure: (error) => {
@@ -72,15 +75,15 @@ export class Membership {
     const { delivery, dispatchers } = options
     // What one actor has too much of must not keep out the records of another.
     const isOnlyActor = app.actors.length === 1
-    const appetite = new Appetite(
+    this.#appetite = new Appetite(
       () => dispatchers.every(({ isSated }) => isSated) || (isOnlyActor && delivery.isSated),
     )
-    for (const dispatcher of dispatchers) dispatcher.onHandedOut = () => appetite.review()
-    delivery.onWritten = () => appetite.review()
+    for (const dispatcher of dispatchers) dispatcher.onHandedOut = () => this.#appetite.review()
+    delivery.onWritten = () => this.#appetite.review()
     this.source = new Source({
       consumer,
       credit: this.credit,
-      appetite,
+      appetite: this.#appetite,
       clock: options.clock,
       onRecords: (records) => {
         this.assignment.admit(records)
@@ -120,9 +123,24 @@ export class Membership {
         this.source.noteEnd(at)
       },
     })
+    this.assignment.noteJoining()
     delivery.begin(consumer)
     this.source.start()
     this.#watchLag(FIRST_LAG_DELAY_MS)
+  }
+
+  /** It asks for as many records as there are. */
+  get isReading(): boolean {
+    return this.credit.availableRecords > 0 && !this.#appetite.isSated
+  }
+
+  /**
+   * Clock time since when the group has to give out partitions; null: it has. Under KIP-848 the client says nothing where
+   * there are none for this member, so what it has given back may be all that there is to tell.
+   */
+  get awaitsGroupSinceMs(): number | null {
+    const { awaitsGroupSinceMs, wasAssigned } = this.assignment
+    return this.#options.app.kafka.groupProtocol === 'consumer' && wasAssigned ? null : awaitsGroupSinceMs
   }
 
   /** Drains within the deadline, commits, leaves the group. Every step also after a failure of the one before. Never rejects. */
@@ -182,8 +200,7 @@ export class Membership {
       // The next membership begins where the policy says, or ends by it: where a partition begins it is known too whether
       // its topic is another one by now, of which the brokers tell this first.
       if (trouble.code === 'OFFSET_OUT_OF_RANGE') return this.#fail(new Error(trouble.message))
-      const code = isErrorCode(trouble.code) ? trouble.code : 'INTERNAL'
-      this.#fail(new TroupeError(code, trouble.message))
+      this.#fail(new TroupeError(trouble.code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)
     }

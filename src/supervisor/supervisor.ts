@@ -5,6 +5,7 @@
  */
 import { isMainThread } from 'node:worker_threads'
 import type { Registry } from 'prom-client'
+import { hashOf, type KeyChoice } from '../actors/key-text.ts'
 import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
 import type { App, AppDefinition } from '../app.ts'
 import { systemClock } from '../clock.ts'
@@ -12,9 +13,9 @@ import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import { resolveOptions, type OptionSources } from '../options/resolve.ts'
-import type { Broker } from '../streams/broker-port.ts'
 import { EngineStats } from '../metrics/stats.ts'
 import { Engine, type EngineEnd } from './engine.ts'
+import { brokerFor } from './kafka.ts'
 import type { Health, Readiness } from './status/health.ts'
 import { loopBusyShare, watchLoopDelay } from './status/loop-delay.ts'
 import type { EngineStatus } from './status/status.ts'
@@ -22,7 +23,7 @@ import type { EngineStatus } from './status/status.ts'
 export interface StartOptions {
   /** Aborting it is `stop()`; before the start has ended it makes that reject with START_STOPPED. */
   readonly signal?: AbortSignal
-  /** Where to log; JSON lines on standard error unless given. pino fits. */
+  /** Where to log; on standard error, as `log.format` says, unless given. pino fits. */
   readonly log?: Log
   /** Where to register the metrics; a registry of its own unless given. */
   readonly registry?: Registry
@@ -52,6 +53,11 @@ export interface Supervisor {
    * goes on. Throws NOT_PARKED, or NO_DEAD_LETTER_TOPIC where there is none to send it to.
    */
   decide(id: string, decision: Decision): void
+  /**
+   * The same for all records of a key that are parked now, in their order; what waits behind them is handled next, and may
+   * be parked in its turn. Returns their ids.
+   */
+  decideKey(topic: string, key: KeyChoice, decision: Decision): readonly string[]
   /** Takes in nothing more, of everything, of a topic or of a partition, until `resume`. What was read is finished. */
   pause(topic?: string, partition?: number): void
   /** Lifts the pause of this and of everything in it; not one that is wider. */
@@ -75,13 +81,15 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
   }
   const options = resolveOptions(app, start.sources)
   const { createLog } = await import('./log.ts')
+  const { droppedLines } = await import('./log-output.ts')
   const { startHttpServer } = await import('./http/http-server.ts')
   const { groupOfOne } = await import('./instances/own-instance.ts')
   const { default: client } = await import('prom-client')
   const { registerMetrics } = await import('../metrics/metrics.ts')
-  const log = start.log ?? createLog({ level: options.log.level })
+  const log = start.log ?? (await createLog(options.log))
   const registry = start.registry ?? new client.Registry()
   const stats = new EngineStats(systemClock)
+  stats.droppedLogLines = droppedLines
   const stopMetrics = registerMetrics(registry, stats)
   const stopWatch = watchLoopDelay(stats.loopDelaySeconds)
   const unregister = (): void => {
@@ -96,6 +104,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       const server = await startHttpServer({
         port: options.http.port,
         host: options.http.host,
+        token: options.http.token,
         registry,
         instances: groupOfOne(() => engine),
         log,
@@ -103,7 +112,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       httpPort = server.port
       closeHttp = () => server.close()
     }
-    const broker = await brokerFor(options, log, stats)
+    const broker = await brokerFor(options, log, stats.waits)
     const parts = {
       app: options,
       broker,
@@ -120,30 +129,6 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
     await closeHttp()
     throw error
   }
-}
-
-/** The native client is loaded here and nowhere else, so that nothing that a worker thread imports reaches it. */
-async function brokerFor({ kafka, commitIntervalMs }: ResolvedApp, log: Log, { waits }: EngineStats): Promise<Broker> {
-  const { createKafkaBroker } = await import('../streams/kafka/broker.ts')
-  return createKafkaBroker({
-    brokers: kafka.brokers,
-    groupId: kafka.groupId,
-    clientId: kafka.clientId,
-    ...(kafka.groupInstanceId === null ? {} : { groupInstanceId: kafka.groupInstanceId }),
-    groupProtocol: kafka.groupProtocol,
-    assignmentStrategy: kafka.assignmentStrategy,
-    client: kafka.client,
-    // The committer hands over on the other half of the interval.
-    commitIntervalMs: Math.max(1, Math.round(commitIntervalMs / 2)),
-    sessionTimeoutMs: kafka.sessionTimeoutMs,
-    maxPollIntervalMs: kafka.maxPollIntervalMs,
-    connectTimeoutMs: kafka.connectTimeoutMs,
-    clock: systemClock,
-    waits,
-    log: (level, fields, message) => {
-      log[level](fields, message)
-    },
-  })
 }
 
 function publicFace(parts: {
@@ -189,6 +174,7 @@ function publicFace(parts: {
     decide: (id, decision) => {
       engine.decide(id, decision)
     },
+    decideKey: (topic, key, decision) => engine.decideKey(topic, hashOf(key), decision),
     pause: (topic, partition) => {
       engine.pause(topic, partition)
     },

@@ -14,8 +14,21 @@ export interface Topology {
   readonly destinations: ReadonlyMap<string, readonly SinkDestination[]>
 }
 
-/** Rejects with OPTIONS_INVALID or SINK_MISSING. */
+/** Throws OPTIONS_INVALID or SINK_MISSING. */
 export function planTopology(app: ResolvedApp, manifests: readonly HandlerManifest[]): Topology {
+  const { topology, problems } = surveyTopology(app, manifests)
+  const missing = app.actors.find(({ name }) => !manifests.some(({ actor }) => actor === name))
+  if (missing !== undefined) throw new TroupeError('INTERNAL', `actor ${missing.name} has no manifest`)
+  const [first] = problems
+  if (first !== undefined) throw first
+  return topology
+}
+
+/** The same of the actors that have a manifest, with every problem of each kind. */
+export function surveyTopology(
+  app: ResolvedApp,
+  manifests: readonly HandlerManifest[],
+): { readonly topology: Topology; readonly problems: readonly TroupeError[] } {
   const actorOfTopic = new Map<string, ResolvedActor>()
   const topics = new Map<string, string[]>()
   const destinations = new Map<string, SinkDestination[]>()
@@ -23,19 +36,20 @@ export function planTopology(app: ResolvedApp, manifests: readonly HandlerManife
   const missingSinks: string[] = []
   for (const actor of app.actors) {
     const manifest = manifests.find((candidate) => candidate.actor === actor.name)
-    if (manifest === undefined) throw new TroupeError('INTERNAL', `actor ${actor.name} has no manifest`)
-    const other = actorOfTopic.get(manifest.input)
-    if (other !== undefined) {
+    const other = manifest === undefined ? undefined : actorOfTopic.get(manifest.input)
+    if (manifest !== undefined && other !== undefined) {
       problems.push(
         `actors ${other.name} and ${actor.name} both read topic ${manifest.input}; in one group each record goes to one of them only: give one its own app and groupId`,
       )
     }
-    actorOfTopic.set(manifest.input, actor)
-    note(topics, manifest.input, `input of actor ${actor.name}`)
-    for (const topic of manifest.outputTopics) note(topics, topic, `output of actor ${actor.name}`)
+    if (manifest !== undefined) {
+      actorOfTopic.set(manifest.input, actor)
+      note(topics, manifest.input, `input of actor ${actor.name}`)
+      for (const topic of manifest.outputTopics) note(topics, topic, `output of actor ${actor.name}`)
+    }
     if (actor.deadLetter !== null) note(topics, actor.deadLetter, `dead letters of actor ${actor.name}`)
-    for (const destination of manifest.destinations) {
-      if (destination.sink in app.sinks) note(destinations, destination.sink, destination)
+    for (const destination of manifest?.destinations ?? []) {
+      if (Object.hasOwn(app.sinks, destination.sink)) note(destinations, destination.sink, destination)
       else missingSinks.push(`actor ${actor.name} writes table ${destination.table} to sink ${destination.sink}`)
     }
   }
@@ -46,15 +60,14 @@ export function planTopology(app: ResolvedApp, manifests: readonly HandlerManife
       )
     }
   }
-  if (problems.length > 0) throw new TroupeError('OPTIONS_INVALID', problems.join('\n'))
+  const errors: TroupeError[] = []
+  if (problems.length > 0) errors.push(new TroupeError('OPTIONS_INVALID', problems.join('\n')))
   if (missingSinks.length > 0) {
     const known = Object.keys(app.sinks)
-    throw new TroupeError(
-      'SINK_MISSING',
-      `${missingSinks.join('; ')}; the app has ${known.length === 0 ? 'no sinks' : `only: ${known.join(', ')}`}`,
-    )
+    const has = known.length === 0 ? 'no sinks' : `only: ${known.join(', ')}`
+    errors.push(new TroupeError('SINK_MISSING', `${missingSinks.join('; ')}; the app has ${has}`))
   }
-  return { actorOfTopic, topics, destinations }
+  return { topology: { actorOfTopic, topics, destinations }, problems: errors }
 }
 
 /** Rejects with TOPIC_MISSING naming every topic that is not there. */

@@ -5,36 +5,19 @@
  * production. Outputs are encoded too: one that cannot be, or that goes to a destination the
  * handler does not declare, fails in the test rather than in the dead-letter topic.
  */
+import type { BatchHandler } from '../actors/handlers/batch-handler.ts'
 import type { Handler, HandlerContext, Outcome } from '../actors/handlers/handler.ts'
 import { deadLetter, isOutcome } from '../actors/handlers/handler.ts'
 import { HandlerRunner } from '../actors/handlers/handler-runner.ts'
-import { loadShared, type SharedLoader } from '../actors/handlers/shared-data.ts'
+import { loadShared } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
-import { fromWireError, describeError, type WireError } from '../errors.ts'
-import { silentLog, type Log } from '../log.ts'
-import { EffectEncoder, type RecordOptions } from '../streams/flows/flow.ts'
+import { fromWireError } from '../errors.ts'
+import { silentLog } from '../log.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import { BatchHandlerHarness, type BatchHarness } from './batch-harness.ts'
+import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
-export interface HarnessOptions {
-  /** What the handler and its set-up log to. Default: nothing is logged. */
-  readonly log?: Log
-  /** As the actor's option. Default 5,000. */
-  readonly handlerTimeoutMs?: number
-  /** What the handler's set-up gets by `shared(name)`. Default: nothing. */
-  readonly shared?: Readonly<Record<string, SharedLoader>>
-}
-
-/** Where the record stands and how often it was tried; whatever is left out has a fixed default. */
-export interface SendOptions extends RecordOptions {
-  /** Default 0. */
-  readonly partition?: number
-  /** Default: 0, and one more with each record sent. */
-  readonly offset?: number
-  /** Milliseconds since the Unix epoch. Default: 2026-01-01T00:00:00Z, so that outcomes repeat. */
-  readonly timestamp?: number
-  /** Default 1. */
-  readonly attempt?: number
-}
+export type { HarnessOptions, SendOptions } from './record-maker.ts'
 
 export interface Harness<Value> {
   /**
@@ -57,19 +40,28 @@ export interface Harness<Value> {
  * @example
  * const harness = createHarness(enrich)
  * expect(await harness.send({ ...click, ip: 'nowhere' })).toEqual(deadLetter('not an address: nowhere'))
+ *
+ * @example
+ * const harness = createHarness(postAll) // a batch handler
+ * expect(await harness.sendAll([order, unknown])).toEqual([done(), deadLetter('no such customer')])
  */
+export function createHarness<Value, Setup>(handler: Handler<Value, Setup>, options?: HarnessOptions): Harness<Value>
 export function createHarness<Value, Setup>(
-  handler: Handler<Value, Setup>,
+  handler: BatchHandler<Value, Setup>,
+  options?: HarnessOptions,
+): BatchHarness<Value>
+export function createHarness<Value, Setup>(
+  handler: Handler<Value, Setup> | BatchHandler<Value, Setup>,
   options: HarnessOptions = {},
-): Harness<Value> {
-  return new HandlerHarness(handler, options)
+): Harness<Value> | BatchHarness<Value> {
+  return handler.kind === 'batch-handler'
+    ? new BatchHandlerHarness(handler, options)
+    : new HandlerHarness(handler, options)
 }
 
 /** What became of a handler's call, before the engine makes a verdict of it. */
 type Call =
   { readonly type: 'returned'; readonly outcome: Outcome } | { readonly type: 'threw'; readonly error: unknown }
-
-const FIRST_TIMESTAMP_MS = Date.UTC(2026, 0, 1)
 
 class HandlerHarness<Value, Setup> implements Harness<Value> {
   readonly #handler: Handler<Value, Setup>
@@ -77,21 +69,20 @@ class HandlerHarness<Value, Setup> implements Harness<Value> {
   readonly throttles: number[] = []
   readonly #calls = new WeakMap<SourceRecord, Call>()
   #runner: Promise<HandlerRunner> | null = null
-  #nextOffset = 0
+  readonly #records: RecordMaker<Value>
 
   constructor(handler: Handler<Value, Setup>, options: HarnessOptions) {
     this.#handler = handler
     this.#options = options
+    this.#records = new RecordMaker(handler.input)
   }
 
   async send(value: Value, options: SendOptions = {}): Promise<Outcome> {
-    const { input } = this.#handler
-    const encoded = new EffectEncoder([input]).encode(input.record(value))
-    return await this.sendBytes(encoded.type === 'record' ? encoded.record.value : null, options)
+    return await this.sendBytes(bytesOf(this.#handler.input, value), options)
   }
 
   async sendBytes(bytes: Uint8Array | null, options: SendOptions = {}): Promise<Outcome> {
-    const record = this.#recordOf(bytes, options)
+    const record = this.#records.next(bytes, options)
     this.#runner ??= this.#open()
     const runner = await this.#runner
     const verdict = await runner.run(record, options.attempt ?? 1)
@@ -158,23 +149,4 @@ class HandlerHarness<Value, Setup> implements Harness<Value> {
       throw error
     }
   }
-
-  #recordOf(value: Uint8Array | null, options: SendOptions): SourceRecord {
-    const { attempt: _, offset = this.#nextOffset, partition = 0, timestamp = FIRST_TIMESTAMP_MS, ...rest } = options
-    this.#nextOffset = offset + 1
-    const { input } = this.#handler
-    // Keys and headers become bytes by the rules for outputs.
-    const encoded = new EffectEncoder([input]).encode({
-      type: 'record',
-      topic: input.name,
-      value: null,
-      options: rest,
-    })
-    const { key = null, headers = [] } = encoded.type === 'record' ? encoded.record : {}
-    return { topic: input.name, partition, offset, timestamp, key, value, headers }
-  }
-}
-
-function reasonOf(error: WireError): string {
-  return describeError(fromWireError(error))
 }

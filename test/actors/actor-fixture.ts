@@ -1,4 +1,5 @@
 /** A partition actor with everything around it held by hand: clock, sinks, commits. */
+import { plainKey } from '../../src/actors/key-text.ts'
 import type { KeyBudget } from '../../src/actors/key-brake.ts'
 import type { InputProgress } from '../../src/actors/input-progress.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
@@ -112,6 +113,8 @@ export function makeActor(
     map?: CompletionMap
     delivery?: ActorDelivery
     keyBudget?: KeyBudget
+    /** Unless given: on main. */
+    mixesKeys?: boolean
     /** What several actors of one process share. */
     partition?: number
     credit?: Credit
@@ -132,8 +135,9 @@ export function makeActor(
   const escalations: Error[] = []
   const throttles: { forMs: number; id: string }[] = []
   const lines: LogLine[] = []
+  const resolved = { ...resolvedActor, ...options.actor }
   const actor: PartitionActor = new PartitionActor({
-    actor: { ...resolvedActor, ...options.actor },
+    actor: resolved,
     partition,
     epoch: 1,
     inputs: [
@@ -154,10 +158,12 @@ export function makeActor(
       error: noteLine(lines, 'error'),
     },
     actorStats: stats.actor('enrich'),
+    mixesKeys: options.mixesKeys ?? resolved.runOn === 'main',
     onReady: () => {
       ready.push(clock.now())
       options.onReady?.(actor)
     },
+    keyText: plainKey,
     keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },
     onLoadChanged: () => options.onLoadChanged?.(actor),
     onThrottled: (forMs, id) => throttles.push({ forMs, id }),

@@ -1,4 +1,5 @@
 /** What becomes of a record that failed for good: by the actor's option, by the handler's word, by an operator. */
+import { keyHash } from '../../src/actors/key-text.ts'
 import { describe, expect, test } from 'vitest'
 import type { ResolvedActor } from '../../src/options/options.ts'
 import type { Verdict } from '../../src/actors/handlers/verdict.ts'
@@ -48,7 +49,7 @@ describe('failedRecords', () => {
     actor.settle(last, [oneOutput])
     expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({ skipped: 1, attempts: 4 })
     expect(escalations).toHaveLength(1)
-    expect(stats.actor('enrich').failures.get('OTHER')).toBe(3)
+    expect(stats.actor('enrich').failures.get('TERMINAL_ERROR')).toBe(3)
   })
 
   test('an output that its sink refuses is a record that failed for good, too', () => {
@@ -115,6 +116,7 @@ describe('park', () => {
         key: 'a',
         sinceMs: parkedAtMs,
         attempts: 1,
+        code: 'ATTEMPTS_EXHAUSTED',
         error: { code: 'E_BOOM', message: 'boom' },
         waitingBehind: 1,
       },
@@ -199,6 +201,51 @@ describe('park', () => {
     expect(inputOf(actor).tracker.safePosition).toBe(1)
     expect(credit.recordsInFlight).toBe(1)
     expect(take().invocations[0]?.record.offset).toBe(1)
+  })
+
+  test('decideKey retry: all that is parked of the key goes again, in the order of the log, and before what waits', () => {
+    const { actor, delivery, take } = makeActor(parking)
+    actor.admit([sourceRecord(0), sourceRecord(1), sourceRecord(2), sourceRecord(3), sourceRecord(4, 'other')])
+    // Of 0 and 1 an output is refused after their lane has gone on; 2 fails in its lane.
+    actor.settle(take(2), [oneOutput, oneOutput])
+    for (const output of delivery.outputs.splice(0).toReversed()) output.settle(new Error('too large'))
+    const other = take()
+    actor.settle(take(1), [failure])
+    expect(actor.parked()).toHaveLength(3)
+    expect(actor.decideKey('clicks', keyHash('k'), 'retry')).toEqual(['clicks/0/0', 'clicks/0/1', 'clicks/0/2'])
+    const run = take()
+    expect(run.invocations.map(({ attempt, record }) => [record.offset, attempt])).toEqual([
+      [0, 2],
+      [1, 2],
+      [2, 2],
+      [3, 1],
+    ])
+    actor.settle(run, [{ type: 'skip' }, failure])
+    expect(actor.parked()).toMatchObject([{ id: 'clicks/0/1', waitingBehind: 2 }])
+    actor.settle(other, [{ type: 'skip' }])
+    expect(actor.load).toMatchObject({ held: 3, waiting: 3, parked: 1 })
+  })
+
+  test('decideKey skip: what waits behind is handled next, and other keys stay parked', () => {
+    const { actor, take } = makeActor(parking)
+    actor.admit([sourceRecord(0), sourceRecord(1), sourceRecord(2, 'other')])
+    actor.settle(take(), [failure])
+    actor.settle(take(), [failure])
+    expect(actor.decideKey('orders', keyHash('k'), 'skip')).toEqual([])
+    expect(actor.decideKey('clicks', keyHash('k'), 'skip')).toEqual(['clicks/0/0'])
+    expect(take().invocations[0]?.record.offset).toBe(1)
+    expect(actor.parked()).toMatchObject([{ id: 'clicks/0/2' }])
+  })
+
+  test('decideKey dead-letter: without a topic it is refused as a whole', () => {
+    const { actor, take } = makeActor({ actor: { ...parking.actor, deadLetter: null, order: 'unordered' } })
+    actor.admit([sourceRecord(0), sourceRecord(1)])
+    actor.settle(take(), [failure])
+    actor.settle(take(), [failure])
+    expect(() => actor.decideKey('clicks', keyHash('k'), 'dead-letter')).toThrow(/no dead-letter topic/)
+    expect(actor.parked()).toHaveLength(2)
+    expect(actor.decideKey('clicks', keyHash('k'), 'retry')).toHaveLength(2)
+    expect(actor.parked()).toEqual([])
   })
 
   test('what is not parked is not decided', () => {

@@ -15,7 +15,7 @@ function lanesWith(order: Order, ...keys: (string | Uint8Array | null)[]): Lanes
 }
 
 function lanesOn(runOn: RunOn, order: Order, ...keys: (string | Uint8Array | null)[]): Lanes {
-  const lanes = new Lanes(order, runOn)
+  const lanes = new Lanes(order, runOn === 'main')
   for (const [offset, key] of keys.entries()) lanes.admit(invocation(offset, key))
   return lanes
 }
@@ -83,7 +83,7 @@ describe('key order', () => {
   })
 
   test('a million keys that came and went leave nothing behind', () => {
-    const lanes = new Lanes('key', 'main')
+    const lanes = new Lanes('key', true)
     for (let offset = 0; offset < 1_000_000; offset += 1) {
       lanes.admit(invocation(offset, String(offset)))
       handleAll(lanes, lanes.take(1))
@@ -104,7 +104,7 @@ describe('key order', () => {
 
 describe('unordered', () => {
   test('what is taken at once leaves the rest to others', () => {
-    const lanes = new Lanes('unordered', 'main')
+    const lanes = new Lanes('unordered', true)
     for (let offset = 0; offset < 5; offset += 1) lanes.admit(invocation(offset, 'k'))
     const [first, second] = [lanes.take(2)!, lanes.take(2)!]
     expect([offsets(first), offsets(second), lanes.readyRecordCount]).toEqual([[0, 1], [2, 3], 1])
@@ -114,7 +114,7 @@ describe('unordered', () => {
   })
 
   test('a record that fails waits alone', () => {
-    const lanes = new Lanes('unordered', 'main')
+    const lanes = new Lanes('unordered', true)
     for (let offset = 0; offset < 3; offset += 1) lanes.admit(invocation(offset, 'k'))
     const run = lanes.take(3)!
     const failed = lanes.part(run.lane, run.invocations[0]!)
@@ -128,7 +128,7 @@ describe('unordered', () => {
   })
 
   test('a discard forgets the queue and keeps what was taken from it', () => {
-    const lanes = new Lanes('unordered', 'main')
+    const lanes = new Lanes('unordered', true)
     for (let offset = 0; offset < 4; offset += 1) lanes.admit(invocation(offset, null))
     const run = lanes.take(2)!
     expect(lanes.discardQueued().map(({ record }) => record.offset)).toEqual([2, 3])
@@ -229,7 +229,7 @@ describe('discard', () => {
 
 describe('suspects', () => {
   test('a suspect is the only record of its run', () => {
-    const lanes = new Lanes('partition', 'main')
+    const lanes = new Lanes('partition', true)
     for (let offset = 0; offset < 3; offset += 1) {
       const next = invocation(offset, null)
       next.runsAlone = offset === 1
@@ -258,7 +258,7 @@ class Play {
   readonly tooEarly: string[] = []
 
   constructor(order: Order, runOn: RunOn) {
-    this.#lanes = new Lanes(order, runOn)
+    this.#lanes = new Lanes(order, runOn === 'main')
     this.#order = order
   }
 

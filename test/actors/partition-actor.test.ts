@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { doneWithNothing, type Verdict } from '../../src/actors/handlers/verdict.ts'
 import { CompletionMap } from '../../src/streams/positions/completion-map.ts'
-import { inputOf, failure, makeActor, oneOutput, sourceRecord } from './actor-fixture.ts'
+import type { ResolvedActor } from '../../src/options/options.ts'
+import { inputOf, failure, makeActor, oneOutput, resolvedActor, sourceRecord } from './actor-fixture.ts'
 
 const text = (bytes: Uint8Array | null | undefined): string | null =>
   bytes == null ? null : Buffer.from(bytes).toString()
@@ -110,6 +111,52 @@ describe('failure', () => {
     letter?.settle(null)
     expect(inputOf(actor).tracker.safePosition).toBe(8)
   })
+
+  test.each<[string, Partial<ResolvedActor['retry']>, Verdict]>([
+    ['by the option', { attempts: 'unlimited' }, failure],
+    [
+      'by the word of onError',
+      {},
+      {
+        type: 'retry-unlimited',
+        afterMs: undefined,
+        error: { name: 'Error', message: 'connect ECONNREFUSED', kind: 'other' },
+      },
+    ],
+  ])(
+    'a service that is down for a day costs no record (%s): each key goes on in its order',
+    async (_how, own, down) => {
+      const { actor, clock, credit, delivery, take } = makeActor({
+        actor: { retry: { ...resolvedActor.retry, maxBackoffMs: 30_000, ...own } },
+      })
+      const offsets = Array.from({ length: 30 }, (_, at) => at)
+      actor.admit(offsets.map((offset) => sourceRecord(offset, 'abc'[offset % 3])))
+      const backAtMs = clock.now() + 24 * 60 * 60 * 1000
+      let attempts = 0
+      while (clock.now() < backAtMs) {
+        for (; actor.readyRecordCount > 0; attempts += 1) actor.settle(take(1), [down])
+        await clock.advance(Math.min(clock.nextTimerAtMs!, backAtMs) - clock.now())
+      }
+      // Three keys, half a minute apart at most.
+      expect(attempts).toBeGreaterThanOrEqual(3 * 24 * 60 * 2)
+      expect([inputOf(actor).tracker.safePosition, delivery.outputs.length]).toEqual([0, 0])
+      const handled: number[] = []
+      while (handled.length < offsets.length) {
+        await clock.advance(30_000)
+        for (let run = actor.takeRun(1); run !== null; run = actor.takeRun(1)) {
+          handled.push(...run.invocations.map(({ record }) => record.offset))
+          actor.settle(run, [oneOutput])
+        }
+      }
+      delivery.makeDurable()
+      for (const key of [0, 1, 2]) {
+        const ofKey = (all: readonly number[]): number[] => all.filter((offset) => offset % 3 === key)
+        expect(ofKey(handled)).toEqual(ofKey(offsets))
+      }
+      expect([handled.length, inputOf(actor).tracker.safePosition, credit.recordsInFlight]).toEqual([30, 30, 0])
+      expect(delivery.deadLetters).toEqual([])
+    },
+  )
 
   // Case 38.
   test('without a dead-letter topic the actor stops on the record: nothing is handed out, nothing dropped, others stay', () => {

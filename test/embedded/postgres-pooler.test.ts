@@ -98,6 +98,11 @@ describe.skipIf(!pgBouncerIsAvailable)('behind PgBouncer in transaction mode (sk
     await other.end()
   })
 
+  it('says what to do about a parameter of the URL that the pooler takes from nobody', async () => {
+    const url = `${bouncer.url}?statement_timeout=5000`
+    await expect(openSink(url, 'apples')).rejects.toThrow(/statement_timeout.*out of the URL.*ALTER ROLE/)
+  })
+
   it('refuses a role whose commits are not durable, which it cannot mend there', async () => {
     await sql.query("CREATE ROLE hasty LOGIN SUPERUSER PASSWORD 'h'; ALTER ROLE hasty SET synchronous_commit = off")
     const url = new URL(database.url)

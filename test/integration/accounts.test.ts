@@ -116,7 +116,7 @@ describe.skipIf(!kafkaIsAvailable)('metrics on real Kafka', () => {
         dead: after.sum('troupe_records_processed_total', 'outcome="dead_lettered"'),
         attempts: after.sum('troupe_record_attempts_total'),
         retries: after.sum('troupe_record_retries_total'),
-        failures: after.sum('troupe_attempt_failures_total', 'code="OTHER"'),
+        failures: after.sum('troupe_attempt_failures_total', 'code="HANDLER_FAILED"'),
         letters: after.sum('troupe_dead_letters_total', 'code="DEAD_LETTER"'),
         durable: after.sum('troupe_sink_outputs_total', 'sink="kafka",result="durable"'),
         durableLetters: after.sum('troupe_sink_outputs_total', 'sink="dead-letters",result="durable"'),

@@ -33,6 +33,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
+const TOKEN = 'a-token-of-a-test'
+
 /** `troupe run --instances 3` and what its one HTTP port says. */
 class RunningGroup {
   readonly command: CommandProcess
@@ -68,6 +70,7 @@ class RunningGroup {
       INPUT_TOPIC: flow.input,
       OUTPUT_TOPIC: flow.output,
       GATE_FILE: gateFile,
+      TROUPE_HTTP_TOKEN: TOKEN,
     }
     return new RunningGroup(CommandProcess.troupe(['run', app, ...args], { env }), port)
   }
@@ -109,7 +112,7 @@ class RunningGroup {
   }
 
   async decide(id: string, decision: string): Promise<number> {
-    const headers = { 'content-type': 'application/json' }
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` }
     const post = { method: 'POST', headers, body: JSON.stringify({ decision }) }
     return (await fetch(`${this.#url}/parked/${id}`, post)).status
   }
@@ -281,7 +284,7 @@ describe.skipIf(!kafkaIsAvailable)('troupe run --instances', { timeout: 900_000 
 
   test('what keeps all of them from starting is told once, with its exit code', async () => {
     const env = { KAFKA_BROKERS: bootstrapServers, INPUT_TOPIC: uniqueName('missing'), OUTPUT_TOPIC: 'missing' }
-    const args = ['run', app, '--instances=3', '--http-port=0', '--log-level=silent']
+    const args = ['run', app, '--instances=3', '--http-port=0', '--log-level=silent', '--log-format=pretty']
     const end = await CommandProcess.troupe(args, { env }).ended
     expect(end).toMatchObject({ code: 1, signal: null })
     expect(end.stderr).toMatch(/^error TOPIC_MISSING: .*\nwhat to do: .*\n$/)

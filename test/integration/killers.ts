@@ -41,5 +41,5 @@ export async function expectRecovered(member: MemberProcess): Promise<void> {
   const count = (state: string): Promise<number> => member.metric('troupe_threads', { state })
   const counts = async (): Promise<number[]> => [await count('idle'), await count('busy'), await count('starting')]
   await expect.poll(counts, { timeout: 60_000, interval: 100 }).toEqual([threads, 0, 0])
-  expect(await member.health()).toEqual({ healthy: true, reasons: [] })
+  expect(await member.health()).toEqual({ healthy: true, status: 'ok', reasons: [] })
 }

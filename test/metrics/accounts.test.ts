@@ -60,7 +60,7 @@ class World {
     this.broker.createTopic('out', 1)
     this.broker.createTopic('dead', 1)
     registerMetrics(this.registry, this.stats)
-    const handler = defineHandler<Deed>({
+    const handler = defineHandler({
       name: 'mix',
       input: topic<Deed>('clicks', { codec: json<Deed>() }),
       outputs: [out, rows],
@@ -182,7 +182,7 @@ const accounts: Readonly<Record<MetricName, Account>> = {
     (world, at) => (world.calls.get(String(at)) ?? 0) - world.count(deeds, at) + world.count(['garbage'], at),
   ),
   troupe_attempt_failures_total: (world) => ({
-    'actor="mix",code="OTHER"': world.count(['fails-once']) + ATTEMPTS * world.count(['fails']),
+    'actor="mix",code="HANDLER_FAILED"': world.count(['fails-once']) + ATTEMPTS * world.count(['fails']),
     'actor="mix",code="DEAD_LETTER"': world.count(['dead']),
     'actor="mix",code="DECODE_FAILED"': world.count(['garbage']),
   }),
@@ -196,11 +196,15 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   troupe_concurrency_limit: { shownBy: 'supervisor/pacing.test.ts', says: '.concurrencyLimit' },
   troupe_answers_overdue: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
   troupe_answers_overdue_total: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
+  troupe_skipped_failures_total: {
+    shownBy: 'metrics/failure-codes.test.ts',
+    says: "series('troupe_skipped_failures_total')",
+  },
   troupe_dead_letters_total: (world) => {
     const codes: Record<string, number> = {}
     for (const { headers } of world.broker.records('dead')) {
-      const said = Buffer.from(new Map(headers).get('troupe.error-code') ?? []).toString()
-      const label = `actor="mix",code="${said.startsWith('E_') ? 'OTHER' : said}"`
+      const said = Buffer.from(new Map(headers).get('troupe.code') ?? []).toString()
+      const label = `actor="mix",code="${said}"`
       codes[label] = (codes[label] ?? 0) + 1
     }
     expect(Object.values(codes).reduce((sum, count) => sum + count, 0)).toBe(world.count(deadDeeds))
@@ -215,6 +219,12 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   ),
   troupe_parked_records: { shownBy: 'actors/failed-records.test.ts', says: 'parked: 1,' },
   troupe_waiting_records: { shownBy: 'actors/failed-records.test.ts', says: 'waitingRecords: 4,' },
+  troupe_retrying_records: { shownBy: 'supervisor/status/troubles.test.ts', says: 'troupe_retrying_records{' },
+  troupe_oldest_retry_age_seconds: {
+    shownBy: 'supervisor/status/troubles.test.ts',
+    says: 'troupe_oldest_retry_age_seconds{',
+  },
+  troupe_open_troubles: { shownBy: 'supervisor/status/troubles.test.ts', says: 'troupe_open_troubles{' },
   troupe_intake_stopped_by_waiting_keys: { shownBy: 'actors/failed-records.test.ts', says: 'isStoppedByKeys: true,' },
   troupe_consumer_lag_records: perPlace(
     (world, partition) => world.broker.log({ topic: 'clicks', partition }).end - world.position(partition),
@@ -258,6 +268,7 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   troupe_restarts_total: { shownBy: 'integration/restart.test.ts', says: 'stats.restarts).toBe(1)' },
   troupe_trouble_total: ({ seam }) =>
     Object.fromEntries([...seam.troubles].map(([code, count]) => [`code="${code}"`, count])),
+  troupe_log_lines_dropped_total: { shownBy: 'embedded/unread-log.test.ts', says: 'toHaveLength(RECORDS - dropped)' },
   troupe_event_loop_delay_seconds: { because: 'it is how late this very process is: nothing else can count it' },
 }
 

@@ -9,7 +9,7 @@ import { registerMetrics } from '../../src/metrics/metrics.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
 import { json, text } from '../../src/streams/flows/codec.ts'
-import { table, topic } from '../../src/streams/flows/flow.ts'
+import { topic } from '../../src/streams/flows/flow.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
@@ -43,9 +43,9 @@ function act({ code, text: words, type }: Deed, attempt: number): Outcome {
     case 'skip':
       return skip()
     case 'topic':
-      return done([topic(words, { codec: text }).record(words)])
+      return done([{ type: 'record', topic: words, value: words, options: {} }])
     case 'table':
-      return done([table(words, { sink: words, columns: { id: 'text' }, key: ['id'] }).upsert({ id: words })])
+      return done([{ type: 'row', table: words, row: { id: words } }])
   }
 }
 
@@ -64,7 +64,7 @@ class World {
   }
 
   async start(): Promise<Engine> {
-    const handler = defineHandler<Deed>({
+    const handler = defineHandler({
       name: 'deeds',
       input: topic<Deed>('clicks', { codec: json<Deed>() }),
       outputs: [out],
@@ -151,15 +151,15 @@ describe('what users and data choose', () => {
     await settled(world.clock, engine.stop())
   })
 
-  test('is counted under OTHER, and stays in the dead letter and its log line', async () => {
+  test('is counted under a code of ours, and stays in the dead letter and its log line', async () => {
     const world = new World()
     const engine = await world.start()
     for (let at = 0; at < 120; at += 1) world.append({ type: 'throw-terminal', code: `E_${at}`, text: 'x' })
     await world.clock.advance(2_000)
-    expect(await world.value('troupe_attempt_failures_total{actor="deeds",code="OTHER"}')).toBe(120)
-    expect(await world.value('troupe_dead_letters_total{actor="deeds",code="OTHER"}')).toBe(120)
+    expect(await world.value('troupe_attempt_failures_total{actor="deeds",code="TERMINAL_ERROR"}')).toBe(120)
+    expect(await world.value('troupe_dead_letters_total{actor="deeds",code="TERMINAL_ERROR"}')).toBe(120)
     // The 1st, 10th and 100th, though each has a code of its own.
-    expect(world.warnings).toMatchObject([{ code: 'E_0' }, { code: 'E_9' }, { code: 'E_99' }])
+    expect(world.warnings).toMatchObject([{ errorCode: 'E_0' }, { errorCode: 'E_9' }, { errorCode: 'E_99' }])
     const letters = world.broker.records('dead').map(({ headers }) => new Map(headers).get('troupe.error-code'))
     expect(letters.map((code) => Buffer.from(code ?? []).toString())).toEqual(
       Array.from({ length: 120 }, (_, at) => `E_${at}`),
@@ -172,8 +172,8 @@ describe('what users and data choose', () => {
     const engine = await world.start()
     world.append({ type: 'throw-terminal', code: undefined as never, text: 'x' })
     await world.clock.advance(2_000)
-    expect(await world.value('troupe_attempt_failures_total{actor="deeds",code="HANDLER_FAILED"}')).toBe(1)
-    expect(await world.value('troupe_dead_letters_total{actor="deeds",code="HANDLER_FAILED"}')).toBe(1)
+    expect(await world.value('troupe_attempt_failures_total{actor="deeds",code="TERMINAL_ERROR"}')).toBe(1)
+    expect(await world.value('troupe_dead_letters_total{actor="deeds",code="TERMINAL_ERROR"}')).toBe(1)
     await settled(world.clock, engine.stop())
   })
 })

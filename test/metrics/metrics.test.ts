@@ -15,6 +15,7 @@ function busyStats(): EngineStats {
   actor.handlerSeconds.observe(0.0005, 100)
   actor.failures.add('HANDLER_FAILED')
   actor.deadLetters.add('DECODE_FAILED', 2)
+  actor.skippedFailures.add('TERMINAL_ERROR')
   actor.constraint = 'key-skew'
   stats.sink('kafka').durable = 9
   stats.trouble.add('BROKER_UNREACHABLE')

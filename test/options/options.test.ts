@@ -129,7 +129,13 @@ const appSamples: Record<AppPath, Samples> = {
   'restart.backoffMs': duration,
   'http.port': { accepts: [same(9464), [0, null], ['0', null], same(null)], refuses: [65_536, '80a', ''] },
   'http.host': name,
+  'http.token': {
+    accepts: [same('0123456789abcdef'), same('A-b.c_d~e+f/0123456789=='), same(null)],
+    refuses: ['0123456789abcde', '0123456789 abcdef', '=0123456789abcdef', 'x'.repeat(513), 5],
+  },
+  showKeys: { accepts: [same(true), ['false', false]], refuses: ['yes', 1, null] },
   'log.level': choice('debug', 'info', 'warn', 'error', 'silent'),
+  'log.format': choice('auto', 'json', 'pretty'),
 }
 
 const actorSamples: Record<ActorPath, Samples> = {
@@ -156,7 +162,10 @@ const actorSamples: Record<ActorPath, Samples> = {
     refuses: [0, -1, 1_000_001, '50/s', '', NaN, Infinity, {}],
   },
   'rate.burst': { accepts: [same(10), ['10', 10], same(null)], refuses: [0, 0.5, -1, 'ten'] },
-  'retry.attempts': whole(1, 0),
+  'retry.attempts': {
+    accepts: [...whole(1).accepts, same('unlimited')],
+    refuses: [0, 0.5, 'Unlimited', 'forever', '', -1, Infinity, null],
+  },
   'retry.backoffMs': duration,
   'retry.maxBackoffMs': whole(100, 0, 86_400_001),
   'retry.jitter': { accepts: [same(0), same(1), ['0.5', 0.5], ['.5', 0.5]], refuses: [-0.1, 1.1, '50%', null] },
@@ -198,6 +207,16 @@ describe('each rule', () => {
       expect(row.rule.schema.safeParse(row.default).success).toBe(true)
     },
   )
+})
+
+test('the attempts of a record may be unlimited, from wherever it is said', () => {
+  const given = [
+    resolveOptions(actorWith('retry.attempts', 'unlimited')),
+    resolveOptions(smallest, { flags: { 'actors.*.retry.attempts': 'unlimited' } }),
+    resolveOptions(smallest, { env: { TROUPE_ACTORS_ENRICH_RETRY_ATTEMPTS: 'unlimited' } }),
+  ]
+  expect(given.map(({ actors }) => actors[0]!.retry.attempts)).toEqual(['unlimited', 'unlimited', 'unlimited'])
+  expect(describeOptions(given[0]!)).toMatch(/retry\.attempts +unlimited$/m)
 })
 
 describe('defaults', () => {
@@ -432,6 +451,33 @@ describe('problems', () => {
     expect(problemsOf({ ...smallest, actor: [] })).toBe('actor: unknown option, did you mean actors?')
   })
 
+  test.each([
+    [{ attempts: 3 }, 'actors[0].attempts: unknown option, did you mean actors[0].retry.attempts?'],
+    [{ backoff: 3 }, 'actors[0].backoff: unknown option, did you mean actors[0].retry.backoffMs?'],
+    [{ backof: 3 }, 'actors[0].backof: unknown option, did you mean actors[0].retry.backoffMs?'],
+    [{ retry: { backof: 3 } }, 'actors[0].retry.backof: unknown option, did you mean actors[0].retry.backoffMs?'],
+    [{ handlerTimeout: 3 }, 'actors[0].handlerTimeout: unknown option, did you mean actors[0].handlerTimeoutMs?'],
+    [{ commitInterval: 3 }, 'actors[0].commitInterval: unknown option, did you mean commitIntervalMs of the app?'],
+    [{ groupId: 'g' }, 'actors[0].groupId: unknown option, did you mean kafka.groupId of the app?'],
+    [{ toString: 3 }, 'actors[0].toString: unknown option'],
+  ])('of an actor: %o', (options, told) => {
+    expect(problemsOf({ ...smallest, actors: [{ handler: module, ...options }] })).toBe(told)
+  })
+
+  test.each([
+    [{ attempts: 3 }, 'attempts: unknown option, did you mean retry.attempts of an actor?'],
+    [{ order: 'key' }, 'order: unknown option, did you mean order of an actor?'],
+    [{ constructor: 3 }, 'constructor: unknown option'],
+  ])('of the app: %o', (options, told) => {
+    expect(problemsOf({ ...smallest, ...options })).toBe(told)
+  })
+
+  test('a flag of an actor at the wrong level is sent home', () => {
+    expect(() =>
+      resolveOptions({ ...smallest, actors: [{ handler: module }] }, { flags: { 'actors.*.attempts': '3' } }),
+    ).toThrow('--actor *.attempts: unknown option, did you mean *.retry.attempts?')
+  })
+
   test('what is missing is named with the places to set it', () => {
     expect(problemsOf({ kafka: { brokers: 'a:1' }, actors: smallest.actors })).toBe(
       'kafka.groupId: is required: set it in the app, with --kafka-group-id or as TROUPE_KAFKA_GROUP_ID',
@@ -481,6 +527,10 @@ describe('problems', () => {
   })
 
   test('secrets are never part of a message', () => {
+    expect(problemsOf(appWith('http.token', 'hunter2'))).toContain(
+      'http.token: the string that is given is not a token',
+    )
+    expect(problemsOf(appWith('http.token', 'hunter2'))).not.toContain('hunter2')
     const told = problemsOf(appWith('kafka.client', { 'sasl.password': { hunter2: 'hunter2' }, 'group.id': 'hunter2' }))
     expect(told).toContain('kafka.client.sasl.password')
     expect(told).not.toContain('hunter2')
@@ -525,6 +575,7 @@ describe('print', () => {
       ...smallest.kafka,
       client: { 'sasl.password': 'hunter2', 'sasl.username': 'me', 'ssl.key.pem': 'hunter2' },
     },
+    http: { token: 'hunter2-and-so-on' },
     sinks: { postgres: { ...sink, url: 'postgres://me:hunter2@db' } as typeof sink },
   })
 
@@ -534,6 +585,7 @@ describe('print', () => {
     expect(describeOptions(app)).toMatch(/^kafka\.client\.sasl\.password +\*\*\*$/m)
     expect(describeOptions(app)).toMatch(/^actors\.enrich\.handler +\/app\/enrich\.js$/m)
     expect(describeOptions(app)).toMatch(/^sinks +postgres$/m)
+    expect(describeOptions(app)).toMatch(/^http\.token +\*\*\*$/m)
     expect(JSON.stringify(maskOptions(app))).not.toContain('hunter2')
   })
 

@@ -1,6 +1,6 @@
 /** The seam between the simulation and what it tests: a member of a group, on a broker, a clock and a sink that are not its own. */
 import type { OpenTaskPool } from '../../src/actors/threads/thread-set.ts'
-import type { Handler } from '../../src/actors/handlers/handler.ts'
+import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import type { Clock } from '../../src/clock.ts'
 import { silentLog, type Log } from '../../src/log.ts'
 import type { ResolvedApp } from '../../src/options/options.ts'
@@ -14,7 +14,7 @@ import type { World } from './world.ts'
 
 export interface MemberParts {
   readonly world: World
-  readonly handlers: readonly Handler[]
+  readonly handlers: readonly AnyHandler[]
   readonly broker: Broker
   readonly clock: Clock
   readonly sink: Sink
@@ -64,7 +64,7 @@ const base = resolveOptions({
 })
 
 /** No file: nobody looks for it on the disk. */
-function moduleUrl({ input }: Handler): URL {
+function moduleUrl({ input }: AnyHandler): URL {
   return new URL(`simulated:${input.name}`)
 }
 

@@ -1,5 +1,5 @@
 /** The processes of a world: started, stopped, killed, and replaced when they end unasked, as an orchestrator does. */
-import type { Handler } from '../../src/actors/handlers/handler.ts'
+import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import type { Clock } from '../../src/clock.ts'
 import type { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import type { FakeClient } from '../../src/testing/broker/fake-client.ts'
@@ -142,15 +142,15 @@ export class Members {
     const starting = engine.start({
       world,
       handlers: world.topics.map((topic) =>
-        simulatedHandler({ topic: topic.name, clock, notes: this.#notesOf(name, isAlive) }),
+        simulatedHandler({ topic: topic.name, clock, notes: this.#notesOf(name, isAlive), world }),
       ),
       broker: client,
       clock,
       sink: this.#sink(member, database),
       openTaskPool: (options) => {
         const { crossingMs } = world.threads
-        const handlerOf = (url: string, notes: HandlerNotes, threadClock: Clock): Handler =>
-          simulatedHandler({ topic: topicAt(url), clock: threadClock, notes })
+        const handlerOf = (url: string, notes: HandlerNotes, threadClock: Clock): AnyHandler =>
+          simulatedHandler({ topic: topicAt(url), clock: threadClock, notes, world })
         const threads = chance.fork(`pool ${member.pools.length}`)
         const parts = { client: name, clock, random: threads, journal, isAlive, crossingMs, handlerOf }
         const pool = new SimulatedPool(parts, options)

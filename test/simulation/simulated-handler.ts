@@ -1,19 +1,12 @@
 /** The handler of every simulated actor: does what the record's plan says and notes when it begins and ends. */
-import {
-  deadLetter,
-  defineHandler,
-  done,
-  retry,
-  skip,
-  type Handler,
-  type Outcome,
-} from '../../src/actors/handlers/handler.ts'
+import { defineBatchHandler, type AnyHandler, type BatchRecord } from '../../src/actors/handlers/batch-handler.ts'
+import { deadLetter, defineHandler, done, retry, skip, type Outcome } from '../../src/actors/handlers/handler.ts'
 import { sleep, type Clock } from '../../src/clock.ts'
 import { TerminalError } from '../../src/errors.ts'
 import { table, topic, type Effect } from '../../src/streams/flows/flow.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
 import type { HandlerResult } from './journal.ts'
-import { threadEnds, type Plan, type ThreadEnding } from './world.ts'
+import { threadEnds, type Plan, type ThreadEnding, type World } from './world.ts'
 
 export const outputTopic = 'out'
 export const deadLetterTopic = 'dead'
@@ -32,6 +25,7 @@ export interface SimulatedHandlerOptions {
   readonly topic: string
   readonly clock: Clock
   readonly notes: HandlerNotes
+  readonly world: Pick<World, 'calls' | 'order'>
 }
 
 export interface HandlerNotes {
@@ -41,48 +35,107 @@ export interface HandlerNotes {
   endThread(how: ThreadEnding): void
 }
 
-export function simulatedHandler(options: SimulatedHandlerOptions): Handler {
-  const { clock, notes } = options
-  const handler = defineHandler<Plan>({
+type HandleOne = (
+  plan: Plan,
+  context: { readonly attempt: number; readonly record: SourceRecord; readonly signal: AbortSignal },
+) => Outcome | Promise<Outcome>
+
+export function simulatedHandler(options: SimulatedHandlerOptions): AnyHandler {
+  const { world } = options
+  const common = {
     name: `handler of ${options.topic}`,
     input: topic<Plan>(options.topic),
     outputs: [outputs, rows],
-    handle(plan, { attempt, record, signal }) {
-      const end = notes.begin(record, attempt)
-      if (attempt <= plan.failures && plan.failure === 'hangs') {
-        return new Promise((_, reject) => {
-          signal.addEventListener('abort', () => {
-            end('aborted')
-            reject(signal.reason as Error)
-          })
+  }
+  const handle = handleOne(options)
+  return world.calls === null
+    ? (defineHandler({ ...common, handle }) as unknown as AnyHandler)
+    : (defineBatchHandler({
+        ...common,
+        ...world.calls,
+        handle: handleAll(options, handle),
+      }) as unknown as AnyHandler)
+}
+
+function handleOne({ clock, notes }: SimulatedHandlerOptions): HandleOne {
+  return (plan, { attempt, record, signal }) => {
+    const end = notes.begin(record, attempt)
+    if (attempt <= plan.failures && plan.failure === 'hangs') {
+      return new Promise((_, reject) => {
+        signal.addEventListener('abort', () => {
+          end('aborted')
+          reject(signal.reason as Error)
         })
+      })
+    }
+    const { failure } = plan
+    if (attempt <= plan.failures && isThreadEnding(failure)) {
+      const never = new Promise<Outcome>(() => undefined)
+      const endThread = (): Promise<Outcome> => {
+        notes.endThread(failure)
+        return never
       }
-      const { failure } = plan
-      if (attempt <= plan.failures && isThreadEnding(failure)) {
-        const never = new Promise<Outcome>(() => undefined)
-        const endThread = (): Promise<Outcome> => {
-          notes.endThread(failure)
-          return never
+      return plan.costMs === 0 ? endThread() : sleep(clock, plan.costMs).then(endThread)
+    }
+    if (attempt <= plan.failures && failure === 'ignores-signal') {
+      return sleep(clock, plan.ignoresForMs).then(() => {
+        // A process that stood still meanwhile gives the call as much time again: then this is an outcome like others.
+        if (!signal.aborted) {
+          end('threw')
+          throw new Error('a planned failure, before the time-out')
         }
-        return plan.costMs === 0 ? endThread() : sleep(clock, plan.costMs).then(endThread)
+        // Taken for the outcome of the record, this would lose it.
+        end('ignored')
+        return skip()
+      })
+    }
+    const settle = (): Outcome => settleBy(plan, attempt, record, end)
+    return plan.costMs === 0 ? settle() : sleep(clock, plan.costMs).then(settle)
+  }
+}
+
+/**
+ * A call of one record is that record's. A call that one of several would end, by an error or with its thread, ends before
+ * anything is done in it. Else each record gets its outcome: after one that fails nothing more is done in its lane, and
+ * what is said of the rest of it would lose them, should anybody believe it.
+ */
+function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: HandleOne) {
+  return (
+    records: readonly BatchRecord<Plan>[],
+    { signal }: { readonly signal: AbortSignal },
+  ): Outcome[] | Promise<Outcome[]> => {
+    const [only] = records
+    if (records.length === 1 && only !== undefined) {
+      const outcome = handle(only.value, { ...only, attempt: only.attempt, record: only.record, signal })
+      return outcome instanceof Promise ? outcome.then((settled) => [settled]) : [outcome]
+    }
+    for (const { attempt, value } of records) {
+      const { failure } = value
+      if (attempt > value.failures) {
+        if (value.ending === 'terminal-error') throw new TerminalError('a planned terminal error')
+      } else if (isThreadEnding(failure)) {
+        notes.endThread(failure)
+        return new Promise(() => undefined)
+      } else if (failure !== 'asks-for-retry') {
+        throw new Error('a planned failure')
       }
-      if (attempt <= plan.failures && failure === 'ignores-signal') {
-        return sleep(clock, plan.ignoresForMs).then(() => {
-          // A process that stood still meanwhile gives the call as much time again: then this is an outcome like others.
-          if (!signal.aborted) {
-            end('threw')
-            throw new Error('a planned failure, before the time-out')
-          }
-          // Taken for the outcome of the record, this would lose it.
-          end('ignored')
-          return skip()
-        })
-      }
-      const settle = (): Outcome => settleBy(plan, attempt, record, end)
-      return plan.costMs === 0 ? settle() : sleep(clock, plan.costMs).then(settle)
-    },
-  })
-  return handler as unknown as Handler
+    }
+    const stopped = new Set<string>()
+    const outcomes = records.map(({ attempt, record, value }) => {
+      const lane = laneOf(record, world)
+      if (lane !== null && stopped.has(lane)) return skip()
+      if (lane !== null && attempt <= value.failures) stopped.add(lane)
+      return settleBy(value, attempt, record, notes.begin(record, attempt))
+    })
+    const costMs = Math.max(...records.map(({ value }) => value.costMs))
+    return costMs === 0 ? outcomes : sleep(clock, costMs).then(() => outcomes)
+  }
+}
+
+/** null: it is in order with none. */
+function laneOf({ key, partition, topic: of }: SourceRecord, { order }: Pick<World, 'order'>): string | null {
+  if (order === 'partition') return `${of}/${partition}`
+  return order === 'unordered' || key === null ? null : `${of}/${partition} ${String(key)}`
 }
 
 function settleBy(plan: Plan, attempt: number, record: SourceRecord, end: (result: HandlerResult) => void): Outcome {

@@ -82,7 +82,9 @@ export interface World {
     readonly crossingMs: readonly [number, number]
   }
   readonly order: 'key' | 'partition' | 'unordered'
-  readonly attempts: number
+  /** What a call of its batch handlers gets at most; null: its handlers get single records. */
+  readonly calls: { readonly maxRecords: number; readonly maxBytes: number; readonly maxWaitMs: number } | null
+  readonly attempts: number | 'unlimited'
   readonly concurrency: number
   readonly commitIntervalMs: number
   readonly drainTimeoutMs: number
@@ -137,6 +139,7 @@ export function makeWorld(seed: number): World {
       ]),
     },
     order: settings.pick(['key', 'key', 'key', 'partition', 'unordered']),
+    calls: makeCalls(random.fork('calls')),
     attempts,
     concurrency: settings.pick([1, 2, 5, 20, 1000]),
     commitIntervalMs: settings.pick([20, 50, 200, 500]),
@@ -158,9 +161,18 @@ export function makeWorld(seed: number): World {
   }
 }
 
+function makeCalls(random: Random): World['calls'] {
+  if (!random.chance(0.3)) return null
+  return {
+    maxRecords: random.pick([1, 2, 5, 20, 100]),
+    maxBytes: random.pick([1, 2_500, 1_000_000]),
+    maxWaitMs: random.pick([0, 0, 1, 30, 400]),
+  }
+}
+
 /** What a record has to come to, by its plan and the attempts it has. */
-export function fateOf(plan: Plan, attempts: number): Fate {
-  if (plan.isGarbage || plan.failures >= attempts) return { type: 'dead-letter' }
+export function fateOf(plan: Plan, attempts: World['attempts']): Fate {
+  if (plan.isGarbage || (attempts !== 'unlimited' && plan.failures >= attempts)) return { type: 'dead-letter' }
   if (plan.ending === 'skip') return { type: 'skip' }
   if (plan.ending !== 'done') return { type: 'dead-letter' }
   const count = plan.records + plan.rows

@@ -1,4 +1,5 @@
 /** How partitions are taken and given back: events, broker and handlers held by hand. */
+import { plainKey } from '../../src/actors/key-text.ts'
 import { describe, expect, test } from 'vitest'
 import type { PartitionActor } from '../../src/actors/partition-actor.ts'
 import type { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
@@ -80,6 +81,7 @@ class World {
       stats: this.stats,
       drainTimeoutMs: DRAIN_TIMEOUT_MS,
       foreignMetadata: options.foreignMetadata ?? 'ignore',
+      keyText: plainKey,
       maxPartitionRecords: options.maxPartitionRecords ?? 100,
       maxPartitionBytes: 1e9,
       userPauses: this.userPauses,

@@ -75,9 +75,11 @@ test('park: others go on, a decision lets the key go on, and the position passes
   const engine = await start('one')
   await clock.advance(2_000)
   expect(seen).toEqual(['a', 'b'])
-  expect(engine.parked()).toMatchObject([{ id: 'clicks/0/0', actor: 'count', key: 'bad', waitingBehind: 1 }])
+  expect(engine.parked()).toMatchObject([
+    { id: 'clicks/0/0', actor: 'count', key: 'sha256:2f05d4b689d270ca', waitingBehind: 1 },
+  ])
   expect(engine.status().partitions[0]?.waitsFor).toMatchObject({ id: 'clicks/0/0', stage: 'parked' })
-  expect(engine.health()).toEqual({ healthy: true, reasons: [] })
+  expect(engine.health()).toEqual({ healthy: true, status: 'ok', reasons: [] })
   expect(() => {
     engine.decide('clicks/0/1', 'skip')
   }).toThrow(/not parked/)

@@ -127,11 +127,12 @@ test('calls that were given up are counted and warned of; at all places the acto
   const counts = (): number[] => engine.status().actors.flatMap((actor) => [actor.attemptsGivenUp, actor.leftOverCalls])
   world.append('hang a', 'hang b')
   await world.clock.advance(1_500)
-  expect([counts(), engine.health()]).toEqual([[0, 0], { healthy: true, reasons: [] }])
+  expect([counts(), engine.health()]).toEqual([[0, 0], { healthy: true, status: 'ok', reasons: [] }])
   await world.clock.advance(1_000)
   expect(counts()).toEqual([2, 2])
   expect(engine.health()).toEqual({
     healthy: false,
+    status: 'unhealthy',
     reasons: [
       'actor call can do nothing: 2 calls of handler caller that were given up and do not end take all its places (concurrency 2)',
     ],
@@ -141,6 +142,18 @@ test('calls that were given up are counted and warned of; at all places the acto
   await world.clock.settle()
   expect([counts(), engine.health().healthy]).toEqual([[2, 1], true])
   await world.settled(engine.stop())
+})
+
+test('that the last place is taken is told of, though a call was given up within the minute before', async () => {
+  const world = new World()
+  const engine = await world.start(2)
+  world.append('hang a')
+  await world.clock.advance(5_000)
+  world.append('hang b')
+  await world.clock.advance(5_000)
+  expect(engine.health().healthy).toBe(false)
+  expect(world.warnings.filter((line) => line.startsWith('actor call can do nothing: 2 calls'))).toHaveLength(1)
+  await world.settled(engine.kill())
 })
 
 test('a stop does not wait for them', async () => {

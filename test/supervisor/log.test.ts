@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { TroupeError } from '../../src/errors.ts'
-import { createLog } from '../../src/supervisor/log.ts'
+import { createLog, formOf, jsonLog } from '../../src/supervisor/log.ts'
 
 function collect(): { readonly lines: Record<string, unknown>[]; readonly destination: Writable } {
   const lines: Record<string, unknown>[] = []
@@ -16,7 +16,7 @@ function collect(): { readonly lines: Record<string, unknown>[]; readonly destin
 
 test('each entry is one JSON line with level, time, fields and message', () => {
   const { lines, destination } = collect()
-  createLog({ level: 'info', destination }).warn({ partition: 'clicks/3' }, 'partition paused')
+  jsonLog({ level: 'info', destination }).warn({ partition: 'clicks/3' }, 'partition paused')
   expect(lines).toEqual([
     {
       level: 'warn',
@@ -30,25 +30,42 @@ test('each entry is one JSON line with level, time, fields and message', () => {
 
 test('an entry of one of several processes says which', () => {
   const { lines, destination } = collect()
-  createLog({ level: 'info', instance: 2, destination }).info({}, 'joined')
+  jsonLog({ level: 'info', instance: 2, destination }).info({}, 'joined')
   expect(lines).toMatchObject([{ pid: process.pid, instance: 2, msg: 'joined' }])
 })
 
 test('what is less severe than the level is not written, and silent writes nothing', () => {
   const { lines, destination } = collect()
-  createLog({ level: 'info', destination }).debug({}, 'no')
-  createLog({ level: 'silent', destination }).error({}, 'no')
+  jsonLog({ level: 'info', destination }).debug({}, 'no')
+  jsonLog({ level: 'silent', destination }).error({}, 'no')
   expect(lines).toEqual([])
 })
 
 test('an error is written with its code, stack and causes', () => {
   const { lines, destination } = collect()
   const error = new TroupeError('INTERNAL', 'outer', { cause: new Error('inner') })
-  createLog({ level: 'info', destination }).error({ error }, 'failed')
+  jsonLog({ level: 'info', destination }).error({ error }, 'failed')
   expect(lines[0]?.['error']).toMatchObject({
     type: 'TroupeError',
     code: 'INTERNAL',
     message: expect.stringContaining('inner') as unknown,
     stack: expect.stringContaining('outer') as unknown,
   })
+})
+
+test('for people a line has the time of day, the level, the sentence and then the fields; what is wrong has its stack', async () => {
+  const texts: string[] = []
+  const destination = { write: (text: string) => texts.push(text) }
+  const log = await createLog({ level: 'info', format: 'pretty', destination })
+  log.warn({ partition: 'clicks/3' }, 'partition paused')
+  expect(texts.splice(0)).toEqual([
+    expect.stringMatching(/^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: partition paused \{"partition":"clicks\/3"\}\n$/),
+  ])
+  log.error({ error: new TroupeError('INTERNAL', 'outer') }, 'failed')
+  expect(texts.join('')).toMatch(/ERROR: failed[^]*"code": "INTERNAL"/)
+  expect(texts.join('')).toContain('log.test.ts')
+})
+
+test('where no terminal reads it, a log is JSON unless told otherwise', () => {
+  expect([formOf('auto'), formOf('json'), formOf('pretty')]).toEqual(['json', 'json', 'pretty'])
 })

@@ -91,7 +91,7 @@ describe('a rate', () => {
     expect(status().constraint).toMatchObject({ by: 'rate', subject: 'rate.perSecond' })
     expect(status().constraint?.why).toMatch(/^held back by rate: 0.002\/s, 29 records ready/)
     expect(stats.constraint).toBe('rate')
-    expect(engine.health()).toEqual({ healthy: true, reasons: [] })
+    expect(engine.health()).toMatchObject({ healthy: true, status: 'ok' })
     await clock.advance(2_000)
     expect(calls.length).toBe(2)
     expect(engine.health().healthy).toBe(true)
@@ -121,15 +121,14 @@ describe('a service that refuses for an hour', () => {
     expect(broker.records('dead')).toEqual([])
     const last = new Map(calls.map((call) => [call.value, call]))
     expect(last.size).toBe(20)
-    for (const { attempt, atMs } of last.values()) {
-      expect(attempt).toBe(1)
+    for (const { atMs } of last.values()) {
       expect(atMs).toBeGreaterThanOrEqual(HOUR_MS)
     }
     expect(stats.isThrottled).toBe(false)
     expect([...stats.failures.entries()].map(([code]) => code)).toEqual(['THROTTLED'])
   })
 
-  test('is asked no more often than it says, by the whole actor; /status says so, /healthz is fine', async () => {
+  test('is asked no more often than it says, by the whole actor; /status says so, and no restart is asked for', async () => {
     const { append, calls, engine, stats, status, warnings } = await world({ handlerTimeoutMs: 1_000 }, busy)
     append(0, 1)
     await clock.advance(1_000)
@@ -145,7 +144,7 @@ describe('a service that refuses for an hour', () => {
     expect(status().throttled!.forMs).toBeLessThanOrEqual(30_000)
     expect(status().constraint).toMatchObject({ by: 'throttled' })
     expect(stats.constraint).toBe('throttled')
-    expect(engine.health()).toEqual({ healthy: true, reasons: [] })
+    expect(engine.health()).toMatchObject({ healthy: true, status: 'degraded' })
     // Once a minute at most.
     expect(warnings.filter((message) => message.includes('throttled')).length).toBeLessThanOrEqual(4)
   })
@@ -188,8 +187,7 @@ test('a ThrottledError whose delay is no number takes the back-off for it', asyn
   append(0, 1)
   await clock.advance(5_000)
   const gaps = calls.slice(1).map(({ atMs }, at) => atMs - calls[at]!.atMs)
-  expect(gaps.length).toBeGreaterThan(0)
-  expect(new Set(gaps)).toEqual(new Set([100]))
+  expect(gaps).toEqual([100, 200, 400, 800])
 })
 
 test('a throttled actor stops at once', async () => {

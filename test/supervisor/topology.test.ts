@@ -14,6 +14,7 @@ const manifest = (actor: string, input: string, others: Partial<HandlerManifest>
   input,
   outputTopics: [],
   destinations: [],
+  call: null,
   ...others,
 })
 
@@ -45,6 +46,12 @@ test('a table of a sink that the app does not have is named', () => {
   const plan = () => planTopology(app({ name: 'a' }), [manifest('a', 'clicks', { destinations: [destination] })])
   expect(plan).toThrow(expect.objectContaining({ code: 'SINK_MISSING' }) as Error)
   expect(plan).toThrow(/actor a writes table rows to sink postgres; the app has no sinks/)
+})
+
+test('and so is a sink with a name that every object of JavaScript has', () => {
+  const destination = { sink: 'constructor', table: 'rows', columns: {}, key: [] } as never
+  const plan = () => planTopology(app({ name: 'a' }), [manifest('a', 'clicks', { destinations: [destination] })])
+  expect(plan).toThrow(/actor a writes table rows to sink constructor/)
 })
 
 test('every topic that is not there is named, with who needs it', async () => {

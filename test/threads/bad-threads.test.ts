@@ -44,7 +44,7 @@ describe.each([
   }
 
   test('dead-letters its record after its attempts; batch mates, order and the pool are unharmed', async () => {
-    const { send, finished, results, deadLetters, stats, actorOf, fatal } = await start(settings)
+    const { send, finished, results, deadLetters, stats, actorOf, fatal, lines } = await start(settings)
     send(around(bad))
     await finished()
 
@@ -63,6 +63,15 @@ describe.each([
     // Two attempts, and at most one more thread to find out who it was.
     expect([2, 3]).toContain(stats.threadRestarts)
     expect(fatal).toEqual([])
+
+    // The log names the record, its handler, and the reason as it was.
+    const ends = lines.filter(({ message }) => message.startsWith('a worker thread ended'))
+    expect(ends).toHaveLength(stats.threadRestarts)
+    const reason = code === 'HANDLER_TIMEOUT' ? 'held for longer than 50 ms, and we ended it' : words
+    for (const { message } of ends) {
+      expect(message).toContain(reason)
+      expect(message).toMatch(/\/9 \(handler /)
+    }
 
     // The order of its key has held,
     const ofKey = results()

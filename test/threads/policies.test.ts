@@ -50,6 +50,16 @@ test('what does not decode is asked about, too, and the lane goes on behind it',
   expect(deadLetters()).toEqual([])
 })
 
+test('an error that is tried again without limit crosses as such: its record outlasts all attempts, in order', async () => {
+  const { deadLetters, finished, results, send } = await start({
+    actor: { retry: { attempts: 1, backoffMs: 1, maxBackoffMs: 1, jitter: 0 } },
+  })
+  send(oneKey([{}, { code: 'E_DOWN', failures: 20 }, {}]))
+  await finished()
+  expect(results().map(({ id }) => id)).toEqual(['scripts/0/0', 'scripts/0/1', 'scripts/0/2'])
+  expect(deadLetters()).toEqual([])
+})
+
 test('stop and escalate stop the actor', async () => {
   const { actorOf, fatal, send } = await start()
   send(scripts([{ code: 'E_STOP' }]))

@@ -6,6 +6,7 @@ import { Lookout } from '../../src/lookout.ts'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
 import { mostAtOnce } from '../../src/actors/executors/adaptive-limit.ts'
 import { Allowance } from '../../src/actors/executors/allowance.ts'
+import { plainKey } from '../../src/actors/key-text.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import { WorkerPool, type WorkerPoolOptions } from '../../src/actors/threads/worker-pool.ts'
 import { systemClock } from '../../src/clock.ts'
@@ -109,7 +110,7 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
   const { options, actor, lines, fatal, stats } = poolOptions(url, settings)
   const { pool, manifests } = await WorkerPool.start(options)
   const allowance = new Allowance({ actor, clock: options.clock, log: options.log, stats: stats.actor(actor.name) })
-  const dispatcher = new Dispatcher(pool, [allowance])
+  const dispatcher = new Dispatcher(pool, options.clock, [allowance])
   const delivery = new CollectingDelivery()
   const credit = new Credit({ maxRecords: 1_000_000, maxBytes: 1_000_000_000 })
   const actors: PartitionActor[] = []
@@ -137,6 +138,8 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
         dispatcher.enlist(made)
         dispatcher.pump()
       },
+      mixesKeys: pool.mixesKeys,
+      keyText: plainKey,
       keyBudget: { maxRecords: 500_000, maxBytes: 500_000_000 },
       onLoadChanged: () => undefined,
       onThrottled: (forMs, id) => {

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WorkerPool } from '../../src/actors/threads/worker-pool.ts'
 import { describeError, isTroupeError } from '../../src/errors.ts'
@@ -58,6 +59,21 @@ async function failureOf(url: string, settings: PoolSettings = {}) {
   await expectNoMoreThan(before)
   return { code: isTroupeError(error) ? error.code : 'no error of ours', message: describeError(error) }
 }
+
+describe('a limit for the heap of a thread that is lifted from outside', () => {
+  afterEach(() => setFlagsFromString('--max-old-space-size=0'))
+
+  test('is refused, and holds without the flag', async () => {
+    const threads = { maxHeapMb: 64 }
+    setFlagsFromString('--max-old-space-size=512')
+    const failure = await failureOf(fixtureUrl('copy.js'), { threads })
+    expect(failure.code).toBe('OPTIONS_INVALID')
+    expect(failure.message).toMatch(/threads.maxHeapMb.*64.*--max-old-space-size/)
+    setFlagsFromString('--max-old-space-size=0')
+    const { pool } = await startPool(fixtureUrl('copy.js'), { threads })
+    await pool.destroy()
+  })
+})
 
 describe('a pool whose handler module is broken does not start', () => {
   test.each([

@@ -55,7 +55,15 @@ test('the value has the type of the input topic', () => {
 
 test('a checked codec gives the type that its check returns', () => {
   const checked = topic('clicks', { codec: json((parsed): Click => ({ user: Number(parsed) })) })
-  expectTypeOf(checked).toEqualTypeOf<Topic<Click>>()
+  expectTypeOf(checked).toEqualTypeOf<Topic<Click, 'clicks'>>()
+})
+
+test('the options of json are checked, and its check gives the type beside them too', () => {
+  const check = (parsed: unknown): Click => ({ user: Number(parsed) })
+  expectTypeOf(json({ check, unsafeIntegers: 'bigint' }).decode(new Uint8Array())).toEqualTypeOf<Click>()
+  expectTypeOf(topic<Click>('clicks', { codec: json({ unsafeIntegers: 'round' }) })).toEqualTypeOf<Topic<Click>>()
+  // @ts-expect-error -- no such way
+  json({ unsafeIntegers: 'keep' })
 })
 
 test('null reaches a handler only by the type of its topic', () => {
@@ -146,7 +154,7 @@ test('around keeps the types of what it is around, with set-up', () => {
     ),
   })
   const handle = around((value: Click) => (value.user > 0 ? done() : skip()), timed())
-  expectTypeOf(handle).returns.toEqualTypeOf<Outcome | Promise<Outcome>>()
+  expectTypeOf<ReturnType<typeof handle>>().toExtend<Outcome | Promise<Outcome>>()
   const user = (value: Click): string => String(value.user)
   const ofNumbers: Wrapper<number, string> = (value, _context, next) => next(value)
   // @ts-expect-error -- a wrapper of another value
@@ -177,6 +185,21 @@ test('the harness sends what the handler takes', () => {
   expectTypeOf(harness.send({ user: 1 })).resolves.toEqualTypeOf<Outcome>()
   // @ts-expect-error -- a click has a user
   void harness.send({ name: 'x' })
+})
+
+test('onError decides by a word, or with how often and when to try again', () => {
+  const handle = () => done()
+  defineHandler({ input: clicks, handle, onError: () => 'park' })
+  defineHandler({ input: clicks, handle, onError: (error) => (error ? { retry: 'unlimited', afterMs: 5 } : undefined) })
+  // @ts-expect-error -- it is either limited or not
+  defineHandler({ input: clicks, handle, onError: () => ({ retry: 20 }) })
+})
+
+test('the attempts of a record are a number, or unlimited', () => {
+  const handler = new URL('file:///h.js')
+  defineApp({ actors: [{ handler, retry: { attempts: 'unlimited' } }] })
+  // @ts-expect-error -- no such word
+  defineApp({ actors: [{ handler, retry: { attempts: 'forever' } }] })
 })
 
 test('an app knows its options by name', () => {

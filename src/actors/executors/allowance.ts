@@ -113,7 +113,7 @@ export class Allowance {
   get heldBack(): HeldBack | null {
     const throttle = this.throttleStatus
     if (throttle !== null) return { type: 'throttle', throttle }
-    if (this.#bucket === null || this.#bucket.available(this.#options.clock.now()) > 0) return null
+    if (this.#bucket === null || this.#bucket.waitMs(this.#options.clock.now()) === 0) return null
     return { type: 'rate', perSecond: this.#bucket.perSecond }
   }
 

@@ -7,7 +7,9 @@ import type { Allowance, HeldBack, ThrottleStatus } from './allowance.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { Verdict } from '../handlers/verdict.ts'
 import type { ResolvedActor } from '../../options/options.ts'
+import type { Clock } from '../../clock.ts'
 import type { PartitionActor } from '../partition-actor.ts'
+import { CallLine } from './call-line.ts'
 
 export class Dispatcher {
   readonly #executor: Executor
@@ -18,13 +20,17 @@ export class Dispatcher {
   /** Actors that may have something ready. The first in line is served next. */
   #line: PartitionActor[] = []
   readonly #inLine = new Set<PartitionActor>()
+  /** Actors whose handlers get many records at once, in calls of their own. */
+  readonly #calls: CallLine
+  /** A call was taken last, so it is the others' turn. */
+  #hadCall = false
   /** Some records have gone to a handler. */
   onHandedOut: () => void = () => undefined
   #isPumping = false
   #isAskedAgain = false
 
   /** An actor without an allowance has no limit but its executor's. */
-  constructor(executor: Executor, allowances: readonly Allowance[] = []) {
+  constructor(executor: Executor, clock: Clock, allowances: readonly Allowance[] = []) {
     this.#executor = executor
     for (const allowance of allowances) {
       this.#allowances.set(allowance.actor, allowance)
@@ -33,6 +39,10 @@ export class Dispatcher {
         if (!allowance.isLimited) this.#limited.delete(allowance.actor)
         this.pump()
       }
+    }
+    this.#calls = new CallLine(executor, clock, this.#limited)
+    this.#calls.onDue = () => {
+      this.pump()
     }
     executor.onRoom = () => {
       this.pump()
@@ -47,20 +57,26 @@ export class Dispatcher {
     return this.#executor.freeSlots === 0
   }
 
+  get mixesKeys(): boolean {
+    return this.#executor.mixesKeys
+  }
+
   /** More records would only wait. */
   get isSated(): boolean {
     let records = 0
     let lanes = 0
-    for (const actor of this.#line) {
-      records += actor.readyRecordCount
-      lanes += actor.readyLaneCount
+    for (const actors of [this.#line, this.#calls.owners]) {
+      for (const actor of actors) {
+        records += actor.readyRecordCount
+        lanes += actor.readyLaneCount
+      }
     }
     return this.#executor.hasEnough(records, lanes)
   }
 
   /** Nothing more of this actor may be in progress now. */
   isAtLimitOf(actor: ResolvedActor): boolean {
-    return this.#executor.roomOf(actor) <= 0
+    return this.#executor.roomOf(actor) <= 0 || this.#calls.lacksRoom(actor.name)
   }
 
   /** The service that this actor calls says "slow down" at record `id`: nothing more of it is handed out for so long. */
@@ -87,12 +103,18 @@ export class Dispatcher {
 
   /** Waits for nothing any more. */
   close(): void {
+    this.#calls.close()
     for (const allowance of this.#allowances.values()) allowance.close()
   }
 
   /** Some records of this actor became ready. */
   enlist(actor: PartitionActor): void {
     if (this.#inLine.has(actor) || actor.readyRecordCount === 0) return
+    const callLimits = this.#executor.callLimitsOf(actor.actor)
+    if (callLimits !== null) {
+      this.#calls.enlist(actor, callLimits)
+      return
+    }
     this.#inLine.add(actor)
     this.#line.push(actor)
   }
@@ -109,7 +131,7 @@ export class Dispatcher {
     try {
       do {
         while (this.#executor.freeSlots > 0) {
-          const batch = this.#takeBatch()
+          const batch = this.#takeNext()
           if (batch.length === 0) break
           this.#executor.execute(batch, this.#settle)
         }
@@ -132,6 +154,18 @@ export class Dispatcher {
       this.#limited.get(run.actor.actor.name)?.giveBack(run.invocations.length - attemptsIn(verdicts))
     }
     run.actor.settle(run, verdicts, nowMs)
+  }
+
+  /** A call of a batch handler or a batch of single records, in turn where there are both. */
+  #takeNext(): DispatchedRun[] {
+    if (this.#hadCall) {
+      this.#hadCall = false
+      const batch = this.#takeBatch()
+      if (batch.length > 0) return batch
+    }
+    const call = this.#calls.take()
+    this.#hadCall = call.length > 0
+    return this.#hadCall ? call : this.#takeBatch()
   }
 
   #takeBatch(): DispatchedRun[] {

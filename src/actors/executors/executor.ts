@@ -1,5 +1,6 @@
 /** Where handlers run: worker threads, or inline on main. The dispatcher does not know which. */
 import type { ResolvedActor } from '../../options/options.ts'
+import type { CallLimits } from '../handlers/batch-handler.ts'
 import type { LaneRun } from '../lanes.ts'
 import type { PartitionActor } from '../partition-actor.ts'
 import type { Verdict } from '../handlers/verdict.ts'
@@ -27,6 +28,12 @@ export interface Executor {
   hasEnough(records: number, lanes: number): boolean
   /** How many more records of this actor may be in progress now. */
   roomOf(actor: ResolvedActor): number
+  /** How many are. */
+  inProgressOf(actor: ResolvedActor): number
+  /** What a call of its batch handler gets at most; null: its handler gets single records. */
+  callLimitsOf(actor: ResolvedActor): CallLimits | null
+  /** It takes the first records of several keys as one run, where they have no order among each other. */
+  readonly mixesKeys: boolean
   /** Runs a batch; calls `settle` once per run, then `onRoom` whenever a slot or room came free. Never throws. */
   execute(batch: readonly DispatchedRun[], settle: Settle): void
   /** Set by the dispatcher. */

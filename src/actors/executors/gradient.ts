@@ -24,13 +24,16 @@ export interface LimitBounds {
 
 /** Latency that is above the ideal by this share is noise. */
 const BUFFER = 0.25
+/** A clock may tell no smaller time than 0. */
+const LEAST_MS = 0.001
 /** What one window may do to the limit at most. */
 const LEAST_GRADIENT = 0.5
 const MOST_GRADIENT = 2
 
 export function nextLimit(limit: number, window: LatencyWindow, { max, min }: LimitBounds): number {
   const { failed, idealMs, latencyMs, mostInProgress } = window
-  const byLatency = latencyMs === null ? LEAST_GRADIENT : ((1 + BUFFER) * idealMs) / latencyMs
+  const byLatency =
+    latencyMs === null ? LEAST_GRADIENT : ((1 + BUFFER) * Math.max(idealMs, LEAST_MS)) / Math.max(latencyMs, LEAST_MS)
   const byFailures = failed === 0 ? MOST_GRADIENT : 1 - failed
   const gradient = Math.max(LEAST_GRADIENT, Math.min(MOST_GRADIENT, byLatency, byFailures))
   const next = Math.floor(limit * gradient + Math.sqrt(limit * gradient))

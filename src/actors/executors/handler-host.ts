@@ -5,13 +5,16 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
-import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
+import type { EngineStats } from '../../metrics/stats.ts'
 import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
 import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
-import { HandlerRunner } from '../handlers/handler-runner.ts'
+import { BatchRunner } from '../handlers/batch-runner.ts'
+import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
+import { BatchExecutor } from './batch-executor.ts'
+import type { Executor } from './executor.ts'
 import { InlineExecutor } from './inline-executor.ts'
 import { loadShared, type SharedData } from '../handlers/shared-data.ts'
 import { START_TIMEOUT_MS, type OpenTaskPool } from '../threads/thread-set.ts'
@@ -23,7 +26,7 @@ export interface HandlerHostOptions {
   readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
-  /** Handlers on threads can do nothing more: there are too few threads and there will be no more. Called once at most. */
+  /** Handlers can do nothing more: there are too few threads and there will be no more, or there is a bug. */
   readonly onFatal: (error: Error) => void
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
@@ -36,7 +39,7 @@ export class HandlerHost {
   readonly manifests: readonly HandlerManifest[]
   readonly #dispatchers: ReadonlyMap<string, Dispatcher>
   readonly #limits: ReadonlyMap<string, AdaptiveLimit>
-  readonly #runners: readonly HandlerRunner[]
+  readonly #runners: readonly AnyRunner[]
   readonly #pool: WorkerPool | null
   readonly #log: Log
 
@@ -44,7 +47,7 @@ export class HandlerHost {
     manifests: readonly HandlerManifest[],
     dispatchers: ReadonlyMap<string, Dispatcher>,
     limits: ReadonlyMap<string, AdaptiveLimit>,
-    runners: readonly HandlerRunner[],
+    runners: readonly AnyRunner[],
     pool: WorkerPool | null,
     log: Log,
   ) {
@@ -63,7 +66,7 @@ export class HandlerHost {
     const shared = await loadShared(app.shared, options.lookout)
     const manifests: HandlerManifest[] = []
     const dispatchers = new Map<string, Dispatcher>()
-    const runners: HandlerRunner[] = []
+    const runners: AnyRunner[] = []
     const limits = new Map<string, AdaptiveLimit>()
     for (const { concurrency, name } of app.actors) {
       const stats = options.stats.actor(name)
@@ -73,19 +76,11 @@ export class HandlerHost {
     let pool: WorkerPool | null = null
     try {
       for (const actor of app.actors.filter((candidate) => candidate.runOn === 'main')) {
-        const { runner, manifest } = await openOnMain(actor, options, shared)
-        runners.push(runner)
-        manifests.push(manifest)
-        const limit = limits.get(actor.name)
-        const executor = new InlineExecutor({
-          runners: new Map([[actor.name, runner]]),
-          stats: new Map<string, ActorStats>([[actor.name, options.stats.actor(actor.name)]]),
-          clock: options.clock,
-          concurrency: mostAtOnce(actor),
-          ...(limit === undefined ? {} : { limit }),
-          maxTurnMs: MAX_TURN_MS,
-        })
-        dispatchers.set(actor.name, new Dispatcher(executor, [allowanceOf(actor, options)]))
+        const opened = await openOnMain(actor, options, shared)
+        runners.push(opened.runner)
+        manifests.push(opened.manifest)
+        const executor = executorOnMain(actor, opened, options, limits.get(actor.name))
+        dispatchers.set(actor.name, new Dispatcher(executor, options.clock, [allowanceOf(actor, options)]))
       }
       const onThreads = app.actors.filter((candidate) => candidate.runOn === 'threads')
       if (onThreads.length > 0) {
@@ -110,10 +105,8 @@ export class HandlerHost {
         })
         pool = started.pool
         manifests.push(...started.manifests)
-        const dispatcher = new Dispatcher(
-          pool,
-          onThreads.map((actor) => allowanceOf(actor, options)),
-        )
+        const allowances = onThreads.map((actor) => allowanceOf(actor, options))
+        const dispatcher = new Dispatcher(pool, options.clock, allowances)
         for (const actor of onThreads) dispatchers.set(actor.name, dispatcher)
       }
     } catch (error) {
@@ -151,8 +144,42 @@ function allowanceOf(actor: ResolvedActor, { clock, log, stats }: HandlerHostOpt
 }
 
 interface OpenedHandler {
-  readonly runner: HandlerRunner
+  readonly runner: AnyRunner
   readonly manifest: HandlerManifest
+}
+
+function executorOnMain(
+  actor: ResolvedActor,
+  opened: OpenedHandler,
+  options: HandlerHostOptions,
+  limit: AdaptiveLimit | undefined,
+): Executor {
+  const executor = newExecutor(actor, opened, options, limit)
+  executor.onFailure = (cause) => {
+    options.onFatal(new TroupeError('INTERNAL', `a verdict of actor ${actor.name} could not be taken`, { cause }))
+  }
+  return executor
+}
+
+function newExecutor(
+  actor: ResolvedActor,
+  { manifest, runner }: OpenedHandler,
+  { clock, stats }: HandlerHostOptions,
+  limit: AdaptiveLimit | undefined,
+): BatchExecutor | InlineExecutor {
+  const limits = {
+    clock,
+    concurrency: mostAtOnce(actor),
+    ...(limit === undefined ? {} : { limit }),
+    maxTurnMs: MAX_TURN_MS,
+  }
+  const actorStats = stats.actor(actor.name)
+  if (!(runner instanceof BatchRunner)) {
+    const runners = new Map([[actor.name, runner]])
+    return new InlineExecutor({ ...limits, runners, stats: new Map([[actor.name, actorStats]]) })
+  }
+  if (manifest.call === null) throw new TroupeError('INTERNAL', `the calls of actor ${actor.name} have no limits`)
+  return new BatchExecutor({ ...limits, actor: actor.name, runner, limits: manifest.call, stats: actorStats })
 }
 
 /** A module or a setup that never settles ends the start as it does on threads. */
@@ -189,7 +216,7 @@ async function loadAndSetUp(
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
-  const runner = await HandlerRunner.open({
+  const runner = await openRunner({
     handler,
     name: handler.name ?? actor.name,
     handlerTimeoutMs: actor.handlerTimeoutMs,
@@ -211,7 +238,7 @@ function moduleUrl(actor: ResolvedActor): string {
 }
 
 /** Each also after a failure of the one before. */
-async function closeAll(runners: readonly HandlerRunner[], log: Log): Promise<void> {
+async function closeAll(runners: readonly AnyRunner[], log: Log): Promise<void> {
   for (const runner of runners) {
     try {
       await runner.close()

@@ -13,6 +13,7 @@ import type { AdaptiveLimit } from './adaptive-limit.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
 import type { Invocation } from '../invocation.ts'
+import { ReturnHabit } from './return-habit.ts'
 import { TurnWatch } from './turn-watch.ts'
 import { endsRun, mayGoWellLater, type Verdict } from '../handlers/verdict.ts'
 
@@ -39,8 +40,8 @@ const SMALL_HANDLER_MS = 0.1
 interface Place {
   readonly runner: HandlerRunner
   readonly stats: ActorStats | undefined
-  /** Its handler was seen to return a promise; null: it was not seen at all yet. */
-  isAsynchronous: boolean | null
+  /** What its handler was seen to return lately. */
+  readonly habit: ReturnHabit
 }
 
 /** A run whose verdicts can be told. */
@@ -51,8 +52,11 @@ interface EndedRun {
 
 export class InlineExecutor implements Executor {
   readonly maxBatchBytes: number = Number.MAX_SAFE_INTEGER
+  readonly mixesKeys = true
   onRoom: () => void = () => undefined
   onThrottle: Executor['onThrottle'] = () => undefined
+  /** Taking a verdict has failed, which is a bug. */
+  onFailure: (error: unknown) => void = () => undefined
   readonly #options: InlineExecutorOptions
   readonly #places = new Map<string, Place>()
   readonly #turns: TurnWatch
@@ -76,9 +80,9 @@ export class InlineExecutor implements Executor {
         this.#inProgress += change
         const stats = options.stats.get(actor)
         if (change > 0) {
-          stats?.noteGivenUp(runner.name)
+          stats?.noteGivenUp(runner.name, change)
         } else {
-          stats?.noteLeftOversEnded(1)
+          stats?.noteLeftOversEnded(-change)
           this.onRoom()
         }
       }
@@ -86,24 +90,33 @@ export class InlineExecutor implements Executor {
   }
 
   get freeSlots(): number {
-    return !this.#isYielding && this.#inProgress < this.#concurrency ? 1 : 0
+    return !this.#isYielding && this.#room > 0 ? 1 : 0
   }
 
   get maxBatchRecords(): number {
-    return Math.min(MAX_BATCH_RECORDS, this.#concurrency - this.#inProgress)
+    return Math.min(MAX_BATCH_RECORDS, this.#room)
   }
 
-  /** What does not wait is in progress one at a time: there is nothing to find out. */
-  get #concurrency(): number {
+  /** Of a limit that follows latency, calls that were given up take nothing: it would be measured with too few, or none. */
+  get #room(): number {
     const { concurrency, limit } = this.#options
-    if (limit === undefined) return concurrency
-    for (const { isAsynchronous } of this.#places.values()) if (isAsynchronous === false) return concurrency
-    return limit.current
+    const room = concurrency - this.#inProgress
+    if (limit === undefined) return room
+    // What does not wait is in progress one at a time: there is nothing to find out.
+    for (const { habit } of this.#places.values()) if (habit.isSynchronous) return room
+    return Math.min(room, limit.current - this.#inProgress + this.#leftOvers)
+  }
+
+  /** Calls that were given up and have not ended. */
+  get #leftOvers(): number {
+    let calls = 0
+    for (const { leftOverRecords } of this.#options.runners.values()) calls += leftOverRecords
+    return calls
   }
 
   /** One by one while the handler may be asynchronous: its outputs should not wait for the next record of the lane. */
   maxRunRecords(actor: ResolvedActor): number {
-    return this.#placeOf(actor).isAsynchronous === false ? MAX_BATCH_RECORDS : 1
+    return this.#placeOf(actor).habit.isSynchronous ? MAX_BATCH_RECORDS : 1
   }
 
   /** What is small is gone within the turn, and what waits for something leaves room for others. */
@@ -114,6 +127,14 @@ export class InlineExecutor implements Executor {
   /** Its only actor's records are what its slots count. */
   roomOf(): number {
     return Number.POSITIVE_INFINITY
+  }
+
+  inProgressOf(): number {
+    return this.#inProgress
+  }
+
+  callLimitsOf(): null {
+    return null
   }
 
   /** First all handlers run, then all verdicts are told: what is timed is the handlers. */
@@ -152,7 +173,7 @@ export class InlineExecutor implements Executor {
       place = {
         runner,
         stats: stats.get(actor.name),
-        isAsynchronous: null,
+        habit: new ReturnHabit(),
       }
       this.#places.set(actor.name, place)
     }
@@ -183,8 +204,8 @@ export class InlineExecutor implements Executor {
     for (const invocation of run.invocations) {
       const result = place.runner.run(invocation.record, invocation.attempt)
       if (result instanceof Promise) {
-        // From now on they are taken one by one.
-        place.isAsynchronous = true
+        // For now they are taken one by one.
+        place.habit.notePromise()
         if (isLoose && run.invocations.length > 1) {
           apart ??= new Set()
           apart.add(invocation)
@@ -196,7 +217,7 @@ export class InlineExecutor implements Executor {
         this.#await(run, place, verdicts, result, settle)
         return null
       }
-      place.isAsynchronous ??= false
+      place.habit.noteValue()
       verdicts.push(result)
       this.#recordsSinceLook += 1
       if (this.#recordsSinceLook >= this.#recordsPerLook) this.#look(place)
@@ -213,18 +234,22 @@ export class InlineExecutor implements Executor {
     this.#look(place)
     const heldMs = (this.#lookedAtMs - startedAtMs) / records
     const hasWaited = this.#turns.begin()
-    void result.then((verdict) => {
-      const nowMs = clock.now()
-      place.stats?.cost.notePromise(heldMs, hasWaited())
-      place.stats?.handlerSeconds.observe((nowMs - startedAtMs) / 1000)
-      this.#options.limit?.note({
-        elapsedMs: nowMs - startedAtMs,
-        inProgress: this.#inProgress,
-        hasFailed: mayGoWellLater(verdict),
+    result
+      .then((verdict) => {
+        const nowMs = clock.now()
+        place.stats?.cost.notePromise(heldMs, hasWaited())
+        place.stats?.handlerSeconds.observe((nowMs - startedAtMs) / 1000)
+        this.#options.limit?.note({
+          elapsedMs: nowMs - startedAtMs,
+          inProgress: this.#inProgress - this.#leftOvers,
+          hasFailed: mayGoWellLater(verdict),
+        })
+        this.#end(run, [...before, verdict], settle, nowMs)
+        this.onRoom()
       })
-      this.#end(run, [...before, verdict], settle, nowMs)
-      this.onRoom()
-    })
+      .catch((error: unknown) => {
+        this.onFailure(error)
+      })
   }
 
   /** Notes what the records since the last look took, each of them alike, and whether the turn is over. */

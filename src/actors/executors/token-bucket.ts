@@ -12,8 +12,8 @@ export class TokenBucket {
   #fullAtMs: number
   /** and what went since then. */
   #taken = 0
-  /** Somebody was told that there is none. */
-  #isAwaited = false
+  /** Clock time when somebody was told last that there is none; null: nobody waits. */
+  #awaitedAtMs: number | null = null
 
   constructor(perSecond: number, burst: number | null, nowMs: number) {
     this.perSecond = perSecond
@@ -24,7 +24,7 @@ export class TokenBucket {
   /** How many may go now. */
   available(nowMs: number): number {
     const count = Math.max(0, Math.floor(this.#level(nowMs) + ROUNDING))
-    if (count === 0) this.#isAwaited = true
+    if (count === 0) this.#awaitedAtMs = nowMs
     return count
   }
 
@@ -33,7 +33,7 @@ export class TokenBucket {
     this.#level(nowMs)
     if (count === 0) return
     this.#taken += count
-    this.#isAwaited = false
+    this.#awaitedAtMs = null
   }
 
   /** So many have not gone after all. */
@@ -46,10 +46,15 @@ export class TokenBucket {
     return Math.max(0, ((1 - ROUNDING - this.#level(nowMs)) * 1000) / this.perSecond)
   }
 
+  /** Who does not come within a second of when there was one has gone. */
+  #isAwaited(nowMs: number): boolean {
+    return this.#awaitedAtMs !== null && nowMs - this.#awaitedAtMs <= 1000 / this.perSecond + GONE_MS
+  }
+
   #level(nowMs: number): number {
     const level = this.burst - this.#taken + ((nowMs - this.#fullAtMs) * this.perSecond) / 1000
     if (level < this.burst) return level
-    const most = this.burst + (this.#isAwaited ? (LATE_MS * this.perSecond) / 1000 : 0)
+    const most = this.burst + (this.#isAwaited(nowMs) ? (LATE_MS * this.perSecond) / 1000 : 0)
     if (level < most) return level
     this.#fullAtMs = nowMs
     this.#taken = this.burst - most
@@ -61,3 +66,4 @@ export class TokenBucket {
 const ROUNDING = 1e-6
 /** What is waited for may be taken this much later than it came due. */
 const LATE_MS = 20
+const GONE_MS = 1000

@@ -2,7 +2,8 @@
  * Middleware: what a handler does around one step, such as to time it, to try it again, to cache it, or to spare a service
  * that is down. `compose` chains steps one after the other; `around` puts wrappers around one.
  */
-import type { HandlerContext, Outcome, Step } from './handler.ts'
+import type { Effect } from '../../streams/flows/flow.ts'
+import type { Handle, HandlerContext, Outcome, Step } from './handler.ts'
 
 /** What a wrapper and its step say: a value for the next step, or an outcome that ends the chain; now or later. */
 type Said<Out> = Out | Outcome | Promise<Out | Outcome>
@@ -27,14 +28,14 @@ export type Wrapper<In, Out, Setup = unknown> = (
  * @example
  * handle: compose(around(findCustomer, timed('customer'), cached(customers)), greet)
  */
-export function around<In, Setup>(
-  handle: (value: In, context: HandlerContext<Setup>) => Outcome | Promise<Outcome>,
+export function around<In, Setup, To extends Effect = never>(
+  handle: Handle<In, Setup, To>,
   ...wrappers: readonly Wrapper<In, never, Setup>[]
-): (value: In, context: HandlerContext<Setup>) => Outcome | Promise<Outcome>
-export function around<In, Out, Setup>(
-  step: Step<In, Out, Setup>,
+): Handle<In, Setup, To>
+export function around<In, Out, Setup, To extends Effect = never>(
+  step: Step<In, Out, Setup, To>,
   ...wrappers: readonly Wrapper<In, Out, Setup>[]
-): Step<In, Out, Setup>
+): Step<In, Out, Setup, To>
 export function around(
   step: (value: never, context: never) => unknown,
   ...wrappers: readonly ((value: never, context: never, next: never) => unknown)[]

@@ -1,3 +1,4 @@
+import type { CallLimits } from './batch-handler.ts'
 import type { SinkDestination } from '../../streams/delivery/sink.ts'
 
 /** What main has to know of a handler that it never evaluates. */
@@ -6,4 +7,6 @@ export interface HandlerManifest {
   readonly input: string
   readonly outputTopics: readonly string[]
   readonly destinations: readonly SinkDestination[]
+  /** What a call of a batch handler gets at most; null: it is a handler of single records. */
+  readonly call: CallLimits | null
 }

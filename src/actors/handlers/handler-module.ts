@@ -1,32 +1,29 @@
 /** Loads a handler module, in a thread or on main; TypeScript too, where `tsx` is installed. */
 import type { HandlerManifest } from './handler-manifest.ts'
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, isTroupeError } from '../../errors.ts'
+import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
-import { isHandler, type Handler } from './handler.ts'
+import { callLimitsOf, isAnyHandler, type AnyHandler } from './batch-handler.ts'
 
 /** The module's default export. Rejects with HANDLER_NOT_LOADED that names the module and the cause. */
-export async function loadHandler(url: string): Promise<Handler> {
+export async function loadHandler(url: string): Promise<AnyHandler> {
   const source = await findSource(url)
   if (source === null) throw new TroupeError('HANDLER_NOT_LOADED', `handler module ${readableUrl(url)} does not exist`)
   await registerTypeScript(source, 'HANDLER_NOT_LOADED')
-  let module: unknown
+  let handler: unknown
   try {
-    module = await import(source)
+    handler = await importDefault(source)
   } catch (error) {
-    throw new TroupeError(
-      'HANDLER_NOT_LOADED',
-      `handler module ${readableUrl(url)} does not load: ${importFailure(error)}`,
-      {
-        cause: error,
-      },
-    )
+    // A topic, a table or a handler that is declared wrongly says so by itself.
+    const cause = isTroupeError(error) ? error.message : importFailure(error)
+    const message = `handler module ${readableUrl(url)} does not load: ${cause}`
+    throw new TroupeError('HANDLER_NOT_LOADED', message, { cause: error })
   }
-  const handler: unknown = Reflect.get(module as object, 'default')
-  if (!isHandler(handler)) {
+  if (!isAnyHandler(handler)) {
     throw new TroupeError(
       'HANDLER_NOT_LOADED',
-      `handler module ${readableUrl(url)} exports no handler as default; it needs \`export default defineHandler({…})\``,
+      `handler module ${readableUrl(url)} exports no handler as default; it needs \`export default defineHandler({…})\` or \`defineBatchHandler({…})\``,
     )
   }
   return handler
@@ -45,12 +42,13 @@ export async function verifyHandlerFiles(actors: readonly Pick<ResolvedActor, 'n
 }
 
 /** What others have to know of a handler without evaluating it. */
-export function manifestOf(actor: string, handler: Handler): HandlerManifest {
+export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest {
   const outputs = handler.outputs ?? []
   return {
     actor,
     input: handler.input.name,
     outputTopics: outputs.flatMap((output) => (output.kind === 'topic' ? [output.name] : [])),
     destinations: outputs.flatMap((output) => (output.kind === 'table' ? [output.destination] : [])),
+    call: callLimitsOf(handler),
   }
 }

@@ -3,11 +3,16 @@
  * should be sent, and the engine makes that durable before the record counts as finished.
  */
 import type { Log } from '../../log.ts'
-import type { Destination, Effect, Topic } from '../../streams/flows/flow.ts'
+import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
+import { readDefinition } from './handler-shape.ts'
 
-/** What a handler says of a record. Build one with `done`, `retry`, `deadLetter` or `skip`. */
-export type Outcome = DoneOutcome | RetryOutcome | DeadLetterOutcome | SkipOutcome
+/**
+ * What a handler says of a record. Build one with `done`, `retry`, `deadLetter` or `skip`. `To` is what it may send;
+ * written without, as in `function check(): Outcome`, nobody compares that with the handler's `outputs` before it runs.
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- of any outputs; every other type would be some
+export type Outcome<To extends Effect = any> = DoneOutcome<To> | RetryOutcome | DeadLetterOutcome | SkipOutcome
 
 const outcomeBrand = Symbol.for('troupe.outcome')
 
@@ -18,10 +23,10 @@ abstract class Branded {
   }
 }
 
-export class DoneOutcome extends Branded {
+export class DoneOutcome<To extends Effect = Effect> extends Branded {
   readonly type = 'done'
-  readonly effects: readonly Effect[]
-  constructor(effects: readonly Effect[]) {
+  readonly effects: readonly To[]
+  constructor(effects: readonly To[]) {
     super()
     this.effects = effects
   }
@@ -49,15 +54,19 @@ export class SkipOutcome extends Branded {
   readonly type = 'skip'
 }
 
-const nothing = new DoneOutcome([])
+const nothing = new DoneOutcome<never>([])
 const skipped = new SkipOutcome()
 
 /** The record is handled; these are its outputs (none by default). It is finished when all of them are durable. */
-export function done(effects?: readonly Effect[]): DoneOutcome {
+export function done<To extends Effect = never>(effects?: readonly To[]): DoneOutcome<Known<To>> {
   return effects === undefined || effects.length === 0 ? nothing : new DoneOutcome(effects)
 }
 
-/** Try again, after `afterMs` (the actor's own back-off unless given). Counts as an attempt. */
+/** A list of `Effect` says nothing of where they go. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see Outcome
+type Known<To extends Effect> = [Effect] extends [To] ? any : To
+
+/** Try again, after `afterMs` (the actor's own back-off unless given), while attempts are left: this one counts. */
 export function retry(afterMs?: number): RetryOutcome {
   return new RetryOutcome(afterMs)
 }
@@ -105,22 +114,36 @@ export interface SetupContext {
  */
 export type FailedRecords = 'dead-letter' | 'park' | 'skip' | 'stop' | 'escalate'
 
-/** What can become of an error: another attempt while there are some left, or one of the above at once. */
-export type ErrorDecision = 'retry' | FailedRecords
+/**
+ * Another attempt, after `afterMs` (the error's own delay, or the actor's back-off, unless given).
+ * - `unlimited`: however many there were. This one counts for nothing: `retry.attempts` are there for other errors.
+ *   The key of the record waits, in order, until an attempt ends otherwise.
+ * - `limited`: while attempts are left, as `'retry'` says.
+ */
+export interface RetryDecision {
+  readonly retry: 'unlimited' | 'limited'
+  readonly afterMs?: number
+}
+
+/** What can become of an error: another attempt (`retry`: while there are some left), or one of the above at once. */
+export type ErrorDecision = 'retry' | RetryDecision | FailedRecords
 
 /** undefined: the default rules decide. So they do when it throws, or returns something else. */
 export type OnError<Setup> = (error: unknown, context: HandlerContext<Setup>) => ErrorDecision | undefined
 
-export interface HandlerDefinition<Value, Setup> {
-  /** Shown in metrics, logs and /status; the module's file name unless given. */
+export interface HandlerDefinition<Value, Setup, Outputs extends readonly Destination[] = readonly Destination[]> {
+  /**
+   * Shown in the handler's log lines and errors. Its actor goes by it too where the handler stands in the app itself; a
+   * module is not loaded before its actor has a name: give that one a `name` in the app.
+   */
   readonly name?: string
   readonly input: Topic<Value>
   /** Every topic and table the handler writes to. Checked at start: a missing one is named before the first record. */
-  readonly outputs?: readonly Destination[]
+  readonly outputs?: Outputs
   /** Once per thread (or once, on main): open what `handle` needs. */
   readonly setup?: (context: SetupContext) => Setup | Promise<Setup>
   readonly teardown?: (setup: Setup) => void | Promise<void>
-  readonly handle: (value: Value, context: HandlerContext<Setup>) => Outcome | Promise<Outcome>
+  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>>
   /**
    * What becomes of an error: thrown by `handle`, DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID or
    * HANDLER_TIMEOUT. Runs where the handler runs; synchronous.
@@ -128,15 +151,22 @@ export interface HandlerDefinition<Value, Setup> {
   readonly onError?: OnError<Setup>
 }
 
-export interface Handler<Value = unknown, Setup = unknown> extends HandlerDefinition<Value, Setup> {
+export interface Handler<
+  Value = unknown,
+  Setup = unknown,
+  Outputs extends readonly Destination[] = readonly Destination[],
+> extends HandlerDefinition<Value, Setup, Outputs> {
   readonly kind: 'handler'
 }
 
-/** Declares a handler; types flow from `input` and `setup` into `handle`. */
-export function defineHandler<Value, Setup = undefined>(
-  definition: HandlerDefinition<Value, Setup>,
-): Handler<Value, Setup> {
-  return { ...definition, kind: 'handler' }
+/**
+ * Declares a handler; types flow from `input` and `setup` into `handle`. An instance of a class serves, too. Throws
+ * OPTIONS_INVALID for what is none.
+ */
+export function defineHandler<Value, Setup = undefined, const Outputs extends readonly Destination[] = readonly []>(
+  definition: HandlerDefinition<Value, Setup, Outputs>,
+): Handler<Value, Setup, Outputs> {
+  return { ...readDefinition('defineHandler', definition), kind: 'handler' }
 }
 
 export function isHandler(value: unknown): value is Handler {
@@ -149,31 +179,64 @@ export function isHandler(value: unknown): value is Handler {
 }
 
 /** One step of `compose`: a value for the next step, or an outcome that ends the chain. */
-export type Step<In, Out, Setup = unknown> = (
+export type Step<In, Out, Setup = unknown, To extends Effect = Effect> = (
   value: In,
   context: HandlerContext<Setup>,
-) => Out | Outcome | Promise<Out | Outcome>
+) => Out | Outcome<To> | Promise<Out | Outcome<To>>
 
-type Handle<In, Setup> = (value: In, context: HandlerContext<Setup>) => Outcome | Promise<Outcome>
+/** The `handle` of a handler. */
+export type Handle<In, Setup = unknown, To extends Effect = Effect> = (
+  value: In,
+  context: HandlerContext<Setup>,
+) => Outcome<To> | Promise<Outcome<To>>
 
 /** Chains steps into a `handle`: each gets what the one before returned; any outcome ends the chain. */
-export function compose<A, S>(last: Handle<A, S>): Handle<A, S>
-export function compose<A, B, S>(a: Step<A, B, S>, last: Handle<B, S>): Handle<A, S>
-export function compose<A, B, C, S>(a: Step<A, B, S>, b: Step<B, C, S>, last: Handle<C, S>): Handle<A, S>
-export function compose<A, B, C, D, S>(
-  a: Step<A, B, S>,
-  b: Step<B, C, S>,
-  c: Step<C, D, S>,
-  last: Handle<D, S>,
-): Handle<A, S>
-export function compose<A, B, C, D, E, S>(
-  a: Step<A, B, S>,
-  b: Step<B, C, S>,
-  c: Step<C, D, S>,
-  d: Step<D, E, S>,
-  last: Handle<E, S>,
-): Handle<A, S>
-export function compose(...steps: Step<unknown, unknown>[]): Handle<unknown, unknown> {
+export function compose<A, S, E extends Effect = never>(last: Handle<A, S, E>): Handle<A, S, E>
+export function compose<A, B, S, E1 extends Effect = never, E extends Effect = never>(
+  a: Step<A, B, S, E1>,
+  last: Handle<B, S, E>,
+): Handle<A, S, E1 | E>
+export function compose<A, B, C, S, E1 extends Effect = never, E2 extends Effect = never, E extends Effect = never>(
+  a: Step<A, B, S, E1>,
+  b: Step<B, C, S, E2>,
+  last: Handle<C, S, E>,
+): Handle<A, S, E1 | E2 | E>
+export function compose<
+  A,
+  B,
+  C,
+  D,
+  S,
+  E1 extends Effect = never,
+  E2 extends Effect = never,
+  E3 extends Effect = never,
+  E extends Effect = never,
+>(
+  a: Step<A, B, S, E1>,
+  b: Step<B, C, S, E2>,
+  c: Step<C, D, S, E3>,
+  last: Handle<D, S, E>,
+): Handle<A, S, E1 | E2 | E3 | E>
+export function compose<
+  A,
+  B,
+  C,
+  D,
+  F,
+  S,
+  E1 extends Effect = never,
+  E2 extends Effect = never,
+  E3 extends Effect = never,
+  E4 extends Effect = never,
+  E extends Effect = never,
+>(
+  a: Step<A, B, S, E1>,
+  b: Step<B, C, S, E2>,
+  c: Step<C, D, S, E3>,
+  d: Step<D, F, S, E4>,
+  last: Handle<F, S, E>,
+): Handle<A, S, E1 | E2 | E3 | E4 | E>
+export function compose(...steps: Step<unknown, unknown>[]): Handle<unknown> {
   return (value, context) => runFrom(steps, 0, value, context)
 }
 

@@ -7,16 +7,27 @@ export type Verdict =
   /** Handled; these outputs have to become durable. */
   | { readonly type: 'done'; readonly effects: readonly EncodedEffect[] }
   | { readonly type: 'skip' }
-  /** Another attempt is asked for, after its own delay where it names one. */
-  | { readonly type: 'retry'; readonly afterMs: number | undefined; readonly error: WireError | undefined }
+  | AskedRetry
   /** An ordinary failure: another attempt while there are some left. */
   | { readonly type: 'failed'; readonly error: WireError }
   | FinalFailure
   /** Never ran, or its reply was lost through no fault of its own: goes again, and no attempt is counted. */
   | { readonly type: 'unrun' }
+  /** Its call failed as a whole, and nobody can tell by whose fault: it goes again in a call of its own, and no attempt is counted. */
+  | { readonly type: 'alone' }
+
+/** Another attempt is asked for, after its own delay where it names one. `retry-unlimited`: however many there were. */
+export interface AskedRetry {
+  readonly type: 'retry' | 'retry-unlimited'
+  readonly afterMs: number | undefined
+  /** undefined: the handler returned `retry()`. */
+  readonly error: WireError | undefined
+  /** For all records of a call: it is nobody's fault, so they go again together. */
+  readonly isShared?: true
+}
 
 /** The attempt did not go well: what becomes of its record is for triage to say. */
-export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 'unrun' }>
+export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 'unrun' | 'alone' }>
 
 /** No attempt will change this: by the handler's word, by its `onError`, or by the actor's `failedRecords`. */
 export interface FinalFailure {
@@ -25,6 +36,7 @@ export interface FinalFailure {
 }
 
 export const skipVerdict: Verdict = { type: 'skip' }
+export const aloneVerdict: Verdict = { type: 'alone' }
 export const doneWithNothing: Verdict = { type: 'done', effects: [] }
 
 export function finalFailure(policy: FailedRecords, error: WireError): FinalFailure {
@@ -33,15 +45,17 @@ export function finalFailure(policy: FailedRecords, error: WireError): FinalFail
 
 /** The attempt failed, and another one may go well. */
 export function mayGoWellLater({ type }: Verdict): boolean {
-  return type === 'retry' || type === 'failed'
+  return type === 'retry' || type === 'retry-unlimited' || type === 'failed' || type === 'alone'
 }
 
 /** After these the lane waits or ends, so what comes after it in its run goes back unrun. */
 export function endsRun(verdict: Verdict): boolean {
   switch (verdict.type) {
     case 'retry':
+    case 'retry-unlimited':
     case 'failed':
     case 'unrun':
+    case 'alone':
     case 'park':
     case 'stop':
     case 'escalate':

@@ -9,8 +9,10 @@ import { TroupeError } from '../../errors.ts'
 import { TurnWatch } from '../executors/turn-watch.ts'
 import { BatchGate } from './batch-gate.ts'
 import type { BusyMeter } from './busy-meter.ts'
-import type { HandlerRunner } from '../handlers/handler-runner.ts'
+import { BatchRunner } from '../handlers/batch-runner.ts'
+import type { AnyRunner } from '../handlers/open-runner.ts'
 import { BatchNotes, type SharedBoard } from './progress-board.ts'
+import { runCall } from './thread-call.ts'
 import { runLane } from './thread-lane.ts'
 import {
   packOutcomes,
@@ -27,7 +29,7 @@ import {
 
 /** A handler as a batch finds it. */
 export interface OpenHandler {
-  readonly runner: HandlerRunner
+  readonly runner: AnyRunner
   /** Records that it may have in progress at once. */
   readonly concurrency: number
 }
@@ -72,13 +74,13 @@ export class ThreadBatches {
     const results: (PackedVerdicts | null)[] = []
     let pending = 0
     let hasReplied = false
-    const begin = (actor: string, result: Promise<PackedVerdicts>): void => {
+    const begin = (actor: string, records: number, result: Promise<PackedVerdicts>): void => {
       const run = results.push(null) - 1
       pending += 1
-      this.#addWaiting(actor, 1)
+      this.#addWaiting(actor, records)
       void result.then((verdicts) => {
         pending -= 1
-        this.#addWaiting(actor, -1)
+        this.#addWaiting(actor, -records)
         if (!hasReplied) {
           results[run] = verdicts
           return
@@ -105,7 +107,7 @@ export class ThreadBatches {
     row: number,
     runs: readonly PackedRun[],
     results: (PackedVerdicts | null)[],
-    begin: (actor: string, result: Promise<PackedVerdicts>) => void,
+    begin: (actor: string, records: number, result: Promise<PackedVerdicts>) => void,
   ): void {
     const { board, clock } = this.#options
     const time = { clock, turns: this.#turns }
@@ -113,15 +115,23 @@ export class ThreadBatches {
     let first = 0
     let startedAt = clock.now()
     for (const { actor, records } of runs) {
-      const handler = this.#options.handlers.get(actor)
-      if (handler === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${actor}`)
+      const { concurrency, runner } = this.#handlerOf(actor)
       // Main keeps to the limit for handlers that it has seen to return promises; others may begin to.
-      const inProgress = (this.#waiting.get(actor) ?? 0) + handler.runner.leftOverCalls
-      const isFull = inProgress >= handler.concurrency
+      const inProgress = (this.#waiting.get(actor) ?? 0) + runner.leftOverRecords
+      const isFull = inProgress >= concurrency
+      if (runner instanceof BatchRunner) {
+        const ends = isFull ? runs.map(() => unrun) : runCall(runner, runs, notes, time)
+        for (const [run, end] of ends.entries()) {
+          if (end instanceof Promise) begin(actor, runs[run]!.records.length, end)
+          else results.push(end)
+        }
+        // They are all of one actor.
+        return
+      }
       const own = this.#slow.has(actor) && !isFull ? records.map(withOwnBytes) : records
-      const result = isFull ? unrun : runLane(handler.runner, own, first, notes, time, startedAt)
+      const result = isFull ? unrun : runLane(runner, own, first, notes, time, startedAt)
       if (result instanceof Promise) {
-        begin(actor, result)
+        begin(actor, 1, result)
         startedAt = clock.now()
       } else {
         results.push(result)
@@ -129,6 +139,12 @@ export class ThreadBatches {
       }
       first += records.length
     }
+  }
+
+  #handlerOf(actor: string): OpenHandler {
+    const handler = this.#options.handlers.get(actor)
+    if (handler === undefined) throw new TroupeError('INTERNAL', `no handler is loaded for actor ${actor}`)
+    return handler
   }
 
   /**

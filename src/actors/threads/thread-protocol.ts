@@ -24,6 +24,8 @@ export interface ThreadSetup {
   readonly shared: SharedData
   /** Tell what memory it holds every so many milliseconds; null: nobody asks. */
   readonly memoryReportMs: number | null
+  /** The heap that it should have; null: Node's own. */
+  readonly maxHeapMb: number | null
 }
 
 export interface HandlerModule {
@@ -86,13 +88,13 @@ export type ThreadNotice =
   | ThrottleNotice
   | MemoryNotice
 
-/** A call was given up and goes on (1), which is told before its outcome; or one of those has ended (-1). */
+/** A call of so many records was given up and goes on, which is told before its outcome; or, below 0, one of those has ended. */
 export interface LeftOverNotice {
   readonly type: 'left-over'
   readonly threadId: number
   readonly actor: string
   readonly handler: string
-  readonly change: 1 | -1
+  readonly change: number
 }
 
 /** What a handler calls has asked, at the record of this id, to slow down. */
@@ -339,6 +341,8 @@ const verdictTypes = [
   'escalate',
   'skip-failed',
   'unrun',
+  'retry-unlimited',
+  'alone',
 ] as const satisfies Verdict['type'][]
 
 function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
@@ -349,7 +353,9 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
       for (const effect of verdict.effects) putEffect(pack, effect, names)
       break
     case 'retry':
+    case 'retry-unlimited':
       pack.putNumber(verdict.afterMs ?? NO_NUMBER)
+      pack.putNumber(verdict.isShared === true ? 1 : 0)
       pack.putText(verdict.error === undefined ? null : JSON.stringify(verdict.error))
       break
     case 'failed':
@@ -362,6 +368,7 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
       break
     case 'skip':
     case 'unrun':
+    case 'alone':
       break
   }
 }
@@ -378,13 +385,16 @@ function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
     }
     case 'skip':
       return skipVerdict
-    case 'retry': {
+    case 'retry':
+    case 'retry-unlimited': {
       const afterMs = pack.takeNumber()
+      const isShared = pack.takeNumber() === 1
       const error = pack.takeText()
       return {
         type,
         afterMs: afterMs === NO_NUMBER ? undefined : afterMs,
         error: error === null ? undefined : (JSON.parse(error) as WireError),
+        ...(isShared ? { isShared } : {}),
       }
     }
     case 'failed':
@@ -395,6 +405,7 @@ function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
     case 'skip-failed':
       return { type, error: JSON.parse(pack.takeRequiredText()) as WireError }
     case 'unrun':
+    case 'alone':
       return { type }
     default:
       throw new Error('a reply holds a verdict of no known type')

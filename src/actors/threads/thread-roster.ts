@@ -3,6 +3,7 @@
  * replaces a thread that ends, but says neither when the new one can work nor when it has given up
  * replacing; both can be told from the threads it holds.
  */
+import type { RecordAtEnd } from './blame.ts'
 import type { ThreadMemory } from './memory-watch.ts'
 import type { Worker } from 'node:worker_threads'
 
@@ -21,6 +22,8 @@ export interface PoolThread {
   needsTeardown: boolean
   /** The watchdog ended it. */
   wasHeld: boolean
+  /** The records that may have ended it, once it has. */
+  wasAt: readonly RecordAtEnd[]
   /** What it holds; null: it has not told. */
   memory: ThreadMemory | null
   /** It gets nothing more, and is replaced when it has finished what it has. */
@@ -85,6 +88,7 @@ function meet(worker: Worker, nowMs: number): PoolThread {
     hasSpoken: false,
     needsTeardown: false,
     wasHeld: false,
+    wasAt: [],
     memory: null,
     isRetiring: false,
     isLeaving: false,

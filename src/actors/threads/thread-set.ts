@@ -14,8 +14,10 @@ import { TroupeError, describeError, fromWireError, type WireError } from '../..
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedApp } from '../../options/options.ts'
+import { ownProgram } from '../../own-program.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { readableUrl } from '../../typescript-source.ts'
+import { describeThreadEnd } from './blame.ts'
 import { MEMORY_REPORT_MS, MemoryWatch } from './memory-watch.ts'
 import type { SharedBoard } from './progress-board.ts'
 import type { SharedData } from '../handlers/shared-data.ts'
@@ -111,9 +113,9 @@ export class ThreadSet {
       this.#rejectStarted = reject
     })
     const memoryReportMs = threads.maxRssMb === null ? null : MEMORY_REPORT_MS
-    const setup: ThreadSetup = { handlers, board, shared, memoryReportMs }
+    const setup: ThreadSetup = { handlers, board, shared, memoryReportMs, maxHeapMb: threads.maxHeapMb }
     this.#pool = openTaskPool({
-      filename: (options.entry ?? new URL('./worker-thread.js', import.meta.url)).href,
+      filename: (options.entry ?? ownProgram('./actors/threads/worker-thread')).href,
       workerData: setup,
       minThreads: threads.count,
       maxThreads: threads.count,
@@ -277,8 +279,8 @@ export class ThreadSet {
   #noteLeftOver({ leftOverCalls }: PoolThread, { actor, change, handler }: LeftOverNotice): void {
     const stats = this.#options.stats.actor(actor)
     leftOverCalls.set(actor, (leftOverCalls.get(actor) ?? 0) + change)
-    if (change > 0) stats.noteGivenUp(handler)
-    else stats.noteLeftOversEnded(1)
+    if (change > 0) stats.noteGivenUp(handler, change)
+    else stats.noteLeftOversEnded(-change)
     this.#options.onChanged()
   }
 
@@ -305,7 +307,8 @@ export class ThreadSet {
       }
       stats.threadRestarts += 1
       if (thread.isLeaving) continue
-      log.error({ error: cause, threadId: id }, `a worker thread ended and is replaced: ${describeError(cause)}`)
+      const [fields, message] = describeThreadEnd(thread)
+      log.error({ threadId: id, ...fields }, message)
     }
     onChanged()
     if (this.#roster.threads.length < threads.count) {

@@ -12,15 +12,14 @@
  */
 import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { Clock } from '../../clock.ts'
-import { TroupeError, fromWireError, toWireError } from '../../errors.ts'
+import { TroupeError, fromWireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
-import { findCulprit } from './blame.ts'
 import type { AdaptiveLimit } from '../executors/adaptive-limit.ts'
+import { atEnd, deathOf, findCulprit, isOutOfMemory } from './blame.ts'
 import type { DispatchedRun, Executor, Settle } from '../executors/executor.ts'
-import { idOf, type Invocation } from '../invocation.ts'
 import { ProgressBoard, isAtHandler, recordEnded } from './progress-board.ts'
 import {
   packBatch,
@@ -35,6 +34,9 @@ import {
 import type { PoolThread } from './thread-roster.ts'
 import { ThreadSet, type ThreadSetOptions } from './thread-set.ts'
 import { TurnLimit } from '../executors/turn-limit.ts'
+import type { CallLimits } from '../handlers/batch-handler.ts'
+import { setFailedApart } from '../executors/call-line.ts'
+import { ReturnHabit } from '../executors/return-habit.ts'
 import { mayGoWellLater, type Verdict } from '../handlers/verdict.ts'
 import { WakeEstimate } from './wake-estimate.ts'
 import { Watchdog, type WatchedBatch } from './watchdog.ts'
@@ -106,13 +108,16 @@ interface PoolActor {
   readonly stats: ActorStats
   readonly concurrency: number
   readonly limit: AdaptiveLimit | undefined
-  /** Whether its handler returns promises: known by the first reply, and for good once it was seen to. */
-  kind: 'unknown' | 'synchronous' | 'asynchronous'
+  /** Whether its handler returns promises: known by the first reply. */
+  readonly habit: ReturnHabit
   /** Records at threads whose outcome is not known. */
   records: number
+  /** What a call of its batch handler gets at most; null: its handler gets single records, or is not loaded yet. */
+  callLimits: CallLimits | null
 }
 
 export class WorkerPool implements Executor {
+  readonly mixesKeys = false
   onRoom: () => void = () => undefined
   onThrottle: Executor['onThrottle'] = () => undefined
   readonly #options: WorkerPoolOptions
@@ -138,8 +143,14 @@ export class WorkerPool implements Executor {
     const { threads, handlers, stats, watch: { graceMs } = WATCH } = options
     let waiting = 0
     for (const { actor, concurrency } of handlers) {
-      const limit = options.limits?.get(actor)
-      this.#actors.set(actor, { stats: stats.actor(actor), concurrency, limit, kind: 'unknown', records: 0 })
+      this.#actors.set(actor, {
+        stats: stats.actor(actor),
+        concurrency,
+        limit: options.limits?.get(actor),
+        habit: new ReturnHabit(),
+        records: 0,
+        callLimits: null,
+      })
       waiting += concurrency
     }
     const rows = Math.min(waiting, Math.floor(MAX_WAITING_BOARD_BYTES / threads.maxBatchRecords))
@@ -183,12 +194,20 @@ export class WorkerPool implements Executor {
     pool.#noteThreads()
     try {
       const manifests = await pool.#threads.started
+      for (const manifest of manifests) pool.#noteManifest(manifest)
       pool.#watch()
       return { pool, manifests }
     } catch (error) {
       await pool.destroy()
       throw error
     }
+  }
+
+  /** A batch has a row of the board, which has so many places. */
+  #noteManifest({ actor, call }: HandlerManifest): void {
+    const at = this.#actors.get(actor)
+    if (at === undefined || call === null) return
+    at.callLimits = { ...call, maxRecords: Math.min(call.maxRecords, this.#options.threads.maxBatchRecords) }
   }
 
   get freeSlots(): number {
@@ -214,7 +233,7 @@ export class WorkerPool implements Executor {
    * too: whose fault a thread's death was is certain for the first record of a run.
    */
   maxRunRecords({ name, order }: ResolvedActor): number {
-    const isSingle = order === 'unordered' || this.#actors.get(name)?.kind === 'asynchronous'
+    const isSingle = order === 'unordered' || this.#actors.get(name)?.habit.isAsynchronous === true
     return isSingle ? 1 : Number.MAX_SAFE_INTEGER
   }
 
@@ -224,7 +243,7 @@ export class WorkerPool implements Executor {
    */
   hasEnough(records: number, lanes: number): boolean {
     const [only, ...others] = this.#actors.values()
-    if (only === undefined || only.kind === 'asynchronous' || others.length > 0) return false
+    if (only === undefined || only.habit.isAsynchronous || others.length > 0) return false
     const slots = this.#options.threads.count * this.#options.threads.slots
     return lanes >= 2 * slots && records >= Math.max(LEAST_ENOUGH, 2 * slots * this.maxBatchRecords)
   }
@@ -232,8 +251,17 @@ export class WorkerPool implements Executor {
   /** Records of a synchronous handler are in progress one at a time. A call that was given up takes room until it ends. */
   roomOf({ name }: ResolvedActor): number {
     const at = this.#actors.get(name)
-    if (at === undefined || at.kind === 'synchronous') return Number.POSITIVE_INFINITY
-    return Math.max(0, (at.limit?.current ?? at.concurrency) - at.records - at.stats.leftOverCalls)
+    if (at === undefined || at.habit.isSynchronous) return Number.POSITIVE_INFINITY
+    const room = at.concurrency - at.records - at.stats.leftOverCalls
+    return Math.max(0, at.limit === undefined ? room : Math.min(room, at.limit.current - at.records))
+  }
+
+  inProgressOf({ name }: ResolvedActor): number {
+    return this.#actors.get(name)?.records ?? 0
+  }
+
+  callLimitsOf({ name }: ResolvedActor): CallLimits | null {
+    return this.#actors.get(name)?.callLimits ?? null
   }
 
   execute(runs: readonly DispatchedRun[], settle: Settle): void {
@@ -248,7 +276,7 @@ export class WorkerPool implements Executor {
       actor.records += length
       inFlight.push({ actor, length, open: run })
     }
-    const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.runsAlone === true
+    const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.isSuspect === true
     const row = this.#board.takeRow(recordCount)
     const number = (this.#lastNumber += 1)
     const batch: BatchInFlight = {
@@ -331,7 +359,7 @@ export class WorkerPool implements Executor {
     this.#freeSlot(batch)
     let records = 0
     for (const [index, result] of results.entries()) {
-      this.#noteKind(batch.runs[index]!.actor, result)
+      this.#noteHabit(batch.runs[index]!.actor, result)
       if (result === null) continue
       records += result.verdicts.length
       this.#settle(batch, index, result)
@@ -346,23 +374,26 @@ export class WorkerPool implements Executor {
   /** Takes what has settled on a thread since its replies. Of a batch that was given back nothing counts. */
   #noteOutcomes(notice: OutcomesNotice): void {
     if (this.#state !== 'running') return
-    const late = unpackOutcomes(notice)
-    for (const result of late) {
-      const batch = this.#inFlight.get(result.batch)
-      if (batch !== undefined) this.#settle(batch, result.run, result)
+    try {
+      const late = unpackOutcomes(notice)
+      for (const result of late) {
+        const batch = this.#inFlight.get(result.batch)
+        if (batch !== undefined) this.#settle(batch, result.run, result)
+      }
+      this.#noteCost(notice.busyMs, late.length)
+      this.#noteThreads()
+      this.onRoom()
+    } catch (cause) {
+      // As of a reply: nothing above a message of a thread would take it.
+      this.#fail(new TroupeError('INTERNAL', 'the outcome of a batch could not be taken', { cause }))
     }
-    this.#noteCost(notice.busyMs, late.length)
-    this.#noteThreads()
-    this.onRoom()
   }
 
   #settle(batch: BatchInFlight, index: number, { verdicts, elapsedMs, promise }: PackedVerdicts): void {
-    const { limit, records, stats } = batch.runs[index]!.actor
-    if (promise !== null) {
-      stats.cost.notePromise(promise.heldMs, promise.hasWaited)
-      limit?.note({ elapsedMs, inProgress: records, hasFailed: verdicts.some(mayGoWellLater) })
-    }
+    const { callLimits, limit, records, stats } = batch.runs[index]!.actor
+    if (promise !== null) limit?.note({ elapsedMs, inProgress: records, hasFailed: verdicts.some(mayGoWellLater) })
     const count = verdicts.length
+    if (promise !== null) stats.cost.notePromise(promise.heldMs, promise.hasWaited, callLimits === null ? 1 : count)
     stats.handlerSeconds.observe(elapsedMs / 1000 / Math.max(1, count), count)
     this.#end(batch, index, verdicts)
   }
@@ -377,6 +408,7 @@ export class WorkerPool implements Executor {
     actor.records -= length
     if (batch.thread !== undefined) batch.thread.records -= length
     this.#release(batch)
+    if (actor.callLimits !== null) setFailedApart(open, verdicts)
     batch.settle(open, verdicts)
   }
 
@@ -387,13 +419,15 @@ export class WorkerPool implements Executor {
     if (thread === undefined && batch !== undefined) lost.push(batch)
     if (lost.length === 0) return
     const cause = thread?.cause ?? error
-    const culprit = findCulprit(
+    const findings = findCulprit(
       lost.map((mate) => ({
         ...mate,
         stateOf: (index) => this.#board.stateOf(mate.row, index),
       })),
       isOutOfMemory(cause),
     )
+    const { culprit } = findings
+    if (thread !== undefined) thread.wasAt = atEnd(findings)
     for (const mate of lost) {
       this.#freeSlot(mate)
       for (const [index, { open }] of mate.runs.entries()) {
@@ -418,9 +452,10 @@ export class WorkerPool implements Executor {
     if (batch.hasReply && batch.openRuns === 0 && this.#inFlight.delete(batch.number)) this.#board.freeRow(batch.row)
   }
 
-  #noteKind(actor: PoolActor, result: PackedVerdicts | null): void {
-    if (result === null || result.promise !== null) actor.kind = 'asynchronous'
-    else if (actor.kind === 'unknown') actor.kind = 'synchronous'
+  #noteHabit(actor: PoolActor, result: PackedVerdicts | null): void {
+    // Where none has begun the thread has as many waiting as the actor may have.
+    if (result === null || result.promise !== null || result.verdicts.length === 0) actor.habit.notePromise()
+    else actor.habit.noteValue()
   }
 
   #actorOf(run: DispatchedRun): PoolActor {
@@ -504,18 +539,4 @@ export class WorkerPool implements Executor {
       yield { threadId: batch.thread.id, number: batch.number, progress, limitMs }
     }
   }
-}
-
-/** What becomes of the attempt that ended its thread. */
-function deathOf(run: DispatchedRun, culprit: Invocation, wasHeld: boolean, cause: unknown): Verdict {
-  const { handlerTimeoutMs, name } = run.actor.actor
-  const at = `record ${idOf(culprit.record)}`
-  const error = wasHeld
-    ? new TroupeError('HANDLER_TIMEOUT', `handler ${name} held its thread longer than ${handlerTimeoutMs} ms on ${at}`)
-    : new TroupeError('THREAD_DIED', `the worker thread ended while handler ${name} was at ${at}`, { cause })
-  return { type: 'failed', error: toWireError(error) }
-}
-
-function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY'
 }

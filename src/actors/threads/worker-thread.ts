@@ -2,6 +2,7 @@
  * The thread's side: loads the handlers once, then runs one batch per task. Nothing in here, or in
  * what it imports, may reach the native Kafka client: it cannot load beside main.
  */
+import type { AnyHandler } from '../handlers/batch-handler.ts'
 import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import { getHeapStatistics } from 'node:v8'
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
@@ -10,8 +11,9 @@ import { inBackground, systemClock } from '../../clock.ts'
 import { toWireError, type WireError } from '../../errors.ts'
 import { Lookout } from '../../lookout.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
-import { HandlerRunner } from '../handlers/handler-runner.ts'
+import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
 import { LoopBusyMeter } from './busy-meter.ts'
+import { heapInForce, liftedHeapLimit } from './heap-limit.ts'
 import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
 import { threadLog } from './thread-log.ts'
 import type {
@@ -69,12 +71,14 @@ export async function tearDown(): Promise<WireError[]> {
 async function load(): Promise<void> {
   let needsTeardown = false
   try {
+    const lifted = setup.maxHeapMb === null ? null : liftedHeapLimit(setup.maxHeapMb, heapInForce())
+    if (lifted !== null) throw lifted
     const manifests: HandlerManifest[] = []
     for (const module of setup.handlers) {
       notify({ type: 'loading', threadId, url: module.url })
       const handler = await loadHandler(module.url)
       const { actor, concurrency } = module
-      const runner = await openRunner(module, handler)
+      const runner = await open(module, handler)
       runner.onThrottle = (forMs, id) => {
         notify({ type: 'throttle', threadId, actor, forMs, id })
       }
@@ -96,13 +100,13 @@ async function load(): Promise<void> {
   }
 }
 
-function openRunner(
+function open(
   { actor, handlerTimeoutMs, idHeader, failedRecords }: HandlerModule,
-  handler: Awaited<ReturnType<typeof loadHandler>>,
-): Promise<HandlerRunner> {
+  handler: AnyHandler,
+): Promise<AnyRunner> {
   const name = handler.name ?? actor
   const log = threadLog(name, threadId, notify)
-  return HandlerRunner.open({
+  return openRunner({
     handler,
     name,
     handlerTimeoutMs,

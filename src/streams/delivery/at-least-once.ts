@@ -44,6 +44,7 @@ export class AtLeastOnceDelivery implements Delivery {
   /** Producers that have begun to connect. */
   readonly #begun: BrokerProducer[] = []
   onWritten: () => void = () => undefined
+  onFailure: (error: unknown) => void = () => undefined
 
   constructor(options: AtLeastOnceOptions) {
     this.#options = options
@@ -162,7 +163,14 @@ export class AtLeastOnceDelivery implements Delivery {
     const onWritten = (): void => {
       this.onWritten()
     }
-    return new SinkQueue({ name, maxBatch, write, clock, log, stats: stats.sink(name), waits: stats.waits, onWritten })
+    const queue = new SinkQueue<Output>({
+      ...{ name, maxBatch, write, clock, log, stats: stats.sink(name), waits: stats.waits },
+      onWritten,
+    })
+    queue.onFailure = (error) => {
+      this.onFailure(error)
+    }
+    return queue
   }
 }
 

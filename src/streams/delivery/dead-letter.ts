@@ -1,8 +1,11 @@
 /** A record that failed for good, as it stands in a dead-letter topic: untouched, with its provenance in headers. */
-import type { WireError } from '../../errors.ts'
+import { describeWire, ownCode, type ErrorCode, type WireError } from '../../errors.ts'
 import type { OutputRecord, RecordHeader, SourceRecord } from '../record.ts'
 
 export interface DeadLetterCause {
+  /** Why the record failed for good. */
+  readonly code: ErrorCode
+  /** That of its last attempt. */
   readonly error: WireError
   /** Tries of the handler, the last included. */
   readonly attempts: number
@@ -61,12 +64,13 @@ export function deadLetterRecord(topic: string, record: SourceRecord, failure: D
     ['troupe.topic', record.topic],
     ['troupe.partition', String(record.partition)],
     ['troupe.offset', String(record.offset)],
-    ['troupe.timestamp', isoTime(record.timestamp)],
+    ['troupe.timestamp', record.timestamp === -1 ? 'NONE' : isoTime(record.timestamp)],
     ['troupe.actor', failure.actor],
     ['troupe.attempts', String(failure.attempts)],
+    ['troupe.code', failure.code],
     ['troupe.error-name', failure.error.name],
-    ['troupe.error-code', failure.error.code ?? 'NONE'],
-    [MESSAGE, errorMessage(failure.error)],
+    ['troupe.error-code', ownCode(failure.error)],
+    [MESSAGE, describeWire(failure.error)],
     [STACK, failure.error.stack ?? ''],
     ['troupe.first-failed-at', isoTime(failure.firstFailedAtMs)],
     ['troupe.dead-lettered-at', isoTime(failure.deadLetteredAtMs)],
@@ -76,12 +80,6 @@ export function deadLetterRecord(topic: string, record: SourceRecord, failure: D
     ...provenance.map(([name, text]): RecordHeader => [name, Buffer.from(text.slice(0, MAX_TEXT_CHARACTERS), 'utf8')]),
   ]
   return { topic, key: record.key, value: record.value, headers, ownHeaders: provenance.length }
-}
-
-function errorMessage(error: WireError): string {
-  const causes: string[] = []
-  for (let at: WireError | undefined = error; at !== undefined; at = at.cause) causes.push(at.message)
-  return causes.join(': ')
 }
 
 function isoTime(ms: number): string {

@@ -66,6 +66,8 @@ export interface Delivery extends ActorDelivery {
   readonly isSated: boolean
   /** Called when some outputs were written. Set by who brings records. */
   onWritten: () => void
+  /** Called when something in it has failed that is a bug: it must not go on. Set by who ends it. */
+  onFailure: (error: unknown) => void
   /** Why outputs wait, by sink. Empty: nothing does. */
   troubles(): readonly { readonly sink: string; readonly sinceMs: number; readonly reason: string }[]
   /** Writes nothing more; what waits is handled again by the next owner. */

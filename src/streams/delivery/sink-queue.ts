@@ -56,6 +56,8 @@ const MAX_BACKOFF_MS = 5_000
 
 export class SinkQueue<Output> {
   readonly name: string
+  /** Taking an answer has failed, which is a bug: nothing more is written. */
+  onFailure: (error: unknown) => void = () => undefined
   readonly #options: SinkQueueOptions<Output>
   #waiting: QueuedOutput<Output>[] = []
   /** Index of the first output of #waiting that was not taken yet. */
@@ -90,7 +92,9 @@ export class SinkQueue<Output> {
       this.#isWriting = true
       // One turn later, so that a batch that is being handed out right now is written as one.
       this.#options.clock.after(0, () => {
-        void this.#writeAll()
+        this.#writeAll().catch((error: unknown) => {
+          this.onFailure(error)
+        })
       })
     }
   }
@@ -222,11 +226,13 @@ export class SinkQueue<Output> {
 
   #noteUnavailable(error: unknown): void {
     const reason = describeError(error)
-    if (this.#unavailableSince === null) {
+    const hasBegun = this.#unavailableSince === null
+    if (hasBegun) {
       this.#unavailableSince = this.#options.clock.now()
       this.#options.stats.isAvailable = false
     }
-    if (reason !== this.#lastTrouble || this.#options.stats.unavailable % 20 === 1) {
+    // While it lasts, who looks at what does not get done tells of it again.
+    if (hasBegun || reason !== this.#lastTrouble) {
       this.#options.log.warn(
         { sink: this.name, reason },
         `sink ${this.name} is unavailable; records wait, nothing is lost: ${reason}`,

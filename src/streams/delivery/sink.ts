@@ -21,6 +21,8 @@ export interface SinkLog {
 }
 
 export interface Sink<Output = EncodedRow> {
+  /** What can be told without a connection, for `troupe check`: a package that is not installed, an address that cannot be read. */
+  verify?(): Promise<void>
   /** Prepares the destination and verifies what can be verified (connection, tables). Rejects with a TroupeError that names the cause. */
   open(context: SinkContext): Promise<void>
   /** The names (tables) this sink can write to, out of the given ones, are checked here. Rejects naming every one that is missing or does not fit. */
@@ -58,4 +60,14 @@ export interface ColumnDefinition {
 export interface EncodedRow {
   readonly table: string
   readonly values: readonly (string | null)[]
+}
+
+/** Opens a sink for these tables. Rejects with what it cannot reach, or does not find. */
+export async function openSink(
+  sink: Sink,
+  context: SinkContext,
+  destinations: readonly SinkDestination[],
+): Promise<void> {
+  await sink.open(context)
+  await sink.prepare(destinations)
 }

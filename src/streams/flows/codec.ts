@@ -2,7 +2,9 @@
  * Bytes to values and back. A codec runs where the handler runs, so on a worker thread when the
  * handler does. Whatever it throws dead-letters the record with its raw bytes.
  */
-import { isUtf8 } from 'node:buffer'
+import { JsonWriter, jsonText } from './json-writer.ts'
+import { utf8, utf8Bytes } from './unicode.ts'
+import { mayHoldWideInteger, wideIntegers, withBigInts, type WideInteger } from './wide-integers.ts'
 
 export interface Codec<Value> {
   /** Shown in the manifest and in errors: `json`, `text`, `bytes`, `avro`. */
@@ -11,15 +13,34 @@ export interface Codec<Value> {
   encode(value: Value): Uint8Array
 }
 
-/** JSON in UTF-8. `check` turns what was parsed into a value of your type, or throws. */
-export function json<Value>(check?: (parsed: unknown) => Value): Codec<Value> {
+/**
+ * What becomes of integers beyond 2^53 − 1, which a JavaScript number rounds:
+ * - `refuse`: the record failed for good (DECODE_FAILED).
+ * - `bigint`: those are read as bigint, others as number; a bigint is written as an integer.
+ * - `round`: they are read as JSON.parse reads them, to the nearest number.
+ *
+ * What is written with a fraction or an exponent is a double by nature, and rounded as every double is.
+ */
+export type UnsafeIntegers = 'refuse' | 'bigint' | 'round'
+
+export interface JsonOptions<Value> {
+  /** Turns what was parsed into a value of your type, or throws. */
+  readonly check?: (parsed: unknown) => Value
+  /** `refuse` unless given. */
+  readonly unsafeIntegers?: UnsafeIntegers
+}
+
+/** JSON in UTF-8. A function alone is the `check`. */
+export function json<Value>(given: ((parsed: unknown) => Value) | JsonOptions<Value> = {}): Codec<Value> {
+  const { check, unsafeIntegers = 'refuse' } = typeof given === 'function' ? { check: given } : given
+  const writer = new JsonWriter(unsafeIntegers === 'bigint')
   return {
     name: 'json',
     decode(bytes) {
-      const parsed: unknown = JSON.parse(utf8(bytes))
+      const parsed = parse(bytes, unsafeIntegers)
       return check === undefined ? (parsed as Value) : check(parsed)
     },
-    encode: (value) => Buffer.from(JSON.stringify(value), 'utf8'),
+    encode: (value) => Buffer.from(jsonText(value, writer), 'utf8'),
   }
 }
 
@@ -27,7 +48,7 @@ export function json<Value>(check?: (parsed: unknown) => Value): Codec<Value> {
 export const text: Codec<string> = {
   name: 'text',
   decode: utf8,
-  encode: (value) => Buffer.from(value, 'utf8'),
+  encode: (value) => utf8Bytes(value),
 }
 
 /** The bytes as they are. */
@@ -37,8 +58,21 @@ export const bytes: Codec<Uint8Array> = {
   encode: (value) => value,
 }
 
-// Buffer's own decoder replaces bad bytes by U+FFFD and says nothing, so they are looked for first.
-function utf8(value: Uint8Array): string {
-  if (!isUtf8(value)) throw new Error('the bytes are not UTF-8')
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8')
+function parse(bytes: Uint8Array, unsafeIntegers: UnsafeIntegers): unknown {
+  const text = utf8(bytes)
+  const parsed: unknown = JSON.parse(text)
+  if (unsafeIntegers === 'round' || !mayHoldWideInteger(bytes)) return parsed
+  const wide = wideIntegers(bytes)
+  const [first] = wide
+  if (first === undefined) return parsed
+  if (unsafeIntegers === 'refuse') throw unsafe(first)
+  return withBigInts(bytes, wide)
+}
+
+function unsafe({ digits, from }: WideInteger): RangeError {
+  const shown = digits.length > 40 ? `${digits.slice(0, 40)}…` : digits
+  return new RangeError(
+    `the integer ${shown} at byte ${from} is beyond 2^53, where JavaScript's numbers are rounded; ` +
+      "json({ unsafeIntegers: 'bigint' }) reads it as it is, and 'round' rounded",
+  )
 }

@@ -3,6 +3,8 @@ import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader } from '../br
 import { KafkaBrokerConsumer } from './consumer/consumer.ts'
 import { KafkaBrokerReader } from './consumer/reader.ts'
 import type { KafkaBrokerOptions } from './broker-options.ts'
+import { consumerConfig, producerConfig } from './client-config.ts'
+import { configurationError } from './connection.ts'
 import { loadNativeKafka } from './native.ts'
 import { KafkaBrokerProducer } from './producer/producer.ts'
 
@@ -13,5 +15,17 @@ export function createKafkaBroker(options: KafkaBrokerOptions): Broker {
     consumer: (): BrokerConsumer => new KafkaBrokerConsumer(native, options),
     producer: (name: string): BrokerProducer => new KafkaBrokerProducer(native, options, name),
     reader: (name: string): BrokerReader => new KafkaBrokerReader(native, options, name),
+  }
+}
+
+/** Makes clients and connects none. Throws for a key or a value that they do not know, as a start would. */
+export function verifyClientConfig(options: KafkaBrokerOptions): void {
+  const native = loadNativeKafka()
+  const config = consumerConfig(options)
+  try {
+    new native.KafkaConsumer(config)
+    new native.Producer(producerConfig(options, 'outputs'))
+  } catch (error) {
+    throw configurationError(error, config)
   }
 }

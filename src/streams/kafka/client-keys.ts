@@ -60,6 +60,9 @@ export const ownedClientKeys: ReadonlyMap<string, string> = new Map([
 /** Keys that the brokers decide under KIP-848: setting them there is an error of the client. */
 export const classicOnlyClientKeys: ReadonlySet<string> = new Set(['heartbeat.interval.ms', 'group.protocol.type'])
 
+/** Stands for a secret that is set. */
+export const MASK = '***'
+
 const secretKeys = [/password/i, /secret/i, /\.pem$/i, /^sasl\.oauthbearer\./i, /(^|\.)key$/i, /token/i, /^sasl\.jaas/i]
 
 /** True for a key of the client's configuration whose value must not be logged. */
@@ -72,7 +75,7 @@ export function maskClientConfig(config: Readonly<Record<string, unknown>>): Rec
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
       key,
-      holdsSecret(key) ? '***' : typeof value === 'function' ? '(function)' : value,
+      holdsSecret(key) ? MASK : typeof value === 'function' ? '(function)' : value,
     ]),
   )
 }

@@ -8,6 +8,7 @@
 import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
 import { TroupeError, describeError } from '../../errors.ts'
+import { bundledError, isBundled } from '../../own-program.ts'
 
 /** An error of the client. `code` is librdkafka's: negative for local ones, Kafka's own from the broker. */
 export interface NativeError {
@@ -171,6 +172,7 @@ export function loadNativeKafka(): NativeKafka {
   if (!isMainThread) {
     throw new TroupeError('NOT_MAIN_THREAD', 'The native Kafka client loads on the main thread only.')
   }
+  if (isBundled()) throw bundledError()
   try {
     // Required, not imported: a failure has to become one clear error, and nothing loads before it is needed.
     return createRequire(import.meta.url)('@confluentinc/kafka-javascript') as NativeKafka

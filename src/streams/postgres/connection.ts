@@ -82,6 +82,11 @@ export class PostgresConnection {
     }
   }
 
+  /** Rejects with OPTIONS_INVALID when `pg` is not installed or the URL cannot be read. */
+  async verify(): Promise<void> {
+    await createSession(this.#settings.url)
+  }
+
   /** Sees to it that there is a connection. Rejects with a DATABASE_UNREACHABLE TroupeError that names the cause. */
   async connect(): Promise<Session> {
     if (this.#isClosed) throw this.#closedError()

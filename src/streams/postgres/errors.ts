@@ -67,6 +67,15 @@ export function describeConnectionError(error: unknown): string {
       return 'there is no such socket (ENOENT)'
     default:
   }
+  const parameter = isServerError(error)
+    ? /^unsupported startup parameter: ([\w.]+)/.exec(error.message)?.[1]
+    : undefined
+  if (parameter !== undefined) {
+    return (
+      `the pooler takes no parameter ${parameter}: take it out of the URL, and set it for the role (ALTER ROLE … SET ` +
+      `${parameter}), or list it in the pooler's ignore_startup_parameters`
+    )
+  }
   if (isServerError(error)) return `${error.message} (SQLSTATE ${error.code ?? 'unknown'})`
   const message = error instanceof Error ? error.message : String(error)
   if (message.includes('client password must be a')) return 'the server asks for a password, and the URL has none'

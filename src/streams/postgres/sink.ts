@@ -68,6 +68,10 @@ class PostgresSink implements Sink {
     })
   }
 
+  async verify(): Promise<void> {
+    await this.#connection.verify()
+  }
+
   async open(context: SinkContext): Promise<void> {
     await this.#connection.connect()
     context.log.info({}, `connected to ${this.#connection.name}`)

@@ -1,9 +1,10 @@
 /** Loads the module that `troupe run` is given. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { isHandler } from '../../actors/handlers/handler.ts'
+import { isAnyHandler } from '../../actors/handlers/batch-handler.ts'
 import { isApp, type App } from '../../app.ts'
 import { isTroupeError, TroupeError } from '../../errors.ts'
+import { importDefault } from '../../module-default.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import { resolveOptions, type OptionSources } from '../../options/resolve.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
@@ -37,15 +38,14 @@ async function loadApp(path: string): Promise<AppModule> {
   const source = await findSource(asked)
   if (source === null) throw new TroupeError('APP_NOT_LOADED', `${readableUrl(asked)} does not exist`)
   await registerTypeScript(source, 'APP_NOT_LOADED')
-  const exported = await importDefault(source)
+  const exported = await importApp(source)
   if (!isApp(exported)) throw new TroupeError('APP_NOT_LOADED', `${readableUrl(source)} ${whatIsWrong(exported)}`)
   return { app: exported, url: new URL(source) }
 }
 
-async function importDefault(source: string): Promise<unknown> {
+async function importApp(source: string): Promise<unknown> {
   try {
-    const module = (await import(source)) as Record<string, unknown>
-    return module['default']
+    return await importDefault(source)
   } catch (error) {
     // A sink or a table that is set up wrongly says so by itself.
     const cause = isTroupeError(error) ? error.message : importFailure(error)
@@ -55,6 +55,6 @@ async function importDefault(source: string): Promise<unknown> {
 
 function whatIsWrong(exported: unknown): string {
   if (exported === undefined) return 'has no default export; it needs `export default defineApp({…})`'
-  if (isHandler(exported)) return 'exports a handler as default; run the app that lists it in `actors`'
+  if (isAnyHandler(exported)) return 'exports a handler as default; run the app that lists it in `actors`'
   return 'exports something else as default; it needs `export default defineApp({…})`'
 }

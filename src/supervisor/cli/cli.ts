@@ -4,19 +4,20 @@ import process from 'node:process'
 import { startSupervisor } from '../../index.ts'
 import { runCommandLine } from './command-line.ts'
 import { startInstances } from '../instances/instance-parent.ts'
-import { endProcess } from './signals.ts'
+import { standardError } from '../log-output.ts'
+import { endProcess, ownProcess } from './signals.ts'
+import { Words } from './words.ts'
 
-const say = (text: string): void => {
-  process.stderr.write(text)
+const stderr = (text: string): void => {
+  standardError().write(text)
 }
-
-const exitCode = await runCommandLine(process.argv.slice(2), {
-  env: process.env,
-  stdout: (text) => {
-    process.stdout.write(text)
-  },
-  stderr: say,
-  startSupervisor,
-  startInstances,
+const words = new Words(stderr)
+ownProcess(words)
+const stdout = (text: string): void => {
+  process.stdout.write(text)
+}
+const context = { env: process.env, stdout, stderr, startSupervisor, startInstances }
+const exitCode = await runCommandLine(process.argv.slice(2), context, words)
+endProcess(exitCode, (line) => {
+  words.say(line)
 })
-endProcess(exitCode, (line) => say(`${line}\n`))

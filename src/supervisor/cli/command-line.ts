@@ -1,19 +1,24 @@
 /** The commands: what they read, print and end with. `cli.ts` is the process around it. */
 import { readFileSync } from 'node:fs'
-import { inspect } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { verifyHandlerFiles } from '../../actors/handlers/handler-module.ts'
+import { tryInThread, type TryModule } from '../../actors/threads/trial.ts'
 import type { App } from '../../app.ts'
 import { isTroupeError } from '../../errors.ts'
 import { describeOptions, listFlags, maskOptions } from '../../options/docs.ts'
 import { envName, flagName } from '../../options/names.ts'
+import { systemClock } from '../../clock.ts'
+import { silentLog } from '../../log.ts'
+import { OpenWaits } from '../../metrics/open-waits.ts'
+import { brokerFor, verifyClient } from '../kafka.ts'
 import { loadAppWithOptions } from './app-module.ts'
+import { checkApp } from './check.ts'
 import type { InstancesRun, RunningInstances } from '../instances/instance-parent.ts'
-import { createLog } from '../log.ts'
+import { createLog, formOf, type LogForm } from '../log.ts'
 import { addParkedCommands } from './parked-commands.ts'
 import { processRegistry } from '../http/process-registry.ts'
 import { onStopSignal } from './signals.ts'
 import type { StartOptions, Supervisor, SupervisorEnd } from '../supervisor.ts'
+import { Words } from './words.ts'
 
 /** What a command touches of its process. */
 export interface CommandContext {
@@ -22,6 +27,8 @@ export interface CommandContext {
   readonly stderr: (text: string) => void
   readonly startSupervisor: (app: App, options: StartOptions) => Promise<Pick<Supervisor, 'finished' | 'stop'>>
   readonly startInstances: (run: InstancesRun) => Promise<RunningInstances>
+  /** Where `check` loads a handler module: in a thread, unless given. */
+  readonly tryModule?: TryModule
 }
 
 const exitCodes = { done: 0, failed: 1, usage: 2 } as const
@@ -33,31 +40,43 @@ Examples:
   troupe run clicks.ts --instances 4
   troupe run clicks.ts --actor enrich.order=partition --actor '*.retry.attempts=3'
   TROUPE_KAFKA_CLIENT_SASL_PASSWORD=… troupe run clicks.ts
-  troupe check clicks.ts
+  troupe check clicks.ts --connect
   troupe parked --url http://localhost:9464
   troupe decide user_clicks/3/1741 retry
+  troupe decide user_clicks skip --key-hash 9f86d081884c7d65 --url kafka-app:9464
 
 Each option of the app is a flag and a variable: http.port is --http-port and TROUPE_HTTP_PORT.
 Flags go over the environment, which goes over the file.
 
-The first SIGTERM or SIGINT finishes what is in flight, commits and leaves the group; a second one
-ends the process at once. Exit code 0: stopped; 1: failed; 2: wrong options.`
+The first SIGTERM, SIGINT or SIGHUP finishes what is in flight, commits and leaves the group; a
+second one ends the process at once. Exit code 0: stopped; 1: failed; 2: wrong options.`
+
+const checkHelp = `
+Loads each handler module in a thread of its own and runs its setup and teardown. Joins no group and handles no record.
+All problems are told at once, each with its actor or sink. Exit code 0: none; 1: something does not load, is missing or
+cannot be reached; 2: only options are wrong.`
 
 /** Runs one command line (without `node` and the script). Resolves to the exit code; never rejects. */
-export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<number> {
-  const program = createProgram(context)
+export async function runCommandLine(
+  args: readonly string[],
+  context: CommandContext,
+  words: Words = new Words(context.stderr),
+): Promise<number> {
+  const program = createProgram(context, words)
   try {
     await program.parseAsync(args, { from: 'user' })
     return exitCodes.done
   } catch (error) {
     // Help and version end here, too; commander has printed what there is to print.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
-    context.stderr(errorText(error, wantsDebug(args, context)))
-    return isTroupeError(error) && error.code === 'OPTIONS_INVALID' ? exitCodes.usage : exitCodes.failed
+    const errors: readonly unknown[] = error instanceof AggregateError ? error.errors : [error]
+    for (const each of errors) words.fail(each, wantsDebug(args, context))
+    const areOptions = errors.every((each) => isTroupeError(each) && each.code === 'OPTIONS_INVALID')
+    return areOptions ? exitCodes.usage : exitCodes.failed
   }
 }
 
-function createProgram(context: CommandContext): Command {
+function createProgram(context: CommandContext, words: Words): Command {
   const program = new Command('troupe')
     .description('Handles Kafka records in order, on all cores, and commits only what is finished.')
     .version(readVersion(), '-V, --version', 'print the version')
@@ -69,20 +88,26 @@ function createProgram(context: CommandContext): Command {
   addAppOptions(program.command('run <module>'))
     .description('run the app that a module exports as default, until it is stopped')
     .action(async (module: string, flags: Record<string, unknown>) => {
-      await run(module, flagsByPath(flags), context)
+      await run(module, flagsByPath(flags), context, words)
     })
   addAppOptions(program.command('check <module>'))
-    .description('check the app and print the options in force, without connecting to anything')
+    .description('check the app, its handlers and its options, and print the options in force')
+    .option('--no-load', 'leave handler modules and their setup alone: only see whether the files are there')
+    .option('--connect', 'ask the servers, too: brokers, credentials, topics, the group, databases and their tables')
+    .addHelpText('after', checkHelp)
     .action(async (module: string, flags: Record<string, unknown>) => {
-      await check(module, flagsByPath(flags), context)
+      await check(module, flags, context)
     })
-  addParkedCommands(program, context.stdout)
+  addParkedCommands(program, context)
   return program
 }
 
-async function run(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
+async function run(path: string, flags: Record<string, unknown>, context: CommandContext, words: Words): Promise<void> {
+  words.form = askedForm(flags, context)
   const stop = new AbortController()
-  const say = (line: string): void => context.stderr(`${line}\n`)
+  const say = (line: string): void => {
+    words.say(line)
+  }
   let endInstances = (): void => undefined
   const removeListeners = onStopSignal(
     (signal) => {
@@ -96,7 +121,8 @@ async function run(path: string, flags: Record<string, unknown>, context: Comman
   )
   try {
     const { app, sources, options } = await loadAppWithOptions(path, flags, context.env)
-    const log = createLog({ level: options.log.level })
+    words.form = formOf(options.log.format)
+    const log = await createLog(options.log)
     log.info({ options: maskOptions(options) }, 'options in force')
     let finished: Promise<SupervisorEnd>
     if (options.instances > 1) {
@@ -120,9 +146,18 @@ async function run(path: string, flags: Record<string, unknown>, context: Comman
 }
 
 async function check(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
-  const { options } = await loadAppWithOptions(path, flags, context.env)
-  await verifyHandlerFiles(options.actors)
+  const { options } = await loadAppWithOptions(path, flagsByPath(flags), context.env)
+  const waits = new OpenWaits(systemClock)
+  const { problems, found } = await checkApp({
+    app: options,
+    waits,
+    verifyClient: () => verifyClient(options, silentLog, waits),
+    tryModule: flags['load'] === false ? null : (context.tryModule ?? tryInThread),
+    openBroker: flags['connect'] === true ? () => brokerFor(options, silentLog, waits) : null,
+  })
   context.stdout(`${describeOptions(options)}\n`)
+  if (found.length > 0) context.stdout(`\n${found.join('\n')}\n`)
+  if (problems.length > 0) throw new AggregateError(problems)
 }
 
 // --- flags
@@ -184,20 +219,17 @@ function addPairs(byPath: Record<string, unknown>, prefix: string, pairs: unknow
 
 // --- what is printed
 
+/** Before there are options: as flag and environment say, which go over the file. */
+function askedForm(flags: Readonly<Record<string, unknown>>, { env }: CommandContext): LogForm {
+  const asked = flags['log.format'] ?? env[envName('log.format')]
+  return formOf(asked === 'json' || asked === 'pretty' ? asked : 'auto')
+}
+
 /** Read from the words themselves: an error may come before there are options. */
 function wantsDebug(args: readonly string[], { env }: CommandContext): boolean {
   const flag = flagName('log.level')
   const chosen = args.findLast((arg, at) => arg.startsWith(`${flag}=`) || args[at - 1] === flag)
   return (chosen ?? env[envName('log.level')])?.endsWith('debug') ?? false
-}
-
-/** One line that says what and where, one that says what to do. The stack only where it helps: bugs, and on demand. */
-function errorText(error: unknown, isDebug: boolean): string {
-  if (!isTroupeError(error)) return `error: a bug in Troupe: ${inspect(error)}\n`
-  const stack = isDebug || error.code === 'INTERNAL' ? `${inspect(error)}\n` : ''
-  // An embedding service sees the message alone, so some messages end with what to do.
-  const message = error.message.replace(error.action, '').trimEnd()
-  return `error ${error.code}: ${message}\nwhat to do: ${error.action}\n${stack}`
 }
 
 function readVersion(): string {

@@ -1,13 +1,27 @@
 /** `troupe parked` and `troupe decide`: what an operator says of parked records, to a running process over its HTTP port. */
 import { Argument, Option, type Command } from 'commander'
 import { decisions, type ParkedRecord } from '../../actors/parking-lot.ts'
-import { TroupeError, describeError } from '../../errors.ts'
+import { TroupeError, describeError, isErrorCode } from '../../errors.ts'
+import { envName } from '../../options/names.ts'
 
 interface Flags {
   readonly url: string
 }
 
-export function addParkedCommands(program: Command, print: (text: string) => void): void {
+interface DecideFlags extends Flags {
+  readonly key?: string
+  readonly keyHash?: string
+  readonly token?: string
+}
+
+const TOKEN = envName('http.token')
+
+export interface ParkedCommandsContext {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: (text: string) => void
+}
+
+export function addParkedCommands(program: Command, { env, stdout: print }: ParkedCommandsContext): void {
   const url = (): Option =>
     new Option('--url <url>', 'HTTP port of the process that has the partition').default('http://localhost:9464')
   program
@@ -15,37 +29,64 @@ export function addParkedCommands(program: Command, print: (text: string) => voi
     .description('list the records of a running process that failed for good and wait for a decision')
     .addOption(url())
     .action(async (flags: Flags) => {
-      const { records } = (await ask(flags.url, 'parked')) as { records: readonly ParkedRecord[] }
+      const { records } = (await ask({ base: flags.url, path: 'parked' })) as { records: readonly ParkedRecord[] }
       print(records.length === 0 ? 'nothing is parked\n' : records.map(describeParked).join(''))
     })
   program
     .command('decide')
-    .description('end the wait of a parked record: one more attempt, the dead-letter topic, or dropped')
-    .argument('<id>', 'topic/partition/offset')
+    .description(
+      'end the wait of a parked record, or of all of a key: one more attempt, the dead-letter topic, or dropped',
+    )
+    .argument('<record>', 'topic/partition/offset; with --key or --key-hash the topic')
     .addArgument(new Argument('<decision>', 'what becomes of it').choices(decisions))
     .addOption(url())
-    .action(async (id: string, decision: string, flags: Flags) => {
-      await ask(flags.url, `parked/${id.split('/').map(encodeURIComponent).join('/')}`, { decision })
-      print(`${id}: ${decision}\n`)
+    .addOption(new Option('--key <text>', 'all parked records of this key, in their order'))
+    .addOption(new Option('--key-hash <hash>', 'the same, of the key that is shown as sha256:<hash>').conflicts('key'))
+    .addOption(new Option('--token <token>', `http.token of the process; better in the environment, as ${TOKEN}`))
+    .action(async (record: string, decision: string, { key, keyHash, token = env[TOKEN], url }: DecideFlags) => {
+      const request = { base: url, ...(token === undefined || token === '' ? {} : { token }) }
+      if (key === undefined && keyHash === undefined) {
+        await ask({
+          ...request,
+          path: `parked/${record.split('/').map(encodeURIComponent).join('/')}`,
+          body: { decision },
+        })
+        print(`${record}: ${decision}\n`)
+        return
+      }
+      const body = { topic: record, key, keyHash, decision }
+      const { ids } = (await ask({ ...request, path: 'parked', body })) as { readonly ids: readonly string[] }
+      print(ids.map((id) => `${id}: ${decision}\n`).join(''))
     })
 }
 
-function describeParked({ actor, attempts, error, id, key, sinceMs, waitingBehind }: ParkedRecord): string {
+function describeParked({ actor, attempts, code, error, id, key, sinceMs, waitingBehind }: ParkedRecord): string {
   const since = new Date(sinceMs).toISOString()
-  const code = error.code === null ? '' : `${error.code}: `
+  const own = error.code === code ? '' : `${error.code}: `
   return (
     `${id}  actor ${actor}, key ${key === null ? 'none' : JSON.stringify(key)}, since ${since}, ` +
-    `attempts ${attempts}, waiting behind it ${waitingBehind}\n    ${code}${error.message}\n`
+    `attempts ${attempts}, waiting behind it ${waitingBehind}\n    ${code}: ${own}${error.message}\n`
   )
 }
 
-/** The answer's JSON. `body`: what to post; undefined: get. */
-async function ask(base: string, path: string, body?: object): Promise<unknown> {
+interface Question {
+  readonly base: string
+  readonly path: string
+  /** What to post; absent: get. */
+  readonly body?: object
+  readonly token?: string
+}
+
+/** The answer's JSON. */
+async function ask({ base, body, path, token }: Question): Promise<unknown> {
   const url = urlOf(base, path)
-  const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+  const headers = {
+    'content-type': 'application/json',
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  }
   let answer: Response
   try {
-    answer = await fetch(url, body === undefined ? {} : post)
+    answer = await fetch(url, body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) })
   } catch (error) {
     throw new TroupeError('PROCESS_UNREACHABLE', `${url} does not answer: ${describeError(error)}`, { cause: error })
   }
@@ -54,15 +95,20 @@ async function ask(base: string, path: string, body?: object): Promise<unknown> 
   if (answer.ok && json !== undefined) return json
   const told = (json ?? {}) as { readonly error?: unknown; readonly code?: unknown }
   const reason = typeof told.error === 'string' ? told.error : `it answered ${answer.status}`
-  if (told.code === 'NOT_PARKED' || told.code === 'NO_DEAD_LETTER_TOPIC') throw new TroupeError(told.code, reason)
+  if (typeof told.code === 'string' && isErrorCode(told.code)) throw new TroupeError(told.code, reason)
   throw new TroupeError('PROCESS_UNREACHABLE', `${url}: ${reason}`)
 }
 
+/** `base` as people write it: with or without a scheme, with or without a path (of a proxy). */
 function urlOf(base: string, path: string): string {
+  const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(base) ? base : `http://${base}`
   try {
-    return new URL(path, base.endsWith('/') ? base : `${base}/`).href
+    const { host, origin, pathname, protocol } = new URL(address)
+    if (!/^https?:$/.test(protocol) || host === '') throw new TypeError('not of HTTP')
+    return `${origin}${pathname.replace(/\/+$/, '')}/${path}`
   } catch (cause) {
-    throw new TroupeError('OPTIONS_INVALID', `--url: ${base} is no URL`, { cause })
+    const message = `--url: ${base} is no address of a process, such as localhost:9464 or https://host/path`
+    throw new TroupeError('OPTIONS_INVALID', message, { cause })
   }
 }
 

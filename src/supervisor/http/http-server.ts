@@ -1,25 +1,21 @@
-/**
- * What others ask a process: /metrics, /healthz, /readyz, /status and /parked. One request changes
- * something: POST /parked/<id> decides on a parked record.
- */
-import { fastify, type FastifyInstance } from 'fastify'
+/** What others ask a process: /metrics, /healthz, /readyz and /status, which anybody may read, and /parked (`parking-routes.ts`). */
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import type { Registry } from 'prom-client'
-import { decisions, type Decision } from '../../actors/parking-lot.ts'
 import { TroupeError, isTroupeError, type ErrorCode } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import {
-  decideInGroup,
-  mergeHealth,
-  mergeParked,
-  mergeReadiness,
-  mergeStatus,
-  type AskedGroup,
-} from '../instances/merged-answers.ts'
+import { mergeHealth, mergeReadiness, mergeStatus, type AskedGroup } from '../instances/merged-answers.ts'
+import { addParkingRoutes, type Routes } from './parking-routes.ts'
 
 export interface HttpServerOptions {
   /** 0: any free one; the server says which. */
   readonly port: number
   readonly host: string
+  /** What a request to decide has to carry; null: nobody decides over HTTP. */
+  readonly token: string | null
   readonly registry: Pick<Registry, 'metrics' | 'contentType'>
   /** The process itself, or those that it has started: either way all is answered for the whole of them. */
   readonly instances: AskedGroup
@@ -32,88 +28,92 @@ export interface HttpServer {
 }
 
 /** The status of an answer to what cannot be done. */
-const refusals: Readonly<Partial<Record<ErrorCode, number>>> = {
+const refusals = {
   NOT_PARKED: 404,
   NO_DEAD_LETTER_TOPIC: 409,
   PROCESS_UNREACHABLE: 503,
-}
+} as const satisfies Partial<Record<ErrorCode, number>>
 
 const paths = ['/metrics', '/healthz', '/readyz', '/status', '/parked']
 
+/** Longer than any scraper's interval: one that comes back must not find its connection closed at that moment. */
+const KEEP_ALIVE_MS = 75_000
+
 /** Resolves when it listens. Rejects with PORT_IN_USE, or OPTIONS_INVALID where it cannot listen at all. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  // A scraper keeps its connection open; closing must not wait for it.
-  const server = fastify({ forceCloseConnections: true })
-  addRoutes(server, options)
+  const server = createAdaptorServer({
+    fetch: createRoutes(options).fetch,
+    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS },
+    // Handlers and services have Node's own Request and Response.
+    overrideGlobalObjects: false,
+  }) as Server
   try {
-    await server.listen({ port: options.port, host: options.host })
+    await listen(server, options)
   } catch (error) {
-    await server.close()
     throw listenError(error, options)
   }
-  const address = server.server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : options.port
+  const { port } = server.address() as AddressInfo
   options.log.info({ host: options.host, port }, `http://${hostForUrl(options.host)}:${port}/metrics`)
-  return { port, close: () => server.close() }
+  return { port, close: () => close(server) }
 }
 
-function addRoutes(server: FastifyInstance, options: HttpServerOptions): void {
+function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, host }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => {
+      resolve()
+    })
+    // A scraper keeps its connection open; closing must not wait for it.
+    server.closeAllConnections()
+  })
+}
+
+function createRoutes(options: HttpServerOptions): Routes {
   const { registry, instances, log } = options
-  server.addHook('onSend', (_request, reply, payload, done) => {
-    reply.header('cache-control', 'no-store')
-    done(null, payload)
+  const routes: Routes = new Hono()
+  routes.use(async (context, next) => {
+    await next()
+    context.header('cache-control', 'no-store')
   })
-  server.setErrorHandler((error, request, reply) => {
-    const status: unknown = error instanceof Error ? Reflect.get(error, 'statusCode') : undefined
-    if (typeof status === 'number' && status >= 400 && status < 500) {
-      return reply.code(status).send({ error: error instanceof Error ? error.message : 'not understood' })
+  routes.onError((error, context) => {
+    if (error instanceof HTTPException) return error.getResponse()
+    if (isTroupeError(error) && isRefusal(error.code)) {
+      return context.json({ error: error.message, code: error.code }, refusals[error.code])
     }
-    if (isTroupeError(error) && error.code in refusals) {
-      return reply.code(refusals[error.code] ?? 500).send({ error: error.message, code: error.code })
-    }
-    log.error({ error, path: request.url }, `${request.url} could not be answered`)
-    return reply.code(500).send({ error: 'could not be answered; the log says why' })
+    const { path } = context.req
+    log.error({ error, path }, `${path} could not be answered`)
+    return context.json({ error: 'could not be answered; the log says why' }, 500)
   })
-  server.setNotFoundHandler((_request, reply) => {
-    reply.code(404).send({ error: 'not found', paths })
-  })
-  server.get('/', () => ({ paths }))
-  server.get('/metrics', async (_request, reply) => {
+  routes.notFound((context) => context.json({ error: 'not found', paths }, 404))
+  routes.get('/', (context) => context.json({ paths }))
+  routes.get('/metrics', async (context) => {
     const page = await registry.metrics()
-    return await reply.type(registry.contentType).send(page)
+    return context.body(page, 200, { 'content-type': registry.contentType })
   })
-  server.get('/healthz', async (_request, reply) => {
+  routes.get('/healthz', async (context) => {
     const answer = await mergeHealth(instances)
-    return await reply.code(answer.healthy ? 200 : 503).send(answer)
+    return context.json(answer, answer.healthy ? 200 : 503)
   })
-  server.get('/readyz', async (_request, reply) => {
+  routes.get('/readyz', async (context) => {
     const answer = await mergeReadiness(instances)
-    return await reply.code(answer.ready ? 200 : 503).send(answer)
+    return context.json(answer, answer.ready ? 200 : 503)
   })
-  server.get('/status', () => mergeStatus(instances))
-  addParking(server, options)
+  routes.get('/status', async (context) => context.json(await mergeStatus(instances)))
+  addParkingRoutes(routes, options)
+  return routes
 }
 
-function addParking(server: FastifyInstance, { instances, log }: HttpServerOptions): void {
-  server.get('/parked', async () => ({ records: await mergeParked(instances) }))
-  // The body has to be JSON, which a form of some web page cannot send without asking this server first.
-  server.post<{ Params: { '*': string } }>('/parked/*', async (request, reply) => {
-    const { '*': id } = request.params
-    const decision = decisionOf(request.body)
-    if (decision === null || request.headers['content-type']?.startsWith('application/json') !== true) {
-      return await reply
-        .code(400)
-        .send({ error: `the body has to be {"decision": "…"} as JSON: ${decisions.join(', ')}` })
-    }
-    await decideInGroup(instances, id, decision)
-    log.info({ id, decision, from: request.ip }, `${decision} was decided for parked record ${id}, over HTTP`)
-    return await reply.send({ id, decision })
-  })
-}
-
-function decisionOf(body: unknown): Decision | null {
-  const decision: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'decision') : undefined
-  return decisions.find((known) => known === decision) ?? null
+function isRefusal(code: ErrorCode): code is keyof typeof refusals {
+  return Object.hasOwn(refusals, code)
 }
 
 function listenError(error: unknown, { host, port }: HttpServerOptions): TroupeError {

@@ -18,11 +18,13 @@ import {
   type ParentMessage,
   type Question,
 } from './instance-protocol.ts'
-import { createLog } from '../log.ts'
+import { standardError } from '../log-output.ts'
+import { createLog, formOf } from '../log.ts'
 import type { MetricSnapshot } from './merged-metrics.ts'
 import { processRegistry } from '../http/process-registry.ts'
 import { ownAnswers } from './own-instance.ts'
-import { endProcess, onStopSignal } from '../cli/signals.ts'
+import { endProcess, onStopSignal, ownProcess } from '../cli/signals.ts'
+import { Words } from '../cli/words.ts'
 
 const stop = new AbortController()
 const stopNow = (): void => {
@@ -31,9 +33,13 @@ const stopNow = (): void => {
 /** Null until it has joined. */
 let supervisor: Supervisor | null = null
 
+const words = new Words((text) => {
+  standardError().write(text)
+})
 const say = (line: string): void => {
-  process.stderr.write(`${line}\n`)
+  words.say(line)
 }
+ownProcess(words)
 
 /** Resolves when it was handed over, or cannot be. */
 function send(message: InstanceMessage): Promise<void> {
@@ -63,9 +69,10 @@ async function answer(id: number, find: (of: Supervisor) => unknown): Promise<vo
 
 async function run({ flags, instance, module }: InstanceTask): Promise<void> {
   const { app, options, sources } = await loadAppWithOptions(module, flags, process.env)
+  words.form = formOf(options.log.format)
   supervisor = await startSupervisor(app, {
     sources: { ...sources, flags: { ...flags, ...instanceOptions(options, instance) } },
-    log: createLog({ level: options.log.level, instance }),
+    log: await createLog({ ...options.log, instance }),
     registry: await processRegistry(),
     signal: stop.signal,
   })
@@ -108,6 +115,9 @@ process.on('message', (message) => {
       void answer(told.id, (of) => {
         of.decide(told.record, told.decision)
       })
+      break
+    case 'decide-key':
+      void answer(told.id, (of) => of.decideKey(told.topic, { hash: told.hash }, told.decision))
       break
   }
 })

@@ -60,6 +60,7 @@ export async function startInstances({ flags, log, module, options, signal }: In
     server = await startHttpServer({
       port: options.http.port,
       host: options.http.host,
+      token: options.http.token,
       registry: { contentType: registry.contentType, metrics: scrape },
       instances,
       log,

@@ -1,11 +1,11 @@
 /** One of the processes of `troupe run --instances N`, as their parent has it. */
 import { fork, type ChildProcess } from 'node:child_process'
-import { extname } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../clock.ts'
 import type { Decision } from '../../actors/parking-lot.ts'
 import { TroupeError, fromWireError } from '../../errors.ts'
+import { ownProgram } from '../../own-program.ts'
 import type { Answers, InstanceMessage, InstanceTask, ParentMessage, Question } from './instance-protocol.ts'
 
 export interface InstanceEnd {
@@ -25,6 +25,8 @@ export interface InstanceProcess {
   ask<Name extends Question>(question: Name): Promise<Answers[Name]>
   /** Rejects with NOT_PARKED, NO_DEAD_LETTER_TOPIC, or PROCESS_UNREACHABLE when no answer comes. */
   decide(record: string, decision: Decision): Promise<void>
+  /** Resolves to the ids of all that were parked of the key. Rejects in the same way. */
+  decideKey(topic: string, hash: string, decision: Decision): Promise<readonly string[]>
   /** Drain, commit, leave the group, end. */
   stop(): void
   /** Ends it now. */
@@ -37,12 +39,9 @@ const ANSWER_TIMEOUT_MS = 5000
 /** To end, for a process that has closed its channel: then it has said all, and nobody can tell it anything any more. */
 const EXIT_TIMEOUT_MS = 10_000
 
-/** The same file beside this one, as source or as built. */
-const program = fileURLToPath(new URL(`./instance-child${extname(import.meta.url)}`, import.meta.url))
-
 /** Starts a process. It has this one's arguments, for `ps` and for an app that reads them. */
 export function forkInstance(task: InstanceTask, clock: Clock): InstanceProcess {
-  const child = fork(program, process.argv.slice(2), {
+  const child = fork(fileURLToPath(ownProgram('./supervisor/instances/instance-child')), process.argv.slice(2), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // JSON would turn what is not a number into null.
     serialization: 'advanced',
@@ -109,6 +108,10 @@ export class ForkedInstance implements InstanceProcess {
 
   async decide(record: string, decision: Decision): Promise<void> {
     await this.#answer((id) => ({ type: 'decide', id, record, decision }))
+  }
+
+  async decideKey(topic: string, hash: string, decision: Decision): Promise<readonly string[]> {
+    return (await this.#answer((id) => ({ type: 'decide-key', id, topic, hash, decision }))) as readonly string[]
   }
 
   #answer(question: (id: number) => ParentMessage): Promise<unknown> {

@@ -31,6 +31,13 @@ export type ParentMessage =
   | { readonly type: 'run'; readonly task: InstanceTask }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
   | { readonly type: 'decide'; readonly id: number; readonly record: string; readonly decision: Decision }
+  | {
+      readonly type: 'decide-key'
+      readonly id: number
+      readonly topic: string
+      readonly hash: string
+      readonly decision: Decision
+    }
   | { readonly type: 'stop' }
 
 export type InstanceMessage =

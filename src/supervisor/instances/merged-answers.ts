@@ -12,7 +12,7 @@ export interface AskedInstance extends Omit<Instance, 'process'> {
   readonly process: AskedProcess | null
 }
 
-interface AskedProcess extends Pick<InstanceProcess, 'pid' | 'decide'> {
+interface AskedProcess extends Pick<InstanceProcess, 'pid' | 'decide' | 'decideKey'> {
   ask<Name extends Asked>(question: Name): Promise<Answers[Name]>
 }
 
@@ -44,18 +44,20 @@ export interface ParkedInInstance extends ParkedRecord {
 }
 
 /**
- * Healthy when all that run are. One that is being started again is in good hands: whoever acts on
+ * As healthy as the worst of all. One that is being started again is in good hands: whoever acts on
  * this would only end the others too.
  */
 export async function mergeHealth(group: AskedGroup): Promise<Health> {
   const answers = await Promise.all(
     group.all.map(async (instance): Promise<Health> => {
       const answer = await answerOf(instance, 'health')
-      if (answer === null) return { healthy: true, reasons: [`it is ${instance.state}`] }
-      return answer instanceof Error ? { healthy: false, reasons: [answer.message] } : answer
+      if (answer instanceof Error) return { healthy: false, status: 'unhealthy', reasons: [answer.message] }
+      const status = instance.state === 'starting' ? 'ok' : 'degraded'
+      return answer ?? { healthy: true, status, reasons: [`it is ${instance.state}`] }
     }),
   )
-  return { healthy: answers.every(({ healthy }) => healthy), reasons: namedReasons(answers) }
+  const status = (['unhealthy', 'degraded'] as const).find((worst) => answers.some((each) => each.status === worst))
+  return { healthy: status !== 'unhealthy', status: status ?? 'ok', reasons: namedReasons(answers) }
 }
 
 /** Ready when all are. */
@@ -96,22 +98,45 @@ export async function mergeParked(group: AskedGroup): Promise<readonly ParkedInI
 
 /** Asks all: the one that has the record does it. Rejects with NOT_PARKED, NO_DEAD_LETTER_TOPIC or PROCESS_UNREACHABLE. */
 export async function decideInGroup(group: AskedGroup, id: string, decision: Decision): Promise<void> {
-  const refusals = await Promise.all(
-    group.all.map(async ({ number, process, state }): Promise<TroupeError | null> => {
-      if (process === null || state !== 'running') return notParked(id)
+  const { ids, refusal } = await askForDecision(group, async (process) => {
+    await process.decide(id, decision)
+    return [id]
+  })
+  if (ids.length === 0) throw refusal ?? new TroupeError('NOT_PARKED', `record ${id} is not parked here`)
+}
+
+/** All that is parked of a key: its records may have come to several partitions. Resolves to their ids; rejects in the same way. */
+export async function decideKeyInGroup(
+  group: AskedGroup,
+  { topic, hash }: { readonly topic: string; readonly hash: string },
+  decision: Decision,
+): Promise<readonly string[]> {
+  const { ids, refusal } = await askForDecision(group, (process) => process.decideKey(topic, hash, decision))
+  // Also where others have done it: some of what was meant still waits.
+  if (refusal !== null) throw refusal
+  if (ids.length > 0) return ids
+  throw new TroupeError('NOT_PARKED', `of topic ${topic} no record of key sha256:${hash} is parked here`)
+}
+
+async function askForDecision(
+  group: AskedGroup,
+  ask: (process: AskedProcess) => Promise<readonly string[]>,
+): Promise<{ readonly ids: readonly string[]; readonly refusal: TroupeError | null }> {
+  const answers = await Promise.all(
+    group.all.map(async ({ number, process, state }): Promise<readonly string[] | TroupeError> => {
+      if (process === null || state !== 'running') return []
       try {
-        await process.decide(id, decision)
-        return null
+        return await ask(process)
       } catch (error) {
         const isRefusal = isTroupeError(error) && error.code !== 'PROCESS_UNREACHABLE'
         return isRefusal ? error : unreachable(number, error)
       }
     }),
   )
-  if (refusals.includes(null)) return
-  // What says more than "not here" goes first: it may be the word of the one that has the record.
-  const refusal = refusals.find((error) => error?.code !== 'NOT_PARKED')
-  throw refusal ?? notParked(id)
+  const ids = answers.flatMap((answer) => (isTroupeError(answer) ? [] : answer))
+  // What says more than "not here": it may be the word of the one that has the record.
+  const refusals = answers.filter(isTroupeError)
+  return { ids, refusal: refusals.find((error) => error.code !== 'NOT_PARKED') ?? null }
 }
 
 /** Null: it does not run, or not any more. An error: it does not answer. */
@@ -133,10 +158,6 @@ function namedReasons(answers: readonly { readonly reasons: readonly string[] }[
   const [only, ...others] = answers
   if (only !== undefined && others.length === 0) return [...only.reasons]
   return answers.flatMap(({ reasons }, index) => reasons.map((reason) => `instance ${index + 1}: ${reason}`))
-}
-
-function notParked(id: string): TroupeError {
-  return new TroupeError('NOT_PARKED', `record ${id} is not parked here`)
 }
 
 function unreachable(instance: number, cause: unknown): TroupeError {

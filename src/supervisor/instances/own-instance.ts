@@ -14,7 +14,9 @@ export const ownAnswers: { readonly [Name in Asked]: (of: AskedEngine) => Answer
 }
 
 /** `engine`: null while it starts. */
-export function groupOfOne(engine: () => (AskedEngine & Pick<Engine, 'decide' | 'state'>) | null): AskedGroup {
+export function groupOfOne(
+  engine: () => (AskedEngine & Pick<Engine, 'decide' | 'decideKey' | 'state'>) | null,
+): AskedGroup {
   const instance = (): AskedInstance => {
     const running = engine()
     const known = { number: 1, restarts: 0, lastEnd: null }
@@ -29,6 +31,10 @@ export function groupOfOne(engine: () => (AskedEngine & Pick<Engine, 'decide' | 
         new Promise((resolve) => {
           running.decide(...args)
           resolve()
+        }),
+      decideKey: (...args: Parameters<Engine['decideKey']>): Promise<readonly string[]> =>
+        new Promise((resolve) => {
+          resolve(running.decideKey(...args))
         }),
     }
     return { ...known, state: 'running', process }

@@ -5,6 +5,7 @@
  */
 import type { RunOn } from '../../options/options.ts'
 import type { ActorStats } from '../../metrics/stats.ts'
+import { percent } from './wording.ts'
 
 /** Sums since the start, as they were at some moment. */
 export type CostSums = Record<
@@ -96,7 +97,7 @@ export function advise(runOn: RunOn, cost: RecordCost, elsewhere: CrossingCost |
   if (handlerMicros === null) return { runOn: null, why: 'no record was handled yet' }
   const crossing = crossingFor(cost, elsewhere)
   if (waits >= MOSTLY) {
-    const why = `${Math.round(waits * 100)} % of the records wait for something after ${micros(handlerMicros)}, which costs main nothing; a crossing costs ${crossing.words}`
+    const why = `${percent(waits)} of the records wait for something after ${micros(handlerMicros)}, which costs main nothing; a crossing ${crossing.words}`
     return { runOn: 'main', why }
   }
   const numbers = `the handler takes ${micros(handlerMicros)} a record, a crossing ${crossing.words}`
@@ -110,9 +111,12 @@ function crossingFor(
   { crossing }: RecordCost,
   elsewhere: CrossingCost | null,
 ): { readonly micros: number; readonly words: string } {
-  if (crossing !== null) return { micros: crossing.micros, words: micros(crossing.micros) }
+  if (crossing !== null) return { micros: crossing.micros, words: `costs ${micros(crossing.micros)}` }
   if (elsewhere !== null) {
-    return { micros: elsewhere.micros, words: `${micros(elsewhere.micros)} (as measured on other actors' records)` }
+    return {
+      micros: elsewhere.micros,
+      words: `costs ${micros(elsewhere.micros)} (as measured on other actors' records)`,
+    }
   }
   const words = `pays from about ${micros(BREAK_EVEN_MICROS)} on (not measured here, where nothing crosses)`
   return { micros: BREAK_EVEN_MICROS, words }

@@ -2,7 +2,8 @@
 import type { Invocation } from '../../actors/invocation.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
-import type { WireError } from '../../errors.ts'
+import { describeFault } from '../../actors/triage.ts'
+import type { ErrorCode } from '../../errors.ts'
 
 export interface BlockingRecord {
   /** `topic/partition/offset`. */
@@ -11,6 +12,8 @@ export interface BlockingRecord {
   /** `dropped`: not started before the actor stopped or drained, and left to the next owner. */
   readonly stage: Invocation['stage'] | 'dropped'
   readonly attempt: number
+  /** Of its last failure (docs/errors.md); null: no attempt has failed. */
+  readonly code: ErrorCode | null
   /** How long ago it was read; for `halted`: how long ago the actor stopped. null: it was dropped. */
   readonly forMs: number | null
   /** For people: what it waits for. */
@@ -37,15 +40,16 @@ export function findBlockingRecord(
   const { halt } = actor
   const oldestHeld = held.oldest
   if (halt?.id === id) {
-    return { id, offset, stage: 'halted', attempt: halt.attempt, forMs: nowMs - halt.sinceMs, why: halt.reason }
+    const { attempt, code, reason, sinceMs } = halt
+    return { id, offset, stage: 'halted', attempt, code, forMs: Math.round(nowMs - sinceMs), why: reason }
   }
   if (oldestHeld?.sequence !== oldest.sequence) {
     const why = 'the actor goes no further; the next owner of the partition reads the record again'
-    return { id, offset, stage: 'dropped', attempt: 1, forMs: null, why }
+    return { id, offset, stage: 'dropped', attempt: 1, code: null, forMs: null, why }
   }
-  const { admittedAtMs, attempt, stage } = oldestHeld
-  const forMs = nowMs - admittedAtMs
-  return { id, offset, stage, attempt, forMs, why: whyOf(oldestHeld, actor, nowMs, troubles) }
+  const { admittedAtMs, attempt, failure, stage } = oldestHeld
+  const [code, forMs] = [failure?.code ?? null, Math.round(nowMs - admittedAtMs)]
+  return { id, offset, stage, attempt, code, forMs, why: whyOf(oldestHeld, actor, nowMs, troubles) }
 }
 
 function whyOf(held: Invocation, actor: PartitionActor, nowMs: number, troubles: readonly SinkTrouble[]): string {
@@ -81,9 +85,5 @@ function whySinks(sinks: readonly string[], troubles: readonly SinkTrouble[]): s
 }
 
 function lastError({ attempt, failure }: Invocation): string {
-  return failure === null ? '' : `; ${attempt > 1 ? 'the last attempt' : 'it'} failed: ${describe(failure.error)}`
-}
-
-function describe(error: WireError): string {
-  return error.code === undefined ? error.message : `${error.code}: ${error.message}`
+  return failure === null ? '' : `; ${attempt > 1 ? 'the last attempt' : 'it'} failed: ${describeFault(failure)}`
 }

@@ -5,7 +5,9 @@
  */
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { ConstraintName } from '../../metrics/stats.ts'
+import { partitionName } from '../../streams/record.ts'
 import { behindOthers, type ActorSample, type PartitionLoad } from './load.ts'
+import { listOf, many, percent, verb, seconds } from './wording.ts'
 
 export interface Constraint {
   readonly by: ConstraintName
@@ -43,7 +45,7 @@ export function findConstraint(samples: readonly ActorSample[], context: Constra
     // Of two that are as frequent the later one holds; and its words are those of its last sample.
     if (most === null || vote.count >= most.count) most = vote
   }
-  return most === null ? null : { ...most.constraint, share: most.count / samples.length }
+  return most === null ? null : { ...most.constraint, share: Math.round((100 * most.count) / samples.length) / 100 }
 }
 
 type Held = Record<'held' | 'ready' | 'atHandler' | 'atSinks' | 'waiting' | 'parked' | 'behind', number>
@@ -77,7 +79,7 @@ function stopped(partitions: readonly PartitionLoad[]): Constraint {
 function sinkAway({ sinks }: ActorSample, { atSinks }: Held): Constraint | null {
   const away = sinks.find(({ queued, trouble }) => trouble !== null && queued > 0)
   if (away === undefined || atSinks === 0) return null
-  const why = `sink ${away.name} is unavailable and ${many(away.queued, 'output')} wait for it: ${away.trouble}`
+  const why = `sink ${away.name} is unavailable and ${many(away.queued, 'output')} ${verb(away.queued, 'waits', 'wait')} for it: ${away.trouble}`
   return { by: 'sink', subject: away.name, why }
 }
 
@@ -87,7 +89,7 @@ function heldBack({ heldBack: reason }: ActorSample, { ready, waiting }: Held): 
   if (reason.type === 'throttle') {
     const { by, forMs, sinceMs } = reason.throttle
     if (ready + waiting === 0) return null
-    const why = `what the handler calls has asked to slow down, for ${seconds(sinceMs)} now, last at record ${by}; it goes on in ${seconds(forMs)}, and ${many(ready + waiting, 'record')} wait for it`
+    const why = `what the handler calls has asked to slow down, for ${seconds(sinceMs)} now, last at record ${by}; it goes on in ${seconds(forMs)}, and ${many(ready + waiting, 'record')} ${verb(ready + waiting, 'waits', 'wait')} for it`
     return { by: 'throttled', subject: null, why }
   }
   if (ready === 0) return null
@@ -100,22 +102,32 @@ function isFull(sample: ActorSample): boolean {
 }
 
 function fullExecutor(sample: ActorSample, held: Held, { actor, threads }: ConstraintContext): Constraint {
-  const ready = held.ready === 0 ? 'reading waits for them' : `${many(held.ready, 'record')} are ready and wait`
-  if (sample.isAtConcurrency && sample.adaptive !== null) {
+  const ready =
+    held.ready === 0
+      ? 'reading waits for them'
+      : `${many(held.ready, 'record')} ${verb(held.ready, 'is ready and waits', 'are ready and wait')}`
+  if (sample.isAtConcurrency && sample.adaptive !== null && sample.leftOverCalls === 0) {
     const { max, why } = sample.adaptive
     const more = held.atHandler < max ? 'more would only queue there' : 'raise concurrency.max'
-    const text = `${held.atHandler} records are in progress, as many as what the handler calls takes (${why}), and ${ready}: ${more}`
+    const records = `${many(held.atHandler, 'record')} ${verb(held.atHandler, 'is', 'are')} in progress`
+    const text = `${records}, as many as what the handler calls takes (${why}), and ${ready}: ${more}`
     return { by: 'limit', subject: 'concurrency', why: text }
   }
-  if (sample.isAtConcurrency) {
-    const why = `${held.atHandler} records are in progress, as many as concurrency allows, and ${ready}: raise it, if what the handler calls can take more`
-    return { by: 'limit', subject: 'concurrency', why }
-  }
+  if (sample.isAtConcurrency) return { by: 'limit', subject: 'concurrency', why: whyAtConcurrency(sample, held, ready) }
   if (actor.runOn === 'threads') {
-    const why = `all ${threads} threads have as much as they take and ${ready}: more cores and threads.count, or another process, would do more`
+    const why = `${verb(threads, 'the only thread has as much as it takes', `all ${threads} threads have as much as they take`)} and ${ready}: more cores and threads.count, or another process, would do more`
     return { by: 'threads', subject: null, why }
   }
   return mainBusy(sample, ready)
+}
+
+/** Raising it makes room for more calls that are given up, where it is those that hold the places. */
+function whyAtConcurrency({ concurrency, leftOverCalls }: ActorSample, { atHandler }: Held, ready: string): string {
+  if (leftOverCalls > 0 && leftOverCalls * 2 >= concurrency) {
+    const calls = many(leftOverCalls, 'call')
+    return `${calls} that ${verb(leftOverCalls, 'was', 'were')} given up ${verb(leftOverCalls, 'holds', 'hold')} ${leftOverCalls} of the ${many(concurrency, 'place')} of concurrency until ${verb(leftOverCalls, 'it ends', 'they end')}, and ${ready}: let the handler heed its abort signal; a restart ends them`
+  }
+  return `${many(atHandler, 'record')} ${verb(atHandler, 'is', 'are')} in progress, as many as concurrency allows, and ${ready}: raise it, if what the handler calls can take more`
 }
 
 function mainBusy({ loopBusy }: ActorSample, because: string): Constraint {
@@ -131,7 +143,7 @@ function intakeStopped(
 ): Constraint | null {
   const atMap = open.find(({ stops }) => stops.includes('completion-map'))
   if (atMap !== undefined) {
-    const subject = nameOf(atMap)
+    const subject = partitionName(atMap)
     const why = `the completion map of ${subject} is near what a commit can carry, so it takes in nothing until the record that its position waits for is finished`
     return { by: 'limit', subject: `completion map of ${subject}`, why }
   }
@@ -155,21 +167,25 @@ function limitOf(
   open: readonly PartitionLoad[],
   { intake }: ConstraintContext,
 ): { readonly constraint: Constraint; readonly partitions: readonly PartitionLoad[] } | null {
-  const reached = (option: keyof ResolvedApp['intake'], count: string, partitions: readonly PartitionLoad[]) => {
-    const why = `${count} are read and not finished, as many as intake.${option} allows, while what runs them could take more: raise it`
+  const reached = (
+    option: keyof ResolvedApp['intake'],
+    [count, unit, of]: readonly [count: number, unit: string, of: string],
+    partitions: readonly PartitionLoad[],
+  ) => {
+    const why = `${many(count, unit)}${of} ${verb(count, 'is', 'are')} read and not finished, as many as intake.${option} allows, while what runs them could take more: raise it`
     return { constraint: { by: 'limit', subject: `intake.${option}`, why } as const, partitions }
   }
   if (recordsInFlight >= intake.maxRecords * INTAKE_FULL) {
-    return reached('maxRecords', many(recordsInFlight, 'record'), open)
+    return reached('maxRecords', [recordsInFlight, 'record', ''], open)
   }
-  if (bytesInFlight >= intake.maxBytes * INTAKE_FULL) return reached('maxBytes', many(bytesInFlight, 'byte'), open)
+  if (bytesInFlight >= intake.maxBytes * INTAKE_FULL) return reached('maxBytes', [bytesInFlight, 'byte', ''], open)
   const capped = open.filter(({ stops }) => stops.includes('limit'))
   if (capped.length === 0) return null
   const { held } = sumOf(capped)
   // Which of the two it is shows while the partition fills up, not while it comes down to where it is resumed.
   const isByRecords = capped.some((partition) => partition.held >= intake.maxPartitionRecords * (1 - INTAKE_FULL))
-  const count = `${many(held, 'record')} of ${listOf(capped)}`
-  return reached(isByRecords ? 'maxPartitionRecords' : 'maxPartitionBytes', count, capped)
+  const option = isByRecords ? 'maxPartitionRecords' : 'maxPartitionBytes'
+  return reached(option, [held, 'record', ` of ${listOf(capped)}`], capped)
 }
 
 /** There is room for more: then only what stands here and cannot go on is a constraint. */
@@ -182,38 +198,38 @@ function openIntake(
   if (held.held > 0 && held.behind * 2 >= held.held) return skew(open, held, context)
   if (held.held > 0 && held.waiting * 2 >= held.held) return waiting(open)
   if (backlogOf(open) === 0 || sample.loopBusy < BUSY_LOOP) return null
-  return mainBusy(sample, `${many(backlogOf(open), 'record')} are left in the log`)
+  return mainBusy(sample, leftInLog(backlogOf(open)))
 }
 
 function fullSink({ sinks }: ActorSample, { atSinks }: Held): Constraint {
   const fullest = sinks.reduce((most, sink) => (sink.queued > most.queued ? sink : most), sinks[0]!)
-  const why = `${many(atSinks, 'record')} wait for their outputs, ${fullest.queued} of which are queued for sink ${fullest.name}: it takes no more than it does`
+  const why = `${many(atSinks, 'record')} ${verb(atSinks, 'waits for its', 'wait for their')} outputs, ${fullest.queued} of which ${verb(fullest.queued, 'is', 'are')} queued for sink ${fullest.name}: it takes no more than it does`
   return { by: 'sink', subject: fullest.name, why }
 }
 
 function skew(partitions: readonly PartitionLoad[], held: Held, { actor }: ConstraintContext): Constraint {
   const largest = partitions.reduce((most, one) => (behindOthers(one) > behindOthers(most) ? one : most))
-  const wait = `${many(held.behind, 'record')} wait for others of their`
+  const wait = `${many(held.behind, 'record')} ${verb(held.behind, 'waits for others of its', 'wait for others of their')}`
   const room = `while ${actor.runOn === 'threads' ? 'threads are' : 'main is'} free for other work`
   if (actor.order !== 'key') {
-    const subject = nameOf(largest)
+    const subject = partitionName(largest)
     const why = `${wait} partition, most of them (${behindOthers(largest)}) of ${subject}, ${room}: order 'key', or more partitions`
     return { by: 'hot-partition', subject, why }
   }
   const lane = largest.largestLane
   const key = lane?.key ?? null
   const share = lane === null ? '' : `, ${lane.records} of them of ${key === null ? 'one key' : `key ${key}`}`
-  const why = `${wait} key${share} (${nameOf(largest)}), ${room}: one key is handled one record at a time`
+  const why = `${wait} key${share} (${partitionName(largest)}), ${room}: one key is handled one record at a time`
   return { by: 'key-skew', subject: key, why }
 }
 
 function waiting(partitions: readonly PartitionLoad[]): Constraint {
   const { parked, waiting: records } = sumOf(partitions)
   if (parked > 0) {
-    const why = `${many(records, 'record')} are parked or wait behind parked ones: /parked lists them, and an operator decides`
+    const why = `${many(records, 'record')} ${verb(records, 'is parked or waits', 'are parked or wait')} behind parked ones: /parked lists them, and an operator decides`
     return { by: 'limit', subject: 'parked keys', why }
   }
-  const why = `${many(records, 'record')} ${records === 1 ? 'waits' : 'wait'} for another attempt, or behind one that does: /status says for each partition what failed`
+  const why = `${many(records, 'record')} ${verb(records, 'waits', 'wait')} for another attempt, or behind one that does: /status says for each partition what failed`
   return { by: 'retries', subject: null, why }
 }
 
@@ -222,7 +238,7 @@ function input(all: readonly PartitionLoad[], open: readonly PartitionLoad[]): C
   const closed = all.filter((partition) => !open.includes(partition))
   if (backlog === 0 && backlogOf(closed) > 0) return stopped(closed)
   if (backlog > 0) {
-    const why = `the broker gives no more: ${many(backlog, 'record')} are left in the log, and what was read does not wait here`
+    const why = `the broker gives no more: ${leftInLog(backlog)}, and what was read does not wait here`
     return { by: 'input', subject: null, why }
   }
   const places = placesOf(sumOf(all))
@@ -231,6 +247,10 @@ function input(all: readonly PartitionLoad[], open: readonly PartitionLoad[]): C
       ? 'there is nothing more to take: what comes in is handled as it comes'
       : `all that the log has is read; of that ${places.join(', ')}`
   return { by: 'input', subject: null, why }
+}
+
+function leftInLog(records: number): string {
+  return `${many(records, 'record')} ${verb(records, 'is', 'are')} left in the log`
 }
 
 /** Where the records stand that were read and are not finished. Empty: there are none. */
@@ -248,7 +268,7 @@ function placesOf(held: Held): string[] {
     [held.behind, 'waits for others of its key or partition', 'wait for others of their key or partition'],
   ]
   return places.flatMap(([count, one, several]) =>
-    count > 0 ? [`${many(count, 'record')} ${count === 1 ? one : several}`] : [],
+    count > 0 ? [`${many(count, 'record')} ${verb(count, one, several)}`] : [],
   )
 }
 
@@ -269,27 +289,4 @@ function sumOf(partitions: readonly PartitionLoad[]): Held {
     sum.behind += behindOthers(partition)
   }
   return sum
-}
-
-const MOST_NAMES = 3
-
-function listOf(partitions: readonly PartitionLoad[]): string {
-  const names = partitions.slice(0, MOST_NAMES).map(nameOf).join(', ')
-  return partitions.length > MOST_NAMES ? `${names} and ${partitions.length - MOST_NAMES} more` : names
-}
-
-function nameOf({ partition, topic }: PartitionLoad): string {
-  return `${topic}/${partition}`
-}
-
-function many(count: number, one: string): string {
-  return `${count} ${one}${count === 1 ? '' : 's'}`
-}
-
-function seconds(ms: number): string {
-  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`
 }

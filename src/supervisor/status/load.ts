@@ -43,6 +43,9 @@ export interface ActorSample {
   readonly heldBack: HeldBack | null
   /** What its limit follows, where its concurrency is adaptive. */
   readonly adaptive: AdaptiveStatus | null
+  /** Records that may be in progress at once, and calls that were given up and hold such a place until they end. */
+  readonly concurrency: number
+  readonly leftOverCalls: number
   /** Read and not finished, over all actors. */
   readonly recordsInFlight: number
   readonly bytesInFlight: number
@@ -82,14 +85,17 @@ export function sampleActor(
     .map((owner) => samplePartition(owner, view))
   const limit = stats.actor(actor.name).concurrencyLimit ?? Number.POSITIVE_INFINITY
   const atHandlers = partitions.reduce((sum, { atHandler }) => sum + atHandler, 0)
+  const { leftOverCalls } = stats.actor(actor.name)
   return {
     atMs: nowMs,
     partitions,
     isFull: dispatcher.isFull,
     // On main all that are at a handler are in progress; a thread gets more at once of those that do not wait.
-    isAtConcurrency: dispatcher.isAtLimitOf(actor) || (actor.runOn === 'main' && atHandlers >= limit),
+    isAtConcurrency: dispatcher.isAtLimitOf(actor) || (actor.runOn === 'main' && atHandlers + leftOverCalls >= limit),
     heldBack: dispatcher.heldBack(actor),
     adaptive,
+    concurrency: limit,
+    leftOverCalls,
     recordsInFlight,
     bytesInFlight,
     sinks: sinks.map((name) => ({

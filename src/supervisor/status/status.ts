@@ -3,9 +3,11 @@ import type { WaitingKeys } from '../../actors/key-brake.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
 import type { IntakeStop } from '../../actors/actor-load.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
+import type { ErrorCode } from '../../errors.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
+import type { TroubleStatus } from './trouble.ts'
 import { findBlockingRecord, type BlockingRecord, type SinkTrouble } from './blocking-record.ts'
 
 export interface EngineView {
@@ -20,6 +22,10 @@ export interface EngineView {
   readonly isRestarting: boolean
   /** Clock time of the last poll that came back; null before the first membership. */
   readonly lastPollAtMs: number | null
+  /** As many records are asked for as there are. */
+  readonly isReading: boolean
+  /** Clock time since when the group has to say which partitions are ours; null: it has. */
+  readonly groupWaitSinceMs: number | null
   readonly recordsInFlight: number
   readonly bytesInFlight: number
   readonly actors: readonly PartitionActor[]
@@ -44,7 +50,13 @@ export interface PartitionStatus {
   /** Records of keys whose first record has failed and waits, for its retry or parked; null: there are none. */
   readonly waitingKeys: WaitingKeys | null
   /** Why the partition goes no further by itself; null: it does. */
-  readonly halted: { readonly record: string; readonly reason: string; readonly forMs: number } | null
+  readonly halted: {
+    readonly record: string
+    /** `NO_DEAD_LETTER_TOPIC`, `ACTOR_STOPPED`, … (docs/errors.md). */
+    readonly code: ErrorCode
+    readonly reason: string
+    readonly forMs: number
+  } | null
 }
 
 export interface EngineStatus {
@@ -67,11 +79,17 @@ export interface EngineStatus {
     readonly trouble: string | null
   }[]
   readonly threads: EngineStats['threads']
+  /** What does not get done, as /healthz says it. */
+  readonly troubles: readonly TroubleStatus[]
   readonly actors: readonly ActorStatus[]
   readonly partitions: readonly PartitionStatus[]
 }
 
-export function describeStatus(view: EngineView, actors: readonly ActorStatus[]): EngineStatus {
+export function describeStatus(
+  view: EngineView,
+  actors: readonly ActorStatus[],
+  troubles: readonly TroubleStatus[] = [],
+): EngineStatus {
   const { stats } = view
   const totals = { received: 0, done: 0, skipped: 0, deadLettered: 0, retries: 0 }
   for (const partition of stats.partitions()) {
@@ -95,6 +113,7 @@ export function describeStatus(view: EngineView, actors: readonly ActorStatus[])
       trouble: view.troubles.find((trouble) => trouble.sink === name)?.reason ?? null,
     })),
     threads: { ...stats.threads },
+    troubles,
     actors,
     partitions: view.actors.flatMap((actor) => actor.inputs.map((input) => describePartition(actor, input, view))),
   }
@@ -120,7 +139,12 @@ function describePartition(actor: PartitionActor, input: InputProgress, view: En
     halted:
       actor.halt === null
         ? null
-        : { record: actor.halt.id, reason: actor.halt.reason, forMs: Math.round(nowMs - actor.halt.sinceMs) },
+        : {
+            record: actor.halt.id,
+            code: actor.halt.code,
+            reason: actor.halt.reason,
+            forMs: Math.round(nowMs - actor.halt.sinceMs),
+          },
   }
 }
 

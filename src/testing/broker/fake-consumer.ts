@@ -7,7 +7,7 @@
  * - a member that was expelled may go on reading and storing until it learns of it.
  */
 import type { Clock } from '../../clock.ts'
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, type ErrorCode } from '../../errors.ts'
 import type {
   BrokerConsumer,
   BrokerConsumerEvents,
@@ -74,7 +74,7 @@ export class FakeConsumer implements BrokerConsumer {
   constructor(options: FakeConsumerOptions) {
     this.#options = options
     const { clock, connection, group, heartbeatIntervalMs, instanceId, name, process, random, strategy } = options
-    this.#fetcher = new FakeFetcher(random, options.maxRunRecords)
+    this.#fetcher = new FakeFetcher(random, options.maxRunRecords, (of) => options.faults.silentPartitions.has(of))
     this.#polls = new FakePolls({ ...options, serve: (maxRecords) => this.#serve(maxRecords) })
     this.#positions = this.#positionsOf(options)
     this.#membership = new FakeMembership({
@@ -384,7 +384,7 @@ export class FakeConsumer implements BrokerConsumer {
     })
   }
 
-  #trouble(code: string, message: string): void {
+  #trouble(code: ErrorCode, message: string): void {
     this.#callBack((events) => {
       events.onTrouble({ severity: 'fatal', code, message })
     })

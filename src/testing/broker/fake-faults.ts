@@ -5,6 +5,8 @@ import type { OutputRecord } from '../../streams/record.ts'
 export class FakeFaults {
   /** Nothing gets through: no fetch, no query, no commit, no write. Members stay members. */
   areBrokersAway = false
+  /** Nothing is delivered of these partitions (`topic/partition`), though their logs have more. */
+  readonly silentPartitions = new Set<string>()
   /** Writes reject with SINK_UNAVAILABLE. Some records of the batch may be durable nevertheless, as with the real client. */
   isProducingUnavailable = false
   /** Share (0..1) of writes that become durable and reject all the same, because the acknowledgement is lost. */

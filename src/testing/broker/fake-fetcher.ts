@@ -27,11 +27,13 @@ export interface EndOfLog extends TopicPartition {
 export class FakeFetcher {
   readonly #random: Random
   readonly #maxRunRecords: number
+  readonly #isSilent: (name: string) => boolean
   readonly #assigned = new Map<string, Reading>()
   #current: { readonly reading: Reading; left: number } | null = null
 
   /** `maxRunRecords`: the longest run of one partition before another may come. */
-  constructor(random: Random, maxRunRecords: number) {
+  constructor(random: Random, maxRunRecords: number, isSilent: (name: string) => boolean = () => false) {
+    this.#isSilent = isSilent
     this.#random = random
     this.#maxRunRecords = maxRunRecords
   }
@@ -126,8 +128,17 @@ export class FakeFetcher {
   /** The run that is being handed out, or another one. */
   #run(): { readonly reading: Reading; left: number } | null {
     const current = this.#current
-    if (current !== null && current.left > 0 && isReadable(current.reading)) return current
-    const readable = [...this.#assigned.values()].filter(isReadable)
+    if (
+      current !== null &&
+      current.left > 0 &&
+      isReadable(current.reading) &&
+      !this.#isSilent(partitionName(current.reading))
+    ) {
+      return current
+    }
+    const readable = [...this.#assigned.values()].filter(
+      (reading) => isReadable(reading) && !this.#isSilent(partitionName(reading)),
+    )
     if (readable.length === 0) return null
     this.#current = { reading: this.#random.pick(readable), left: this.#random.integer(1, this.#maxRunRecords) }
     return this.#current

@@ -70,7 +70,7 @@ async function world({
     log: silentLog,
     stats: stats.actor('enrich'),
   })
-  const dispatcher = new Dispatcher(executor, [allowance])
+  const dispatcher = new Dispatcher(executor, clock, [allowance])
   const credit = new Credit({ maxRecords: 1e9, maxBytes: 1e12 })
   const actors = Array.from(
     { length: partitions },

@@ -47,7 +47,7 @@ async function world({
     concurrency,
     maxTurnMs: 5,
   })
-  const dispatcher = new Dispatcher(executor)
+  const dispatcher = new Dispatcher(executor, clock)
   tellWhenReady(executor, dispatcher)
   const actors = Array.from(
     { length: partitions },
@@ -178,6 +178,23 @@ describe('asynchronous handlers', () => {
       expect(handled.indexOf('1 slow') < handled.indexOf('4 slow')).toBe(order === 'key')
     },
   )
+
+  // Each of the others went as a batch of its own.
+  test('one promise makes no rule: a handler that returns no more of them runs in batches again', async () => {
+    const clock = new ManualClock()
+    const { give, actors, stats } = await world({
+      clock,
+      partitions: 2,
+      handle: (_, partition) => (partition === 0 ? sleep(clock, 10).then(() => done()) : done()),
+    })
+    give(0, ['a'])
+    await clock.advance(10)
+    give(1, different(900))
+    await clock.settle()
+    expect(actors[1]!.inputs[0]!.tracker.safePosition).toBe(900)
+    // Those that were on their way already go one by one.
+    expect(stats.actor('enrich').batchRecords.count).toBeLessThan(180)
+  })
 
   test('a call that ignores its signal keeps its slot until it ends', async () => {
     const clock = new ManualClock()
@@ -338,4 +355,26 @@ describe('synchronous handlers', () => {
     give(1, ['a', 'a', 'b'])
     expect([batchRecords.count, batchRecords.sum, handlerSeconds.count]).toEqual([3, 4, 4])
   })
+})
+
+test('a verdict that cannot be taken is a bug: it is handed on, not left to the process', async () => {
+  const clock = new ManualClock()
+  const bug = new Error('a bug')
+  let isBroken = false
+  const { executor, give } = await world({
+    clock,
+    handle: async () => {
+      await sleep(clock, 10)
+      isBroken = true
+      return done()
+    },
+    onLoadChanged: () => {
+      if (isBroken) throw bug
+    },
+  })
+  const failures: unknown[] = []
+  executor.onFailure = (error) => failures.push(error)
+  give(0, ['a'])
+  await clock.advance(10)
+  expect(failures).toEqual([bug])
 })

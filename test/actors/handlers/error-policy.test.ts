@@ -84,6 +84,36 @@ describe('onError', () => {
     expect(attempt()).toMatchObject({ type: 'retry', afterMs: 700 })
   })
 
+  test.each([
+    ['attempts without limit', { retry: 'unlimited' }, { type: 'retry-unlimited', afterMs: undefined }],
+    ['and after a delay', { retry: 'unlimited', afterMs: 700 }, { type: 'retry-unlimited', afterMs: 700 }],
+    ['a delay alone', { retry: 'limited', afterMs: 0 }, { type: 'retry', afterMs: 0 }],
+  ] as const)('may say %s', async (_what, decision, verdict) => {
+    const { attempt, warnings } = await run({ handle: throws(new Error('boom')), onError: () => decision })
+    expect(attempt()).toMatchObject({ ...verdict, error: { message: 'boom' } })
+    expect(warnings).toEqual([])
+  })
+
+  test('without limit keeps the delay that the error names, unless it names one itself', async () => {
+    const error = new RetryableError('later', { retryAfterMs: 700 })
+    const kept = await run({ handle: throws(error), onError: () => ({ retry: 'unlimited' }) })
+    expect(kept.attempt()).toMatchObject({ type: 'retry-unlimited', afterMs: 700 })
+    const own = await run({ handle: throws(error), onError: () => ({ retry: 'unlimited', afterMs: 5 }) })
+    expect(own.attempt()).toMatchObject({ type: 'retry-unlimited', afterMs: 5 })
+  })
+
+  // A header that says nothing, read as a number: the record must neither be lost nor wait for ever.
+  test.each([
+    [{ retry: 'unlimited', afterMs: Number.NaN }, /returned afterMs: NaN; the back-off serves$/],
+    [{ retry: 'unlimited', afterMs: -1 }, /returned afterMs: -1; the back-off serves$/],
+    [{ retry: 'unlimited', afterMs: '5' }, /returned afterMs: '5'; the back-off serves$/],
+    [{ retry: 'unlimited', after: 5 }, /returned after, which no decision has: only retry and afterMs$/],
+  ])('%o still says that the record is tried again, and is told of', async (decision, warning) => {
+    const { attempt, warnings } = await run({ handle: throws(new Error('x')), onError: () => decision as never })
+    expect(attempt()).toMatchObject({ type: 'retry-unlimited', afterMs: undefined })
+    expect(warnings).toEqual([expect.stringMatching(warning)])
+  })
+
   test('is asked for a rejection, a time-out, a wrong outcome and bytes that do not decode', async () => {
     const codes: unknown[] = []
     const onError = (error: unknown): 'park' => {
@@ -114,6 +144,11 @@ describe('onError', () => {
     ['throws', throws(new Error('a bug in the policy'))],
     ['returns nonsense', () => 'drop it' as never],
     ['returns null', () => null as never],
+    ['returns a near miss', () => ({ retry: 'unlimted' }) as never],
+    [
+      'returns what throws when it is looked at',
+      () => Object.defineProperty({}, 'retry', { get: throws('!') }) as never,
+    ],
     ['is asynchronous', () => Promise.reject(new Error('too late')) as never],
   ])('that %s leaves it to the default rules, and is told once', async (_what, onError) => {
     const { attempt, warnings } = await run({ handle: throws(new TerminalError('never')), onError })
@@ -155,12 +190,14 @@ test('the lane goes on after what leaves the line, and only then', () => {
   const goesOn: Verdict[] = [{ type: 'skip' }, { type: 'dead-letter', error }, { type: 'skip-failed', error }]
   const waits: Verdict[] = [
     { type: 'failed', error },
+    { type: 'retry', afterMs: undefined, error },
+    { type: 'retry-unlimited', afterMs: undefined, error },
     { type: 'park', error },
     { type: 'stop', error },
     { type: 'escalate', error },
     { type: 'unrun' },
   ]
-  expect([...goesOn, ...waits].map(endsRun)).toEqual([false, false, false, true, true, true, true, true])
+  expect([...goesOn, ...waits].map(endsRun)).toEqual([...goesOn.map(() => false), ...waits.map(() => true)])
 })
 
 // Case 41.

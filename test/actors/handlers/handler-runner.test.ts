@@ -8,6 +8,7 @@ import {
   retry,
   skip,
   type Handler,
+  type HandlerDefinition,
   type Outcome,
 } from '../../../src/actors/handlers/handler.ts'
 import type { Verdict } from '../../../src/actors/handlers/verdict.ts'
@@ -25,11 +26,11 @@ const clicks = topic<Click>('clicks')
 const deletions = topic<Click>('clicks', { tombstones: true })
 const out = topic<Click>('out')
 
-type Handle = Parameters<typeof defineHandler<Click, undefined>>[0]['handle']
+type Handle = HandlerDefinition<Click, undefined>['handle']
 
 async function open(handle: Handle, options: { input?: unknown; idHeader?: boolean; outputs?: Destination[] } = {}) {
   const clock = new ManualClock()
-  const handler = defineHandler<Click>({
+  const handler = defineHandler({
     input: (options.input ?? clicks) as typeof clicks,
     outputs: options.outputs ?? [out],
     handle,
@@ -104,9 +105,45 @@ describe('decoding', () => {
     expect(runner.run(record(null), 1)).toMatchObject({ type: 'dead-letter', error: { code: 'DECODE_FAILED' } })
   })
 
+  test('a document null is no tombstone: where null stands for one it is refused, elsewhere it is null', async () => {
+    const { runner } = await open(() => skip(), { input: deletions })
+    expect(runner.run(record('null'), 1)).toMatchObject({
+      type: 'dead-letter',
+      error: { code: 'DECODE_FAILED', message: expect.stringContaining('tombstone') as string },
+    })
+    const seen: unknown[] = []
+    const { runner: other } = await open((value) => {
+      seen.push(value)
+      return skip()
+    })
+    expect(other.run(record('null'), 1)).toEqual({ type: 'skip' })
+    expect(seen).toEqual([null])
+  })
+
   test('an empty value is not a tombstone', async () => {
     const { runner } = await open(() => done(), { input: deletions })
     expect(runner.run(record(''), 1)).toMatchObject({ type: 'dead-letter', error: { code: 'DECODE_FAILED' } })
+  })
+})
+
+describe('a copy', () => {
+  const anything = topic<unknown>('out')
+  const copyOf = async (value: string, codec?: Parameters<typeof topic>[1]) => {
+    const input = topic('clicks', codec)
+    const { runner } = await open((given) => done([anything.record(given)]), { input, outputs: [anything] })
+    const verdict = await runner.run(record(value), 1)
+    return verdict.type === 'done' && verdict.effects[0]?.type === 'record' ? verdict.effects[0].record.value : verdict
+  }
+
+  test('of a document null is a document null', async () => {
+    expect(await copyOf('null')).toEqual(Buffer.from('null'))
+  })
+
+  test('of 5,000 levels, and of 50,000, is what it was', async () => {
+    for (const levels of [5_000, 50_000]) {
+      const document = '['.repeat(levels) + ']'.repeat(levels)
+      expect(await copyOf(document)).toEqual(Buffer.from(document))
+    }
   })
 })
 
@@ -405,7 +442,7 @@ describe('asynchronous handlers', () => {
     await runner.close()
     await clock.settle()
     expect(running.seen).toMatchObject({ error: { code: 'HANDLER_TIMEOUT' } })
-    expect([clock.pendingTimers, runner.leftOverCalls]).toEqual([0, 0])
+    expect([clock.pendingTimers, runner.leftOverRecords]).toEqual([0, 0])
   })
 
   test('one that settles in time leaves no timer', async () => {

@@ -77,7 +77,7 @@ const verdict: fc.Arbitrary<Verdict> = fc.oneof(
   fc.constant<Verdict>({ type: 'skip' }),
   fc.constant<Verdict>({ type: 'unrun' }),
   fc.record({
-    type: fc.constant('retry' as const),
+    type: fc.constantFrom('retry', 'retry-unlimited'),
     afterMs: fc.option(fc.double({ min: 0, noNaN: true }), { nil: undefined }),
     error: fc.option(wireError, { nil: undefined }),
   }),

@@ -71,7 +71,8 @@ test('a batch mate of a killer that does not go again', async () => {
 test('an innocent that is charged with the death of its thread', async () => {
   vi.mocked(blame.findCulprit).mockImplementation((lost) => {
     const runs = lost.flatMap((batch) => batch.runs)
-    return runs.find(({ open }) => open !== null)?.open?.invocations[0] ?? null
+    const culprit = runs.find(({ open }) => open !== null)?.open?.invocations[0] ?? null
+    return { culprit, suspects: [] }
   })
   expect(await breaks('nothingIsLost', {}, onThreads)).toBe(true)
 })

@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events'
 import type { Worker } from 'node:worker_threads'
 import { queueOptionsSymbol } from 'piscina'
 import type { Clock } from '../../../src/clock.ts'
-import type { Handler } from '../../../src/actors/handlers/handler.ts'
+import type { AnyHandler } from '../../../src/actors/handlers/batch-handler.ts'
 import {
   unpackBatch,
   unpackOutcomes,
@@ -29,7 +29,7 @@ export interface SimulatedPoolOptions {
   readonly journal: Journal
   readonly isAlive: () => boolean
   readonly crossingMs: readonly [number, number]
-  readonly handlerOf: (url: string, notes: HandlerNotes, clock: Clock) => Handler
+  readonly handlerOf: (url: string, notes: HandlerNotes, clock: Clock) => AnyHandler
 }
 
 interface Task {

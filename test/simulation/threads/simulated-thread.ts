@@ -6,9 +6,9 @@
 import { EventEmitter } from 'node:events'
 import type { Clock } from '../../../src/clock.ts'
 import { manifestOf } from '../../../src/actors/handlers/handler-module.ts'
-import { HandlerRunner } from '../../../src/actors/handlers/handler-runner.ts'
+import { openRunner, type AnyRunner } from '../../../src/actors/handlers/open-runner.ts'
 import type { HandlerManifest } from '../../../src/actors/handlers/handler-manifest.ts'
-import type { Handler } from '../../../src/actors/handlers/handler.ts'
+import type { AnyHandler } from '../../../src/actors/handlers/batch-handler.ts'
 import { ThreadBatches, type OpenHandler } from '../../../src/actors/threads/thread-batches.ts'
 import type {
   BatchMessage,
@@ -42,7 +42,7 @@ export interface SimulatedThreadOptions {
   readonly setup: ThreadSetup
   readonly startMs: readonly [number, number]
   readonly crossingMs: readonly [number, number]
-  readonly handlerOf: (url: string, notes: HandlerNotes, clock: Clock) => Handler
+  readonly handlerOf: (url: string, notes: HandlerNotes, clock: Clock) => AnyHandler
   readonly notes: ThreadNotes
   readonly onNotice: (notice: ThreadNotice) => void
   readonly onReply: (batch: number, reply: ReplyMessage) => void
@@ -166,7 +166,7 @@ export class SimulatedThread extends EventEmitter {
     for (const { actor, concurrency, failedRecords, handlerTimeoutMs, idHeader, url } of setup.handlers) {
       this.#notify({ type: 'loading', threadId: this.threadId, url })
       const handler = handlerOf(url, this.#handlerNotes, this.#clock)
-      const runner = await HandlerRunner.open({
+      const runner = await openRunner({
         handler,
         name: actor,
         handlerTimeoutMs,
@@ -207,11 +207,13 @@ export class SimulatedThread extends EventEmitter {
   }
 
   /** A real thread that has ended within a batch comes to no other record of it. */
-  #guarded(runner: HandlerRunner): HandlerRunner {
-    const run: HandlerRunner['run'] = (...call) =>
-      this.#clock.isRunning ? runner.run(...call) : new Promise(() => undefined)
+  #guarded(runner: AnyRunner): AnyRunner {
     return new Proxy(runner, {
-      get: (target, name): unknown => (name === 'run' ? run : Reflect.get(target, name, target)),
+      get: (target, name): unknown => {
+        if (name === 'run' && !this.#clock.isRunning) return () => new Promise(() => undefined)
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
     })
   }
 

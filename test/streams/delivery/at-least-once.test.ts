@@ -13,6 +13,7 @@ const record = {
   ...{ key: Buffer.from('k'), value: Buffer.alloc(1_000), headers: [] },
 }
 const letter = deadLetterRecord('dlq', record, {
+  code: 'ATTEMPTS_EXHAUSTED',
   error: { name: 'Error', message: 'boom', stack: 'at '.repeat(500), kind: 'other' },
   ...{ attempts: 5, actor: 'enrich', firstFailedAtMs: 0, deadLetteredAtMs: 0 },
 })

@@ -17,6 +17,7 @@ const record: SourceRecord = {
 }
 
 const failure = {
+  code: 'ATTEMPTS_EXHAUSTED' as const,
   error: toWireError(Object.assign(new Error('boom', { cause: new TypeError('the cause') }), { code: 'E_BOOM' })),
   attempts: 5,
   actor: 'enrich',
@@ -40,6 +41,7 @@ test('key, value and headers are untouched; the headers after them say where fro
     'troupe.timestamp': '2026-01-01T00:00:00.000Z',
     'troupe.actor': 'enrich',
     'troupe.attempts': '5',
+    'troupe.code': 'ATTEMPTS_EXHAUSTED',
     'troupe.error-name': 'Error',
     'troupe.error-code': 'E_BOOM',
     'troupe.error-message': 'boom: the cause',
@@ -47,6 +49,12 @@ test('key, value and headers are untouched; the headers after them say where fro
     'troupe.first-failed-at': '2026-01-02T00:00:00.000Z',
     'troupe.dead-lettered-at': '2026-01-03T00:00:00.000Z',
   })
+})
+
+test('a record without a time has none in its letter either, and 0 is a time', () => {
+  const said = (timestamp: number) => texts(deadLetterRecord('dlq', { ...record, timestamp }, failure).headers)
+  expect(said(-1)['troupe.timestamp']).toBe('NONE')
+  expect(said(0)['troupe.timestamp']).toBe('1970-01-01T00:00:00.000Z')
 })
 
 test('null stays null, empty stays empty', () => {

@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -6,6 +7,9 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadHandler } from '../../../src/actors/handlers/handler-module.ts'
+import { tryHandler } from '../../../src/actors/handlers/handler-trial.ts'
+import { silentLog } from '../../../src/log.ts'
 import { errorTable, TroupeError } from '../../../src/errors.ts'
 import { listFlags } from '../../../src/options/docs.ts'
 import { flagName } from '../../../src/options/names.ts'
@@ -49,11 +53,15 @@ async function troupe(
       runs.push(run)
       return Promise.resolve({ finished: ended(), kill: () => undefined })
     },
+    // A thread loads what is built.
+    tryModule: ({ actor, url, shared }) => tryHandler(actor, () => loadHandler(url), shared, silentLog),
   })
   return { exitCode, stdout, stderr, started, runs }
 }
 
-const quiet = ['--log-level', 'silent']
+/** As on a terminal. */
+const forPeople = ['--log-format', 'pretty']
+const quiet = ['--log-level', 'silent', ...forPeople]
 
 describe('help', () => {
   test('troupe --help says what there is, with examples', async () => {
@@ -105,6 +113,7 @@ describe('run', () => {
     expect(started[0]?.sources).toEqual({
       flags: {
         'log.level': 'silent',
+        'log.format': 'pretty',
         'http.port': '0',
         'kafka.client.sasl.username': 'a=b',
         'actors.handler.order': 'partition',
@@ -121,7 +130,7 @@ describe('run', () => {
     expect(exitCode).toBe(0)
     expect(started).toEqual([])
     expect(runs).toHaveLength(1)
-    const flags = { 'log.level': 'silent', instances: '3', 'http.port': '9100' }
+    const flags = { 'log.level': 'silent', 'log.format': 'pretty', instances: '3', 'http.port': '9100' }
     expect(runs[0]).toMatchObject({ module: app, flags, options: { instances: 3, http: { port: 9100 } } })
     const end = new TroupeError('TOPIC_MISSING', 'topic clicks does not exist')
     expect(await troupe(args, { end })).toMatchObject({ exitCode: 1 })
@@ -164,6 +173,22 @@ describe('run', () => {
     )
   })
 
+  test('where no terminal reads it, all that a run says is JSON, why it ends included, at any level', async () => {
+    const end = new TroupeError('TOPIC_MISSING', 'topic clicks does not exist')
+    const silent = ['--log-level', 'silent']
+    const line = { level: 'error', code: 'TOPIC_MISSING', action: errorTable.TOPIC_MISSING.action, msg: end.message }
+    const failed = await troupe(['run', app, ...silent], { end })
+    expect(JSON.parse(failed.stderr)).toMatchObject(line)
+    const wrong = await troupe(['run', app, ...silent, '--commit-interval-ms', '5s'])
+    expect(JSON.parse(wrong.stderr)).toMatchObject({ level: 'error', code: 'OPTIONS_INVALID' })
+    const gone = await troupe(['run', fixture('none.ts')])
+    expect(JSON.parse(gone.stderr)).toMatchObject({ level: 'error', code: 'APP_NOT_LOADED' })
+    const bug = await troupe(['run', app, ...silent], { end: new TroupeError('INTERNAL', 'impossible') })
+    expect(JSON.parse(bug.stderr)).toMatchObject({
+      error: { stack: expect.stringContaining('cli.test.ts') as unknown },
+    })
+  })
+
   // Case 58.
   test('a stop that comes before the start has ended is a stop: 0, and no message', async () => {
     let stderr = ''
@@ -179,16 +204,20 @@ describe('run', () => {
 
   test('the stack is there on demand', async () => {
     const end = new TroupeError('TOPIC_MISSING', 'topic clicks does not exist')
-    const { stderr } = await troupe(['run', app, '--log-level=silent'], { end, env: { TROUPE_LOG_LEVEL: 'debug' } })
+    const { stderr } = await troupe(['run', app, '--log-level=silent', ...forPeople], {
+      end,
+      env: { TROUPE_LOG_LEVEL: 'debug' },
+    })
     expect(stderr).not.toContain('    at ')
-    const debug = await troupe(['run', fixture('none.ts'), '--log-level', 'debug'])
+    const debug = await troupe(['run', fixture('none.ts'), '--log-level', 'debug', ...forPeople])
     expect(debug.stderr).toContain('    at ')
-    const fromEnv = await troupe(['run', fixture('none.ts')], { env: { TROUPE_LOG_LEVEL: 'debug' } })
+    const fromEnv = await troupe(['run', fixture('none.ts'), ...forPeople], { env: { TROUPE_LOG_LEVEL: 'debug' } })
     expect(fromEnv.stderr).toContain('    at ')
   })
 
   test('leaves no signal listeners behind', async () => {
-    const count = (): number => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT')
+    const count = (): number =>
+      ['SIGTERM', 'SIGINT', 'SIGHUP'].reduce((sum, signal) => sum + process.listenerCount(signal), 0)
     const before = count()
     await troupe(['run', app, ...quiet])
     await troupe(['run', fixture('none.ts')])
@@ -197,7 +226,7 @@ describe('run', () => {
       () => undefined,
       () => undefined,
     )
-    expect(count()).toBe(before + 2)
+    expect(count()).toBe(before + 3)
     remove()
     expect(count()).toBe(before)
   })
@@ -226,7 +255,7 @@ describe('a module that is no app', () => {
   ])('%s: %s', async (name, content, text) => {
     const path = join(folder, name)
     if (content !== null) await writeFile(path, content)
-    const { exitCode, stderr } = await troupe(['run', path])
+    const { exitCode, stderr } = await troupe(['run', path, ...forPeople])
     expect(exitCode).toBe(1)
     expect(stderr).toContain(`error APP_NOT_LOADED: ${path}`)
     expect(stderr).toContain(text)
@@ -254,7 +283,7 @@ describe('check', () => {
     await writeFile(path, `export default { kind: 'app', definition: ${definition} }\n`)
     const { exitCode, stderr } = await troupe(['check', path])
     expect(exitCode).toBe(1)
-    expect(stderr).toContain(`error HANDLER_NOT_LOADED: the handler module of actor gone, ${join(folder, 'gone.js')}`)
+    expect(stderr).toContain(`error HANDLER_NOT_LOADED: actor gone: handler module ${join(folder, 'gone.js')}`)
     await rm(folder, { recursive: true })
   })
 })
@@ -270,8 +299,12 @@ describe('the process', { timeout: 120_000 }, () => {
   }
 
   function launch(script: string, args: readonly string[], env: Record<string, string> = {}): Child {
+    return follow([process.execPath, '--import', 'tsx', script, ...args], env)
+  }
+
+  function follow([program = '', ...args]: readonly string[], env: Record<string, string>): Child {
     const startedAt = performance.now()
-    const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { env: { ...process.env, ...env } })
+    const child = spawn(program, args, { env: { ...process.env, ...env } })
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     const ended = new Promise<Awaited<Child['ended']>>((resolve) => {
@@ -289,13 +322,35 @@ describe('the process', { timeout: 120_000 }, () => {
     return { child, said: () => stderr, says, ended }
   }
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s drains, then the process ends with 0', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s drains, then the process ends with 0', async (signal) => {
     const { child, said, says, ended } = launch(fixture('troupe.ts'), ['run', app, ...quiet], { DRAIN_MS: '50' })
     await says('started')
     child.kill(signal)
     expect(await ended).toMatchObject({ code: 0, signal: null })
     expect(said()).toContain(`${signal}: finishing what is in flight`)
     expect(said()).not.toContain('held open')
+  })
+
+  test('where no terminal reads it, what it says at its end is JSON too: of a signal, and of what keeps it alive', async () => {
+    const { child, said, says, ended } = launch(fixture('troupe.ts'), ['run', app, '--log-level', 'silent'], {
+      LEAK_MS: '60000',
+    })
+    await says('started')
+    child.kill('SIGTERM')
+    expect(await ended).toMatchObject({ code: 0 })
+    const lines = said().trim().split('\n').slice(1)
+    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+      expect.stringContaining('SIGTERM: finishing what is in flight'),
+      expect.stringContaining('still held open'),
+    ])
+  })
+
+  test('an error that nobody has caught is one line of the log, and ends it with 1', async () => {
+    const { said, says, ended } = launch(fixture('troupe.ts'), ['run', app, '--log-level', 'silent'], { CRASH: '1' })
+    await says('nobody has caught')
+    expect(await ended).toMatchObject({ code: 1 })
+    const last = JSON.parse(said().trim().split('\n').at(-1) ?? '') as unknown
+    expect(last).toMatchObject({ level: 'error', error: { message: 'astray' } })
   })
 
   test('a second signal ends it at once, by that signal', async () => {
@@ -321,13 +376,43 @@ describe('the process', { timeout: 120_000 }, () => {
     await says('started')
     child.kill('SIGTERM')
     expect(await ended).toMatchObject({ code: 0 })
-    expect(said()).toMatch(/still held open after 2000 ms, by one of .*Timeout/)
+    expect(said()).toMatch(/still held open after 2000 ms by one of .*Timeout/)
+  })
+
+  const isolate = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc']
+  const mayIsolate = spawnSync(isolate[0] ?? '', [...isolate.slice(1), 'true']).status === 0
+
+  // Of PID 1 the kernel delivers no signal that it does not handle, its own included.
+  describe.skipIf(!mayIsolate)('as the first process of a container', () => {
+    async function start(env: Record<string, string>): Promise<Child & { readonly signal: (name: string) => void }> {
+      const inside = [process.execPath, '--import', 'tsx', fixture('troupe.ts'), 'run', app, ...quiet]
+      const started = follow([...isolate, ...inside], env)
+      await started.says('started')
+      const { pid } = started.child
+      const first = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim())
+      return { ...started, signal: (name) => process.kill(first, name) }
+    }
+
+    test.each(['SIGTERM', 'SIGINT', 'SIGHUP'])('%s drains, then it ends with 0', async (name) => {
+      const { signal, ended } = await start({ DRAIN_MS: '50' })
+      signal(name)
+      expect(await ended).toMatchObject({ code: 0, signal: null })
+    })
+
+    test('a second signal ends it at once', async () => {
+      const { said, says, signal, ended } = await start({ DRAIN_MS: '600000' })
+      signal('SIGTERM')
+      await says('finishing')
+      signal('SIGINT')
+      await ended
+      expect(said()).toContain('SIGINT again: ended at once')
+    })
   })
 
   const cli = fileURLToPath(new URL('../../../src/supervisor/cli/cli.ts', import.meta.url))
 
   test('`troupe check` as the package runs it', async () => {
-    const { said, ended } = launch(cli, ['check', app])
+    const { said, ended } = launch(cli, ['check', app, '--no-load'])
     expect(await ended).toMatchObject({ code: 0 })
     expect(said()).toBe('')
   })
@@ -336,7 +421,7 @@ describe('the process', { timeout: 120_000 }, () => {
     const folder = await mkdtemp(join(tmpdir(), 'troupe-cli-'))
     const path = join(folder, 'app.mjs')
     await writeFile(path, 'export default {\n')
-    const { said, ended } = launch(cli, ['run', path])
+    const { said, ended } = launch(cli, ['run', path, ...forPeople])
     expect(await ended).toMatchObject({ code: 1 })
     expect(said()).toMatch(/^error APP_NOT_LOADED: .*app\.mjs does not load: \w*Error: .*\nwhat to do: .*\n$/)
     await rm(folder, { recursive: true })

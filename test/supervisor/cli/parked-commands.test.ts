@@ -12,9 +12,10 @@ import { startHttpServer, type HttpServer } from '../../../src/supervisor/http/h
 const record: ParkedRecord = {
   id: 'user.clicks/3/1741',
   actor: 'enrich',
-  key: 'user 7',
+  key: 'sha256:0123456789abcdef',
   sinceMs: Date.UTC(2026, 0, 2, 3, 4, 5),
   attempts: 5,
+  code: 'ATTEMPTS_EXHAUSTED',
   error: { code: 'E_GONE', message: 'it is gone' },
   waitingBehind: 12,
 }
@@ -24,15 +25,23 @@ let decided: unknown[] = []
 let server: HttpServer
 let url: string
 
+const token = 'a-token-of-a-test'
+const env = { TROUPE_HTTP_TOKEN: token }
+
 beforeEach(async () => {
   parked = [record]
   decided = []
+  await start(token)
+})
+
+async function start(httpToken: string | null): Promise<void> {
   server = await startHttpServer({
     port: 0,
     host: '127.0.0.1',
+    token: httpToken,
     registry: new Registry(),
     instances: groupOfOne(() => ({
-      health: () => ({ healthy: true, reasons: [] }),
+      health: () => ({ healthy: true, status: 'ok', reasons: [] }),
       readiness: () => ({ ready: true, reasons: [] }),
       state: 'running',
       status: () => ({ state: 'running' }) as EngineStatus,
@@ -42,21 +51,37 @@ beforeEach(async () => {
         if (decision === 'dead-letter') throw new TroupeError('NO_DEAD_LETTER_TOPIC', 'actor enrich has none')
         decided.push([id, decision])
       },
+      decideKey: (topic, hash, decision) => {
+        if (topic !== 'user.clicks')
+          throw new TroupeError('NOT_PARKED', `nothing of ${topic} is parked in this process`)
+        decided.push([topic, hash, decision])
+        return [record.id, 'user.clicks/3/1742']
+      },
     })),
     log: silentLog,
   })
   url = `http://127.0.0.1:${server.port}`
-})
+}
 
 afterEach(async () => {
   await server.close()
 })
 
-async function troupe(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+function troupe(...args: string[]): Promise<Said> {
+  return troupeIn(env, ...args)
+}
+
+interface Said {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+async function troupeIn(of: Record<string, string>, ...args: string[]): Promise<Said> {
   let out = ''
   let err = ''
   const code = await runCommandLine(args, {
-    env: {},
+    env: of,
     stdout: (text) => (out += text),
     stderr: (text) => (err += text),
     startSupervisor: () => Promise.reject(new Error('nothing is started here')),
@@ -70,8 +95,8 @@ describe('troupe parked', () => {
     const { code, out } = await troupe('parked', '--url', url)
     expect(code).toBe(0)
     expect(out).toBe(
-      'user.clicks/3/1741  actor enrich, key "user 7", since 2026-01-02T03:04:05.000Z, attempts 5, waiting behind it 12\n' +
-        '    E_GONE: it is gone\n',
+      'user.clicks/3/1741  actor enrich, key "sha256:0123456789abcdef", since 2026-01-02T03:04:05.000Z, attempts 5, waiting behind it 12\n' +
+        '    ATTEMPTS_EXHAUSTED: E_GONE: it is gone\n',
     )
   })
 
@@ -118,18 +143,120 @@ describe('troupe decide', () => {
   })
 })
 
+describe('troupe decide of a key', () => {
+  test.each([
+    ['--key', 'user 7', '08ae6a73238f8fe2'],
+    ['--key-hash', '0123456789abcdef', '0123456789abcdef'],
+    ['--key-hash', 'SHA256:0123456789ABCDEF', '0123456789abcdef'],
+  ])('%s %s is carried out for all that is parked of it', async (flag, key, hash) => {
+    const { code, out } = await troupe('decide', 'user.clicks', 'retry', flag, key, '--url', url)
+    expect([code, out]).toEqual([0, `${record.id}: retry\nuser.clicks/3/1742: retry\n`])
+    expect(decided).toEqual([['user.clicks', hash, 'retry']])
+  })
+
+  test('of which nothing is parked is told', async () => {
+    const { code, err } = await troupe('decide', 'orders', 'skip', '--key', 'user 7', '--url', url)
+    expect([code, err]).toEqual([1, expect.stringContaining('error NOT_PARKED: of topic orders')])
+  })
+})
+
+describe('the token', () => {
+  test('comes from --token, over the environment', async () => {
+    const said = await troupeIn(
+      { TROUPE_HTTP_TOKEN: 'another-of-the-kind' },
+      'decide',
+      record.id,
+      'skip',
+      '--token',
+      token,
+      '--url',
+      url,
+    )
+    expect([said.code, decided]).toEqual([0, [[record.id, 'skip']]])
+  })
+
+  test.each([
+    ['none', {}],
+    ['another', { TROUPE_HTTP_TOKEN: `${token}x` }],
+    ['what is none', { TROUPE_HTTP_TOKEN: 'not one token' }],
+  ])('%s is refused, and says what to do', async (_, of) => {
+    const { code, err } = await troupeIn(of, 'decide', record.id, 'skip', '--url', url)
+    expect([code, err]).toEqual([1, expect.stringMatching(/^error DECISION_REFUSED: [^]*TROUPE_HTTP_TOKEN/)])
+    expect(err).not.toContain(token)
+    expect(decided).toEqual([])
+  })
+})
+
+describe('--url', () => {
+  test.each([
+    ['host:port', (port: number) => `127.0.0.1:${port}`],
+    ['a name', (port: number) => `localhost:${port}`],
+    ['a slash at the end', (port: number) => `http://127.0.0.1:${port}/`],
+    ['capitals', (port: number) => `HTTP://127.0.0.1:${port}`],
+  ])('takes %s', async (_, address) => {
+    expect((await troupe('parked', '--url', address(server.port))).out).toContain(record.id)
+  })
+
+  test.each(['nowhere at all', 'ftp://localhost:9464', 'http://', ':9464', 'localhost:port'])(
+    '%s is none',
+    async (address) => {
+      const { code, err } = await troupe('parked', '--url', address)
+      expect([code, err]).toEqual([
+        2,
+        expect.stringMatching(/--url: .* is no address of a process, such as localhost:9464/),
+      ])
+    },
+  )
+
+  test('a path, as of a proxy, comes before ours', async () => {
+    const { err } = await troupe('parked', '--url', `${url}/proxy/`)
+    expect(err).toContain(`${url}/proxy/parked: not found`)
+  })
+})
+
 describe('POST /parked', () => {
+  test('is refused where no token is set: the port listens on all addresses', async () => {
+    await server.close()
+    await start(null)
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${url}/parked/${record.id}`, { method: 'POST', headers, body: '{"decision":"skip"}' })
+    expect(answer.status).toBe(403)
+    expect(await answer.text()).toContain('TROUPE_HTTP_TOKEN')
+    expect(decided).toEqual([])
+  })
+
   const post = async (body: string, type: string): Promise<number> =>
-    (await fetch(`${url}/parked/${record.id}`, { method: 'POST', headers: { 'content-type': type }, body })).status
+    (
+      await fetch(`${url}/parked/${record.id}`, {
+        method: 'POST',
+        headers: { 'content-type': type, authorization: `Bearer ${token}` },
+        body,
+      })
+    ).status
 
   test('takes nothing but JSON, which no form of a web page can send', async () => {
-    expect(await post('{"decision":"skip"}', 'text/plain')).toBe(400)
+    expect(await post('{"decision":"skip"}', 'text/plain')).toBe(415)
     expect(await post('decision=skip', 'application/x-www-form-urlencoded')).toBe(415)
     expect(await post('{"decision":', 'application/json')).toBe(400)
     expect(await post('{"decision":"drop"}', 'application/json')).toBe(400)
     expect(decided).toEqual([])
     expect(await post('{"decision":"skip"}', 'application/json')).toBe(200)
     expect(decided).toHaveLength(1)
+  })
+
+  test('of a key takes the key or its hash, not both and not neither', async () => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+    const decide = async (of: object): Promise<number> => {
+      const body = JSON.stringify({ topic: 'user.clicks', decision: 'skip', ...of })
+      return (await fetch(`${url}/parked`, { method: 'POST', headers, body })).status
+    }
+    expect(await decide({})).toBe(400)
+    expect(await decide({ key: 'a', keyHash: 'b' })).toBe(400)
+    expect(await decide({ key: 7 })).toBe(400)
+    expect(await decide({ key: 'a', topic: undefined })).toBe(400)
+    expect(decided).toEqual([])
+    expect(await decide({ key: '' })).toBe(200)
+    expect(decided).toEqual([['user.clicks', 'e3b0c44298fc1c14', 'skip']])
   })
 
   test('reading decides nothing', async () => {

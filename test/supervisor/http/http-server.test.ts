@@ -7,8 +7,12 @@ import { isTroupeError, type TroupeError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
 import { groupOfOne } from '../../../src/supervisor/instances/own-instance.ts'
 import type { AskedGroup } from '../../../src/supervisor/instances/merged-answers.ts'
+import type { Health } from '../../../src/supervisor/status/health.ts'
 import type { EngineStatus } from '../../../src/supervisor/status/status.ts'
 import { startHttpServer, type HttpServer, type HttpServerOptions } from '../../../src/supervisor/http/http-server.ts'
+
+/** As they are before anything has started. */
+const own = { Request: globalThis.Request, Response: globalThis.Response }
 
 const open: HttpServer[] = []
 afterEach(async () => {
@@ -20,12 +24,13 @@ type Engine = NonNullable<ReturnType<Parameters<typeof groupOfOne>[0]>>
 /** A process that is the only one of its app, and says this. */
 function one(said: Partial<Engine>): AskedGroup {
   const engine: Engine = {
-    health: () => ({ healthy: true, reasons: [] }),
+    health: () => ({ healthy: true, status: 'ok', reasons: [] }),
     readiness: () => ({ ready: true, reasons: [] }),
     state: 'running',
     status: () => running,
     parked: () => [],
     decide: () => undefined,
+    decideKey: () => [],
     ...said,
   }
   return groupOfOne(() => engine)
@@ -37,6 +42,7 @@ async function start(options: Partial<HttpServerOptions> = {}): Promise<string> 
   const server = await startHttpServer({
     port: 0,
     host: '127.0.0.1',
+    token: null,
     registry: new Registry(),
     instances: one({}),
     log: silentLog,
@@ -73,11 +79,14 @@ describe('GET', () => {
     expect(await answer.text()).toContain('seen_total 3\n')
   })
 
-  test('/healthz is 200 while healthy and 503 with the reasons when not', async () => {
-    let health = { healthy: true, reasons: [] as string[] }
+  test('/healthz is 200 while healthy and 503 with the reasons when not; degraded it is 200, and says why', async () => {
+    let health: Health = { healthy: true, status: 'ok', reasons: [] }
     const url = await start({ instances: one({ health: () => health }) })
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
-    health = { healthy: false, reasons: ['the poll loop has not come round for 61 s'] }
+    health = { healthy: true, status: 'degraded', reasons: ['sink postgres is unavailable for 12 s'] }
+    const degraded = await fetch(`${url}/healthz`)
+    expect([degraded.status, await degraded.json()]).toEqual([200, health])
+    health = { healthy: false, status: 'unhealthy', reasons: ['the poll loop has not come round for 61 s'] }
     const answer = await fetch(`${url}/healthz`)
     expect(answer.status).toBe(503)
     expect(await answer.json()).toEqual(health)
@@ -103,7 +112,7 @@ describe('GET', () => {
   test('a process that starts is healthy, not ready, has nothing parked, and says so', async () => {
     const url = await start({ instances: groupOfOne(() => null) })
     const said = async (path: string): Promise<unknown> => await (await fetch(`${url}/${path}`)).json()
-    expect(await said('healthz')).toEqual({ healthy: true, reasons: ['it is starting'] })
+    expect(await said('healthz')).toEqual({ healthy: true, status: 'ok', reasons: ['it is starting'] })
     expect(await said('readyz')).toEqual({ ready: false, reasons: ['it is starting'] })
     expect(await said('parked')).toEqual({ records: [] })
     expect(await said('status')).toMatchObject({ instances: [{ state: 'starting', status: null }] })
@@ -161,6 +170,11 @@ describe('start', () => {
     await start({ host: '0.0.0.0', log })
     expect(said[0]).toMatch(/^http:\/\/localhost:\d+\/metrics$/)
   })
+})
+
+test('a service and its handlers keep the Request and Response of Node.js', async () => {
+  await start()
+  expect([globalThis.Request === own.Request, globalThis.Response === own.Response]).toEqual([true, true])
 })
 
 test('closing does not wait for a scraper that keeps its connection', async () => {

@@ -48,6 +48,13 @@ export class FakeInstance implements InstanceProcess {
     return Promise.reject(new TroupeError('NOT_PARKED', `record ${record} is not parked in this process`))
   }
 
+  decideKey(topic: string, hash: string, decision: string): Promise<readonly string[]> {
+    this.told.push(`${decision} ${topic} ${hash}`)
+    if (this.parked instanceof TroupeError) return Promise.reject(this.parked)
+    if (this.parked !== null) return Promise.resolve([this.parked])
+    return Promise.reject(new TroupeError('NOT_PARKED', `nothing of ${hash} is parked in this process`))
+  }
+
   stop(): void {
     this.told.push('stop')
   }

@@ -29,22 +29,47 @@ function groupOf(...members: (FakeInstance | InstanceState)[]): Group {
 
 function running(answers: FakeInstance['answers'] = {}, pid = 1): FakeInstance {
   const instance = new FakeInstance(pid)
-  instance.answers = { health: { healthy: true, reasons: [] }, readiness: { ready: true, reasons: [] }, ...answers }
+  instance.answers = {
+    health: { healthy: true, status: 'ok', reasons: [] },
+    readiness: { ready: true, reasons: [] },
+    ...answers,
+  }
   return instance
 }
 
-const ill = { health: { healthy: false, reasons: ['clicks/3 has stopped on record clicks/3/7: boom'] } }
+const ill = {
+  health: {
+    healthy: false,
+    status: 'unhealthy' as const,
+    reasons: ['clicks/3 has stopped on record clicks/3/7: boom'],
+  },
+}
 const unready = { readiness: { ready: false, reasons: ['sink postgres is unavailable: gone'] } }
 
 describe('health', () => {
   test('is that of all', async () => {
-    expect(await mergeHealth(groupOf(running(), running()))).toEqual({ healthy: true, reasons: [] })
+    expect(await mergeHealth(groupOf(running(), running()))).toEqual({ healthy: true, status: 'ok', reasons: [] })
   })
 
   test('names the instance that is not', async () => {
     expect(await mergeHealth(groupOf(running(), running(ill)))).toEqual({
       healthy: false,
+      status: 'unhealthy',
       reasons: ['instance 2: clicks/3 has stopped on record clicks/3/7: boom'],
+    })
+  })
+
+  test('degraded is said of all, with the instance that is; the worst of them counts', async () => {
+    const says = 'sink postgres is unavailable for 12 s'
+    const degraded = { health: { healthy: true, status: 'degraded' as const, reasons: [says] } }
+    expect(await mergeHealth(groupOf(running(), running(degraded)))).toEqual({
+      healthy: true,
+      status: 'degraded',
+      reasons: [`instance 2: ${says}`],
+    })
+    expect(await mergeHealth(groupOf(running(degraded), running(ill)))).toMatchObject({
+      healthy: false,
+      status: 'unhealthy',
     })
   })
 
@@ -75,7 +100,7 @@ test('one that ends while it is asked is being started again', async () => {
   Object.assign(group.all[1]!, { state: 'restarting', process: null })
   for (const refuse of asked) refuse()
   const [health, readiness, parked, status] = await answers
-  expect(health).toEqual({ healthy: true, reasons: ['instance 2: it is restarting'] })
+  expect(health).toEqual({ healthy: true, status: 'degraded', reasons: ['instance 2: it is restarting'] })
   expect(readiness).toEqual({ ready: false, reasons: ['instance 2: it is restarting'] })
   expect(parked).toEqual([])
   expect(status.instances[1]).toMatchObject({ state: 'restarting', pid: null, status: null })

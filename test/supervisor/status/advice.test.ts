@@ -58,10 +58,16 @@ describe('what a record costs', () => {
 })
 
 describe('the advice', () => {
+  test('is a sentence, also where no crossing was measured', () => {
+    const waits = advise('main', { handlerMicros: 3, waits: 1, crossing: null }, null).why
+    expect(waits).toMatch(/; a crossing pays from about 6.0 µs on \(not measured here, where nothing crosses\)$/)
+    expect(advise('main', takes(3), null).why).toMatch(/^the handler takes 3.0 µs a record, a crossing costs 2.5 µs: /)
+  })
+
   test('CPU work above the cost of a crossing belongs on threads', () => {
     expect(advise('main', takes(700), null)).toEqual({
       runOn: 'threads',
-      why: 'the handler takes 700 µs a record, a crossing 2.5 µs: on main each record would hold the event loop for longer than that',
+      why: 'the handler takes 700 µs a record, a crossing costs 2.5 µs: on main each record would hold the event loop for longer than that',
     })
   })
 

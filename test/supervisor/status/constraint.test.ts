@@ -35,6 +35,8 @@ function sample({ partitions = [{}], ...changes }: Changes = {}): ActorSample {
     isAtConcurrency: false,
     heldBack: null,
     adaptive: null,
+    concurrency: 1_000,
+    leftOverCalls: 0,
     recordsInFlight: loads.reduce((sum, { held }) => sum + held, 0),
     bytesInFlight: 0,
     sinks: [],
@@ -248,6 +250,23 @@ describe('waiting', () => {
   })
 })
 
+describe('one of anything', () => {
+  test.each<[string, Changes, string]>([
+    ['key', { partitions: [{ held: 2, atHandler: 1 }] }, '1 record waits for others of its key'],
+    [
+      'ready',
+      { partitions: [{ held: 1_001, ready: 1, atHandler: 1_000 }], isFull: true },
+      '1 record is ready and waits',
+    ],
+    ['place', { partitions: [{ held: 2, ready: 1, atHandler: 1 }], isAtConcurrency: true }, '1 record is in progress'],
+    ['output', { partitions: [{ held: 1, atSinks: 1 }], sinks: [{ ...away, queued: 1 }] }, '1 output waits for it'],
+    ['left', { partitions: [{ unread: 1 }] }, '1 record is left in the log'],
+    ['parked', { partitions: [{ held: 1, waiting: 1, parked: 1 }] }, '1 record is parked or waits'],
+  ])('is told of as one: %s', (_what, changes, said) => {
+    expect(bound(changes)?.why).toContain(said)
+  })
+})
+
 describe('over time', () => {
   const busy = sample({ partitions: [{ held: 9, ready: 8, unread: 90 }], isFull: true })
   const quiet = sample()
@@ -265,7 +284,7 @@ describe('over time', () => {
 
   test('two keys are two constraints, and without a sample there is none', () => {
     const hot = (key: string) => sample({ partitions: [{ held: 50, atHandler: 1, largestLane: { key, records: 49 } }] })
-    expect(findConstraint([hot('a'), hot('b'), hot('b')], context)).toMatchObject({ subject: 'b', share: 2 / 3 })
+    expect(findConstraint([hot('a'), hot('b'), hot('b')], context)).toMatchObject({ subject: 'b', share: 0.67 })
     expect(findConstraint([], context)).toBeNull()
   })
 })

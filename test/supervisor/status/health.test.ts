@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { waitKinds, waitTable } from '../../../src/metrics/open-waits.ts'
 import type { ResolvedApp } from '../../../src/options/options.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
-import { describeHealth } from '../../../src/supervisor/status/health.ts'
+import { describeHealth, findIllnesses } from '../../../src/supervisor/status/health.ts'
 import { findBlockingRecord } from '../../../src/supervisor/status/blocking-record.ts'
 import { describeStatus, type EngineView } from '../../../src/supervisor/status/status.ts'
 import { inputOf, failure, makeActor, oneOutput, resolvedActor, sourceRecord } from '../../actors/actor-fixture.ts'
@@ -26,6 +26,8 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     state: 'running',
     isRestarting: false,
     lastPollAtMs: clock.now(),
+    isReading: true,
+    groupWaitSinceMs: null,
     recordsInFlight: credit.recordsInFlight,
     bytesInFlight: credit.bytesInFlight,
     actors: [actor],
@@ -36,7 +38,7 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
 }
 
 const healthOf = (made: Made, changes: Partial<EngineView> = {}): readonly string[] =>
-  describeHealth(viewOf(made, changes)).reasons
+  describeHealth(findIllnesses(viewOf(made, changes))).reasons
 
 const postgresAway = [{ sink: 'postgres', sinceMs: 0, reason: 'connection refused' }]
 
@@ -69,7 +71,7 @@ test('who was held back by a rate or a throttle did not stand still meanwhile, n
   expect(healthOf(made, { lastPollAtMs: made.clock.now(), heldBackAtMs })).toEqual([])
   await made.clock.advance(2_000)
   expect(healthOf(made, { lastPollAtMs: made.clock.now(), heldBackAtMs })).toEqual([
-    'clicks/0 has 1 records in flight and finished none for 63 s',
+    'clicks/0 has 1 record in flight and finished none for 63 s',
   ])
 })
 
@@ -92,9 +94,27 @@ describe('the record that the position waits for', () => {
       offset: 5,
       stage: 'at-handler',
       attempt: 1,
+      code: null,
       forMs: 300,
       why: 'it is at the handler',
     })
+  })
+
+  test('in whole milliseconds: nobody reads a fraction', async () => {
+    const made = makeActor()
+    made.actor.admit([sourceRecord(5)])
+    await made.clock.advance(1043.5224609375)
+    expect(holderOf(made)?.forMs).toBe(1044)
+  })
+
+  test('with the whole chain of causes of its last error', () => {
+    const made = makeActor()
+    const cause = { name: 'Error', message: 'connect ECONNREFUSED 10.0.0.1:80', kind: 'other' } as const
+    made.actor.admit([sourceRecord(5)])
+    made.actor.settle(made.take(), [
+      { type: 'failed', error: { name: 'TypeError', message: 'fetch failed', kind: 'other', cause } },
+    ])
+    expect(holderOf(made)?.why).toMatch(/the last attempt failed: fetch failed: connect ECONNREFUSED 10\.0\.0\.1:80$/)
   })
 
   test('waiting for its next attempt, with the last error', async () => {
@@ -102,7 +122,7 @@ describe('the record that the position waits for', () => {
     made.actor.admit([sourceRecord(5)])
     made.actor.settle(made.take(), [failure])
     await made.clock.advance(60)
-    const why = 'attempt 2 begins in 0.0 s; the last attempt failed: E_BOOM: boom'
+    const why = 'attempt 2 begins in 0.0 s; the last attempt failed: HANDLER_FAILED: E_BOOM: boom'
     expect(holderOf(made)).toMatchObject({ stage: 'waiting', attempt: 2, why })
     await made.clock.advance(40)
     expect(holderOf(made)).toMatchObject({ stage: 'queued', attempt: 2 })
@@ -132,7 +152,7 @@ describe('the record that the position waits for', () => {
     const made = makeActor()
     made.actor.admit([sourceRecord(5)])
     made.actor.settle(made.take(), [{ type: 'park', error: { name: 'E', message: 'never', kind: 'terminal' } }])
-    const why = 'it is parked until an operator decides; it failed: never'
+    const why = 'it is parked until an operator decides; it failed: TERMINAL_ERROR: never'
     expect(holderOf(made)).toMatchObject({ id: 'clicks/0/5', stage: 'parked', why })
   })
 
@@ -227,7 +247,7 @@ describe('/healthz', () => {
     await made.clock.advance(62_000)
     expect(healthOf(made)).toEqual([])
     await made.clock.advance(1_000)
-    expect(healthOf(made)).toEqual(['clicks/0 has 1 records in flight and finished none for 63 s'])
+    expect(healthOf(made)).toEqual(['clicks/0 has 1 record in flight and finished none for 63 s'])
   })
 
   test('as long as attempts end, also in failure, it is at work', async () => {

@@ -38,7 +38,7 @@ async function settled<Value>(promise: Promise<Value>): Promise<Value> {
 /** An engine at a backlog of 5,000 records, whose handler waits for 10 ms, after some seconds. */
 async function statusOf(
   actor: Partial<ActorDefinition>,
-  { keys = 1_000, records = 5_000, fails = false, before }: Backlog = {},
+  { keys = 1_000, records = 5_000, fails = false, hangs = false, before }: Backlog = {},
 ): Promise<{ actor: ActorStatus; stats: EngineStats; broker: FakeBroker; engine: Engine }> {
   const broker = new FakeBroker({ clock })
   broker.createTopic('clicks', PARTITIONS)
@@ -53,7 +53,7 @@ async function statusOf(
     input: topic('clicks', { codec: text }),
     outputs: [copies],
     async handle(value) {
-      await sleep(clock, 10)
+      await (hangs ? new Promise(() => undefined) : sleep(clock, 10))
       if (fails) throw new RetryableError('busy')
       return done([copies.record(value)])
     },
@@ -72,7 +72,7 @@ async function statusOf(
   })
   const engine = await settled(starting)
   running.add(engine)
-  await clock.advance(6_000)
+  await clock.advance(hangs ? 12_000 : 6_000)
   return { actor: engine.status().actors[0]!, stats, broker, engine }
 }
 
@@ -80,6 +80,7 @@ interface Backlog {
   readonly keys?: number
   readonly records?: number
   readonly fails?: boolean
+  readonly hangs?: boolean
   readonly before?: (broker: FakeBroker) => void
 }
 
@@ -90,9 +91,16 @@ test('the concurrency of the actor, with what to do about it', async () => {
   expect(stats.actor('copy').constraint).toBe('limit')
 })
 
+test('calls that were given up and hold the places of concurrency, and that raising it is no help', async () => {
+  const { actor } = await statusOf({ concurrency: 4, handlerTimeoutMs: 1_000 }, { hangs: true })
+  expect(actor.constraint).toMatchObject({ by: 'limit', subject: 'concurrency' })
+  expect(actor.constraint?.why).toMatch(/^4 calls that were given up hold 4 of the 4 places of concurrency/)
+  expect(actor.constraint?.why).not.toContain('raise it')
+})
+
 test('one hot key', async () => {
   const { actor } = await statusOf({}, { keys: 1 })
-  expect(actor.constraint).toMatchObject({ by: 'key-skew', subject: 'user 0' })
+  expect(actor.constraint).toMatchObject({ by: 'key-skew', subject: 'sha256:1d4a30d78de6be5f' })
 })
 
 test('one hot partition', async () => {

@@ -355,9 +355,21 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     if (this.#isExpelled) this.#commits.forget(this.#partitions.names)
     const isCommitted = await Promise.race([this.#settle(this.#partitions.namesToSettle), isOver])
     this.#commits.stop()
-    if (isCommitted && (await Promise.race([isUnasked.then(() => this.#hasBroker()), isOver]))) {
+    const mayAsk = isCommitted ? isUnasked : Promise.resolve()
+    const hasBroker = await Promise.race([mayAsk.then(() => this.#hasBroker()), isOver])
+    if (isCommitted && hasBroker) {
       await Promise.race([this.#close(), sleepInBackground(CLOSE_TIMEOUT_MS), isOver])
-    } else void this.#closeLater(isUnasked)
+    } else {
+      // While a join is not answered, nothing that the coordinator is sent after it is: the group waits for one that has gone.
+      const who = hasBroker
+        ? "the group's coordinator does not answer, as while the group is rebalanced"
+        : 'no broker answers'
+      const what = 'the last positions may not be committed, and the group notices after the session time-out'
+      this.#options.log('warn', {}, `${who}: ${what}`)
+      this.#closeLater(isUnasked).catch((error: unknown) => {
+        this.#options.log('warn', {}, `the client could not be closed: ${messageOf(error)}`)
+      })
+    }
     this.#partitions.clear()
   }
 
@@ -378,11 +390,6 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
    * that: to serve on would keep the member for ever.
    */
   async #closeLater(isUnasked: Promise<void>): Promise<void> {
-    this.#options.log(
-      'warn',
-      {},
-      'no broker answers: the last positions may not be committed, and the group notices after the session time-out',
-    )
     for (let asked = 0; asked < MAX_ASKED_FOR_REPORT;) {
       await sleepInBackground(ASK_AGAIN_MS)
       await this.#polls.serve()

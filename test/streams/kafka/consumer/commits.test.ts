@@ -67,7 +67,7 @@ describe('commits', () => {
     ])
     // Nobody has answered yet, whoever asks.
     pass(10_000)
-    expect(waits.describeOverdue()).toEqual(['no broker has answered a commit for 130 s'])
+    expect(waits.describeOverdue().map(({ says }) => says)).toEqual(['no broker has answered a commit for 130 s'])
     answer()
     expect(waits.describeOverdue()).toEqual([])
     queue.put([at(0, 10)])

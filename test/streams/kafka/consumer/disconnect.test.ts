@@ -23,6 +23,8 @@ async function makeConsumer(client: {
   readonly closeMs: number
   /** What it has been told to do, as it comes. */
   readonly calls?: string[]
+  /** What is said of it. */
+  readonly said?: string[]
   readonly topicsMs?: number
   readonly consumeMs?: number
   /** After so long metadata comes at once. */
@@ -92,7 +94,7 @@ async function makeConsumer(client: {
     commitIntervalMs: 1_000_000,
     maxPollIntervalMs: 300_000,
     clock: systemClock,
-    log: () => undefined,
+    log: (_level, _fields, message) => client.said?.push(message),
   })
   await consumer.connect()
   consumer.subscribe(['t'], {
@@ -173,3 +175,21 @@ test('brokers that are away for long are waited for, and then the group is left'
   await vi.advanceTimersByTimeAsync(60_000)
   expect(calls).toContain('leave')
 })
+
+test.each([
+  ['no broker answers', 60_000, /^no broker answers: the last positions may not be committed/],
+  [
+    'the coordinator waits for a member that has gone',
+    1,
+    /^the group's coordinator does not answer, as while the group is rebalanced: the last positions may not be committed/,
+  ],
+])(
+  '%s: a last commit without an answer is told of, and not blamed on anybody else',
+  async (_case, metadataMs, words) => {
+    const said: string[] = []
+    const consumer = await makeConsumer({ commitMs: 60_000, metadataMs, closeMs: 60_000, said })
+    void consumer.disconnect()
+    await vi.advanceTimersByTimeAsync(PROMISED_MS)
+    expect(said).toEqual([expect.stringMatching(words)])
+  },
+)

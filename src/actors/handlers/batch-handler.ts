@@ -1,0 +1,166 @@
+/**
+ * What users write where one call for many records is cheaper than a call for each: a bulk request, a look-up of many keys.
+ * A batch handler is `records → an outcome for each of them`. Order, retries, outputs and positions are as for a handler of
+ * single records; what a call costs is shared.
+ */
+import { TroupeError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
+import type { SourceRecord } from '../../streams/record.ts'
+import { handlerKeys, readDefinition } from './handler-shape.ts'
+import { isHandler, type ErrorDecision, type Handler, type Outcome, type SetupContext } from './handler.ts'
+
+/** A record of a call, as it came. */
+export interface CallRecord {
+  /** The record as it came, undecoded. */
+  readonly record: SourceRecord
+  readonly key: Uint8Array | null
+  /** `topic/partition/offset`: the same on every attempt and after every restart. */
+  readonly id: string
+  /** 1 on the first try. */
+  readonly attempt: number
+}
+
+export interface BatchRecord<Value> extends CallRecord {
+  readonly value: Value
+}
+
+export interface BatchContext<Setup> {
+  /** What `setup` returned in this thread. */
+  readonly setup: Setup
+  /** Aborted when nobody waits for the outcomes any more (time-out, lost partition, stop). */
+  readonly signal: AbortSignal
+  readonly log: Log
+  /** What it calls says "slow down": nothing more of the actor is handed out for so long (an hour at most); what runs goes on. */
+  readonly throttle: (forMs: number) => void
+}
+
+export interface BatchErrorContext<Setup> extends BatchContext<Setup> {
+  /** The record whose own failure it is; null: the call failed as a whole. */
+  readonly failed: CallRecord | null
+}
+
+/**
+ * An outcome for each record, in the order of the records; or one that is true of all of them: `done()`, `skip()`, `retry()`
+ * or `deadLetter()`, without outputs, since those belong to a record.
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see Outcome
+export type BatchOutcome<To extends Effect = any> = readonly Outcome<To>[] | Outcome<To>
+
+/** What one call gets at most, and how long it waits for that. */
+export interface CallLimits {
+  readonly maxRecords: number
+  readonly maxBytes: number
+  readonly maxWaitMs: number
+}
+
+export interface BatchHandlerDefinition<
+  Value,
+  Setup,
+  Outputs extends readonly Destination[] = readonly Destination[],
+> extends Partial<CallLimits> {
+  /** Shown in metrics, logs and /status; the module's file name unless given. */
+  readonly name?: string
+  readonly input: Topic<Value>
+  /** Every topic and table the handler writes to. Checked at start: a missing one is named before the first record. */
+  readonly outputs?: Outputs
+  /** Once per thread (or once, on main): open what `handle` needs. */
+  readonly setup?: (context: SetupContext) => Setup | Promise<Setup>
+  readonly teardown?: (setup: Setup) => void | Promise<void>
+  /** Most records of a call; 100 unless given. A call also has no more than `concurrency` leaves room for. */
+  readonly maxRecords?: number
+  /** Most bytes of a call, counted as `intake.maxBytes` counts them; 1 MiB unless given. A larger record goes alone. */
+  readonly maxBytes?: number
+  /**
+   * How long a record waits for others, from when it was read; 0 unless given: a call goes as soon as there is room for it,
+   * with what has piled up meanwhile.
+   */
+  readonly maxWaitMs?: number
+  /** Gets one record at least. Those that do not decode are not among them. */
+  readonly handle: (
+    records: readonly BatchRecord<Value>[],
+    context: BatchContext<Setup>,
+  ) => BatchOutcome<EffectsOf<Outputs>> | Promise<BatchOutcome<EffectsOf<Outputs>>>
+  /**
+   * What becomes of an error: of one record (DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID), or of the call (thrown by
+   * `handle`, OUTCOME_INVALID, HANDLER_TIMEOUT). `retry` of a call tries all its records again together; whatever else
+   * is said of a call of several records, each goes again alone first. Runs where the handler runs; synchronous.
+   */
+  readonly onError?: (error: unknown, context: BatchErrorContext<Setup>) => ErrorDecision | undefined
+}
+
+export interface BatchHandler<
+  Value = unknown,
+  Setup = unknown,
+  Outputs extends readonly Destination[] = readonly Destination[],
+>
+  extends BatchHandlerDefinition<Value, Setup, Outputs>, CallLimits {
+  readonly kind: 'batch-handler'
+  readonly maxRecords: number
+  readonly maxBytes: number
+  readonly maxWaitMs: number
+}
+
+/** What an actor may have for its handler. */
+export type AnyHandler = Handler | BatchHandler
+
+const defaults: CallLimits = { maxRecords: 100, maxBytes: 1024 * 1024, maxWaitMs: 0 }
+const limitNames = Object.keys(defaults) as (keyof CallLimits)[]
+const least: CallLimits = { maxRecords: 1, maxBytes: 1, maxWaitMs: 0 }
+/** Timers of Node.js take no more. */
+const MOST = 2 ** 31 - 1
+
+/**
+ * Declares a handler of many records at once; types flow from `input` and `setup` into `handle`. An instance of a
+ * class serves, too. Throws OPTIONS_INVALID for what is none, and for limits that are none.
+ *
+ * @example
+ * export default defineBatchHandler({
+ *   input: orders,
+ *   maxRecords: 500,
+ *   async handle(records, { signal }) {
+ *     const answers = await postAll(records.map(({ value }) => value), signal)
+ *     return answers.map(({ status }) => (status === 'busy' ? retry() : done()))
+ *   },
+ * })
+ */
+export function defineBatchHandler<
+  Value,
+  Setup = undefined,
+  const Outputs extends readonly Destination[] = readonly [],
+>(definition: BatchHandlerDefinition<Value, Setup, Outputs>): BatchHandler<Value, Setup, Outputs> {
+  const read = readDefinition('defineBatchHandler', definition, [...handlerKeys, ...limitNames])
+  const limits: { -readonly [Limit in keyof CallLimits]: number } = { ...defaults }
+  const problems: string[] = []
+  for (const limit of limitNames) {
+    const value = read[limit]
+    if (value === undefined) continue
+    if (Number.isInteger(value) && value >= least[limit] && value <= MOST) limits[limit] = value
+    else problems.push(`${limit} has to be a whole number from ${least[limit]} to ${MOST}, and is ${String(value)}`)
+  }
+  if (problems.length > 0) {
+    const { name = `of topic ${read.input.name}` } = read
+    throw new TroupeError('OPTIONS_INVALID', `batch handler ${name}: ${problems.join('; ')}`)
+  }
+  return { ...read, ...limits, kind: 'batch-handler' }
+}
+
+export function isBatchHandler(value: unknown): value is BatchHandler {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Reflect.get(value, 'kind') === 'batch-handler' &&
+    typeof Reflect.get(value, 'handle') === 'function'
+  )
+}
+
+export function isAnyHandler(value: unknown): value is AnyHandler {
+  return isHandler(value) || isBatchHandler(value)
+}
+
+/** null: its records go one by one. */
+export function callLimitsOf(handler: AnyHandler): CallLimits | null {
+  if (handler.kind !== 'batch-handler') return null
+  const { maxBytes, maxRecords, maxWaitMs } = handler
+  return { maxBytes, maxRecords, maxWaitMs }
+}

@@ -1,0 +1,253 @@
+/**
+ * Runs a user's batch handler on the records of one call, and gives each of them a verdict of its own. The same code on a
+ * worker thread and on main.
+ *
+ * A record that does not decode never reaches the handler, and one whose outputs do not encode fails alone. Where the call
+ * fails as a whole
+ * - with another attempt asked for, it is nobody's fault: all go again, together, after the delay;
+ * - with anything else, nobody can tell whose fault it is: each goes again alone, so that only the guilty uses up its
+ *   attempts. Nothing is final for a record that shared its call.
+ */
+import { TroupeError, describeError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { SourceRecord } from '../../streams/record.ts'
+import {
+  type BatchContext,
+  type BatchErrorContext,
+  type BatchHandler,
+  type BatchOutcome,
+  type BatchRecord,
+  type CallRecord,
+} from './batch-handler.ts'
+import { ErrorPolicy } from './error-policy.ts'
+import { isOutcome, type Outcome } from './handler.ts'
+import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
+import { SparseWarning } from './sparse-warning.ts'
+import { aloneVerdict, type Verdict } from './verdict.ts'
+import { VerdictMaker } from './verdict-maker.ts'
+
+/** A record on its way to the handler. */
+export interface RecordAttempt {
+  readonly record: SourceRecord
+  readonly attempt: number
+}
+
+export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> {
+  readonly #handler: BatchHandler
+  readonly #log: Log
+  readonly #setup: unknown
+  readonly #verdicts: VerdictMaker
+  readonly #errorPolicy: ErrorPolicy<ErrorContext>
+  readonly #warning: SparseWarning
+
+  private constructor(options: RunnerOptions<BatchHandler>, setup: unknown) {
+    super(options, setup)
+    this.#handler = options.handler
+    this.#log = options.log
+    this.#setup = setup
+    this.#verdicts = new VerdictMaker(options, options.handler.input)
+    this.#errorPolicy = new ErrorPolicy<ErrorContext>(options.handler.onError, options.name)
+    this.#warning = new SparseWarning(options)
+  }
+
+  /** Runs the handler's setup. Rejects with SETUP_FAILED. */
+  static async open(options: RunnerOptions<BatchHandler>): Promise<BatchRunner> {
+    return new BatchRunner(options, await Runner.setUp(options))
+  }
+
+  /** A verdict for each record, in their order. A promise only when the handler itself is asynchronous. Never throws and never rejects. */
+  run(records: readonly RecordAttempt[], notes?: OverdueNotes): readonly Verdict[] | Promise<readonly Verdict[]> {
+    const call = new Call(this.#setup, this.#log, this)
+    for (const { attempt, record } of records) this.#decode(new DecodedRecord(record, attempt), call)
+    if (call.records.length === 0) return call.verdictsWith([])
+    try {
+      const returned = this.#handler.handle([...call.records], call)
+      if (isThenable(returned)) return this.settle(Promise.resolve(returned), call, notes, 0)
+      return this.conclude(returned, call)
+    } catch (error) {
+      return this.judge(error, call)
+    }
+  }
+
+  #decode(record: DecodedRecord, call: Call): void {
+    try {
+      record.value = this.#verdicts.decode(record.record)
+      call.add(record)
+    } catch (error) {
+      call.refuse(this.#judgeOne(error, record, call))
+    }
+  }
+
+  /** All records that it was made of, so that they count whether they decode or not. */
+  protected override sizeOf(call: Call): number {
+    return call.size
+  }
+
+  protected override describe(call: Call): string {
+    return call.size === 1 ? `record ${call.id} (attempt ${call.records[0]?.attempt ?? 1})` : `records ${call.id}`
+  }
+
+  protected override conclude(returned: BatchOutcome, call: Call): readonly Verdict[] {
+    try {
+      if (isOutcome(returned)) return call.verdictsWith(this.#takeShared(returned, call))
+      const outcomes = this.#takeEach(returned, call)
+      return call.verdictsWith(call.records.map((record, at) => this.#encode(outcomes[at], record, call)))
+    } catch (error) {
+      return this.judge(error, call)
+    }
+  }
+
+  /** One outcome is true of all records. */
+  #takeShared(outcome: Outcome, { records }: Call): readonly Verdict[] {
+    if (outcome.type === 'done' && outcome.effects.length > 0) {
+      const message = `handler ${this.name} returned one outcome with outputs for ${count(records, 'record')}: outputs belong to a record, so return an outcome for each`
+      throw new TroupeError('OUTCOME_INVALID', message)
+    }
+    return records.map(({ record }) => {
+      const verdict = this.#verdicts.encode(outcome, record)
+      return verdict.type === 'retry' ? { ...verdict, isShared: true } : verdict
+    })
+  }
+
+  #takeEach(returned: unknown, { records }: Call): readonly unknown[] {
+    if (!Array.isArray(returned)) {
+      const what = returned === undefined ? 'nothing' : typeof returned
+      const message = `handler ${this.name} returned ${what} instead of an outcome for each of ${count(records, 'record')}`
+      throw new TroupeError('OUTCOME_INVALID', message)
+    }
+    if (returned.length === records.length) return returned
+    const message = `handler ${this.name} returned ${count(returned, 'outcome')} for ${count(records, 'record')}: there has to be one for each, in their order`
+    throw new TroupeError('OUTCOME_INVALID', message)
+  }
+
+  #encode(outcome: unknown, record: CallRecord, call: Call): Verdict {
+    try {
+      return this.#verdicts.encode(outcome, record.record)
+    } catch (error) {
+      return this.#judgeOne(error, record, call)
+    }
+  }
+
+  /** The call failed as a whole. */
+  protected override judge(error: unknown, call: Call): readonly Verdict[] {
+    const { records } = call
+    const [only] = records
+    const verdict = this.#judgeOne(error, records.length === 1 && only !== undefined ? only : null, call)
+    if (verdict.type === 'retry' || verdict.type === 'retry-unlimited') {
+      return call.verdictsWith(records.map(() => ({ ...verdict, isShared: true })))
+    }
+    if (records.length === 1) return call.verdictsWith([verdict])
+    this.#warning.tell(
+      { records: records.length, id: call.id, error: describeError(error) },
+      `a call of handler ${this.name} failed as a whole: each of its ${records.length} records goes again alone; throw RetryableError where no record is at fault`,
+    )
+    return call.verdictsWith(records.map(() => aloneVerdict))
+  }
+
+  #judgeOne(error: unknown, failed: CallRecord | null, call: Call): Verdict {
+    return this.#verdicts.judge(error, (asked) => this.#errorPolicy.decide(asked, new ErrorContext(call, failed)))
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<BatchOutcome> {
+  return typeof (value as { readonly then?: unknown } | undefined)?.then === 'function'
+}
+
+function count(of: readonly unknown[], one: string): string {
+  return `${of.length} ${one}${of.length === 1 ? '' : 's'}`
+}
+
+class DecodedRecord implements BatchRecord<unknown> {
+  readonly record: SourceRecord
+  readonly attempt: number
+  value: unknown = undefined
+
+  constructor(record: SourceRecord, attempt: number) {
+    this.record = record
+    this.attempt = attempt
+  }
+
+  get key(): Uint8Array | null {
+    return this.record.key
+  }
+
+  get id(): string {
+    return `${this.record.topic}/${this.record.partition}/${this.record.offset}`
+  }
+}
+
+/** One call: what its handler gets as context, and what is known of its records. */
+class Call extends CallSignal implements BatchContext<unknown> {
+  readonly setup: unknown
+  readonly log: Log
+  readonly #records: DecodedRecord[] = []
+  /** By the place of the record; null: the handler says. */
+  readonly #refused: (Verdict | null)[] = []
+
+  constructor(setup: unknown, log: Log, runner: ThrottleListener) {
+    super(runner)
+    this.setup = setup
+    this.log = log
+  }
+
+  /** Those that the handler gets. */
+  get records(): readonly DecodedRecord[] {
+    return this.#records
+  }
+
+  get size(): number {
+    return this.#refused.length
+  }
+
+  override get id(): string {
+    const others = this.#records.length - 1
+    const first = this.#records[0]?.id ?? ''
+    return others > 0 ? `${first} and ${others} more` : first
+  }
+
+  add(record: DecodedRecord): void {
+    this.#records.push(record)
+    this.#refused.push(null)
+  }
+
+  refuse(verdict: Verdict): void {
+    this.#refused.push(verdict)
+  }
+
+  /** Puts the verdicts on the records that the handler got among the others. */
+  verdictsWith(verdicts: readonly Verdict[]): readonly Verdict[] {
+    let next = 0
+    return this.#refused.map((refused) => refused ?? verdicts[next++]!)
+  }
+}
+
+/** What `onError` is given. */
+class ErrorContext implements BatchErrorContext<unknown> {
+  readonly failed: CallRecord | null
+  readonly #call: Call
+
+  constructor(call: Call, failed: CallRecord | null) {
+    this.#call = call
+    this.failed = failed
+  }
+
+  get id(): string {
+    return this.failed?.id ?? this.#call.id
+  }
+
+  get setup(): unknown {
+    return this.#call.setup
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal
+  }
+
+  get throttle(): (forMs: number) => void {
+    return this.#call.throttle
+  }
+
+  get log(): Log {
+    return this.#call.log
+  }
+}

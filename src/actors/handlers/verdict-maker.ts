@@ -1,0 +1,134 @@
+/** Makes verdicts of what handlers of all kinds return and throw, for one record: decode, encode, and a word on each error. */
+import { TroupeError, isRetryableError, isTerminalError, isTroupeError, toWireError } from '../../errors.ts'
+import { EffectEncoder, type Effect, type EncodedEffect, type Topic } from '../../streams/flows/flow.ts'
+import type { SourceRecord } from '../../streams/record.ts'
+import { isOutcome, type ErrorDecision, type FailedRecords } from './handler.ts'
+import type { RunnerOptions, SetUpHandler } from './runner.ts'
+import { doneWithNothing, finalFailure, skipVerdict, type Verdict } from './verdict.ts'
+
+/** The handler's word on an error; undefined: it has nothing to say. Never throws. */
+export type Decide = (error: unknown) => ErrorDecision | undefined
+
+export class VerdictMaker {
+  readonly #name: string
+  readonly #input: Topic<unknown>
+  readonly #idHeader: boolean
+  readonly #failedRecords: FailedRecords
+  readonly #encoder: EffectEncoder
+
+  constructor({ failedRecords, handler, idHeader, name }: RunnerOptions<SetUpHandler>, input: Topic<unknown>) {
+    this.#name = name
+    this.#input = input
+    this.#idHeader = idHeader
+    this.#failedRecords = failedRecords ?? 'dead-letter'
+    this.#encoder = new EffectEncoder(handler.outputs ?? [])
+  }
+
+  /** Throws DECODE_FAILED. */
+  decode(record: SourceRecord): unknown {
+    const input = this.#input
+    if (record.value === null) {
+      if (input.tombstones) return null
+      throw new TroupeError(
+        'DECODE_FAILED',
+        `topic ${record.topic} has a tombstone (null value) at partition ${record.partition}, offset ${record.offset}, ` +
+          'and is declared without `tombstones: true`',
+      )
+    }
+    let value: unknown
+    try {
+      value = input.codec.decode(record.value)
+    } catch (error) {
+      throw new TroupeError('DECODE_FAILED', `the value is not what codec ${input.codec.name} expects`, {
+        cause: error,
+      })
+    }
+    if (value === null && input.tombstones) {
+      throw new TroupeError(
+        'DECODE_FAILED',
+        `the value is a document that codec ${input.codec.name} reads as null, and on a topic with tombstones null is the ` +
+          'tombstone: let the codec (`check` of json) return something else for it',
+      )
+    }
+    return value
+  }
+
+  /** Throws OUTCOME_INVALID and ENCODE_FAILED. */
+  encode(outcome: unknown, record: SourceRecord): Verdict {
+    if (!isOutcome(outcome)) {
+      const returned = outcome === undefined ? 'nothing' : typeof outcome
+      throw new TroupeError('OUTCOME_INVALID', `handler ${this.#name} returned ${returned} instead of an outcome`)
+    }
+    switch (outcome.type) {
+      case 'done':
+        return this.#encodeEffects(outcome.effects, record)
+      case 'skip':
+        return skipVerdict
+      case 'retry':
+        return { type: 'retry', afterMs: delayOf(outcome.afterMs), error: undefined }
+      case 'dead-letter':
+        return {
+          type: 'dead-letter',
+          error: { name: 'DeadLetter', code: 'DEAD_LETTER', message: outcome.reason, kind: 'troupe' },
+        }
+    }
+  }
+
+  #encodeEffects(effects: readonly Effect[], record: SourceRecord): Verdict {
+    if (effects.length === 0) return doneWithNothing
+    const encoded = this.#encodeAll(effects)
+    if (!this.#idHeader) return { type: 'done', effects: encoded }
+    const id = `${record.topic}/${record.partition}/${record.offset}`
+    return {
+      type: 'done',
+      effects: encoded.map((effect, index) => {
+        if (effect.type !== 'record') return effect
+        const header = ['troupe-id', Buffer.from(`${id}/${index}`, 'latin1')] as const
+        return { type: 'record', record: { ...effect.record, headers: [...(effect.record.headers ?? []), header] } }
+      }),
+    }
+  }
+
+  #encodeAll(effects: readonly Effect[]): EncodedEffect[] {
+    try {
+      return effects.map((effect) => this.#encoder.encode(effect))
+    } catch (error) {
+      // What is no effect at all fails anywhere in the encoder, and no attempt changes it either.
+      throw isTroupeError(error) ? error : new TroupeError('ENCODE_FAILED', 'an output is no effect', { cause: error })
+    }
+  }
+
+  /** Never throws: an error whose getters do is one that no rule can be asked about, and may go well another time. */
+  judge(error: unknown, decide: Decide): Verdict {
+    try {
+      return this.#decide(error, decide)
+    } catch {
+      const message = `handler ${this.#name} threw an error that throws when it is looked at`
+      return { type: 'failed', error: { name: 'Error', message, kind: 'other' } }
+    }
+  }
+
+  /** An error as a verdict: by the handler's `onError`, else by its own word where it is of one of our classes. */
+  #decide(error: unknown, decide: Decide): Verdict {
+    const wire = toWireError(error)
+    const retryAfterMs = isRetryableError(error) ? delayOf(error.retryAfterMs) : undefined
+    const decision = decide(error)
+    if (typeof decision === 'object') {
+      const type = decision.retry === 'unlimited' ? 'retry-unlimited' : 'retry'
+      return { type, afterMs: decision.afterMs ?? retryAfterMs, error: wire }
+    }
+    if (decision === 'retry') return { type: 'retry', afterMs: retryAfterMs, error: wire }
+    if (decision !== undefined) return finalFailure(decision, wire)
+    // A TroupeError says itself whether the same thing may go well later: other bytes of a record never come.
+    if (isTerminalError(error) || (isTroupeError(error) && !error.retryable)) {
+      return finalFailure(this.#failedRecords, wire)
+    }
+    if (isRetryableError(error)) return { type: 'retry', afterMs: retryAfterMs, error: wire }
+    return { type: 'failed', error: wire }
+  }
+}
+
+/** A delay that is no number of milliseconds (NaN, negative) would hold its lane for ever: the back-off serves instead. */
+function delayOf(afterMs: number | undefined): number | undefined {
+  return afterMs !== undefined && Number.isFinite(afterMs) && afterMs >= 0 ? afterMs : undefined
+}

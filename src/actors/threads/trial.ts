@@ -1,0 +1,49 @@
+/** Tries a handler module in a thread of its own, where its endless loop or its `process.exit` costs nobody anything. */
+import { Worker } from 'node:worker_threads'
+import { systemClock } from '../../clock.ts'
+import { TroupeError, describeError, toWireError } from '../../errors.ts'
+import { readableUrl } from '../../typescript-source.ts'
+import type { TrialAnswer } from '../handlers/handler-trial.ts'
+import type { SharedData } from '../handlers/shared-data.ts'
+import { START_TIMEOUT_MS } from './thread-set.ts'
+
+export interface TrialRequest {
+  readonly actor: string
+  readonly url: string
+  readonly shared: SharedData | null
+}
+
+export type TryModule = (request: TrialRequest) => Promise<TrialAnswer>
+
+/** Never rejects. Takes at most as long as a start may take. */
+export function tryInThread(request: TrialRequest, timeoutMs: number = START_TIMEOUT_MS): Promise<TrialAnswer> {
+  // Standard output is the command's own.
+  const worker = new Worker(new URL('./trial-thread.js', import.meta.url), { workerData: request, stdout: true })
+  worker.stdout.pipe(process.stderr, { end: false })
+  return new Promise((resolve) => {
+    const refuse = (what: string): void => {
+      const message = `handler module ${readableUrl(request.url)} ${what}`
+      resolve({ manifest: null, errors: [toWireError(new TroupeError('HANDLER_NOT_LOADED', message))] })
+    }
+    const cancel = systemClock.after(timeoutMs, () => {
+      refuse(`was not loaded and set up within ${timeoutMs} ms`)
+      end()
+    })
+    const end = (): void => {
+      cancel()
+      void worker.terminate()
+    }
+    worker.once('message', (answer: TrialAnswer) => {
+      resolve(answer)
+      end()
+    })
+    worker.once('error', (error) => {
+      refuse(`threw while it was loaded or set up, where nobody could catch it: ${describeError(error)}`)
+      end()
+    })
+    worker.once('exit', (code) => {
+      cancel()
+      refuse(`ended its thread while it was loaded or set up (process.exit(${code}))`)
+    })
+  })
+}

@@ -1,0 +1,67 @@
+/** What `topic()` and `table()` must be given. Each returns what is wrong with it: every problem, not the first. */
+import { forgottenCall, isObject, shown, unknownKeys } from '../../options/declared.ts'
+import { nearestName } from '../../options/near-miss.ts'
+
+/** Kafka's rule. */
+export function isTopicName(name: unknown): name is string {
+  return typeof name === 'string' && /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/.test(name)
+}
+
+export const TOPIC_NAME_RULE = "a topic's name (letters, digits, '.', '_', '-'; at most 249)"
+
+export function problemsOfTopic(name: unknown, options: unknown): string[] {
+  const problems = isTopicName(name) ? [] : [`${shown(name)} is not ${TOPIC_NAME_RULE}`]
+  if (!isObject(options)) return [...problems, notAnObject(options)]
+  // `topic('x', json())`
+  if (codecProblem(options) === undefined) return [...problems, 'the options are a codec: write { codec: … }']
+  const { codec, tombstones } = options
+  const codecIsWrong = codec === undefined ? undefined : codecProblem(codec)
+  if (codecIsWrong !== undefined) problems.push(`codec: ${codecIsWrong}`)
+  if (tombstones !== undefined && typeof tombstones !== 'boolean') {
+    problems.push(`tombstones: ${shown(tombstones)} is not true or false`)
+  }
+  return [...problems, ...unknownKeys(options, ['codec', 'tombstones'], 'there are codec and tombstones')]
+}
+
+export function problemsOfTable(name: unknown, options: unknown): string[] {
+  const problems = typeof name === 'string' && name !== '' ? [] : [`${shown(name)} is not a table's name`]
+  if (!isObject(options)) return [...problems, notAnObject(options)]
+  const { columns, key, sink } = options
+  const names = isObject(columns) ? Object.keys(columns) : []
+  if (names.length === 0) problems.push(`columns: ${shown(columns)} is not an object of at least one column`)
+  for (const [column, type] of Object.entries(isObject(columns) ? columns : {})) {
+    if (typeof type === 'string' && type !== '') continue
+    problems.push(`columns.${column}: ${shown(type)} is not the name of a type, such as 'text'`)
+  }
+  problems.push(...problemsOfKey(key, names))
+  if (sink !== undefined && (typeof sink !== 'string' || sink === '')) {
+    problems.push(`sink: ${shown(sink)} is not the name of a sink`)
+  }
+  return [...problems, ...unknownKeys(options, ['columns', 'key', 'sink'], 'there are columns, key and sink')]
+}
+
+function problemsOfKey(key: unknown, columns: readonly string[]): string[] {
+  if (!Array.isArray(key) || key.length === 0) return [`key: ${shown(key)} is not a list of at least one column`]
+  return (key as unknown[]).flatMap((column, at) => {
+    if (typeof column !== 'string' || !columns.includes(column)) {
+      const near = typeof column === 'string' ? nearestName(column, columns) : null
+      const named = typeof column === 'string' ? column : shown(column)
+      return [`key: ${named} is no column${near === null ? '' : `, did you mean ${near}?`}`]
+    }
+    return key.indexOf(column) < at ? [`key: ${column} stands there twice`] : []
+  })
+}
+
+function codecProblem(codec: unknown): string | undefined {
+  const forgotten = forgottenCall(codec, (name) => `${name}()`)
+  if (forgotten !== undefined) return forgotten
+  if (!isObject(codec)) {
+    return `${shown(codec)} is no codec (an object with decode and encode, such as json(), text or bytes)`
+  }
+  const missing = ['decode', 'encode'].filter((method) => typeof codec[method] !== 'function')
+  return missing.length === 0 ? undefined : `it has no function ${missing.join(' and ')}`
+}
+
+function notAnObject(options: unknown): string {
+  return `the options are ${shown(options)}, which is no object`
+}

@@ -1,0 +1,159 @@
+/**
+ * What `troupe check` looks at: all that a start looks at before the first record, by the same code, and every problem
+ * instead of the first.
+ */
+import { verifyHandlerFiles } from '../../actors/handlers/handler-module.ts'
+import type { HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
+import { tryHandler, type TrialAnswer } from '../../actors/handlers/handler-trial.ts'
+import { loadShared, type SharedData } from '../../actors/handlers/shared-data.ts'
+import type { TryModule } from '../../actors/threads/trial.ts'
+import type { OpenWaits } from '../../metrics/open-waits.ts'
+import { TroupeError, describeError, fromWireError, isTroupeError } from '../../errors.ts'
+import { silentLog } from '../../log.ts'
+import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
+import type { Broker } from '../../streams/broker-port.ts'
+import { openSink } from '../../streams/delivery/sink.ts'
+import { surveyTopology, verifyTopics, type Topology } from '../topology.ts'
+
+export interface CheckParts {
+  readonly app: ResolvedApp
+  readonly waits: OpenWaits
+  /** Rejects for what the native client does not take. */
+  readonly verifyClient: () => Promise<void>
+  /** Where handler modules are loaded; null: they are not. */
+  readonly tryModule: TryModule | null
+  /** The servers to ask; null: none is. */
+  readonly openBroker: (() => Promise<Broker>) | null
+}
+
+export interface CheckResult {
+  readonly problems: readonly Error[]
+  /** What was looked at and found good, a line each. */
+  readonly found: readonly string[]
+}
+
+/** Never rejects. */
+export async function checkApp(parts: CheckParts): Promise<CheckResult> {
+  const { app, verifyClient, tryModule, openBroker } = parts
+  const problems: Error[] = []
+  const found: string[] = []
+  const attempt = attemptInto(problems)
+  await attempt(verifyClient)
+  for (const [name, sink] of Object.entries(app.sinks)) {
+    await attempt(() => sink.verify?.() ?? Promise.resolve(), `sink ${name}`)
+  }
+  const manifests: HandlerManifest[] = []
+  if (tryModule === null) {
+    for (const actor of app.actors) await attempt(() => verifyHandlerFiles([actor]))
+  } else {
+    const shared = await loadAllShared(app, attempt)
+    const answers = await Promise.all(app.actors.map((actor) => tryActor(actor, tryModule, shared)))
+    for (const [at, { manifest, errors }] of answers.entries()) {
+      const actor = app.actors[at]?.name ?? ''
+      problems.push(...errors.map((error) => toldOf(`actor ${actor}`, fromWireError(error))))
+      if (manifest === null) continue
+      manifests.push(manifest)
+      if (errors.length === 0) found.push(`actor ${actor}: loaded${shared === null ? '' : ' and set up'}`)
+    }
+  }
+  const { topology, problems: misplanned } = surveyTopology(app, manifests)
+  problems.push(...misplanned)
+  if (openBroker !== null) found.push(...(await askServers(parts, topology, openBroker, attempt)))
+  return { problems, found }
+}
+
+type Attempt = (step: () => Promise<void>, where?: string) => Promise<boolean>
+
+function attemptInto(problems: Error[]): Attempt {
+  return async (step, where) => {
+    try {
+      await step()
+      return true
+    } catch (error) {
+      problems.push(where === undefined ? asError(error) : toldOf(where, asError(error)))
+      return false
+    }
+  }
+}
+
+/** null: one of them does not load, so no setup can be tried. */
+async function loadAllShared(app: ResolvedApp, attempt: Attempt): Promise<SharedData | null> {
+  const data: Record<string, SharedData[string]> = {}
+  let isWhole = true
+  for (const [name, loader] of Object.entries(app.shared)) {
+    const isLoaded = await attempt(async () => {
+      Object.assign(data, await loadShared({ [name]: loader }))
+    })
+    isWhole &&= isLoaded
+  }
+  return isWhole ? data : null
+}
+
+/** A module goes to a thread, wherever its actor runs. A handler that is part of the app is on main already. */
+async function tryActor(
+  { name, handler }: ResolvedActor,
+  tryModule: TryModule,
+  shared: SharedData | null,
+): Promise<TrialAnswer> {
+  if (handler instanceof URL) return await tryModule({ actor: name, url: handler.href, shared })
+  return await tryHandler(name, () => Promise.resolve(handler), shared, silentLog)
+}
+
+/**
+ * Connects as a start does, joins no group, and closes everything again. That the group may be read shows in its
+ * committed positions; whether it may be joined only a join would show.
+ */
+async function askServers(
+  { app, waits }: CheckParts,
+  topology: Topology,
+  openBroker: () => Promise<Broker>,
+  attempt: Attempt,
+): Promise<readonly string[]> {
+  const found: string[] = []
+  await attempt(async () => {
+    const broker = await openBroker()
+    const [producer, consumer] = [broker.producer('check'), broker.consumer()]
+    try {
+      await producer.connect()
+      found.push(`Kafka: connected to ${app.kafka.brokers.join(', ')}`)
+      await attempt(async () => await verifyTopics(topology, producer))
+      const counts = await producer.partitionCounts([...topology.topics.keys()])
+      for (const [topic, users] of topology.topics) {
+        const count = counts.get(topic)
+        if (count !== undefined) found.push(`topic ${topic}: partitions: ${count} (${users.join(', ')})`)
+      }
+      await attempt(async () => {
+        await consumer.connect()
+        const inputs = [...topology.actorOfTopic.keys()].flatMap((topic) =>
+          Array.from({ length: counts.get(topic) ?? 0 }, (_, partition) => ({ topic, partition })),
+        )
+        const committed = inputs.length === 0 ? [] : await consumer.committed(inputs)
+        const begun = committed.filter(({ position }) => position !== null).length
+        found.push(`group ${app.kafka.groupId}: positions committed of ${begun} of ${inputs.length} partitions`)
+      }, `group ${app.kafka.groupId}`)
+    } finally {
+      await Promise.allSettled([producer.disconnect(), consumer.disconnect()])
+    }
+  })
+  for (const [name, sink] of Object.entries(app.sinks)) {
+    const tables = topology.destinations.get(name) ?? []
+    const isOpen = await attempt(
+      async () => await waits.answer('sink-open', name, openSink(sink, { log: silentLog }, tables)),
+      `sink ${name}`,
+    )
+    await waits.answer('sink-close', name, sink.close()).catch(() => undefined)
+    if (isOpen) found.push(`sink ${name}: connected; tables: ${tables.map(({ table }) => table).join(', ') || 'none'}`)
+  }
+  return found
+}
+
+/** The same error, with whose it is before its message. */
+function toldOf(where: string, error: Error): Error {
+  if (!isTroupeError(error))
+    return new TroupeError('SINK_UNAVAILABLE', `${where}: ${describeError(error)}`, { cause: error })
+  return new TroupeError(error.code, `${where}: ${error.message}`, { cause: error.cause })
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(describeError(error))
+}

@@ -1,0 +1,101 @@
+/**
+ * /parked: reading it is anybody's, deciding is not. The port listens where scrapers and probes reach it, so a decision needs
+ * `http.token`, and where there is none nobody decides over HTTP.
+ */
+import type { HttpBindings } from '@hono/node-server'
+import type { Context, Hono, MiddlewareHandler } from 'hono'
+import { bearerAuth } from 'hono/bearer-auth'
+import { bodyLimit } from 'hono/body-limit'
+import { hashOf, type KeyChoice } from '../../actors/key-text.ts'
+import { decisions, type Decision } from '../../actors/parking-lot.ts'
+import type { ErrorCode } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import { decideInGroup, decideKeyInGroup, mergeParked, type AskedGroup } from '../instances/merged-answers.ts'
+
+export type Routes = Hono<{ Bindings: HttpBindings }>
+
+export interface ParkingRoutesOptions {
+  readonly instances: AskedGroup
+  readonly token: string | null
+  readonly log: Log
+}
+
+const MAX_BODY_BYTES = 16 * 1024
+
+export function addParkingRoutes(routes: Routes, { instances, log, token }: ParkingRoutesOptions): void {
+  const mayDecide = [authorization(token), bodyLimit({ maxSize: MAX_BODY_BYTES }), jsonOnly] as const
+  routes.get('/parked', async (context) => context.json({ records: await mergeParked(instances) }))
+  routes.post('/parked', ...mayDecide, async (context) => {
+    const body = await bodyOf(context)
+    const decision = decisionOf(body)
+    const key = keyOf(body)
+    if (decision === null || key === null || typeof body['topic'] !== 'string') {
+      const form = '{"topic": "…", "key": "…" or "keyHash": "…", "decision": "…"}'
+      return context.json({ error: `the body has to be ${form} as JSON: ${decisions.join(', ')}` }, 400)
+    }
+    const { topic } = body
+    const hash = hashOf(key)
+    const ids = await decideKeyInGroup(instances, { topic, hash }, decision)
+    log.info(
+      { topic, keyHash: hash, ids, decision, from: from(context) },
+      `${decision} was decided for the parked records of a key, over HTTP`,
+    )
+    return context.json({ topic, keyHash: hash, ids, decision })
+  })
+  routes.post('/parked/:id{.+}', ...mayDecide, async (context) => {
+    const id = context.req.param('id')
+    const decision = decisionOf(await bodyOf(context))
+    if (decision === null) {
+      return context.json({ error: `the body has to be {"decision": "…"} as JSON: ${decisions.join(', ')}` }, 400)
+    }
+    await decideInGroup(instances, id, decision)
+    log.info({ id, decision, from: from(context) }, `${decision} was decided for parked record ${id}, over HTTP`)
+    return context.json({ id, decision })
+  })
+}
+
+const code: ErrorCode = 'DECISION_REFUSED'
+
+function authorization(token: string | null): MiddlewareHandler {
+  if (token === null) {
+    const error = 'this process takes no decisions over HTTP: it has no http.token (TROUPE_HTTP_TOKEN)'
+    return (context) => Promise.resolve(context.json({ error, code }, 403))
+  }
+  // Compares in constant time.
+  return bearerAuth({
+    token,
+    noAuthenticationHeader: {
+      message: { error: 'a decision needs the header Authorization: Bearer, with http.token', code },
+    },
+    invalidAuthenticationHeader: { message: { error: 'the header Authorization is not Bearer and a token', code } },
+    invalidToken: { message: { error: 'the token is not the http.token of this process', code } },
+  })
+}
+
+/** A form of some web page cannot send JSON without asking this server first. */
+const jsonOnly: MiddlewareHandler = async (context, next) => {
+  if (context.req.header('content-type')?.startsWith('application/json') !== true) {
+    return context.json({ error: 'the body has to be JSON, and content-type say so' }, 415)
+  }
+  await next()
+  return undefined
+}
+
+async function bodyOf(context: Context): Promise<Readonly<Record<string, unknown>>> {
+  const body: unknown = await context.req.json().catch(() => null)
+  return typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
+}
+
+function decisionOf(body: Readonly<Record<string, unknown>>): Decision | null {
+  return decisions.find((known) => known === body['decision']) ?? null
+}
+
+/** null: neither, or both. */
+function keyOf({ key, keyHash }: Readonly<Record<string, unknown>>): KeyChoice | null {
+  if (typeof key === 'string' && keyHash === undefined) return key
+  return typeof keyHash === 'string' && key === undefined ? { hash: keyHash } : null
+}
+
+function from(context: Context<{ Bindings: HttpBindings }>): string | undefined {
+  return context.env.incoming.socket.remoteAddress
+}

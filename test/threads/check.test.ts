@@ -1,0 +1,95 @@
+/** Whatever a handler module does while it is loaded and set up, `troupe check` says so and goes on. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tryInThread } from '../../src/actors/threads/trial.ts'
+import { runCommandLine } from '../../src/supervisor/cli/command-line.ts'
+import { fixtureUrl } from './pool-fixture.ts'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'troupe-check-'))
+})
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+function write(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+async function check(path: string, ...flags: string[]) {
+  let [stdout, stderr] = ['', '']
+  const never = () => Promise.reject(new Error('nothing is started'))
+  const exitCode = await runCommandLine(['check', path, ...flags], {
+    env: {},
+    stdout: (text) => (stdout += text),
+    stderr: (text) => (stderr += text),
+    startSupervisor: never,
+    startInstances: never,
+  })
+  return { exitCode, stdout, stderr }
+}
+
+const app = (actors: string, more = ''): string =>
+  `export default { kind: 'app', definition: { kafka: { brokers: 'a:1', groupId: 'g'${more} }, actors: [${actors}] } }`
+
+test('an app with mistakes of many kinds: all are told, and the exit code is 1', async () => {
+  write('syntax.mjs', 'export default {\n  handle( {\n')
+  write('none.mjs', 'export const handler = 1')
+  write('exits.mjs', 'process.exit(0)')
+  const actors = ['syntax', 'none', 'exits', 'gone'].map((name) => `{ handler: './${name}.mjs' }`)
+  const threads = `{ name: 'late', handler: ${JSON.stringify(fixtureUrl('setup-throws.js'))}, runOn: 'threads' }`
+  const path = write('many.mjs', app([...actors, threads].join(), ", client: { 'no.such.key': 1 }"))
+  const { exitCode, stderr } = await check(path)
+  expect(exitCode).toBe(1)
+  for (const text of [
+    'error OPTIONS_INVALID: kafka.client is not usable: No such configuration property: "no.such.key"',
+    'error HANDLER_NOT_LOADED: actor syntax: handler module',
+    'SyntaxError: ',
+    'exports no handler as default',
+    'error HANDLER_NOT_LOADED: actor exits: handler module',
+    'ended its thread while it was loaded or set up (process.exit(0))',
+    'error HANDLER_NOT_LOADED: actor gone: handler module',
+    'error SETUP_FAILED: actor late: setup of handler late failed: no database: ECONNREFUSED',
+  ]) {
+    expect(stderr).toContain(text)
+  }
+  expect(stderr.match(/^error /gm)).toHaveLength(6)
+  const unloaded = await check(path, '--no-load')
+  expect(unloaded.stderr.match(/^error \w+/gm)).toEqual(['error OPTIONS_INVALID', 'error HANDLER_NOT_LOADED'])
+})
+
+test('options alone end with 2', async () => {
+  write('plain.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle() {} }")
+  const path = write('twice.mjs', app("{ name: 'a', handler: './plain.mjs' }, { name: 'b', handler: './plain.mjs' }"))
+  const { exitCode, stderr } = await check(path)
+  expect(exitCode).toBe(2)
+  expect(stderr).toContain('actors a and b both read topic')
+})
+
+describe('a module', () => {
+  const shared = {}
+  test.each([
+    ['that never ends', 'for (;;);'],
+    ['that waits for ever', 'await new Promise(() => setInterval(() => undefined, 1000))'],
+  ])('%s is given up', async (_, source) => {
+    const url = pathToFileURL(write(`held-${source.length}.mjs`, source)).href
+    const { manifest, errors } = await tryInThread({ actor: 'held', url, shared }, 1_000)
+    expect(manifest).toBeNull()
+    expect(errors[0]).toMatchObject({ code: 'HANDLER_NOT_LOADED' })
+    expect(errors[0]?.message).toContain('was not loaded and set up within 1000 ms')
+  })
+
+  test('that throws where nobody catches it is told', async () => {
+    const source =
+      "setTimeout(() => { throw new Error('later') })\nawait new Promise(() => setInterval(() => undefined, 1000))"
+    const url = pathToFileURL(write('later.mjs', source)).href
+    const { errors } = await tryInThread({ actor: 'late', url, shared })
+    expect(errors[0]?.message).toContain('where nobody could catch it: later')
+  })
+})
