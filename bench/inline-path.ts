@@ -6,13 +6,18 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
+import { defineBatchHandler, type BatchHandler } from '../src/actors/handlers/batch-handler.ts'
+import { BatchRunner } from '../src/actors/handlers/batch-runner.ts'
 import { HandlerRunner } from '../src/actors/handlers/handler-runner.ts'
 import { defineHandler, skip, type Handler } from '../src/actors/handlers/handler.ts'
+import { BatchExecutor } from '../src/actors/executors/batch-executor.ts'
+import type { Executor } from '../src/actors/executors/executor.ts'
 import { InlineExecutor } from '../src/actors/executors/inline-executor.ts'
 import { hashedKey } from '../src/actors/key-text.ts'
 import { PartitionActor } from '../src/actors/partition-actor.ts'
 import { systemClock } from '../src/clock.ts'
 import { silentLog } from '../src/log.ts'
+import type { Order } from '../src/options/options.ts'
 import { bytes } from '../src/streams/flows/codec.ts'
 import { Credit } from '../src/streams/credit.ts'
 import { topic } from '../src/streams/flows/flow.ts'
@@ -31,23 +36,37 @@ const KEYS = 100_000
 
 const value = Buffer.alloc(100, 'v')
 
-async function measure(order: 'unordered' | 'key' | 'partition'): Promise<number> {
-  const stats = new EngineStats()
-  const runner = await HandlerRunner.open({
-    handler: defineHandler({ input: topic('in', { codec: bytes }), handle: () => skip() }) as Handler,
-    name: 'none',
-    handlerTimeoutMs: 60_000,
-    idHeader: false,
-    log: silentLog,
-    clock: systemClock,
-  })
-  const executor = new InlineExecutor({
+const input = topic('in', { codec: bytes })
+const openWith = { name: 'none', handlerTimeoutMs: 60_000, idHeader: false, log: silentLog, clock: systemClock }
+
+async function singly(stats: EngineStats): Promise<Executor> {
+  const handler = defineHandler({ input, handle: () => skip() }) as Handler
+  const runner = await HandlerRunner.open({ ...openWith, handler })
+  return new InlineExecutor({
     runners: new Map([['none', runner]]),
     stats: new Map([['none', stats.actor('none')]]),
     clock: systemClock,
     concurrency: 100,
     maxTurnMs: 5,
   })
+}
+
+async function inCalls(stats: EngineStats): Promise<Executor> {
+  const handler = defineBatchHandler({ input, maxRecords: PER_POLL, handle: () => Promise.resolve(skip()) })
+  const runner = await BatchRunner.open({ ...openWith, handler: handler as BatchHandler })
+  return new BatchExecutor({
+    runner,
+    limits: handler,
+    stats: stats.actor('none'),
+    clock: systemClock,
+    concurrency: 8 * PER_POLL,
+    maxTurnMs: 5,
+  })
+}
+
+async function measure(order: Order, open: (stats: EngineStats) => Promise<Executor>): Promise<number> {
+  const stats = new EngineStats()
+  const executor = await open(stats)
   const dispatcher = new Dispatcher(executor, systemClock)
   const credit = new Credit({ maxRecords: 20_000, maxBytes: 64 * 2 ** 20 })
   const intake = new Intake({
@@ -138,11 +157,16 @@ export const inlinePath: Benchmark<Record<string, never>> = {
   defaults: {},
   async run({ rounds }) {
     const rows = []
-    for (const order of ['unordered', 'key', 'partition'] as const) {
-      await measure(order)
-      const costs: number[] = []
-      for (let round = 0; round < rounds; round += 1) costs.push(await measure(order))
-      rows.push({ name: order, cells: [cell(spreadOf(costs), 2)] })
+    for (const [kind, open] of [
+      ['', singly],
+      [', in calls', inCalls],
+    ] as const) {
+      for (const order of ['unordered', 'key', 'partition'] as const) {
+        await measure(order, open)
+        const costs: number[] = []
+        for (let round = 0; round < rounds; round += 1) costs.push(await measure(order, open))
+        rows.push({ name: `${order}${kind}`, cells: [cell(spreadOf(costs), 2)] })
+      }
     }
     return [{ title: 'On main', columns: ['CPU µs/record'], rows }]
   },

@@ -2,11 +2,11 @@
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const waitMs = Number(process.argv[2])
+const [requestMs, recordUs] = process.argv.slice(2).map(Number)
 const server = createServer(async (request, response) => {
   let lines = 0
   for await (const chunk of request) for (const byte of chunk) if (byte === 10) lines += 1
-  await sleep(waitMs)
+  await sleep(requestMs + (lines * recordUs) / 1000)
   response.end(String(lines))
 })
 server.keepAliveTimeout = 60_000

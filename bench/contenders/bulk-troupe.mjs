@@ -9,6 +9,8 @@ export async function run({ brokers, topic, group, settings, meter }) {
   const handler = defineBatchHandler({
     input: topicNamed(topic, { codec: bytes }),
     maxRecords: settings.maxRecords,
+    maxBytes: settings.maxRecords * 1_024,
+    maxWaitMs: 50,
     async handle(records) {
       await postAll(
         settings.url,

@@ -165,7 +165,7 @@ function takeCall(owners: Owners, maxRecords: number): DispatchedRun[] {
     const [owner] = owners.list.splice(alone, 1)
     owners.list.push(owner!)
     const run = owner!.takeRun(1)
-    return run === null ? [] : [{ actor: owner!, ...run }]
+    return run === null ? [] : [{ actor: owner!, lane: run.lane, invocations: run.invocations }]
   }
   const call: DispatchedRun[] = []
   const line = owners.list
@@ -183,7 +183,7 @@ function takeCall(owners: Owners, maxRecords: number): DispatchedRun[] {
       others.push(owner)
       continue
     }
-    call.push({ actor: owner, ...run })
+    call.push({ actor: owner, lane: run.lane, invocations: run.invocations })
     records += run.invocations.length
     for (const invocation of run.invocations) bytes += invocation.bytes
     line.push(owner)
@@ -197,8 +197,8 @@ export function setFailedApart(
   { invocations }: Pick<DispatchedRun, 'invocations'>,
   verdicts: readonly Verdict[],
 ): void {
-  for (const [at, verdict] of verdicts.entries()) {
-    if (failsAlone(verdict)) invocations[at]!.runsAlone = true
+  for (let at = 0; at < verdicts.length; at += 1) {
+    if (failsAlone(verdicts[at]!)) invocations[at]!.runsAlone = true
   }
 }
 

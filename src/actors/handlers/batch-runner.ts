@@ -103,10 +103,9 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
       const message = `handler ${this.name} returned one outcome with outputs for ${count(records, 'record')}: outputs belong to a record, so return an outcome for each`
       throw new TroupeError('OUTCOME_INVALID', message)
     }
-    return records.map(({ record }) => {
-      const verdict = this.#verdicts.encode(outcome, record)
-      return verdict.type === 'retry' ? { ...verdict, isShared: true } : verdict
-    })
+    const verdict = this.#verdicts.encode(outcome, records[0]!.record)
+    const shared: Verdict = verdict.type === 'retry' ? { ...verdict, isShared: true } : verdict
+    return records.map(() => shared)
   }
 
   #takeEach(returned: unknown, { records }: Call): readonly unknown[] {
@@ -181,8 +180,8 @@ class Call extends CallSignal implements BatchContext<unknown> {
   readonly setup: unknown
   readonly log: Log
   readonly #records: DecodedRecord[] = []
-  /** By the place of the record; null: the handler says. */
-  readonly #refused: (Verdict | null)[] = []
+  /** By the place of the record among all of the call: the handler does not get them. */
+  readonly #refused = new Map<number, Verdict>()
 
   constructor(setup: unknown, log: Log, runner: ThrottleListener) {
     super(runner)
@@ -196,7 +195,7 @@ class Call extends CallSignal implements BatchContext<unknown> {
   }
 
   get size(): number {
-    return this.#refused.length
+    return this.#records.length + this.#refused.size
   }
 
   override get id(): string {
@@ -207,17 +206,17 @@ class Call extends CallSignal implements BatchContext<unknown> {
 
   add(record: DecodedRecord): void {
     this.#records.push(record)
-    this.#refused.push(null)
   }
 
   refuse(verdict: Verdict): void {
-    this.#refused.push(verdict)
+    this.#refused.set(this.size, verdict)
   }
 
   /** Puts the verdicts on the records that the handler got among the others. */
   verdictsWith(verdicts: readonly Verdict[]): readonly Verdict[] {
+    if (this.#refused.size === 0) return verdicts
     let next = 0
-    return this.#refused.map((refused) => refused ?? verdicts[next++]!)
+    return Array.from({ length: this.size }, (_, place) => this.#refused.get(place) ?? verdicts[next++]!)
   }
 }
 
