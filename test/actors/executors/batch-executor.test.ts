@@ -43,9 +43,9 @@ async function world(settings: Settings) {
     partitions = 1,
     handlerTimeoutMs = 1_000_000,
     attempts = 3,
+    clock = new ManualClock(),
     ...limits
   } = settings
-  const { clock = new ManualClock() } = settings
   const stats = new EngineStats()
   const calls: string[] = []
   const handler = defineBatchHandler({
