@@ -55,6 +55,7 @@ async function inCalls(stats: EngineStats): Promise<Executor> {
   const handler = defineBatchHandler({ input, maxRecords: PER_POLL, handle: () => Promise.resolve(skip()) })
   const runner = await BatchRunner.open({ ...openWith, handler: handler as BatchHandler })
   return new BatchExecutor({
+    actor: 'none',
     runner,
     limits: handler,
     stats: stats.actor('none'),

@@ -39,7 +39,7 @@ describe('docs/failure.md', () => {
 
   const named: readonly [what: string, pattern: RegExp, exists: (name: string) => boolean][] = [
     ['metric', /^troupe_\w+$/, (name) => read('docs/metrics.md').includes(`| \`${name}\` |`)],
-    ['code', /^[A-Z]+(_[A-Z]+)+$/, (name) => name in errorTable],
+    ['code', /^(?!TROUPE_)[A-Z]+(_[A-Z]+)+$/, (name) => name in errorTable],
     ['header', /^troupe\.[a-z-]+$/, (name) => read('src/streams/delivery/dead-letter.ts').includes(`'${name}'`)],
     ['option', /^(retry|handler|failed|dead)\w*[A-Z.]\w*$/, (name) => name in actorOptions || name === 'retryAfterMs'],
   ]

@@ -17,13 +17,8 @@
  * Invariant: what the tracker calls finished was skipped, or all its outputs are durable, or it
  * stands in the dead-letter topic.
  */
-import type { Clock } from '../clock.ts'
-import { TroupeError, failureCode, toWireError, type WireError } from '../errors.ts'
-import type { Log } from '../log.ts'
-import type { ActorStats } from '../metrics/stats.ts'
+import { toWireError, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
-import type { Credit } from '../streams/credit.ts'
-import type { ActorDelivery } from '../streams/delivery/delivery.ts'
 import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../streams/flows/flow.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
@@ -31,18 +26,20 @@ import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-l
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
 import type { Verdict } from './handlers/verdict.ts'
-import type { InputOptions, InputProgress } from './input-progress.ts'
+import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
-import { KeyBrake, type KeyBudget, type WaitingKeys } from './key-brake.ts'
-import type { KeyText } from './key-text.ts'
+import { KeyBrake, type WaitingKeys } from './key-brake.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes.ts'
+import { OperatorDecisions } from './operator-decisions.ts'
 import { Outbox, type Settlement } from './outbox.ts'
-import { ParkingLot, type Decision, type ParkedRecord, type Place } from './parking-lot.ts'
+import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
+import type { PartitionActorOptions } from './partition-actor-options.ts'
 import { RetryTimers } from './retry.ts'
 import { findRetrying, type Retrying } from './retrying.ts'
 import {
   deadLetterOrHalt,
+  failureAfter,
   keepsLane,
   ruleOnAttempt,
   ruleOnRefusedLetter,
@@ -52,34 +49,6 @@ import {
   type Retry,
   type Ruling,
 } from './triage.ts'
-
-export interface PartitionActorOptions {
-  readonly actor: ResolvedActor
-  readonly partition: number
-  readonly epoch: number
-  /** One at least. */
-  readonly inputs: readonly InputOptions[]
-  readonly delivery: ActorDelivery
-  readonly credit: Credit
-  readonly clock: Clock
-  readonly random: () => number
-  readonly log: Log
-  readonly actorStats: ActorStats
-  /** What keys that wait may hold. */
-  readonly keyBudget: KeyBudget
-  /** Its executor takes the first records of several keys as one run. */
-  readonly mixesKeys: boolean
-  /** How a record's key is shown. */
-  readonly keyText: KeyText
-  /** Some of this actor's records may be handed out: the dispatcher should look. */
-  readonly onReady: () => void
-  /** What it holds changed, or it halted: the source may have to pause or resume the partition. */
-  readonly onLoadChanged: () => void
-  /** What the handler calls has asked, at the record of this id, to slow down: for all records of the actor. */
-  readonly onThrottled: (forMs: number, id: string) => void
-  /** A policy says that the supervisor has to end. */
-  readonly onEscalate: (error: TroupeError) => void
-}
 
 type State = 'running' | 'halted' | 'draining' | 'fenced'
 
@@ -95,6 +64,7 @@ export class PartitionActor implements OutputOwner {
   readonly #progress: ActorProgress
   readonly #lanes: Lanes
   readonly #parking = new ParkingLot()
+  readonly #decisions: OperatorDecisions
   readonly #brake: KeyBrake
   readonly #outbox: Outbox
   readonly #notes: FailureNotes
@@ -116,6 +86,22 @@ export class PartitionActor implements OutputOwner {
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     // What waits is counted for the actor as a whole: with the first of its inputs.
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
+    this.#decisions = new OperatorDecisions({
+      ...options,
+      inputs: this.#inputs,
+      lanes: this.#lanes,
+      parking: this.#parking,
+      skip: (invocation) => {
+        this.#skip(invocation)
+      },
+      deadLetter: ({ fault, invocation, lane }) => {
+        this.#act(deadLetterOrHalt(this.actor, fault), invocation, lane)
+      },
+      onCarriedOut: () => {
+        this.#noteLoad()
+        options.onReady()
+      },
+    })
     this.#notes = new FailureNotes(options)
     this.#outbox = new Outbox({
       ...options,
@@ -403,58 +389,12 @@ export class PartitionActor implements OutputOwner {
 
   /** Ends the wait of a parked record. False: it is not parked here. Throws NO_DEAD_LETTER_TOPIC where there is none to send it to. */
   decide(id: string, decision: Decision): boolean {
-    const place = this.#state === 'running' ? this.#parking.find(id) : null
-    if (place === null) return false
-    this.#carryOut([place], decision)
-    return true
+    return this.#decisions.decide(id, decision)
   }
 
   /** The same for all parked records of a key, in their order. Returns their ids; none: nothing of it is parked here. */
   decideKey(topic: string, hash: string, decision: Decision): string[] {
-    const places = this.#state === 'running' ? this.#parking.ofKey(topic, hash) : []
-    if (places.length > 0) this.#carryOut(places, decision)
-    return places.map(({ invocation }) => idOf(invocation.record))
-  }
-
-  #carryOut(places: readonly Place[], decision: Decision): void {
-    const ids = places.map(({ invocation }) => idOf(invocation.record))
-    if (decision === 'dead-letter' && this.actor.deadLetter === null) {
-      throw new TroupeError(
-        'NO_DEAD_LETTER_TOPIC',
-        `actor ${this.actor.name} has no dead-letter topic for ${ids.join(', ')}`,
-      )
-    }
-    for (const place of places) this.#parking.leave(place)
-    if (decision === 'retry') this.#tryAgain(places)
-    else for (const place of places) this.#giveUpParked(place, decision)
-    this.#noteLoad()
-    this.#options.onReady()
-  }
-
-  #tryAgain(places: readonly Place[]): void {
-    for (const { invocation } of places) {
-      invocation.attempt += 1
-      invocation.stage = 'queued'
-      if (invocation.failure !== null) {
-        invocation.failure = { ...invocation.failure, sinceMs: this.#options.clock.now() }
-      }
-      this.#inputs.of(invocation.record).stats.retries += 1
-    }
-    const lanes = places.flatMap(({ lane }) => (lane === null ? [] : [lane]))
-    // Those that have left their lane are older than what is parked in it, so they go first.
-    const older = places.filter(({ lane }) => lane === null).map(({ invocation }) => invocation)
-    if (older.length > 0) this.#lanes.admitAhead(older, this.actor.order === 'unordered' ? null : (lanes[0] ?? null))
-    for (const lane of lanes) {
-      this.#lanes.blockAnew(lane)
-      this.#lanes.wake(lane)
-    }
-  }
-
-  #giveUpParked({ fault, invocation, lane }: Place, decision: 'dead-letter' | 'skip'): void {
-    if (decision === 'skip') this.#skip(invocation)
-    else this.#act(deadLetterOrHalt(this.actor, fault), invocation, lane)
-    // Only now: an output of the next record must not overtake it.
-    if (lane !== null) this.#lanes.passOver(lane)
+    return this.#decisions.decideKey(topic, hash, decision)
   }
 
   /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else it failed, and this is what becomes of it. */
@@ -469,8 +409,8 @@ export class PartitionActor implements OutputOwner {
       default: {
         const ruling = ruleOnAttempt(this.actor, invocation, verdict, this.#options.random)
         this.#notes.noteAttempt(ruling.error)
-        this.#noteFailure(invocation, ruling)
-        this.#noteThrottled(invocation, ruling)
+        invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
+          this.#noteThrottled(invocation, ruling)
         return ruling
       }
     }
@@ -556,22 +496,8 @@ export class PartitionActor implements OutputOwner {
 
   #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
     const ruling = ruleOnRefusedOutput(this.actor, error)
-    this.#noteFailure(invocation, ruling)
+    invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
     return ruling
-  }
-
-  #noteFailure(invocation: Invocation, ruling: Ruling): void {
-    const { clock } = this.#options
-    const now = clock.wallNow()
-    const { firstAtMs = now, sinceMs = clock.now(), unlimitedAttempts = 0 } = invocation.failure ?? {}
-    invocation.failure = {
-      firstAtMs,
-      sinceMs,
-      atMs: now,
-      error: ruling.error,
-      code: ruling.type === 'retry' ? failureCode(ruling.error) : ruling.code,
-      unlimitedAttempts: unlimitedAttempts + (ruling.type === 'retry' && ruling.isUnlimited ? 1 : 0),
-    }
   }
 
   /** Whatever becomes of this record, what it has heard concerns all others. */

@@ -2,11 +2,12 @@
  * What becomes of a record that failed, as data: another attempt, or what the policies say when it has failed for good.
  * Nothing is done here; the partition actor carries the ruling out.
  */
+import type { Clock } from '../clock.ts'
 import { describeWire, failureCode, ownCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { FailedRecords } from './handlers/handler.ts'
 import type { AskedRetry, FailedVerdict } from './handlers/verdict.ts'
-import type { Invocation } from './invocation.ts'
+import type { Failure, Invocation } from './invocation.ts'
 import { MAX_THROTTLE_MS, retryDelayMs } from './retry.ts'
 
 export type Ruling = Retry | DeadLetter | Park | Halt | SkipFailed
@@ -171,5 +172,19 @@ function giveUp(actor: ResolvedActor, policy: FailedRecords, fault: Fault): Ruli
       const reason = `its policy is to end the supervisor: ${describeFault(fault)}`
       return { type: 'halt', error, code: 'ESCALATED', reason, escalates: true }
     }
+  }
+}
+
+/** What the attempts of a record have come to, after one more of them. */
+export function failureAfter(before: Failure | null, ruling: Ruling, clock: Clock): Failure {
+  const now = clock.wallNow()
+  const { firstAtMs = now, sinceMs = clock.now(), unlimitedAttempts = 0 } = before ?? {}
+  return {
+    firstAtMs,
+    sinceMs,
+    atMs: now,
+    error: ruling.error,
+    code: ruling.type === 'retry' ? failureCode(ruling.error) : ruling.code,
+    unlimitedAttempts: unlimitedAttempts + (ruling.type === 'retry' && ruling.isUnlimited ? 1 : 0),
   }
 }

@@ -81,7 +81,8 @@ class World {
   }
 
   append(deed: Deed): void {
-    const headers = [[deed.text, Buffer.from(deed.text)]] as const
+    // Nobody writes a NUL into the name of a header: to the client it would end there.
+    const headers = [[deed.text.replaceAll('\0', ''), Buffer.from(deed.text)]] as const
     this.broker.append('clicks', { value: JSON.stringify(deed), key: deed.text, partition: 0, headers })
   }
 

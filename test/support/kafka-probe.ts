@@ -10,21 +10,10 @@ import { readGroupMembers } from './group-reader.ts'
 import type { GroupMember } from './group-reader.ts'
 import { closeCluster, openCluster } from './kafkajs-internals.ts'
 import { readPartition } from './partition-reader.ts'
-import type { Isolation } from './partition-reader.ts'
+import type { Isolation, ReadRecord } from './partition-reader.ts'
 
 export type { GroupMember } from './group-reader.ts'
-
-/** A record as it stands in the log. Fits where a SourceRecord is wanted. */
-export interface ReadRecord {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  /** In the order kafkajs gives: repeats of a name stand together. */
-  readonly headers: readonly (readonly [name: string, value: Buffer | null])[]
-}
+export type { ReadRecord } from './partition-reader.ts'
 
 export interface NewRecord {
   readonly key?: string | Uint8Array | null

@@ -1,11 +1,22 @@
 /** Reads one partition to its end, over transaction markers and compacted stretches. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
-import type { ReadRecord } from './kafka-probe.ts'
 import { Batch, openCluster } from './kafkajs-internals.ts'
 import type { Broker, Cluster, RawMessage } from './kafkajs-internals.ts'
 
 export type Isolation = 'read_committed' | 'read_uncommitted'
+
+/** A record as it stands in the log. Fits where a SourceRecord is wanted. */
+export interface ReadRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  /** In the order kafkajs gives: repeats of a name stand together. */
+  readonly headers: readonly (readonly [name: string, value: Buffer | null])[]
+}
 
 export interface PartitionRead {
   readonly records: ReadRecord[]

@@ -145,7 +145,7 @@ export function defineBatchHandler<
   return { ...read, ...limits, kind: 'batch-handler' }
 }
 
-export function isBatchHandler(value: unknown): value is BatchHandler {
+function isBatchHandler(value: unknown): value is BatchHandler {
   return (
     typeof value === 'object' &&
     value !== null &&

@@ -11,7 +11,7 @@ import {
   type CallLimits,
 } from '../../../src/actors/handlers/batch-handler.ts'
 import { BatchRunner } from '../../../src/actors/handlers/batch-runner.ts'
-import { done, retry, type Outcome } from '../../../src/actors/handlers/handler.ts'
+import { done, retry, type ErrorDecision, type Outcome } from '../../../src/actors/handlers/handler.ts'
 import { sleep } from '../../../src/clock.ts'
 import { RetryableError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
@@ -32,6 +32,7 @@ interface Settings extends Partial<CallLimits> {
   readonly partitions?: number
   readonly handlerTimeoutMs?: number
   readonly attempts?: number
+  readonly onError?: (error: unknown) => ErrorDecision | undefined
 }
 
 /** Partition actors, a dispatcher and the executor. `give` admits records; `keys` says each one's key. */
@@ -261,6 +262,26 @@ describe('a record that fails', () => {
     expect(calls).toHaveLength(1)
     await clock.advance(1)
     expect(calls).toEqual(['a0 a3 b1 c2', 'a0 a3 b1 c2'])
+  })
+
+  test('through an outage that is waited for without limit goes with all others, in order, and at no cost', async () => {
+    let isAway = true
+    let failuresLeft = 2
+    const { calls, clock, give, stats } = await world({
+      onError: (error) => (error instanceof RetryableError ? { retry: 'unlimited' } : undefined),
+      handle(records) {
+        if (isAway) throw new RetryableError('away')
+        // An error of its own: all three attempts are still there for it.
+        return records.map(({ record }) => (record.offset === 0 && failuresLeft-- > 0 ? retry(10) : done()))
+      },
+    })
+    await give(0, ['a', 'b', 'a'])
+    await clock.advance(3_600_000)
+    isAway = false
+    await clock.advance(2_000)
+    expect(new Set(calls.slice(0, -3))).toEqual(new Set(['a0 a2 b1']))
+    expect(calls.slice(-3)).toEqual(['a0', 'a0', 'a2'])
+    expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({ done: 3, deadLettered: 0 })
   })
 
   test('holds up no call of the others while it is tried', async () => {

@@ -114,7 +114,9 @@ describe('the record that the position waits for', () => {
     made.actor.settle(made.take(), [
       { type: 'failed', error: { name: 'TypeError', message: 'fetch failed', kind: 'other', cause } },
     ])
-    expect(holderOf(made)?.why).toMatch(/the last attempt failed: fetch failed: connect ECONNREFUSED 10\.0\.0\.1:80$/)
+    expect(holderOf(made)?.why).toMatch(
+      /the last attempt failed: HANDLER_FAILED: fetch failed: connect ECONNREFUSED 10\.0\.0\.1:80$/,
+    )
   })
 
   test('waiting for its next attempt, with the last error', async () => {

@@ -1,0 +1,39 @@
+/** What a partition actor is given: its partition, its inputs, and whom it tells. */
+import type { Clock } from '../clock.ts'
+import type { TroupeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { ActorStats } from '../metrics/stats.ts'
+import type { ResolvedActor } from '../options/options.ts'
+import type { Credit } from '../streams/credit.ts'
+import type { ActorDelivery } from '../streams/delivery/delivery.ts'
+import type { InputOptions } from './input-progress.ts'
+import type { KeyBudget } from './key-brake.ts'
+import type { KeyText } from './key-text.ts'
+
+export interface PartitionActorOptions {
+  readonly actor: ResolvedActor
+  readonly partition: number
+  readonly epoch: number
+  /** One at least. */
+  readonly inputs: readonly InputOptions[]
+  readonly delivery: ActorDelivery
+  readonly credit: Credit
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Log
+  readonly actorStats: ActorStats
+  /** What keys that wait may hold. */
+  readonly keyBudget: KeyBudget
+  /** Its executor takes the first records of several keys as one run. */
+  readonly mixesKeys: boolean
+  /** How a record's key is shown. */
+  readonly keyText: KeyText
+  /** Some of this actor's records may be handed out: the dispatcher should look. */
+  readonly onReady: () => void
+  /** What it holds changed, or it halted: the source may have to pause or resume the partition. */
+  readonly onLoadChanged: () => void
+  /** What the handler calls has asked, at the record of this id, to slow down: for all records of the actor. */
+  readonly onThrottled: (forMs: number, id: string) => void
+  /** A policy says that the supervisor has to end. */
+  readonly onEscalate: (error: TroupeError) => void
+}
