@@ -43,9 +43,9 @@ async function world(settings: Settings) {
     partitions = 1,
     handlerTimeoutMs = 1_000_000,
     attempts = 3,
+    clock = new ManualClock(),
     ...limits
   } = settings
-  const { clock = new ManualClock() } = settings
   const stats = new EngineStats()
   const calls: string[] = []
   const handler = defineBatchHandler({
@@ -229,7 +229,7 @@ describe('a record that fails', () => {
   })
 
   // What a handler says of those behind it holds only once it is through, and that no attempt is left the handler cannot know.
-  test.fails('for the last time has those behind it in its lane handled after it, too', async () => {
+  test('for the last time has those behind it in its lane handled after it, too', async () => {
     const { calls, give, stats } = await world({
       attempts: 1,
       handle: (records) => records.map(({ record }) => (record.offset === 1 ? retry(100) : done())),
