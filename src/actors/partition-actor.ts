@@ -25,7 +25,7 @@ import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
-import type { Verdict } from './handlers/verdict.ts'
+import { endsRun, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
@@ -304,6 +304,8 @@ export class PartitionActor implements OutputOwner {
         this.#lanes.advance(run.lane)
       }
       handled += 1
+      // It might have been tried again: what a call says of those behind it was said too early.
+      if (ruling !== null && endsRun(verdict) && !run.lane.isLoose) break
     }
     this.#progress.endRun()
     if (verdicts.length > 0) this.#progress.atMs = nowMs

@@ -230,6 +230,18 @@ describe('a record that fails', () => {
     expect([attempts, retries, finished]).toEqual([8, 2, 6])
   })
 
+  // What a handler says of those behind it holds only once it is through, and that no attempt is left the handler cannot know.
+  test('for the last time has those behind it in its lane handled after it, too', async () => {
+    const { calls, give, stats } = await world({
+      attempts: 1,
+      handle: (records) => records.map(({ record }) => (record.offset === 1 ? retry(100) : done())),
+    })
+    await give(0, ['a', 'b', 'a', 'b', 'b'])
+    expect(calls).toEqual(['a0 a2 b1 b3 b4', 'b3 b4'])
+    const { attempts, done: finished } = stats.partition('enrich', 'clicks', 0)
+    expect([attempts, finished]).toEqual([5, 4])
+  })
+
   test('among a hundred, in a call that throws for it, uses up its attempts alone and costs only itself', async () => {
     const { actors, calls, clock, give, stats } = await world({
       handle(records) {
