@@ -81,7 +81,7 @@ export const metricTable = [
   {
     name: 'troupe_left_over_calls',
     type: 'gauge',
-    help: 'Calls of such tries that have not ended. Each takes a place of concurrency; at all of them the actor does nothing more.',
+    help: 'Calls of such tries that have not ended; a call of a batch handler counts as its records. Each takes a place of concurrency; at all of them the actor does nothing more.',
     labels: ['actor'],
     read: perActor((stats) => stats.leftOverCalls),
   },
@@ -319,7 +319,7 @@ export const metricTable = [
   {
     name: 'troupe_batch_records',
     type: 'histogram',
-    help: 'Records that went to a thread together.',
+    help: 'Records that went to a thread together, or to a handler on main.',
     labels: ['actor'],
     read: perActor((stats) => stats.batchRecords),
   },
