@@ -139,6 +139,15 @@ describe('a call that fails as a whole', () => {
     expect(warnings).toEqual([])
   })
 
+  test.fails.each([
+    ['throws a RetryableError', () => Promise.reject(new RetryableError('busy'))],
+    ['returns one retry()', () => retry()],
+  ])('one record whose call %s has shared it with nobody', async (_, handle) => {
+    const [verdict] = await (await open({ handle })).run({ n: 1 })
+    expect(verdict).toMatchObject({ type: 'retry' })
+    expect(verdict).not.toHaveProperty('isShared')
+  })
+
   test.each([
     ['an ordinary error', new Error('boom'), 'failed'],
     ['a TerminalError', new TerminalError('no'), 'dead-letter'],
