@@ -15,7 +15,7 @@ function look(text: string): { readonly says: boolean; readonly bytesRead: numbe
 }
 
 describe('mayHoldWideInteger', () => {
-  test.fails.each([
+  test.each([
     ['of a text', `{"a":"${'7'.repeat(4_000)}"}`],
     ['of a fraction', `{"a":0.${'7'.repeat(4_000)}}`],
   ])('reads the digits %s once, however many there are', (_, text) => {
