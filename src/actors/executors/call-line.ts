@@ -188,6 +188,6 @@ export function setFailedApart(
 }
 
 function failsAlone(verdict: Verdict): boolean {
-  if (verdict.type === 'retry') return verdict.isShared !== true
+  if (verdict.type === 'retry' || verdict.type === 'retry-unlimited') return verdict.isShared !== true
   return endsRun(verdict) && verdict.type !== 'unrun'
 }

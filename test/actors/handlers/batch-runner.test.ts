@@ -139,9 +139,10 @@ describe('a call that fails as a whole', () => {
     expect(warnings).toEqual([])
   })
 
-  test.fails.each([
+  test.each([
     ['throws a RetryableError', () => Promise.reject(new RetryableError('busy'))],
     ['returns one retry()', () => retry()],
+    ['returns retry() for it', () => [retry()]],
   ])('one record whose call %s has shared it with nobody', async (_, handle) => {
     const [verdict] = await (await open({ handle })).run({ n: 1 })
     expect(verdict).toMatchObject({ type: 'retry' })
