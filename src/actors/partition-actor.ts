@@ -424,6 +424,7 @@ export class PartitionActor implements OutputOwner {
       case 'retry':
         this.#notes.noteRetry(invocation, ruling)
         invocation.attempt += 1
+        if (ruling.isAlone) invocation.runsAlone = true
         invocation.stage = 'waiting'
         invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
         this.#inputs.of(invocation.record).stats.retries += 1

@@ -25,6 +25,8 @@ export interface Retry {
   readonly delayMs: number
   /** The attempt that failed is none of those that `retry.attempts` limits. */
   readonly isUnlimited: boolean
+  /** In a call of its own from now on. */
+  readonly isAlone: boolean
 }
 
 /** To this topic; the lane goes on. */
@@ -73,11 +75,18 @@ export function ruleOnAttempt(
   switch (verdict.type) {
     case 'failed':
       return retryOrGiveUp(actor, tried, verdict.error, undefined, random)
-    case 'retry':
-      return retryOrGiveUp(actor, tried, verdict.error ?? askedForRetry, verdict.afterMs, chanceOf(verdict, random))
+    case 'retry': {
+      const error = verdict.error ?? askedForRetry
+      // That all calls which it shared have failed may be the fault of another: final is only what it does alone.
+      if (verdict.isShared === true && error.kind !== 'throttled' && hasNoneLeft(actor, tried)) {
+        const delayMs = retryDelayMs(actor.retry, tried.attempt, verdict.afterMs, random)
+        return { type: 'retry', error, delayMs, isUnlimited: true, isAlone: true }
+      }
+      return retryOrGiveUp(actor, tried, error, verdict.afterMs, chanceOf(verdict, random))
+    }
     case 'retry-unlimited': {
       const delayMs = retryDelayMs(actor.retry, tried.attempt, verdict.afterMs, chanceOf(verdict, random))
-      return { type: 'retry', error: verdict.error ?? askedForRetry, delayMs, isUnlimited: true }
+      return { type: 'retry', error: verdict.error ?? askedForRetry, delayMs, isUnlimited: true, isAlone: false }
     }
     case 'skip-failed':
       return giveUp(actor, 'skip', faultOf(verdict.error))
@@ -137,23 +146,23 @@ function refusalCode(error: WireError): ErrorCode {
 
 function retryOrGiveUp(
   actor: ResolvedActor,
-  { attempt, failure }: Tried,
+  tried: Tried,
   error: WireError,
   ownDelayMs: number | undefined,
   random: () => number,
 ): Ruling {
-  const delayMs = retryDelayMs(actor.retry, attempt, ownDelayMs, random)
+  const delayMs = retryDelayMs(actor.retry, tried.attempt, ownDelayMs, random)
   if (error.kind === 'throttled') {
     // That is no failure of this record.
-    return { type: 'retry', error, delayMs: Math.min(delayMs, MAX_THROTTLE_MS), isUnlimited: true }
+    return { type: 'retry', error, delayMs: Math.min(delayMs, MAX_THROTTLE_MS), isUnlimited: true, isAlone: false }
   }
-  const { attempts } = actor.retry
-  const isUnlimited = attempts === 'unlimited'
-  // What an outage took, attempt by attempt, is not taken from those that are there for other errors.
-  if (!isUnlimited && attempt - (failure?.unlimitedAttempts ?? 0) >= attempts) {
-    return giveUp(actor, actor.failedRecords, { code: 'ATTEMPTS_EXHAUSTED', error })
-  }
-  return { type: 'retry', error, delayMs, isUnlimited }
+  if (hasNoneLeft(actor, tried)) return giveUp(actor, actor.failedRecords, { code: 'ATTEMPTS_EXHAUSTED', error })
+  return { type: 'retry', error, delayMs, isUnlimited: actor.retry.attempts === 'unlimited', isAlone: false }
+}
+
+/** The attempt that it is at is the last. What an outage took, attempt by attempt, is not taken from those for other errors. */
+function hasNoneLeft({ retry: { attempts } }: ResolvedActor, { attempt, failure }: Tried): boolean {
+  return attempts !== 'unlimited' && attempt - (failure?.unlimitedAttempts ?? 0) >= attempts
 }
 
 function giveUp(actor: ResolvedActor, policy: FailedRecords, fault: Fault): Ruling {

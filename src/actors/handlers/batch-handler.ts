@@ -42,7 +42,8 @@ export interface BatchErrorContext<Setup> extends BatchContext<Setup> {
 
 /**
  * An outcome for each record, in the order of the records; or one that is true of all of them: `done()`, `skip()`, `retry()`
- * or `deadLetter()`, without outputs, since those belong to a record.
+ * or `deadLetter()`, without outputs, since those belong to a record. Where all of several are to be retried they go again
+ * together; one among others goes again alone.
  */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see Outcome
 export type BatchOutcome<To extends Effect = any> = readonly Outcome<To>[] | Outcome<To>
@@ -83,8 +84,8 @@ export interface BatchHandlerDefinition<
   ) => BatchOutcome<EffectsOf<Outputs>> | Promise<BatchOutcome<EffectsOf<Outputs>>>
   /**
    * What becomes of an error: of one record (DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID), or of the call (thrown by
-   * `handle`, OUTCOME_INVALID, HANDLER_TIMEOUT). `retry` of a call tries all its records again together; whatever else
-   * is said of a call of several records, each goes again alone first. Runs where the handler runs; synchronous.
+   * `handle`, OUTCOME_INVALID, HANDLER_TIMEOUT). `retry` of a call tries all its records again together, with
+   * one attempt more, alone, when the last that they shared has failed; whatever else is said of a call of several records, each goes again alone first. Runs where the handler runs; synchronous.
    */
   readonly onError?: (error: unknown, context: BatchErrorContext<Setup>) => ErrorDecision | undefined
 }

@@ -4,7 +4,8 @@
  *
  * A record that does not decode never reaches the handler, and one whose outputs do not encode fails alone. Where the call
  * fails as a whole
- * - with another attempt asked for, it is nobody's fault: all go again, together, after the delay;
+ * - with another attempt asked for, it is nobody's fault: all go again, together, after the delay (also where the handler
+ *   asks for it record by record, for all of them);
  * - with anything else, nobody can tell whose fault it is: each goes again alone, so that only the guilty uses up its
  *   attempts. Nothing is final for a record that shared its call.
  */
@@ -23,7 +24,7 @@ import { ErrorPolicy } from './error-policy.ts'
 import { isOutcome, type Outcome } from './handler.ts'
 import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
 import { SparseWarning } from './sparse-warning.ts'
-import { aloneVerdict, type Verdict } from './verdict.ts'
+import { aloneVerdict, type AskedRetry, type Verdict } from './verdict.ts'
 import { VerdictMaker } from './verdict-maker.ts'
 
 /** A record on its way to the handler. */
@@ -91,7 +92,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     try {
       if (isOutcome(returned)) return call.verdictsWith(this.#takeShared(returned, call))
       const outcomes = this.#takeEach(returned, call)
-      return call.verdictsWith(call.records.map((record, at) => this.#encode(outcomes[at], record, call)))
+      return call.verdictsWith(shared(call.records.map((record, at) => this.#encode(outcomes[at], record, call))))
     } catch (error) {
       return this.judge(error, call)
     }
@@ -104,8 +105,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
       throw new TroupeError('OUTCOME_INVALID', message)
     }
     const verdict = this.#verdicts.encode(outcome, records[0]!.record)
-    const shared: Verdict = verdict.type === 'retry' ? { ...verdict, isShared: true } : verdict
-    return records.map(() => shared)
+    return shared(records.map(() => verdict))
   }
 
   #takeEach(returned: unknown, { records }: Call): readonly unknown[] {
@@ -132,9 +132,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     const { records } = call
     const [only] = records
     const verdict = this.#judgeOne(error, records.length === 1 && only !== undefined ? only : null, call)
-    if (verdict.type === 'retry' || verdict.type === 'retry-unlimited') {
-      return call.verdictsWith(records.map(() => ({ ...verdict, isShared: true })))
-    }
+    if (asksForRetry(verdict)) return call.verdictsWith(shared(records.map(() => verdict)))
     if (records.length === 1) return call.verdictsWith([verdict])
     this.#warning.tell(
       { records: records.length, id: call.id, error: describeError(error) },
@@ -146,6 +144,16 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
   #judgeOne(error: unknown, failed: CallRecord | null, call: Call): Verdict {
     return this.#verdicts.judge(error, (asked) => this.#errorPolicy.decide(asked, new ErrorContext(call, failed)))
   }
+}
+
+/** Where all of several are to go again they go together: one by one they would be as many calls, at what may be an outage. */
+function shared(verdicts: readonly Verdict[]): readonly Verdict[] {
+  if (verdicts.length < 2 || !verdicts.every(asksForRetry)) return verdicts
+  return verdicts.map((verdict): Verdict => ({ ...verdict, isShared: true }))
+}
+
+function asksForRetry(verdict: Verdict): verdict is AskedRetry {
+  return verdict.type === 'retry' || verdict.type === 'retry-unlimited'
 }
 
 function isThenable(value: unknown): value is PromiseLike<BatchOutcome> {

@@ -61,7 +61,7 @@ export class VerdictMaker {
     }
     switch (outcome.type) {
       case 'done':
-        return this.#encodeEffects(outcome.effects, record)
+        return this.#encodeEffects(outcome.effects as readonly Effect[], record)
       case 'skip':
         return skipVerdict
       case 'retry':

@@ -22,7 +22,7 @@ export interface AskedRetry {
   readonly afterMs: number | undefined
   /** undefined: the handler returned `retry()`. */
   readonly error: WireError | undefined
-  /** For all records of a call: it is nobody's fault, so they go again together. */
+  /** For all records of a call of several: it is nobody's fault, so they go again together. */
   readonly isShared?: true
 }
 

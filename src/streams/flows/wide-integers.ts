@@ -33,6 +33,8 @@ export function mayHoldWideInteger(bytes: Uint8Array): boolean {
     let to = at + 1
     while (isDigit(bytes[to])) to += 1
     if (to - from >= WIDE_DIGITS && canStandBeforeNumber(bytes[from - 1])) return true
+    // Behind them all: what each look reads again would make a long run cost its square. No digit stands at `to`.
+    at = to
   }
   return false
 }

@@ -7,11 +7,12 @@ import {
   callLimitsOf,
   defineBatchHandler,
   type BatchOutcome,
+  type BatchHandlerDefinition,
   type BatchRecord,
   type CallLimits,
 } from '../../../src/actors/handlers/batch-handler.ts'
 import { BatchRunner } from '../../../src/actors/handlers/batch-runner.ts'
-import { done, retry, type ErrorDecision, type Outcome } from '../../../src/actors/handlers/handler.ts'
+import { done, retry, type Outcome } from '../../../src/actors/handlers/handler.ts'
 import { sleep } from '../../../src/clock.ts'
 import { RetryableError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
@@ -32,7 +33,7 @@ interface Settings extends Partial<CallLimits> {
   readonly partitions?: number
   readonly handlerTimeoutMs?: number
   readonly attempts?: number
-  readonly onError?: (error: unknown) => ErrorDecision | undefined
+  readonly onError?: NonNullable<BatchHandlerDefinition<Uint8Array, undefined>['onError']>
 }
 
 /** Partition actors, a dispatcher and the executor. `give` admits records; `keys` says each one's key. */
@@ -294,6 +295,49 @@ describe('a record that fails', () => {
     expect(new Set(calls.slice(0, -3))).toEqual(new Set(['a0 a2 b1']))
     expect(calls.slice(-3)).toEqual(['a0', 'a0', 'a2'])
     expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({ done: 3, deadLettered: 0 })
+  })
+
+  test("by nobody's fault goes again in one also where the attempts have no limit", async () => {
+    let isAway = true
+    const { calls, clock, give } = await world({
+      onError: () => ({ retry: 'unlimited' }),
+      handle(records) {
+        if (isAway) throw new Error('away')
+        return allDone(records)
+      },
+    })
+    await give(0, ['a', 'b', 'c'])
+    await clock.advance(100)
+    isAway = false
+    await clock.advance(200)
+    expect(calls).toEqual(['a0 b1 c2', 'a0 b1 c2', 'a0 b1 c2'])
+  })
+
+  test('with all others of its call, each by its own outcome, goes again with them in one', async () => {
+    let isBusy = true
+    const { calls, clock, give } = await world({
+      handle: (records) => records.map(() => (isBusy ? retry() : done())),
+    })
+    await give(0, ['a', 'b', 'c'])
+    isBusy = false
+    await clock.advance(100)
+    expect(calls).toEqual(['a0 b1 c2', 'a0 b1 c2'])
+  })
+
+  test('in every call that it shares is final only once it has failed alone; the others are handled', async () => {
+    const { actors, calls, clock, give, stats } = await world({
+      handle(records) {
+        if (records.some(({ record }) => record.offset === 1)) throw new RetryableError('500')
+        return allDone(records)
+      },
+    })
+    await give(0, ['a', 'b', 'c', 'd'])
+    await clock.advance(5_000)
+    const shared = 'a0 b1 c2 d3'
+    expect(calls.slice(0, 3)).toEqual([shared, shared, shared])
+    expect(calls.slice(3).sort()).toEqual(['a0', 'b1', 'c2', 'd3'])
+    expect([...stats.actor('enrich').failures.entries()]).toEqual([['HANDLER_FAILED', 13]])
+    expect([stats.partition('enrich', 'clicks', 0).done, actors[0]!.load.atSinks]).toEqual([3, 1])
   })
 
   test('holds up no call of the others while it is tried', async () => {

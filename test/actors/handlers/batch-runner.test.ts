@@ -140,6 +140,16 @@ describe('a call that fails as a whole', () => {
   })
 
   test.each([
+    ['throws a RetryableError', () => Promise.reject(new RetryableError('busy'))],
+    ['returns one retry()', () => retry()],
+    ['returns retry() for it', () => [retry()]],
+  ])('one record whose call %s has shared it with nobody', async (_, handle) => {
+    const [verdict] = await (await open({ handle })).run({ n: 1 })
+    expect(verdict).toMatchObject({ type: 'retry' })
+    expect(verdict).not.toHaveProperty('isShared')
+  })
+
+  test.each([
     ['an ordinary error', new Error('boom'), 'failed'],
     ['a TerminalError', new TerminalError('no'), 'dead-letter'],
   ])("by %s, is somebody's: each goes again alone, and then it is its own", async (_, error, alone) => {
