@@ -46,7 +46,9 @@ describe('records and outcomes cross', () => {
     const [record] = scripts([{ do: 'echo', text: 'ünï \u{1F600}' }], { first: 2 ** 31 + 5 })
     send([record!])
     await finished()
-    expect(manifests).toEqual([{ actor: 'enrich', input: 'scripts', outputTopics: ['results'], destinations: [] }])
+    expect(manifests).toEqual([
+      { actor: 'enrich', input: 'scripts', outputTopics: ['results'], call: null, destinations: [] },
+    ])
     expect(delivery.outputs).toHaveLength(1)
     const [output] = delivery.outputs
     expect(textOf(output!.key)).toBe('key 0')
