@@ -317,6 +317,7 @@ export class PartitionActor implements OutputOwner {
       }
       handled += 1
     }
+    if (verdicts[handled]?.type === 'alone') this.#options.actorStats.setAlone += run.invocations.length - handled
     this.#progress.endRun()
     if (verdicts.length > 0) this.#progress.atMs = nowMs
     for (let at = handled; at < run.invocations.length; at += 1) {

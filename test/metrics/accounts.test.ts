@@ -190,6 +190,7 @@ const accounts: Readonly<Record<MetricName, Account>> = {
     shownBy: 'supervisor/left-over-calls.test.ts',
     says: 'attemptsGivenUp',
   },
+  troupe_set_alone_total: { shownBy: 'actors/executors/batch-executor.test.ts', says: 'setAlone' },
   troupe_left_over_calls: { shownBy: 'supervisor/left-over-calls.test.ts', says: 'leftOverCalls' },
   troupe_answers_overdue: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
   troupe_answers_overdue_total: { shownBy: 'metrics/open-waits.test.ts', says: 'overdue(' },
