@@ -307,6 +307,7 @@ export class PartitionActor implements OutputOwner {
       // It might have been tried again: what a call says of those behind it was said too early.
       if (ruling !== null && endsRun(verdict) && !run.lane.isLoose) break
     }
+    if (verdicts[handled]?.type === 'alone') this.#options.actorStats.setAlone += run.invocations.length - handled
     this.#progress.endRun()
     if (verdicts.length > 0) this.#progress.atMs = nowMs
     for (let at = handled; at < run.invocations.length; at += 1) {

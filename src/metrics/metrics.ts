@@ -111,6 +111,13 @@ export const metricTable = [
       ),
   },
   {
+    name: 'troupe_set_alone_total',
+    type: 'counter',
+    help: 'Records that go again alone, since a call that they shared failed as a whole and nobody can tell for which of them. No try of theirs.',
+    labels: ['actor'],
+    read: perActor((stats) => stats.setAlone),
+  },
+  {
     name: 'troupe_dead_letters_total',
     type: 'counter',
     help: 'Records that went to a dead-letter topic, by the code that says why: ATTEMPTS_EXHAUSTED, DEAD_LETTER, DECODE_FAILED, … (docs/errors.md), as in their header troupe.code.',

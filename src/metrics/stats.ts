@@ -265,6 +265,8 @@ export class ActorStats {
   readonly deadLetters: CodeTally = new CodeTally()
   /** Records that failed for good and that a policy dropped, by why. */
   readonly skippedFailures: CodeTally = new CodeTally()
+  /** Records that go again alone because a call that they shared failed as a whole: nobody's attempt, so nothing else counts it. */
+  setAlone = 0
   /** Attempts that were given up: their handlers ignored their abort signals for as long as they may take. */
   attemptsGivenUp = 0
   /** Calls of such attempts that have not ended: each takes a place of `concurrency`, and one of a batch handler as many as it has records. */

@@ -190,6 +190,7 @@ const accounts: Readonly<Record<MetricName, Account>> = {
     shownBy: 'supervisor/left-over-calls.test.ts',
     says: 'attemptsGivenUp',
   },
+  troupe_set_alone_total: { shownBy: 'actors/executors/batch-executor.test.ts', says: 'setAlone' },
   troupe_left_over_calls: { shownBy: 'supervisor/left-over-calls.test.ts', says: 'leftOverCalls' },
   troupe_throttles_total: { shownBy: 'supervisor/pacing.test.ts', says: '.throttles).toBe(' },
   troupe_throttled: { shownBy: 'supervisor/pacing.test.ts', says: '.isThrottled' },

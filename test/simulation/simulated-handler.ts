@@ -25,7 +25,7 @@ export interface SimulatedHandlerOptions {
   readonly topic: string
   readonly clock: Clock
   readonly notes: HandlerNotes
-  readonly world: Pick<World, 'calls' | 'order'>
+  readonly world: Pick<World, 'attempts' | 'calls' | 'order'>
 }
 
 export interface HandlerNotes {
@@ -96,8 +96,8 @@ function handleOne({ clock, notes }: SimulatedHandlerOptions): HandleOne {
 
 /**
  * A call of one record is that record's. A call that one of several would end, by an error or with its thread, ends before
- * anything is done in it. Else each record gets its outcome: after one that fails nothing more is done in its lane, and
- * what is said of the rest of it would lose them, should anybody believe it.
+ * anything is done in it. Else each record gets its outcome: after one that goes again nothing more is done in its lane,
+ * and what is said of the rest of it would lose them, should anybody believe it.
  */
 function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: HandleOne) {
   return (
@@ -124,7 +124,9 @@ function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: Han
     const outcomes = records.map(({ attempt, record, value }) => {
       const lane = laneOf(record, world)
       if (lane !== null && stopped.has(lane)) return skip()
-      if (lane !== null && attempt <= value.failures) stopped.add(lane)
+      // With its last attempt it is through, and the rest of its lane counts.
+      const goesAgain = attempt <= value.failures && (world.attempts === 'unlimited' || attempt < world.attempts)
+      if (lane !== null && goesAgain) stopped.add(lane)
       return settleBy(value, attempt, record, notes.begin(record, attempt))
     })
     const costMs = Math.max(...records.map(({ value }) => value.costMs))

@@ -255,6 +255,7 @@ describe('a record that fails', () => {
     const { attempts, retries, done: finished } = stats.partition('enrich', 'clicks', 0)
     // Three attempts of its own: the call that it shared is nobody's.
     expect([attempts, retries, finished, actors[0]!.load.atSinks]).toEqual([102, 2, 99, 1])
+    expect(stats.actor('enrich').setAlone).toBe(100)
     expect(calls.filter((call) => call.includes('k42:'))).toHaveLength(4)
     await give(0, different(100), 100)
     // Those that come after it share their call again.
