@@ -83,7 +83,8 @@ export interface BatchHandlerDefinition<
   /**
    * What becomes of an error: of one record (DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID), or of the call (thrown by
    * `handle`, OUTCOME_INVALID, HANDLER_TIMEOUT). `retry` of a call tries all its records again together, with
-   * one attempt more, alone, when the last that they shared has failed; whatever else is said of a call of several records, each goes again alone first. Runs where the handler runs; synchronous.
+   * one attempt more, alone, when the last that they shared has failed; whatever else is said of a call of several records,
+   * each goes again alone first. Runs where the handler runs; synchronous.
    */
   readonly onError?: (error: unknown, context: BatchErrorContext<Setup>) => ErrorDecision | undefined
 }
