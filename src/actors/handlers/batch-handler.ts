@@ -28,7 +28,7 @@ export interface BatchRecord<Value> extends CallRecord {
 export interface BatchContext<Setup> {
   /** What `setup` returned in this thread. */
   readonly setup: Setup
-  /** Aborted when nobody waits for the outcomes any more (time-out, lost partition, stop). */
+  /** Aborted after `handlerTimeoutMs`: the attempt has failed then, whatever it still brings. A stop or a lost partition aborts nothing. */
   readonly signal: AbortSignal
   readonly log: Log
 }
