@@ -85,6 +85,15 @@ describe('a module', () => {
     expect(errors[0]?.message).toContain('was not loaded and set up within 1000 ms')
   })
 
+  test('that posts messages of its own is tried like any other', async () => {
+    const source = `import { parentPort } from 'node:worker_threads'
+parentPort.postMessage('loading'); parentPort.postMessage({ manifest: null, errors: [] })
+export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle() {} }`
+    const url = pathToFileURL(write('talks.mjs', source)).href
+    const { errors, manifest } = await tryInThread({ actor: 'talks', url, shared })
+    expect([errors, manifest?.actor]).toEqual([[], 'talks'])
+  })
+
   test('that throws where nobody catches it is told', async () => {
     const source =
       "setTimeout(() => { throw new Error('later') })\nawait new Promise(() => setInterval(() => undefined, 1000))"

@@ -304,6 +304,25 @@ describe('asynchronous handlers', () => {
     expect(mostAtOnce()).toBe(3)
   })
 
+  test.each([
+    ['values only', []],
+    ['a promise, and values since', [{ do: 'promise' }]],
+  ])('a handler that returned %s keeps to it on all threads together', async (_, first) => {
+    const { send, finished, results } = await start({
+      threads: { count: 4 },
+      actor: { handlerTimeoutMs, concurrency: 5 },
+    })
+    const { file, mostAtOnce } = meeting()
+    send(scripts(first))
+    await finished()
+    send(scripts(many(200, { do: 'echo' }), { first: first.length }))
+    await finished()
+    send(scripts(many(80, { do: 'meet', file, count: 4 }), { first: 200 + first.length }))
+    await finished()
+    expect(results()).toHaveLength(280 + first.length)
+    expect(mostAtOnce()).toBeLessThanOrEqual(5)
+  })
+
   test('one that ignores its signal takes its room of all threads until it ends; its outputs are discarded', async () => {
     const { pool, send, finished, results, deadLetters } = await start({
       actor: {

@@ -1,8 +1,9 @@
 /**
  * Takes the calls of batch handlers from what is ready: records of one actor, over lanes and partitions. What becomes ready
  * within one turn of the event loop (a poll, the end of a call, records whose back-off is over) goes together: the first of
- * it does not go without the others. A call goes as soon as there is room, with what has piled up by then; or, where its handler waits for more (`maxWaitMs`), when it is full or
- * its oldest record has waited for long enough. A record that goes alone waits for nobody, and nobody for it.
+ * it does not go without the others. A call goes as soon as there is room, with what has piled up by then; or, where its
+ * handler waits for more (`maxWaitMs`), when it is full or its oldest record has waited for long enough. A record that goes
+ * alone waits for nobody once it is the first of its partition's line, and nobody for it.
  */
 import type { Clock } from '../../clock.ts'
 import type { CallLimits } from '../handlers/batch-handler.ts'
@@ -103,6 +104,10 @@ export class CallLine {
     let ready = 0
     for (const owner of list) ready += owner.readyRecordCount
     const room = this.#executor.roomOf(actor)
+    if (room > 0 && list.some((owner) => owner.firstRunsAlone)) {
+      owners.lacksRoom = false
+      return true
+    }
     // Else what little room a small call leaves would make small ones of all that follow.
     const wanted = Math.ceil(Math.min(limits.maxRecords, ready) / 2)
     owners.lacksRoom = room <= 0 || (room < wanted && this.#executor.inProgressOf(actor) > 0)
@@ -117,7 +122,6 @@ export class CallLine {
     let oldestAtMs = Number.POSITIVE_INFINITY
     for (const owner of list) {
       const first = owner.firstReady
-      if (first?.runsAlone === true) return true
       if (first !== null) oldestAtMs = Math.min(oldestAtMs, first.admittedAtMs)
       bytes += owner.readyBytes(limits.maxBytes - bytes)
     }

@@ -9,6 +9,12 @@ const VALUES_IN_A_ROW = 16
 export class ReturnHabit {
   /** Values still to come before it counts as synchronous; null: nothing was seen yet. */
   #valuesLeft: number | null = null
+  #hasPromised = false
+
+  /** It was seen, and has never returned a promise: what is in progress need not be counted. */
+  get hasOnlyValues(): boolean {
+    return this.#valuesLeft === 0 && !this.#hasPromised
+  }
 
   /** It was seen, and returns no promises now. */
   get isSynchronous(): boolean {
@@ -22,6 +28,7 @@ export class ReturnHabit {
 
   notePromise(): void {
     this.#valuesLeft = VALUES_IN_A_ROW
+    this.#hasPromised = true
   }
 
   noteValue(): void {

@@ -28,7 +28,7 @@ export interface BatchRecord<Value> extends CallRecord {
 export interface BatchContext<Setup> {
   /** What `setup` returned in this thread. */
   readonly setup: Setup
-  /** Aborted when nobody waits for the outcomes any more (time-out, lost partition, stop). */
+  /** Aborted after `handlerTimeoutMs`: the attempt has failed then, whatever it still brings. A stop or a lost partition aborts nothing. */
   readonly signal: AbortSignal
   readonly log: Log
   /** What it calls says "slow down": nothing more of the actor is handed out for so long (an hour at most); what runs goes on. */
@@ -85,7 +85,8 @@ export interface BatchHandlerDefinition<
   /**
    * What becomes of an error: of one record (DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID), or of the call (thrown by
    * `handle`, OUTCOME_INVALID, HANDLER_TIMEOUT). `retry` of a call tries all its records again together, with
-   * one attempt more, alone, when the last that they shared has failed; whatever else is said of a call of several records, each goes again alone first. Runs where the handler runs; synchronous.
+   * one attempt more, alone, when the last that they shared has failed; whatever else is said of a call of several records,
+   * each goes again alone first. Runs where the handler runs; synchronous.
    */
   readonly onError?: (error: unknown, context: BatchErrorContext<Setup>) => ErrorDecision | undefined
 }

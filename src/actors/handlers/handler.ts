@@ -95,7 +95,7 @@ export interface HandlerContext<Setup> {
   readonly id: string
   /** What `setup` returned in this thread. */
   readonly setup: Setup
-  /** Aborted when nobody waits for the outcome any more (time-out, lost partition, stop). */
+  /** Aborted after `handlerTimeoutMs`: the attempt has failed then, whatever it still brings. A stop or a lost partition aborts nothing. */
   readonly signal: AbortSignal
   readonly log: Log
   /** What it calls says "slow down": nothing more of the actor is handed out for so long (an hour at most); what runs goes on. */

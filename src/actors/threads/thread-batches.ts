@@ -70,7 +70,7 @@ export class ThreadBatches {
     const runs = unpackBatch(message)
     const unpackedMs = clock.now() - takenAt
     // What waits must not hold on to the message, which has the bytes of all records.
-    const { number, row } = message
+    const { number, places, row } = message
     const results: (PackedVerdicts | null)[] = []
     let pending = 0
     let hasReplied = false
@@ -89,7 +89,7 @@ export class ThreadBatches {
         if (pending === 0) this.#leave()
       })
     }
-    this.#begin(row, runs, results, begin)
+    this.#begin({ places, row }, runs, results, begin)
     // Many promises are settled already, or will be without a wait: those need no message of their own.
     if (pending > 0) await sleep(clock, 0)
     hasReplied = true
@@ -104,7 +104,7 @@ export class ThreadBatches {
   }
 
   #begin(
-    row: number,
+    { places, row }: Pick<BatchMessage, 'row'> & { readonly places: BatchMessage['places'] | undefined },
     runs: readonly PackedRun[],
     results: (PackedVerdicts | null)[],
     begin: (actor: string, records: number, result: Promise<PackedVerdicts>) => void,
@@ -116,9 +116,9 @@ export class ThreadBatches {
     let startedAt = clock.now()
     for (const { actor, records } of runs) {
       const { concurrency, runner } = this.#handlerOf(actor)
-      // Main keeps to the limit for handlers that it has seen to return promises; others may begin to.
+      // Main keeps to the limit for handlers that it has seen to return promises; others may begin to, at all threads at once.
       const inProgress = (this.#waiting.get(actor) ?? 0) + runner.leftOverRecords
-      const isFull = inProgress >= concurrency
+      const isFull = inProgress >= (places?.get(actor) ?? concurrency)
       if (runner instanceof BatchRunner) {
         const ends = isFull ? runs.map(() => unrun) : runCall(runner, runs, notes, time)
         for (const [run, end] of ends.entries()) {

@@ -46,6 +46,8 @@ export interface BatchMessage extends Pack {
   readonly row: number
   /** It holds a suspect: no other batch may be at work on the thread meanwhile. */
   readonly isAlone: boolean
+  /** By actor: most records that may wait at this thread, where main has not counted those of this batch. */
+  readonly places?: ReadonlyMap<string, number>
   /** Actor and topic names, to which the pack refers by index. */
   readonly names: readonly string[]
 }
@@ -189,7 +191,7 @@ const NUMBERS_PER_VERDICT = 10
 const NO_NUMBER = Number.NEGATIVE_INFINITY
 
 /** What a batch is, besides its records. */
-export type BatchHead = Pick<BatchMessage, 'number' | 'row' | 'isAlone'>
+export type BatchHead = Pick<BatchMessage, 'number' | 'row' | 'isAlone' | 'places'>
 
 export function packBatch(head: BatchHead, runs: readonly PackedRun[]): BatchMessage {
   const names = new Names()

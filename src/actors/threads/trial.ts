@@ -13,6 +13,12 @@ export interface TrialRequest {
   readonly shared: SharedData | null
 }
 
+/** What the thread says at its end. The module may post whatever it likes beside it. */
+export interface TrialNotice {
+  readonly type: 'trial-answer'
+  readonly answer: TrialAnswer
+}
+
 export type TryModule = (request: TrialRequest) => Promise<TrialAnswer>
 
 /** Never rejects. Takes at most as long as a start may take. */
@@ -33,8 +39,9 @@ export function tryInThread(request: TrialRequest, timeoutMs: number = START_TIM
       cancel()
       void worker.terminate()
     }
-    worker.once('message', (answer: TrialAnswer) => {
-      resolve(answer)
+    worker.on('message', (message: unknown) => {
+      if (!isTrialNotice(message)) return
+      resolve(message.answer)
       end()
     })
     worker.once('error', (error) => {
@@ -46,4 +53,8 @@ export function tryInThread(request: TrialRequest, timeoutMs: number = START_TIM
       refuse(`ended its thread while it was loaded or set up (process.exit(${code}))`)
     })
   })
+}
+
+function isTrialNotice(message: unknown): message is TrialNotice {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'trial-answer'
 }

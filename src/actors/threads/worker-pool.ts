@@ -203,11 +203,12 @@ export class WorkerPool implements Executor {
     }
   }
 
-  /** A batch has a row of the board, which has so many places. */
+  /** A batch has a row of the board, which has so many places; and a call begins as a whole. */
   #noteManifest({ actor, call }: HandlerManifest): void {
     const at = this.#actors.get(actor)
     if (at === undefined || call === null) return
-    at.callLimits = { ...call, maxRecords: Math.min(call.maxRecords, this.#options.threads.maxBatchRecords) }
+    const maxRecords = Math.min(call.maxRecords, this.#options.threads.maxBatchRecords, at.concurrency)
+    at.callLimits = { ...call, maxRecords }
   }
 
   get freeSlots(): number {
@@ -248,10 +249,13 @@ export class WorkerPool implements Executor {
     return lanes >= 2 * slots && records >= Math.max(LEAST_ENOUGH, 2 * slots * this.maxBatchRecords)
   }
 
-  /** Records of a synchronous handler are in progress one at a time. A call that was given up takes room until it ends. */
+  /**
+   * Records of a synchronous handler are in progress one at a time. One that has ever returned a promise may do so again, at all
+   * threads at once. A call that was given up takes room until it ends.
+   */
   roomOf({ name }: ResolvedActor): number {
     const at = this.#actors.get(name)
-    if (at === undefined || at.habit.isSynchronous) return Number.POSITIVE_INFINITY
+    if (at === undefined || at.habit.hasOnlyValues) return Number.POSITIVE_INFINITY
     const room = at.concurrency - at.records - at.stats.leftOverCalls
     return Math.max(0, at.limit === undefined ? room : Math.min(room, at.limit.current - at.records))
   }
@@ -276,6 +280,7 @@ export class WorkerPool implements Executor {
       actor.records += length
       inFlight.push({ actor, length, open: run })
     }
+    const places = this.#placesOf(inFlight)
     const isAlone = recordCount === 1 && runs[0]?.invocations[0]?.isSuspect === true
     const row = this.#board.takeRow(recordCount)
     const number = (this.#lastNumber += 1)
@@ -296,7 +301,7 @@ export class WorkerPool implements Executor {
     this.#inFlight.set(number, batch)
     this.#slotsTaken += 1
     const message = packBatch(
-      { number, row, isAlone },
+      { number, row, isAlone, ...(places === null ? {} : { places }) },
       runs.map((run) => ({ actor: run.actor.actor.name, records: run.invocations })),
     )
     // What the posting takes is main's work, and in the round trip too: the wake-up is never taken for shorter than it is.
@@ -456,6 +461,17 @@ export class WorkerPool implements Executor {
     // Where none has begun the thread has as many waiting as the actor may have.
     if (result === null || result.promise !== null || result.verdicts.length === 0) actor.habit.notePromise()
     else actor.habit.noteValue()
+  }
+
+  /** Of actors that were given room without limit: each thread's share, should their handlers begin to return promises. */
+  #placesOf(runs: readonly RunInFlight[]): Map<string, number> | null {
+    let places: Map<string, number> | null = null
+    for (const { actor, open } of runs) {
+      if (!actor.habit.hasOnlyValues || open === null) continue
+      const share = Math.max(1, Math.floor(actor.concurrency / this.#options.threads.count))
+      places = (places ?? new Map<string, number>()).set(open.actor.actor.name, share)
+    }
+    return places
   }
 
   #actorOf(run: DispatchedRun): PoolActor {

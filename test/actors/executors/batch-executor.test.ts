@@ -341,6 +341,27 @@ describe('a record that fails', () => {
     expect([stats.partition('enrich', 'clicks', 0).done, actors[0]!.load.atSinks]).toEqual([3, 1])
   })
 
+  test('goes again when there is room for one, while others wait for more', async () => {
+    const clock = new ManualClock()
+    const { calls, give } = await world({
+      clock,
+      partitions: 2,
+      concurrency: 10,
+      maxRecords: 10,
+      handle(records) {
+        const [{ attempt, record }] = records as [BatchRecord<Uint8Array>]
+        if (record.partition === 0) return [attempt === 1 ? retry(10) : done(), ...allDone(records.slice(1))]
+        return sleep(clock, 100).then(() => allDone(records))
+      },
+    })
+    await give(0, ['a', 'b'])
+    await give(1, different(8))
+    await give(1, different(30), 8)
+    await clock.advance(10)
+    expect(calls.map((call) => call.split(' ').length)).toEqual([2, 8, 1])
+    expect(calls[2]).toBe('a0')
+  })
+
   test('holds up no call of the others while it is tried', async () => {
     const clock = new ManualClock()
     const { calls, give } = await world({

@@ -17,7 +17,7 @@ function open(run: Run, onSent: () => void = () => undefined): ThreadBatches {
   return new ThreadBatches({
     board: new ProgressBoard(4, 16).shared,
     handlers: new Map([
-      ['enrich', { runner: { run, leftOverCalls: 0 } as unknown as HandlerRunner, concurrency: 100 }],
+      ['enrich', { runner: { run, leftOverRecords: 0 } as unknown as HandlerRunner, concurrency: 100 }],
     ]),
     send: onSent,
     clock: systemClock,
@@ -46,6 +46,17 @@ test('a batch that has to run alone begins when the outcomes before it have left
   settle(skipVerdict)
   await suspect
   expect(seen).toEqual(['record 0', 'outcomes sent', 'record 1'])
+})
+
+test('of records that main has not counted no more wait than its share; the others go back', async () => {
+  let begun = 0
+  const batches = open(() => {
+    begun += 1
+    return new Promise(() => undefined)
+  })
+  const records = Array.from({ length: 5 }, (_, offset) => sourceRecord(offset))
+  const results = unpackReply(await batches.run({ ...batch(0, records), places: new Map([['enrich', 2]]) }))
+  expect([begun, results.map((result) => result?.verdicts ?? null)]).toEqual([2, [null, null, [], [], []]])
 })
 
 test('what the thread did before its first batch is no cost of that batch', async () => {
