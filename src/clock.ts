@@ -41,6 +41,24 @@ export function sleepInBackground(delayMs: number): Promise<void> {
   })
 }
 
+/**
+ * What `asked` comes to, or `late` after `timeoutMs`. Its timer keeps the process alive: where nothing else does, Node ends
+ * beside a promise that never settles, without a word.
+ */
+export async function within<Value>(asked: Promise<Value>, timeoutMs: number, late: () => Error): Promise<Value> {
+  let cancel: () => void = () => undefined
+  const overdue = new Promise<never>((_, reject) => {
+    cancel = systemClock.after(timeoutMs, () => {
+      reject(late())
+    })
+  })
+  try {
+    return await Promise.race([asked, overdue])
+  } finally {
+    cancel()
+  }
+}
+
 /** Resolves after `delayMs` of the clock's time. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => {

@@ -22,6 +22,10 @@ export interface LogOutputOptions {
 /** As much as a burst of debug lines; a reader that is merely slow has caught up before it is full. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
 const RETRY_MS = 20
+/** A pipe takes 64 KiB at a time, and there is little time. */
+const LAST_RETRY_MS = 1
+/** For a process that ends, to write what nobody has read yet. */
+const LAST_WORDS_MS = 500
 
 export class LogOutput {
   /** It flows again, after so many lines were dropped. */
@@ -29,6 +33,12 @@ export class LogOutput {
   readonly #options: Required<LogOutputOptions>
   /** Lines in their order; of the first one a part may be written. */
   #waiting: Buffer[] = []
+  /** The last of them that would be missed: why the process ends, and how much of the log is not there. */
+  readonly #words = new Set<Buffer>()
+  /** Whether a part of the first line is written. */
+  #isBegun = false
+  /** While their order changes. */
+  #isHeld = false
   #waitingBytes = 0
   #dropped = 0
   /** Those of them that the log has not told of. */
@@ -55,6 +65,17 @@ export class LogOutput {
       this.#untold += 1
       return
     }
+    this.#push(bytes)
+  }
+
+  /** A line that is never dropped, and written first when the process ends. There are a few of them. */
+  writeAnyway(line: string): void {
+    const bytes = Buffer.from(line)
+    this.#words.add(bytes)
+    this.#push(bytes)
+  }
+
+  #push(bytes: Buffer): void {
     this.#waiting.push(bytes)
     this.#waitingBytes += bytes.length
     this.#flush()
@@ -65,14 +86,25 @@ export class LogOutput {
   writeOut(timeoutMs: number): void {
     const { clock } = this.#options
     const endsAtMs = clock.now() + timeoutMs
+    this.#wordsFirst()
     this.#flush()
     while (this.#waiting.length > 0 && this.#mayPass && clock.now() < endsAtMs) {
-      pause(RETRY_MS)
+      pause(LAST_RETRY_MS)
       this.#flush()
     }
   }
 
+  #wordsFirst(): void {
+    this.#isHeld = true
+    this.#tellDropped()
+    this.#isHeld = false
+    const begun = this.#isBegun ? this.#waiting.splice(0, 1) : []
+    const isWord = (line: Buffer): boolean => this.#words.has(line)
+    this.#waiting = [...begun, ...this.#waiting.filter(isWord), ...this.#waiting.filter((line) => !isWord(line))]
+  }
+
   #flush(): void {
+    if (this.#isHeld) return
     while (this.#waiting.length > 0) {
       const first = this.#waiting[0]!
       let count: number
@@ -83,11 +115,17 @@ export class LogOutput {
         return
       }
       this.#waitingBytes -= count
-      if (count === first.length) this.#waiting.shift()
-      else this.#waiting[0] = first.subarray(count)
+      this.#words.delete(first)
+      this.#isBegun = count < first.length
+      if (this.#isBegun) this.#waiting[0] = first.subarray(count)
+      else this.#waiting.shift()
     }
     this.#cancelRetry?.()
     this.#cancelRetry = null
+    this.#tellDropped()
+  }
+
+  #tellDropped(): void {
     const dropped = this.#untold
     if (dropped === 0) return
     this.#untold = 0
@@ -107,7 +145,11 @@ export function isTerminal(): boolean {
 export function standardError(): LogOutput {
   if (stderr === null) {
     const fd = openWithoutBlocking()
-    stderr = new LogOutput({ write: (bytes) => writeSync(fd, bytes) })
+    const output = new LogOutput({ write: (bytes) => writeSync(fd, bytes) })
+    process.once('exit', () => {
+      output.writeOut(LAST_WORDS_MS)
+    })
+    stderr = output
   }
   return stderr
 }

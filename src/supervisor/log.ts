@@ -21,7 +21,6 @@ export function formOf(format: ResolvedApp['log']['format']): LogForm {
 
 export async function createLog({ format, ...options }: LogOptions & Pick<ResolvedApp['log'], 'format'>): Promise<Log> {
   if (formOf(format) === 'json') return jsonLog(options)
-  const { destination = standardErrorOf(options) } = options
   const { prettyFactory } = await import('pino-pretty')
   // What the options are `troupe check` shows people better.
   const pretty = prettyFactory({
@@ -30,6 +29,7 @@ export async function createLog({ format, ...options }: LogOptions & Pick<Resolv
     ignore: 'pid,options',
     singleLine: true,
   })
+  const { destination = standardErrorOf(options, pretty) } = options
   return jsonLog({ ...options, destination: { write: (line) => destination.write(pretty(line)) } })
 }
 
@@ -49,9 +49,10 @@ export function jsonLog(options: LogOptions): Log {
 }
 
 /** Tells there, once lines come through again, how many did not. */
-function standardErrorOf({ instance }: LogOptions): DestinationStream {
+function standardErrorOf({ instance }: LogOptions, form = (line: string): string => line): DestinationStream {
   const output = standardError()
-  const told = jsonLog({ level: 'warn', instance, destination: output })
+  const destination = { write: (line: string) => output.writeAnyway(form(line)) }
+  const told = jsonLog({ level: 'warn', instance, destination })
   output.onFlowing = (dropped) => {
     told.warn({ dropped }, `${dropped} lines of the log were dropped: nobody read standard error`)
   }

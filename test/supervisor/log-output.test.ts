@@ -94,6 +94,17 @@ test('a process that ends waits for a reader that has no room, and no longer tha
   expect(pipe.text).toBe('')
 })
 
+test('a process that ends writes its last words first, though there was no room for them, and how much was dropped', () => {
+  const pipe = new Pipe(2)
+  pipe.output.onFlowing = (dropped) => pipe.output.writeAnyway(`${dropped} dropped\n`)
+  pipe.output.write('begun\n')
+  for (const letter of ['a', 'b', 'c', 'd', 'e']) pipe.output.write(line(letter))
+  pipe.output.writeAnyway('SIGTERM\n')
+  pipe.room = 'gun\nSIGTERM\n2 dropped\n'.length
+  pipe.output.writeOut(3_000)
+  expect(pipe.text).toBe('begun\nSIGTERM\n2 dropped\n')
+})
+
 test('a process that ends does not wait for a reader that has gone', () => {
   const pipe = new Pipe(0)
   pipe.error = Object.assign(new Error('gone'), { code: 'EPIPE' })

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { TroupeError } from '../../src/errors.ts'
@@ -68,4 +70,15 @@ test('for people a line has the time of day, the level, the sentence and then th
 
 test('where no terminal reads it, a log is JSON unless told otherwise', () => {
   expect([formOf('auto'), formOf('json'), formOf('pretty')]).toEqual(['json', 'json', 'pretty'])
+})
+
+test('what is queued when a process ends is written, embedded too', async () => {
+  const script = `
+    import { jsonLog } from ${JSON.stringify(new URL('../../src/supervisor/log.ts', import.meta.url).href)}
+    const log = jsonLog({ level: 'info' })
+    for (let at = 0; at < 1000; at += 1) log.info('x'.repeat(300))
+    process.exit(0)`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
+  const said = await text(child.stderr)
+  expect(said.trimEnd().split('\n')).toHaveLength(1000)
 })

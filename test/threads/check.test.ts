@@ -1,8 +1,9 @@
 /** Whatever a handler module does while it is loaded and set up, `troupe check` says so and goes on. */
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tryInThread } from '../../src/actors/threads/trial.ts'
 import { runCommandLine } from '../../src/supervisor/cli/command-line.ts'
@@ -79,7 +80,7 @@ describe('a module', () => {
     ['that waits for ever', 'await new Promise(() => setInterval(() => undefined, 1000))'],
   ])('%s is given up', async (_, source) => {
     const url = pathToFileURL(write(`held-${source.length}.mjs`, source)).href
-    const { manifest, errors } = await tryInThread({ actor: 'held', url, shared }, 1_000)
+    const { manifest, errors } = await tryInThread({ actor: 'held', url, shared, maxHeapMb: null }, 1_000)
     expect(manifest).toBeNull()
     expect(errors[0]).toMatchObject({ code: 'HANDLER_NOT_LOADED' })
     expect(errors[0]?.message).toContain('was not loaded and set up within 1000 ms')
@@ -90,15 +91,45 @@ describe('a module', () => {
 parentPort.postMessage('loading'); parentPort.postMessage({ manifest: null, errors: [] })
 export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle() {} }`
     const url = pathToFileURL(write('talks.mjs', source)).href
-    const { errors, manifest } = await tryInThread({ actor: 'talks', url, shared })
+    const { errors, manifest } = await tryInThread({ actor: 'talks', url, shared, maxHeapMb: null })
     expect([errors, manifest?.actor]).toEqual([[], 'talks'])
+  })
+
+  test('that waits for what never comes is told so, though its thread ends by itself', async () => {
+    const url = pathToFileURL(write('never.mjs', 'await new Promise(() => undefined)')).href
+    const { errors } = await tryInThread({ actor: 'never', url, shared, maxHeapMb: null })
+    expect(errors[0]?.message).toContain('waits for what never comes')
+  })
+
+  test('that only the main thread can load is tried there, if its actor runs there', async () => {
+    const client = import.meta.resolve('@confluentinc/kafka-javascript')
+    const source = `import ${JSON.stringify(client)}
+      export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle() {} }`
+    write('native.mjs', source)
+    const actor = (runOn: string): string => app(`{ name: 'native', handler: './native.mjs', runOn: '${runOn}' }`)
+    expect(await check(write('native-main.mjs', actor('main')))).toMatchObject({ exitCode: 0, stderr: '' })
+    expect((await check(write('native-threads.mjs', actor('threads')))).stderr).toContain('did not self-register')
   })
 
   test('that throws where nobody catches it is told', async () => {
     const source =
       "setTimeout(() => { throw new Error('later') })\nawait new Promise(() => setInterval(() => undefined, 1000))"
     const url = pathToFileURL(write('later.mjs', source)).href
-    const { errors } = await tryInThread({ actor: 'late', url, shared })
+    const { errors } = await tryInThread({ actor: 'late', url, shared, maxHeapMb: null })
     expect(errors[0]?.message).toContain('where nobody could catch it: later')
   })
+})
+
+test('a heap limit that a flag of Node lifts is told once, as a start would', () => {
+  write('one.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'one' }, handle() {} }")
+  write('two.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'two' }, handle() {} }")
+  const actors = ['one', 'two'].map((name) => `{ name: '${name}', handler: './${name}.mjs', runOn: 'threads' }`)
+  const path = write('heap.mjs', app(actors.join()))
+  const cli = fileURLToPath(new URL('../../dist/supervisor/cli/cli.js', import.meta.url))
+  const { status, stderr } = spawnSync(process.execPath, [cli, 'check', path, '--threads-max-heap-mb', '64'], {
+    env: { ...process.env, NODE_OPTIONS: '--max-old-space-size=4096' },
+    encoding: 'utf8',
+  })
+  expect(stderr.match(/threads\.maxHeapMb is 64 MiB/g)).toHaveLength(1)
+  expect(status).toBe(2)
 })

@@ -13,6 +13,8 @@ export interface TrialAnswer {
   /** null: it could not be loaded. */
   readonly manifest: HandlerManifest | null
   readonly errors: readonly WireError[]
+  /** What is wrong with the thread itself, whoever runs on it. */
+  readonly threadError?: WireError | null
 }
 
 /** Never rejects. Without `shared` the setup is left out: what it asks for could not be loaded. */

@@ -11,6 +11,8 @@ export interface TrialRequest {
   readonly actor: string
   readonly url: string
   readonly shared: SharedData | null
+  /** Of the threads that a start would run it on; null: none, or it runs on main. */
+  readonly maxHeapMb: number | null
 }
 
 /** What the thread says at its end. The module may post whatever it likes beside it. */
@@ -21,11 +23,19 @@ export interface TrialNotice {
 
 export type TryModule = (request: TrialRequest) => Promise<TrialAnswer>
 
+/** How Node ends where a module still waits, and nothing is left that it could wait for. */
+const NEVER_SETTLES = 13
+
 /** Never rejects. Takes at most as long as a start may take. */
 export function tryInThread(request: TrialRequest, timeoutMs: number = START_TIMEOUT_MS): Promise<TrialAnswer> {
-  // Standard output is the command's own.
-  const worker = new Worker(new URL('./trial-thread.js', import.meta.url), { workerData: request, stdout: true })
-  worker.stdout.pipe(process.stderr, { end: false })
+  const { maxHeapMb } = request
+  const worker = new Worker(new URL('./trial-thread.js', import.meta.url), {
+    workerData: request,
+    // Standard output is the command's own.
+    stdout: true,
+    ...(maxHeapMb === null ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } }),
+  })
+  worker.stdout.on('data', (printed: Buffer) => process.stderr.write(printed))
   return new Promise((resolve) => {
     const refuse = (what: string): void => {
       const message = `handler module ${readableUrl(request.url)} ${what}`
@@ -50,7 +60,8 @@ export function tryInThread(request: TrialRequest, timeoutMs: number = START_TIM
     })
     worker.once('exit', (code) => {
       cancel()
-      refuse(`ended its thread while it was loaded or set up (process.exit(${code}))`)
+      if (code === NEVER_SETTLES) refuse('waits for what never comes: in a top-level await, its setup or its teardown')
+      else refuse(`ended its thread while it was loaded or set up (process.exit(${code}))`)
     })
   })
 }

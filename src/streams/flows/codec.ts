@@ -2,6 +2,8 @@
  * Bytes to values and back. A codec runs where the handler runs, so on a worker thread when the
  * handler does. Whatever it throws dead-letters the record with its raw bytes.
  */
+import { refuseWrong } from '../../options/declared.ts'
+import { problemsOfJson, type unsafeIntegerWords } from './flow-shapes.ts'
 import { JsonWriter, jsonText } from './json-writer.ts'
 import { utf8, utf8Bytes } from './unicode.ts'
 import { mayHoldWideInteger, wideIntegers, withBigInts, type WideInteger } from './wide-integers.ts'
@@ -21,7 +23,7 @@ export interface Codec<Value> {
  *
  * What is written with a fraction or an exponent is a double by nature, and rounded as every double is.
  */
-export type UnsafeIntegers = 'refuse' | 'bigint' | 'round'
+export type UnsafeIntegers = (typeof unsafeIntegerWords)[number]
 
 export interface JsonOptions<Value> {
   /** Turns what was parsed into a value of your type, or throws. */
@@ -30,8 +32,9 @@ export interface JsonOptions<Value> {
   readonly unsafeIntegers?: UnsafeIntegers
 }
 
-/** JSON in UTF-8. A function alone is the `check`. */
+/** JSON in UTF-8. A function alone is the `check`. Throws OPTIONS_INVALID. */
 export function json<Value>(given: ((parsed: unknown) => Value) | JsonOptions<Value> = {}): Codec<Value> {
+  refuseWrong('json()', problemsOfJson(given))
   const { check, unsafeIntegers = 'refuse' } = typeof given === 'function' ? { check: given } : given
   const writer = new JsonWriter(unsafeIntegers === 'bigint')
   return {

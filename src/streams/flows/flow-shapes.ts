@@ -23,6 +23,39 @@ export function problemsOfTopic(name: unknown, options: unknown): string[] {
   return [...problems, ...unknownKeys(options, ['codec', 'tombstones'], 'there are codec and tombstones')]
 }
 
+export const unsafeIntegerWords = ['refuse', 'bigint', 'round'] as const
+
+/** Of what `json()` is given: the check alone, or options. */
+export function problemsOfJson(given: unknown): string[] {
+  const checkIsWrong = checkProblem(given)
+  if (isSchema(given) || typeof given === 'function') return checkIsWrong === undefined ? [] : [checkIsWrong]
+  if (!isObject(given)) return [notAnObject(given)]
+  const { check, unsafeIntegers } = given
+  const problems: string[] = []
+  const optionIsWrong = check === undefined ? undefined : checkProblem(check)
+  if (optionIsWrong !== undefined) problems.push(`check: ${optionIsWrong}`)
+  if (unsafeIntegers !== undefined && !unsafeIntegerWords.some((word) => word === unsafeIntegers)) {
+    problems.push(`unsafeIntegers: ${shown(unsafeIntegers)} is not one of ${unsafeIntegerWords.join(', ')}`)
+  }
+  const hint = 'there are check, which turns what was parsed into a value or throws, and unsafeIntegers'
+  return [...problems, ...unknownKeys(given, ['check', 'unsafeIntegers'], hint)]
+}
+
+function checkProblem(check: unknown): string | undefined {
+  if (isSchema(check)) return 'it is a schema: write a function that returns the value or throws, such as schema.parse'
+  if (typeof check !== 'function') return `${shown(check)} is no function that returns the value or throws`
+  const isClass = Function.prototype.toString.call(check).startsWith('class')
+  return isClass ? `${check.name} is a class: write (parsed) => new ${check.name}(parsed)` : undefined
+}
+
+/** Of zod, valibot, arktype and their like: what says so by the Standard Schema, or an object of a class that parses. */
+function isSchema(value: unknown): boolean {
+  if (typeof value === 'function') return '~standard' in value
+  if (!isObject(value)) return false
+  const isPlain = Object.getPrototypeOf(value) === Object.prototype
+  return '~standard' in value || (!isPlain && typeof value['parse'] === 'function')
+}
+
 export function problemsOfTable(name: unknown, options: unknown): string[] {
   const problems = typeof name === 'string' && name !== '' ? [] : [`${shown(name)} is not a table's name`]
   if (!isObject(options)) return [...problems, notAnObject(options)]

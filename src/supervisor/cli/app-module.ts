@@ -4,6 +4,8 @@ import { pathToFileURL } from 'node:url'
 import { isAnyHandler } from '../../actors/handlers/batch-handler.ts'
 import { isApp, type App } from '../../app.ts'
 import { isTroupeError, TroupeError } from '../../errors.ts'
+import { START_TIMEOUT_MS } from '../../actors/threads/thread-set.ts'
+import { within } from '../../clock.ts'
 import { importDefault } from '../../module-default.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import { resolveOptions, type OptionSources } from '../../options/resolve.ts'
@@ -33,19 +35,20 @@ interface AppModule {
 }
 
 /** The app that a module exports as default. Rejects with APP_NOT_LOADED that names the module and the cause. */
-async function loadApp(path: string): Promise<AppModule> {
+export async function loadApp(path: string, timeoutMs: number = START_TIMEOUT_MS): Promise<AppModule> {
   const asked = path.startsWith('file:') ? path : pathToFileURL(resolve(path)).href
   const source = await findSource(asked)
   if (source === null) throw new TroupeError('APP_NOT_LOADED', `${readableUrl(asked)} does not exist`)
   await registerTypeScript(source, 'APP_NOT_LOADED')
-  const exported = await importApp(source)
+  const exported = await importApp(source, timeoutMs)
   if (!isApp(exported)) throw new TroupeError('APP_NOT_LOADED', `${readableUrl(source)} ${whatIsWrong(exported)}`)
   return { app: exported, url: new URL(source) }
 }
 
-async function importApp(source: string): Promise<unknown> {
+async function importApp(source: string, timeoutMs: number): Promise<unknown> {
+  const late = (): Error => new Error(`it still waits for something (a top-level await) after ${timeoutMs} ms`)
   try {
-    return await importDefault(source)
+    return await within(importDefault(source), timeoutMs, late)
   } catch (error) {
     // A sink or a table that is set up wrongly says so by itself.
     const cause = isTroupeError(error) ? error.message : importFailure(error)

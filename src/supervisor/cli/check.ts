@@ -2,17 +2,20 @@
  * What `troupe check` looks at: all that a start looks at before the first record, by the same code, and every problem
  * instead of the first.
  */
-import { verifyHandlerFiles } from '../../actors/handlers/handler-module.ts'
+import type { AnyHandler } from '../../actors/handlers/batch-handler.ts'
+import { loadHandler, manifestOf, verifyHandlerFiles } from '../../actors/handlers/handler-module.ts'
 import type { HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
 import { tryHandler, type TrialAnswer } from '../../actors/handlers/handler-trial.ts'
 import { loadShared, type SharedData } from '../../actors/handlers/shared-data.ts'
+import { START_TIMEOUT_MS } from '../../actors/threads/thread-set.ts'
 import type { TryModule } from '../../actors/threads/trial.ts'
+import { within } from '../../clock.ts'
 import type { OpenWaits } from '../../metrics/open-waits.ts'
-import { TroupeError, describeError, fromWireError, isTroupeError } from '../../errors.ts'
+import { TroupeError, describeError, describeWire, fromWireError, isTroupeError, toWireError } from '../../errors.ts'
 import { silentLog } from '../../log.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { Broker } from '../../streams/broker-port.ts'
-import { openSink } from '../../streams/delivery/sink.ts'
+import { openSink, type Sink } from '../../streams/delivery/sink.ts'
 import { surveyTopology, verifyTopics, type Topology } from '../topology.ts'
 
 export interface CheckParts {
@@ -22,6 +25,8 @@ export interface CheckParts {
   readonly verifyClient: () => Promise<void>
   /** Where handler modules are loaded; null: they are not. */
   readonly tryModule: TryModule | null
+  /** As long as a start waits for one step of it. */
+  readonly startTimeoutMs?: number
   /** The servers to ask; null: none is. */
   readonly openBroker: (() => Promise<Broker>) | null
 }
@@ -34,20 +39,23 @@ export interface CheckResult {
 
 /** Never rejects. */
 export async function checkApp(parts: CheckParts): Promise<CheckResult> {
-  const { app, verifyClient, tryModule, openBroker } = parts
+  const { app, verifyClient, tryModule, openBroker, startTimeoutMs = START_TIMEOUT_MS } = parts
   const problems: Error[] = []
   const found: string[] = []
   const attempt = attemptInto(problems)
   await attempt(verifyClient)
   for (const [name, sink] of Object.entries(app.sinks)) {
-    await attempt(() => sink.verify?.() ?? Promise.resolve(), `sink ${name}`)
+    const late = (): Error => new TroupeError('SINK_UNAVAILABLE', `verify has not ended within ${startTimeoutMs} ms`)
+    await attempt(async () => await within(sink.verify?.() ?? Promise.resolve(), startTimeoutMs, late), `sink ${name}`)
   }
   const manifests: HandlerManifest[] = []
   if (tryModule === null) {
     for (const actor of app.actors) await attempt(() => verifyHandlerFiles([actor]))
   } else {
-    const shared = await loadAllShared(app, attempt)
-    const answers = await Promise.all(app.actors.map((actor) => tryActor(actor, tryModule, shared)))
+    const shared = await loadAllShared(app, attempt, startTimeoutMs)
+    const answers = await tryActors(app, { tryModule, shared, startTimeoutMs })
+    const threadError = answers.find((answer) => (answer.threadError ?? null) !== null)?.threadError
+    if (threadError) problems.push(fromWireError(threadError))
     for (const [at, { manifest, errors }] of answers.entries()) {
       const actor = app.actors[at]?.name ?? ''
       problems.push(...errors.map((error) => toldOf(`actor ${actor}`, fromWireError(error))))
@@ -77,26 +85,63 @@ function attemptInto(problems: Error[]): Attempt {
 }
 
 /** null: one of them does not load, so no setup can be tried. */
-async function loadAllShared(app: ResolvedApp, attempt: Attempt): Promise<SharedData | null> {
+async function loadAllShared(app: ResolvedApp, attempt: Attempt, timeoutMs: number): Promise<SharedData | null> {
   const data: Record<string, SharedData[string]> = {}
   let isWhole = true
   for (const [name, loader] of Object.entries(app.shared)) {
     const isLoaded = await attempt(async () => {
-      Object.assign(data, await loadShared({ [name]: loader }))
+      const message = `the shared data ${name} is not loaded after ${timeoutMs} ms`
+      const late = (): Error => new TroupeError('SHARED_NOT_LOADED', message)
+      Object.assign(data, await within(loadShared({ [name]: loader }), timeoutMs, late))
     })
     isWhole &&= isLoaded
   }
   return isWhole ? data : null
 }
 
+interface Trial {
+  readonly tryModule: TryModule
+  readonly shared: SharedData | null
+  readonly startTimeoutMs: number
+}
+
+/** Each has a heap of its own, and opens what its setup opens. */
+const TRIALS_AT_ONCE = 4
+
+async function tryActors({ actors, threads }: ResolvedApp, trial: Trial): Promise<readonly TrialAnswer[]> {
+  const answers: TrialAnswer[] = []
+  const waiting = actors.entries()
+  const takeNext = async (): Promise<void> => {
+    for (const [at, actor] of waiting) answers[at] = await tryActor(actor, threads.maxHeapMb, trial)
+  }
+  await Promise.all(Array.from({ length: TRIALS_AT_ONCE }, takeNext))
+  return answers
+}
+
 /** A module goes to a thread, wherever its actor runs. A handler that is part of the app is on main already. */
-async function tryActor(
-  { name, handler }: ResolvedActor,
-  tryModule: TryModule,
-  shared: SharedData | null,
-): Promise<TrialAnswer> {
-  if (handler instanceof URL) return await tryModule({ actor: name, url: handler.href, shared })
-  return await tryHandler(name, () => Promise.resolve(handler), shared, silentLog)
+async function tryActor(actor: ResolvedActor, maxHeapMb: number | null, trial: Trial): Promise<TrialAnswer> {
+  const { handler, name, runOn } = actor
+  if (!(handler instanceof URL)) return await tryOnMain(name, handler, trial)
+  const { href: url } = handler
+  const { shared, tryModule } = trial
+  const answer = await tryModule({ actor: name, url, shared, maxHeapMb: runOn === 'threads' ? maxHeapMb : null })
+  // A native module that works on the main thread only, as the Kafka client does.
+  const isForMain = answer.errors.some((error) => describeWire(error).includes('did not self-register'))
+  return runOn === 'main' && isForMain ? await tryOnMain(name, handler, trial) : answer
+}
+
+async function tryOnMain(name: string, handler: URL | AnyHandler, trial: Trial): Promise<TrialAnswer> {
+  const { shared, startTimeoutMs } = trial
+  const load = (): Promise<AnyHandler> =>
+    handler instanceof URL ? loadHandler(handler.href) : Promise.resolve(handler)
+  const message = `it was not loaded, set up and torn down within ${startTimeoutMs} ms`
+  const late = new TroupeError('SETUP_FAILED', message)
+  try {
+    return await within(tryHandler(name, load, shared, silentLog), startTimeoutMs, () => late)
+  } catch {
+    const manifest = handler instanceof URL ? null : manifestOf(name, handler)
+    return { manifest, errors: [toWireError(late)] }
+  }
 }
 
 /**
@@ -141,10 +186,15 @@ async function askServers(
       async () => await waits.answer('sink-open', name, openSink(sink, { log: silentLog }, tables)),
       `sink ${name}`,
     )
-    await waits.answer('sink-close', name, sink.close()).catch(() => undefined)
+    await waits.answer('sink-close', name, closed(sink)).catch(() => undefined)
     if (isOpen) found.push(`sink ${name}: connected; tables: ${tables.map(({ table }) => table).join(', ') || 'none'}`)
   }
   return found
+}
+
+/** Rejects where closing throws. */
+async function closed(sink: Sink): Promise<void> {
+  await sink.close()
 }
 
 /** The same error, with whose it is before its message. */

@@ -9,7 +9,7 @@ import { endProcess, ownProcess } from './signals.ts'
 import { Words } from './words.ts'
 
 const stderr = (text: string): void => {
-  standardError().write(text)
+  standardError().writeAnyway(text)
 }
 const words = new Words(stderr)
 ownProcess(words)

@@ -3,6 +3,7 @@ import { Argument, Option, type Command } from 'commander'
 import { decisions, type ParkedRecord } from '../../actors/parking-lot.ts'
 import { TroupeError, describeError, isErrorCode } from '../../errors.ts'
 import { envName } from '../../options/names.ts'
+import { token as tokenRule } from '../../options/rules.ts'
 
 interface Flags {
   readonly url: string
@@ -15,6 +16,7 @@ interface DecideFlags extends Flags {
 }
 
 const TOKEN = envName('http.token')
+const ANSWER_TIMEOUT_MS = 10_000
 
 export interface ParkedCommandsContext {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -29,7 +31,7 @@ export function addParkedCommands(program: Command, { env, stdout: print }: Park
     .description('list the records of a running process that failed for good and wait for a decision')
     .addOption(url())
     .action(async (flags: Flags) => {
-      const { records } = (await ask({ base: flags.url, path: 'parked' })) as { records: readonly ParkedRecord[] }
+      const records = await askForList<ParkedRecord>({ base: flags.url, path: 'parked' }, 'records')
       print(records.length === 0 ? 'nothing is parked\n' : records.map(describeParked).join(''))
     })
   program
@@ -44,7 +46,7 @@ export function addParkedCommands(program: Command, { env, stdout: print }: Park
     .addOption(new Option('--key-hash <hash>', 'the same, of the key that is shown as sha256:<hash>').conflicts('key'))
     .addOption(new Option('--token <token>', `http.token of the process; better in the environment, as ${TOKEN}`))
     .action(async (record: string, decision: string, { key, keyHash, token = env[TOKEN], url }: DecideFlags) => {
-      const request = { base: url, ...(token === undefined || token === '' ? {} : { token }) }
+      const request = { base: url, ...(token === undefined || token === '' ? {} : { token: checked(token) }) }
       if (key === undefined && keyHash === undefined) {
         await ask({
           ...request,
@@ -55,7 +57,7 @@ export function addParkedCommands(program: Command, { env, stdout: print }: Park
         return
       }
       const body = { topic: record, key, keyHash, decision }
-      const { ids } = (await ask({ ...request, path: 'parked', body })) as { readonly ids: readonly string[] }
+      const ids = await askForList<string>({ ...request, path: 'parked', body }, 'ids')
       print(ids.map((id) => `${id}: ${decision}\n`).join(''))
     })
 }
@@ -69,12 +71,26 @@ function describeParked({ actor, attempts, code, error, id, key, sinceMs, waitin
   )
 }
 
+/** In a header of HTTP it would be refused with its text in the message. */
+function checked(token: string): string {
+  const { schema, text } = tokenRule()
+  if (schema.safeParse(token).success) return token
+  throw new TroupeError('OPTIONS_INVALID', `--token, or ${TOKEN}: what it has is not ${text}`)
+}
+
 interface Question {
   readonly base: string
   readonly path: string
   /** What to post; absent: get. */
   readonly body?: object
   readonly token?: string
+}
+
+async function askForList<Entry>(question: Question, field: string): Promise<readonly Entry[]> {
+  const answer = await ask(question)
+  const list: unknown = answer !== null && typeof answer === 'object' ? Reflect.get(answer, field) : undefined
+  if (!Array.isArray(list)) throw noTroupe(urlOf(question.base, question.path), `its answer has no ${field}`)
+  return list as readonly Entry[]
 }
 
 /** The answer's JSON. */
@@ -84,19 +100,28 @@ async function ask({ base, body, path, token }: Question): Promise<unknown> {
     'content-type': 'application/json',
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   }
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
+  const posted = body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) }
   let answer: Response
+  let text: string
   try {
-    answer = await fetch(url, body === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(body) })
+    answer = await fetch(url, { signal, ...posted })
+    text = await answer.text()
   } catch (error) {
-    throw new TroupeError('PROCESS_UNREACHABLE', `${url} does not answer: ${describeError(error)}`, { cause: error })
+    const why = signal.aborted ? ` within ${ANSWER_TIMEOUT_MS} ms` : `: ${describeError(error)}`
+    throw new TroupeError('PROCESS_UNREACHABLE', `${url} does not answer${why}`, { cause: error })
   }
-  const text = await answer.text()
   const json = parse(text)
   if (answer.ok && json !== undefined) return json
+  if (answer.ok) throw noTroupe(url, 'its answer is no JSON')
   const told = (json ?? {}) as { readonly error?: unknown; readonly code?: unknown }
   const reason = typeof told.error === 'string' ? told.error : `it answered ${answer.status}`
   if (typeof told.code === 'string' && isErrorCode(told.code)) throw new TroupeError(told.code, reason)
   throw new TroupeError('PROCESS_UNREACHABLE', `${url}: ${reason}`)
+}
+
+function noTroupe(url: string, why: string): TroupeError {
+  return new TroupeError('PROCESS_UNREACHABLE', `${url} is no HTTP port of Troupe: ${why}`)
 }
 
 /** `base` as people write it: with or without a scheme, with or without a path (of a proxy). */

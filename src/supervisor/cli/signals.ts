@@ -1,7 +1,6 @@
 /** How a process started from the command line ends. Embedded, Troupe does none of this. */
 import process from 'node:process'
 import { sleepInBackground, systemClock } from '../../clock.ts'
-import { standardError } from '../log-output.ts'
 import type { Words } from './words.ts'
 
 /**
@@ -52,16 +51,11 @@ export function onStopSignal(
 
 /** Longest that a process may live on when its work is done. */
 const EXIT_GRACE_MS = 2000
-/** To write what nobody has read yet. */
-const LAST_WORDS_MS = 500
 
 /** For a process that is ours alone: whoever has gone cannot make it fail, and what it says last is in the log's form. */
 export function ownProcess(words: Words): void {
   // Unheard, the end of whoever reads what a handler prints would end the process.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-  process.on('exit', () => {
-    standardError().writeOut(LAST_WORDS_MS)
-  })
   process.on('uncaughtException', (error) => {
     words.crash(error)
     process.exit(1)

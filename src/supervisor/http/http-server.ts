@@ -47,11 +47,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     // Handlers and services have Node's own Request and Response.
     overrideGlobalObjects: false,
   }) as Server
+  // Nothing here is told apart by the name it is asked for, which plain probes leave out or write as they like.
+  server.prependListener('request', ({ headers }) => {
+    headers.host = 'localhost'
+  })
   try {
     await listen(server, options)
   } catch (error) {
     throw listenError(error, options)
   }
+  // A connection that cannot be taken (no descriptor is left) costs that scrape, and not the process.
+  server.on('error', (error) => {
+    options.log.warn({ error }, `the HTTP port could not take a connection: ${error.message}`)
+  })
   const { port } = server.address() as AddressInfo
   options.log.info({ host: options.host, port }, `http://${hostForUrl(options.host)}:${port}/metrics`)
   return { port, close: () => close(server) }

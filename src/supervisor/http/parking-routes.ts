@@ -23,7 +23,7 @@ export interface ParkingRoutesOptions {
 const MAX_BODY_BYTES = 16 * 1024
 
 export function addParkingRoutes(routes: Routes, { instances, log, token }: ParkingRoutesOptions): void {
-  const mayDecide = [authorization(token), bodyLimit({ maxSize: MAX_BODY_BYTES }), jsonOnly] as const
+  const mayDecide = [authorization(token), bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLong }), jsonOnly] as const
   routes.get('/parked', async (context) => context.json({ records: await mergeParked(instances) }))
   routes.post('/parked', ...mayDecide, async (context) => {
     const body = await bodyOf(context)
@@ -70,6 +70,10 @@ function authorization(token: string | null): MiddlewareHandler {
     invalidAuthenticationHeader: { message: { error: 'the header Authorization is not Bearer and a token', code } },
     invalidToken: { message: { error: 'the token is not the http.token of this process', code } },
   })
+}
+
+function tooLong(context: Context): Response {
+  return context.json({ error: `the body is longer than ${MAX_BODY_BYTES} bytes` }, 413)
 }
 
 /** A form of some web page cannot send JSON without asking this server first. */

@@ -230,8 +230,8 @@ export class Instances {
 }
 
 function isClean({ code, error, signal }: InstanceEnd, hadStarted: boolean): boolean {
-  // Ctrl-C reaches every process, and one that is still loading does not listen yet.
-  const isStopSignal = signal === 'SIGINT' || signal === 'SIGTERM'
+  // Ctrl-C and a terminal that closes reach every process, and one that is still loading does not listen yet.
+  const isStopSignal = signal === 'SIGINT' || signal === 'SIGTERM' || signal === 'SIGHUP'
   return error === null && (code === 0 || (isStopSignal && !hadStarted))
 }
 

@@ -52,7 +52,8 @@ export async function mergeHealth(group: AskedGroup): Promise<Health> {
     group.all.map(async (instance): Promise<Health> => {
       const answer = await answerOf(instance, 'health')
       if (answer instanceof Error) return { healthy: false, status: 'unhealthy', reasons: [answer.message] }
-      const status = instance.state === 'starting' ? 'ok' : 'degraded'
+      const isFirstStart = instance.state === 'starting' && instance.restarts === 0
+      const status = isFirstStart ? 'ok' : 'degraded'
       return answer ?? { healthy: true, status, reasons: [`it is ${instance.state}`] }
     }),
   )

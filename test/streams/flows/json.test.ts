@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { json, text } from '../../../src/streams/flows/codec.ts'
 import { JsonWriter } from '../../../src/streams/flows/json-writer.ts'
 
@@ -155,4 +156,35 @@ test('a cycle is refused by the name of its place', () => {
   const long: Record<string, unknown>[] = Array.from({ length: 50_000 }, () => ({}))
   for (const [at, each] of long.entries()) each['next'] = long[(at + 1) % long.length]
   expect(() => encode(long[0])).toThrow(/next\.next.*… leads back/)
+})
+
+class Click {
+  readonly url = ''
+}
+
+/** Says things that no compiler would let pass. */
+const unchecked = (value: unknown): never => value as never
+const schema = z.object({ url: z.string() })
+// eslint-disable-next-line @typescript-eslint/unbound-method -- as users write it, and zod binds it
+const parse = schema.parse
+const arktype = Object.assign(() => 'what is wrong, returned', { '~standard': {} })
+
+test.each<[string, unknown, string]>([
+  ['a misspelt option', { chek: parse }, 'json(): chek: unknown, did you mean check?'],
+  ['an option of something else', { parse }, 'parse: unknown; there are check, which turns'],
+  ['a word that is none', { unsafeIntegers: 'Round' }, "unsafeIntegers: 'Round' is not one of refuse, bigint, round"],
+  ['a schema', schema, 'it is a schema: write a function that returns the value or throws, such as schema.parse'],
+  ['a schema that is a function', arktype, 'it is a schema'],
+  ['a schema as its check', { check: schema }, 'check: it is a schema'],
+  ['a check that is none', { check: true }, 'check: true is no function'],
+  ['a class', Click, 'Click is a class: write (parsed) => new Click(parsed)'],
+  ['nothing', null, 'the options are null, which is no object'],
+])('json() says at once what is wrong with it: %s', (_, given, message) => {
+  expect(() => json(unchecked(given))).toThrow(expect.objectContaining({ code: 'OPTIONS_INVALID' }) as Error)
+  expect(() => json(unchecked(given))).toThrow(message)
+})
+
+test('a check is any function that returns the value or throws, of a schema too', () => {
+  expect(decode('{"url":"a"}', json(parse))).toEqual({ url: 'a' })
+  expect(decode('{"url":"a"}', json({ check: (parsed) => schema.parse(parsed) }))).toEqual({ url: 'a' })
 })

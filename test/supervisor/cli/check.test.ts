@@ -1,4 +1,7 @@
 /** `troupe check` finds what a start would end with: all of it, each with its actor or sink, and joins nothing. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defineHandler, done, type Handler } from '../../../src/actors/handlers/handler.ts'
 import { tryHandler } from '../../../src/actors/handlers/handler-trial.ts'
@@ -10,6 +13,7 @@ import { OpenWaits } from '../../../src/metrics/open-waits.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
 import { table, topic } from '../../../src/streams/flows/flow.ts'
 import type { Sink } from '../../../src/streams/delivery/sink.ts'
+import { loadApp } from '../../../src/supervisor/cli/app-module.ts'
 import { checkApp, type CheckResult } from '../../../src/supervisor/cli/check.ts'
 import { FakeBroker } from '../../../src/testing/broker/fake-broker.ts'
 
@@ -23,16 +27,18 @@ interface Settings extends Partial<AppDefinition> {
   readonly broker?: FakeBroker
   /** What modules export, by their path. */
   readonly modules?: Readonly<Record<string, Handler | Error>>
+  readonly startTimeoutMs?: number
 }
 
 async function check(
   actors: AppDefinition['actors'],
-  { broker, modules = {}, ...rest }: Settings = {},
+  { broker, modules = {}, startTimeoutMs = 60_000, ...rest }: Settings = {},
 ): Promise<CheckResult & { readonly told: readonly string[] }> {
   const app = resolveOptions({ kafka: { brokers: 'a:1', groupId: 'g' }, actors, ...rest })
   const result = await checkApp({
     app,
     waits: new OpenWaits(systemClock),
+    startTimeoutMs,
     verifyClient: () => Promise.resolve(),
     tryModule: ({ actor, url, shared }) => {
       const found = modules[new URL(url).pathname] ?? new Error(`${url} is no module of this test`)
@@ -128,6 +134,24 @@ describe('without servers', () => {
     ])
   })
 
+  test('what never ends is told, step by step', async () => {
+    const never = <Value>(): Promise<Value> => new Promise<Value>(() => undefined)
+    const { told } = await check(
+      [{ name: 'slow', handler: defineHandler({ input: clicks, setup: never<string>, handle }) }],
+      {
+        sinks: { warehouse: fakeSink({ verify: never<void> }) },
+        startTimeoutMs: 1,
+      },
+    )
+    expect(told).toEqual([
+      'SINK_UNAVAILABLE sink warehouse: verify has not ended within 1 ms',
+      'SETUP_FAILED actor slow: it was not loaded, set up and torn down within 1 ms',
+    ])
+    const shared = { geo: never<Buffer> }
+    const other = await check([{ name: 'a', handler: good }], { shared, startTimeoutMs: 1 })
+    expect(other.told).toEqual(['SHARED_NOT_LOADED the shared data geo is not loaded after 1 ms'])
+  })
+
   test('a sink by a name that every object knows is missing, too', async () => {
     const odd = table<{ id: string }>('rows', { sink: 'constructor', columns: { id: 'text' }, key: ['id'] })
     const { told } = await check([{ name: 'a', handler: defineHandler({ input: clicks, outputs: [odd], handle }) }])
@@ -174,4 +198,25 @@ describe('with servers', () => {
     ])
     expect([postgres.isClosed, away.isClosed]).toEqual([true, true])
   })
+
+  test('a sink whose close throws ends nothing', async () => {
+    const broker = new FakeBroker({ clock: systemClock })
+    broker.createTopic('clicks', 1)
+    const close = (): never => {
+      throw new Error('not open')
+    }
+    const { problems } = await check([{ handler: good }], { broker, sinks: { rude: fakeSink({ close }) } })
+    expect(problems).toEqual([])
+  })
+})
+
+test('an app module whose top-level await never ends is told', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-app-'))
+  const path = join(folder, 'app.mjs')
+  writeFileSync(path, 'await new Promise(() => undefined)\nexport default {}\n')
+  await expect(loadApp(path, 1)).rejects.toMatchObject({
+    code: 'APP_NOT_LOADED',
+    message: expect.stringMatching(/app\.mjs does not load: Error: it still waits for something/) as string,
+  })
+  rmSync(folder, { recursive: true })
 })

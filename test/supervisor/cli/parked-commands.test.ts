@@ -1,6 +1,8 @@
 /** `troupe parked` and `troupe decide`, against the HTTP server that a running process has. */
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Registry } from 'prom-client'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { ParkedRecord } from '../../../src/actors/parking-lot.ts'
 import { TroupeError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
@@ -178,12 +180,49 @@ describe('the token', () => {
   test.each([
     ['none', {}],
     ['another', { TROUPE_HTTP_TOKEN: `${token}x` }],
-    ['what is none', { TROUPE_HTTP_TOKEN: 'not one token' }],
   ])('%s is refused, and says what to do', async (_, of) => {
     const { code, err } = await troupeIn(of, 'decide', record.id, 'skip', '--url', url)
     expect([code, err]).toEqual([1, expect.stringMatching(/^error DECISION_REFUSED: [^]*TROUPE_HTTP_TOKEN/)])
     expect(err).not.toContain(token)
     expect(decided).toEqual([])
+  })
+
+  test.each(['not one token', 'secret\ntoken-of-two-lines', 'short'])(
+    'that cannot be one is refused before anybody is asked, and not shown: %j',
+    async (none) => {
+      const { code, err } = await troupeIn({ TROUPE_HTTP_TOKEN: none }, 'decide', record.id, 'skip', '--url', url)
+      expect([code, err]).toEqual([2, expect.stringMatching(/TROUPE_HTTP_TOKEN: what it has is not a token of 16/)])
+      for (const part of none.split('\n')) expect(err).not.toContain(part)
+    },
+  )
+})
+
+describe('whoever answers there', () => {
+  async function askedOf(listener: RequestListener): Promise<Said> {
+    const other = createServer(listener)
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as AddressInfo
+    const said = await troupe('parked', '--url', `127.0.0.1:${port}`)
+    other.closeAllConnections()
+    other.close()
+    return said
+  }
+
+  test.each([
+    ['<html>', 'its answer is no JSON'],
+    ['{}', 'its answer has no records'],
+    ['null', 'its answer has no records'],
+  ])('and is no process of Troupe is told: %s', async (page, why) => {
+    const { code, err } = await askedOf((_, answer) => answer.end(page))
+    expect([code, err]).toEqual([1, expect.stringContaining(`is no HTTP port of Troupe: ${why}`)])
+  })
+
+  test('is waited for ten seconds', async () => {
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort())
+    const { err } = await askedOf(() => undefined)
+    expect(timeout.mock.calls).toEqual([[10_000]])
+    timeout.mockRestore()
+    expect(err).toContain('does not answer within 10000 ms')
   })
 })
 
@@ -242,6 +281,13 @@ describe('POST /parked', () => {
     expect(decided).toEqual([])
     expect(await post('{"decision":"skip"}', 'application/json')).toBe(200)
     expect(decided).toHaveLength(1)
+  })
+
+  test('that is too long is refused as JSON', async () => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+    const body = JSON.stringify({ decision: 'x'.repeat(20_000) })
+    const answer = await fetch(`${url}/parked/${record.id}`, { method: 'POST', headers, body })
+    expect([answer.status, await answer.json()]).toEqual([413, { error: 'the body is longer than 16384 bytes' }])
   })
 
   test('of a key takes the key or its hash, not both and not neither', async () => {

@@ -1,8 +1,9 @@
 import { request } from 'node:http'
 import { Agent, createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, Server as NetServer, type AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { Counter, Registry } from 'prom-client'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { isTroupeError, type TroupeError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
 import { groupOfOne } from '../../../src/supervisor/instances/own-instance.ts'
@@ -175,6 +176,28 @@ describe('start', () => {
 test('a service and its handlers keep the Request and Response of Node.js', async () => {
   await start()
   expect([globalThis.Request === own.Request, globalThis.Response === own.Response]).toEqual([true, true])
+})
+
+test.each([
+  ['without one, as a plain probe', 'GET /healthz HTTP/1.0\r\n\r\n'],
+  ['that is empty', 'GET /healthz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n'],
+  ['that is no name', 'GET /healthz HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n'],
+])('a request is answered whatever Host it has: %s', async (_, asked) => {
+  const { port } = new URL(await start())
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.write(asked)
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 [^]*"healthy":true/)
+})
+
+test('a connection that cannot be taken is told, and ends nothing', async () => {
+  const listen = vi.spyOn(NetServer.prototype, 'listen')
+  const said: string[] = []
+  const url = await start({ log: { ...silentLog, warn: (_fields: object, message: string) => said.push(message) } })
+  const server = listen.mock.contexts.at(-1) as NetServer
+  listen.mockRestore()
+  server.emit('error', new Error('accept EMFILE'))
+  expect(said).toEqual(['the HTTP port could not take a connection: accept EMFILE'])
+  expect((await fetch(`${url}/healthz`)).status).toBe(200)
 })
 
 test('closing does not wait for a scraper that keeps its connection', async () => {

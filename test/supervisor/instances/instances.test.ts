@@ -290,17 +290,20 @@ describe('stopping', () => {
     expect(await world.instances.finished).toMatchObject({ reason: 'failed', error: { message } })
   })
 
-  // Ctrl-C reaches every process; one that still loads does not listen yet.
-  test.each(['SIGINT', 'SIGTERM'])('one that %s ends while it still starts has stopped, too', async (signal) => {
-    const world = new World()
-    world.process(1).join()
-    await world.clock.settle()
-    world.instances.stop()
-    world.process(2).end({ signal })
-    world.process(3).end({ signal })
-    world.process(1).end({ code: 0 })
-    expect(await world.instances.finished).toEqual({ reason: 'stopped' })
-  })
+  // Ctrl-C and a terminal that closes reach every process; one that still loads does not listen yet.
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'])(
+    'one that %s ends while it still starts has stopped, too',
+    async (signal) => {
+      const world = new World()
+      world.process(1).join()
+      await world.clock.settle()
+      world.instances.stop()
+      world.process(2).end({ signal })
+      world.process(3).end({ signal })
+      world.process(1).end({ code: 0 })
+      expect(await world.instances.finished).toEqual({ reason: 'stopped' })
+    },
+  )
 
   test('one that has joined and is ended by a signal has not stopped', async () => {
     const world = new World()

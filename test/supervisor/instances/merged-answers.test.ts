@@ -84,6 +84,13 @@ describe('health', () => {
     expect(healthy).toBe(true)
     expect(reasons).toEqual(['instance 1: it is starting', 'instance 3: it is restarting'])
   })
+
+  test('one that starts again after it has ended is degraded; one that starts for the first time is not', async () => {
+    const first = groupOf('starting')
+    expect((await mergeHealth(first)).status).toBe('ok')
+    const again = { ...first, all: first.all.map((instance) => ({ ...instance, restarts: 1 })) }
+    expect((await mergeHealth(again)).status).toBe('degraded')
+  })
 })
 
 test('one that ends while it is asked is being started again', async () => {
