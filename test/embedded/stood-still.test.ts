@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
-const RECORDS = 60
+const RECORDS = 300
 /** Far longer than a record may take (1 s) and the watchdog's grace (1 s) together. */
 const STOP_MS = 6_000
 
