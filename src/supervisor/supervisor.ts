@@ -5,7 +5,7 @@
  */
 import { isMainThread } from 'node:worker_threads'
 import type { Registry } from 'prom-client'
-import { hashOf, type KeyChoice } from '../actors/key-text.ts'
+import type { KeyChoice } from '../actors/key-text.ts'
 import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
 import type { App, AppDefinition } from '../app.ts'
 import { systemClock } from '../clock.ts'
@@ -16,6 +16,7 @@ import { resolveOptions, type OptionSources } from '../options/resolve.ts'
 import { EngineStats } from '../metrics/stats.ts'
 import { Engine, type EngineEnd } from './engine.ts'
 import { brokerFor } from './kafka.ts'
+import { LoggedDecisions } from './logged-decisions.ts'
 import type { Health, Readiness } from './status/health.ts'
 import { loopBusyShare, watchLoopDelay } from './status/loop-delay.ts'
 import type { EngineStatus } from './status/status.ts'
@@ -123,7 +124,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       loopBusy: loopBusyShare(),
     }
     engine = await Engine.start(parts, start.signal)
-    return publicFace({ engine, options, registry, httpPort, closeHttp, unregister, ...start })
+    return publicFace({ engine, log, options, registry, httpPort, closeHttp, unregister, ...start })
   } catch (error) {
     unregister()
     await closeHttp()
@@ -133,6 +134,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
 
 function publicFace(parts: {
   readonly engine: Engine
+  readonly log: Log
   readonly options: ResolvedApp
   readonly registry: Registry
   readonly httpPort: number | null
@@ -157,7 +159,8 @@ function publicFace(parts: {
   }
   if (signal?.aborted === true) onAbort()
   else signal?.addEventListener('abort', onAbort, { once: true })
-  return {
+  const decisions = new LoggedDecisions(engine, parts.log)
+  const face: Supervisor = {
     finished,
     registry,
     httpPort,
@@ -172,9 +175,9 @@ function publicFace(parts: {
     readiness: () => engine.readiness(),
     parked: () => engine.parked(),
     decide: (id, decision) => {
-      engine.decide(id, decision)
+      decisions.decide(id, decision)
     },
-    decideKey: (topic, key, decision) => engine.decideKey(topic, hashOf(key), decision),
+    decideKey: (topic, key, decision) => decisions.decideKey(topic, key, decision),
     pause: (topic, partition) => {
       engine.pause(topic, partition)
     },
@@ -183,4 +186,15 @@ function publicFace(parts: {
     },
     [Symbol.asyncDispose]: stop,
   }
+  engines.set(face, engine)
+  return face
+}
+
+const engines = new WeakMap<Supervisor, Engine>()
+
+/** For who asks it on behalf of a port that is not its own, and says there what was asked. */
+export function engineOf(supervisor: Supervisor): Engine {
+  const engine = engines.get(supervisor)
+  if (engine === undefined) throw new TroupeError('INTERNAL', 'this supervisor was not started here')
+  return engine
 }

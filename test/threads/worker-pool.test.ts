@@ -394,6 +394,13 @@ describe('handlers on threads', () => {
     ).toEqual(Array.from({ length: 200 }, (_, index) => index))
   })
 
+  test('may post messages of their own, which mean nothing to main', async () => {
+    const { send, finished, results, fatal } = await start()
+    send(scripts([{ do: 'post' }, { do: 'echo' }]))
+    await finished()
+    expect([results().length, fatal]).toEqual([2, []])
+  })
+
   test('a name that nobody shares fails its setup', async () => {
     await expect(start({}, fixtureUrl('counts-in-shared.js'))).rejects.toMatchObject({
       code: 'SETUP_FAILED',

@@ -40,7 +40,7 @@ export type TaskPoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[
 /** What is used of Piscina. */
 export interface TaskPool extends Pick<Piscina, 'threads' | 'run' | 'destroy'> {
   readonly options: { minThreads: number }
-  on(event: 'message', listener: (notice: ThreadNotice) => void): unknown
+  on(event: 'message', listener: (notice: ThreadNotice | null | undefined) => void): unknown
   on(event: 'workerDestroy' | 'error', listener: () => void): unknown
 }
 
@@ -132,8 +132,9 @@ export class ThreadSet {
     })
     this.#roster = new ThreadRoster(() => this.#pool.threads)
     this.#roster.update(lookout.seenMs)
-    this.#pool.on('message', (notice: ThreadNotice) => {
-      this.#noteNotice(notice)
+    // A module may post messages of its own, even none at all.
+    this.#pool.on('message', (notice: ThreadNotice | null | undefined) => {
+      if (notice !== null && notice !== undefined) this.#noteNotice(notice)
     })
     // Emitted just before Piscina takes the thread from its list and, unless it has given up, adds
     // another; and before the thread's tasks are rejected.

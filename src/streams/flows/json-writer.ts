@@ -101,6 +101,9 @@ function placeOf(levels: readonly Level[]): string {
   return path.replace(/^\./, '') + (shown.length < levels.length ? '…' : '')
 }
 
+/** As a value, not within a word: `"nullable"` costs no look at the whole document. */
+const NULL_VALUE = /(?:^|[:[,])null/
+
 /** A value as JSON. Throws for what JSON cannot say, by the name of its place. */
 export function jsonText(value: unknown, writer: JsonWriter): string {
   let text: string | undefined
@@ -112,7 +115,7 @@ export function jsonText(value: unknown, writer: JsonWriter): string {
     text = writer.write(value)
   }
   // NaN and its like become null, and only null.
-  if (text?.includes('null') === true && mayHoldNoNumber(value)) text = writer.write(value)
+  if (text?.includes('null') === true && NULL_VALUE.test(text) && mayHoldNoNumber(value)) text = writer.write(value)
   if (text === undefined) throw new TypeError(`${typeof value} is no JSON value`)
   return text
 }

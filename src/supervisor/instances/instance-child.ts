@@ -23,6 +23,7 @@ import { createLog, formOf } from '../log.ts'
 import type { MetricSnapshot } from './merged-metrics.ts'
 import { processRegistry } from '../http/process-registry.ts'
 import { ownAnswers } from './own-instance.ts'
+import { engineOf } from '../supervisor.ts'
 import { endProcess, onStopSignal, ownProcess } from '../cli/signals.ts'
 import { Words } from '../cli/words.ts'
 
@@ -113,11 +114,11 @@ process.on('message', (message) => {
       break
     case 'decide':
       void answer(told.id, (of) => {
-        of.decide(told.record, told.decision)
+        engineOf(of).decide(told.record, told.decision)
       })
       break
     case 'decide-key':
-      void answer(told.id, (of) => of.decideKey(told.topic, { hash: told.hash }, told.decision))
+      void answer(told.id, (of) => engineOf(of).decideKey(told.topic, told.hash, told.decision))
       break
   }
 })

@@ -82,6 +82,17 @@ describe('an integer beyond 2^53', () => {
 })
 
 describe('what JSON has no way to say', () => {
+  test('is looked for only where a null stands as a value', () => {
+    let reads = 0
+    const counted = {
+      get nullable() {
+        reads += 1
+        return 'nullify'
+      },
+    }
+    expect([encode(counted), reads]).toEqual(['{"nullable":"nullify"}', 1])
+  })
+
   test('is refused by the name of its place, where JavaScript writes null', () => {
     expect(() => encode({ items: [{ price: 1 }, { price: Number.NaN }] })).toThrow('items[1].price is NaN')
     expect(() => encode(Number.POSITIVE_INFINITY)).toThrow('Infinity')
