@@ -20,6 +20,9 @@ import {
 
 const partitionLabels = ['actor', 'topic', 'partition'] as const
 
+/** One that has ended shows no metrics any more. */
+const shownTroubles = troubleNames.filter((name) => name !== 'ended')
+
 export const metricTable = [
   // --- records
   {
@@ -443,9 +446,9 @@ export const metricTable = [
   {
     name: 'troupe_open_troubles',
     type: 'gauge',
-    help: `What does not get done now, by what is the matter: ${troubleNames.map(labelOf).join(', ')}. /healthz and the log say each.`,
+    help: `What does not get done now, by what is the matter: ${shownTroubles.join(', ')}. /healthz and the log say each.`,
     labels: ['trouble'],
-    read: ({ openTroubles }) => troubleNames.map((name) => [[labelOf(name)], openTroubles.get(name) ?? 0]),
+    read: ({ openTroubles }) => shownTroubles.map((name) => [[name], openTroubles.get(name) ?? 0]),
   },
   {
     name: 'troupe_event_loop_delay_seconds',
@@ -503,10 +506,6 @@ export function describeMetrics(): string {
 }
 
 // --- ways to read a row's series
-
-function labelOf(name: string): string {
-  return name.replaceAll('-', '_')
-}
 
 function single(value: number | Histogram): readonly Series[] {
   return [[[], value]]

@@ -144,6 +144,19 @@ test('calls that were given up are counted and warned of; at all places the acto
   await world.settled(engine.stop())
 })
 
+test('for how long they take all places counts from when it was told first', async () => {
+  const world = new World()
+  const engine = await world.start(2)
+  world.append('hang a', 'hang b')
+  await world.clock.advance(5_000)
+  const lastsMs = (): number =>
+    engine.status().troubles.find(({ kind }) => kind === 'left-over-calls')?.forMs ?? Number.NaN
+  const first = lastsMs()
+  await world.clock.advance(30_000)
+  expect(lastsMs() - first).toBe(30_000)
+  await world.settled(engine.kill())
+})
+
 test('that the last place is taken is told of, though a call was given up within the minute before', async () => {
   const world = new World()
   const engine = await world.start(2)

@@ -8,7 +8,7 @@ import { bearerAuth } from 'hono/bearer-auth'
 import { bodyLimit } from 'hono/body-limit'
 import { hashOf, type KeyChoice } from '../../actors/key-text.ts'
 import { decisions, type Decision } from '../../actors/parking-lot.ts'
-import type { ErrorCode } from '../../errors.ts'
+import { TroupeError, type ErrorCode } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { decideInGroup, decideKeyInGroup, mergeParked, type AskedGroup } from '../instances/merged-answers.ts'
 
@@ -35,11 +35,16 @@ export function addParkingRoutes(routes: Routes, { instances, log, token }: Park
     }
     const { topic } = body
     const hash = hashOf(key)
-    const ids = await decideKeyInGroup(instances, { topic, hash }, decision)
+    const { ids, refusal } = await decideKeyInGroup(instances, { topic, hash }, decision)
     log.info(
       { topic, keyHash: hash, ids, decision, from: from(context) },
       `${decision} was decided for the parked records of a key, over HTTP`,
     )
+    // Some of what was meant still waits.
+    if (refusal !== null) {
+      const message = `decided for ${ids.join(', ')}, and refused for others: ${refusal.message}`
+      throw new TroupeError(refusal.code, message, { cause: refusal })
+    }
     return context.json({ topic, keyHash: hash, ids, decision })
   })
   routes.post('/parked/:id{.+}', ...mayDecide, async (context) => {

@@ -35,7 +35,7 @@ const stopNow = (): void => {
 let supervisor: Supervisor | null = null
 
 const words = new Words((text) => {
-  standardError().write(text)
+  standardError().writeAnyway(text)
 })
 const say = (line: string): void => {
   words.say(line)

@@ -106,23 +106,29 @@ export async function decideInGroup(group: AskedGroup, id: string, decision: Dec
   if (ids.length === 0) throw refusal ?? new TroupeError('NOT_PARKED', `record ${id} is not parked here`)
 }
 
-/** All that is parked of a key: its records may have come to several partitions. Resolves to their ids; rejects in the same way. */
+/**
+ * All that is parked of a key: its records may have come to several partitions. Resolves to the ids of what was decided, and
+ * to the word of an instance that refused beside them; rejects in the same way where nothing was decided.
+ */
 export async function decideKeyInGroup(
   group: AskedGroup,
   { topic, hash }: { readonly topic: string; readonly hash: string },
   decision: Decision,
-): Promise<readonly string[]> {
+): Promise<Decided> {
   const { ids, refusal } = await askForDecision(group, (process) => process.decideKey(topic, hash, decision))
-  // Also where others have done it: some of what was meant still waits.
-  if (refusal !== null) throw refusal
-  if (ids.length > 0) return ids
-  throw new TroupeError('NOT_PARKED', `of topic ${topic} no record of key sha256:${hash} is parked here`)
+  if (ids.length > 0) return { ids, refusal }
+  throw refusal ?? new TroupeError('NOT_PARKED', `of topic ${topic} no record of key sha256:${hash} is parked here`)
+}
+
+interface Decided {
+  readonly ids: readonly string[]
+  readonly refusal: TroupeError | null
 }
 
 async function askForDecision(
   group: AskedGroup,
   ask: (process: AskedProcess) => Promise<readonly string[]>,
-): Promise<{ readonly ids: readonly string[]; readonly refusal: TroupeError | null }> {
+): Promise<Decided> {
   const answers = await Promise.all(
     group.all.map(async ({ number, process, state }): Promise<readonly string[] | TroupeError> => {
       if (process === null || state !== 'running') return []

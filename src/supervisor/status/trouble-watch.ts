@@ -95,13 +95,17 @@ export class TroubleWatch {
   }
 
   describe(): TroubleStatus[] {
-    return this.find().map(({ about, forMs, kind, says, severity }) => ({
-      kind,
-      about,
-      severity,
-      forMs: Math.round(forMs),
-      says,
-    }))
+    const { nowMs } = this.#options.view()
+    return this.find().map((trouble) => {
+      const { about, kind, says, severity } = trouble
+      return { kind, about, severity, forMs: Math.round(this.#lastsMs(trouble, nowMs)), says }
+    })
+  }
+
+  /** Of some nobody knows since when, but since when they are told. */
+  #lastsMs(trouble: Trouble, nowMs: number): number {
+    const told = this.#told.get(nameOf(trouble))
+    return trouble.forMs === 0 && told !== undefined ? nowMs - told.sinceMs : trouble.forMs
   }
 
   #look(): void {
@@ -240,7 +244,10 @@ export class TroubleWatch {
         intervalMs,
       })
     }
-    this.#options.log.warn({ trouble: kind, about, forMs: Math.round(forMs), health, ...fields }, says)
+    this.#options.log.warn(
+      { trouble: kind, about, forMs: Math.round(this.#lastsMs(trouble, nowMs)), health, ...fields },
+      says,
+    )
   }
 }
 

@@ -4,7 +4,7 @@ import { connect, Server as NetServer, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Counter, Registry } from 'prom-client'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { isTroupeError, type TroupeError } from '../../../src/errors.ts'
+import { TroupeError, isTroupeError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
 import { groupOfOne } from '../../../src/supervisor/instances/own-instance.ts'
 import type { AskedGroup } from '../../../src/supervisor/instances/merged-answers.ts'
@@ -176,6 +176,28 @@ describe('start', () => {
 test('a service and its handlers keep the Request and Response of Node.js', async () => {
   await start()
   expect([globalThis.Request === own.Request, globalThis.Response === own.Response]).toEqual([true, true])
+})
+
+test('what was decided for a key is logged and told, though another instance refuses', async () => {
+  const token = 'a-token-of-a-test'
+  const refuse = (): never => {
+    throw new TroupeError('NO_DEAD_LETTER_TOPIC', 'there is none')
+  }
+  const of = (number: number, said: Partial<Engine>) => one(said).all.map((each) => ({ ...each, number }))
+  const all = [...of(1, { decideKey: () => ['clicks/0/1'] }), ...of(2, { decideKey: refuse })]
+  const said: object[] = []
+  const log = { ...silentLog, info: (fields: object) => said.push(fields) }
+  const url = await start({ token, log, instances: { all, isStopping: false } })
+  const answer = await fetch(`${url}/parked`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify({ topic: 'clicks', key: 'a', decision: 'dead-letter' }),
+  })
+  expect([answer.status, await answer.json()]).toEqual([
+    409,
+    { code: 'NO_DEAD_LETTER_TOPIC', error: 'decided for clicks/0/1, and refused for others: there is none' },
+  ])
+  expect(said).toContainEqual(expect.objectContaining({ ids: ['clicks/0/1'], decision: 'dead-letter' }))
 })
 
 test.each([

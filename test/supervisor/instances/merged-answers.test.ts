@@ -4,6 +4,7 @@ import { TroupeError } from '../../../src/errors.ts'
 import type { Instance, InstanceState } from '../../../src/supervisor/instances/instances.ts'
 import {
   decideInGroup,
+  decideKeyInGroup,
   mergeHealth,
   mergeParked,
   mergeReadiness,
@@ -201,5 +202,13 @@ describe('parked records', () => {
       message: 'instance 2 does not answer',
     })
     await expect(decideInGroup(groupWith(here, silent).group, here, 'skip')).resolves.toBeUndefined()
+  })
+
+  test('of a key, what some have decided is told beside the refusal of another', async () => {
+    const key = { topic: 'clicks', hash: 'ab' }
+    const refusal = new TroupeError('NO_DEAD_LETTER_TOPIC', 'there is none')
+    const { group } = groupWith(here, refusal)
+    expect(await decideKeyInGroup(group, key, 'dead-letter')).toEqual({ ids: [here], refusal })
+    await expect(decideKeyInGroup(groupWith(null, refusal).group, key, 'dead-letter')).rejects.toBe(refusal)
   })
 })
