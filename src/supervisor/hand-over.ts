@@ -75,7 +75,7 @@ async function drain(
     return
   }
   stats.drainTimeouts += 1
-  const late = left.filter(({ begun }) => begun > 0)
+  const late = left.filter(({ inFlight }) => inFlight > 0)
   const error = new TroupeError(
     'DRAIN_TIMEOUT',
     `work in flight did not finish within ${drainTimeoutMs} ms, and the next owner handles it again: ${describe(late)}`,
@@ -87,18 +87,18 @@ async function drain(
 interface LeftRecords {
   readonly partition: string
   readonly records: number
-  /** Of those, the ones that were at a handler or a sink, or waited for somebody. */
-  readonly begun: number
+  /** Of those, the ones that still are at a handler or a sink: not what was parked or waited for another attempt. */
+  readonly inFlight: number
   readonly oldest: string
 }
 
 /** Nothing, if the epoch has ended meanwhile: then it is not known. */
 function whatIsLeft(input: InputProgress, droppedBefore: number): LeftRecords[] {
-  const begun = input.held.count
-  const records = begun + input.stats.dropped - droppedBefore
+  const inFlight = input.held.count
+  const records = inFlight + input.stats.dropped - droppedBefore
   if (input.isFenced || records === 0) return []
   const partition = partitionName(input)
-  return [{ partition, records, begun, oldest: `${partition}/${input.tracker.safePosition}` }]
+  return [{ partition, records, inFlight, oldest: `${partition}/${input.tracker.safePosition}` }]
 }
 
 function describe(left: readonly LeftRecords[]): string {

@@ -30,7 +30,7 @@ test('what was not begun is left to the next owner: how many records of which pa
   await ended
   expect(lines).toEqual([
     {
-      fields: { left: [{ partition: 'clicks/0', records: 2, begun: 0, oldest: 'clicks/0/5' }] },
+      fields: { left: [{ partition: 'clicks/0', records: 2, inFlight: 0, oldest: 'clicks/0/5' }] },
       message: 'the next owner handles what is left: 2 of clicks/0, the oldest clicks/0/5',
     },
   ])
@@ -45,7 +45,7 @@ test('what has not finished by the deadline is told likewise, with what to do', 
       fields: {
         code: 'DRAIN_TIMEOUT',
         action: expect.stringContaining('drainTimeoutMs') as unknown,
-        left: [{ partition: 'clicks/0', records: 3, begun: 1, oldest: 'clicks/0/4' }],
+        left: [{ partition: 'clicks/0', records: 3, inFlight: 1, oldest: 'clicks/0/4' }],
       },
       message:
         'work in flight did not finish within 1000 ms, and the next owner handles it again: 3 of clicks/0, the oldest clicks/0/4',

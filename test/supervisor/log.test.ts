@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { Writable } from 'node:stream'
 import { expect, test } from 'vitest'
@@ -74,11 +75,15 @@ test('where no terminal reads it, a log is JSON unless told otherwise', () => {
 
 test('what is queued when a process ends is written, embedded too', async () => {
   const script = `
+    import { writeSync } from 'node:fs'
     import { jsonLog } from ${JSON.stringify(new URL('../../src/supervisor/log.ts', import.meta.url).href)}
     const log = jsonLog({ level: 'info' })
-    for (let at = 0; at < 1000; at += 1) log.info('x'.repeat(300))
+    for (let at = 0; at < 1000; at += 1) log.info('x'.repeat(500))
+    writeSync(1, 'written')
     process.exit(0)`
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
+  // Nobody reads before all is queued.
+  await once(child.stdout, 'data')
   const said = await text(child.stderr)
   expect(said.trimEnd().split('\n')).toHaveLength(1000)
 })
