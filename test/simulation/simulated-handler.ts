@@ -57,8 +57,17 @@ export function simulatedHandler(options: SimulatedHandlerOptions): AnyHandler {
       }) as unknown as AnyHandler)
 }
 
-function handleOne({ clock, notes }: SimulatedHandlerOptions): HandleOne {
-  return (plan, { attempt, record, signal }) => {
+/**
+ * A record whose attempts are to be used up fails however often it is tried: after those that it shared with others of a call
+ * it has one alone.
+ */
+function lasting(plan: Plan, { attempts }: Pick<World, 'attempts'>): Plan {
+  return attempts !== 'unlimited' && plan.failures >= attempts ? { ...plan, failures: Number.POSITIVE_INFINITY } : plan
+}
+
+function handleOne({ clock, notes, world }: SimulatedHandlerOptions): HandleOne {
+  return (planned, { attempt, record, signal }) => {
+    const plan = lasting(planned, world)
     const end = notes.begin(record, attempt)
     if (attempt <= plan.failures && plan.failure === 'hangs') {
       return new Promise((_, reject) => {
@@ -109,7 +118,8 @@ function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: Han
       const outcome = handle(only.value, { ...only, attempt: only.attempt, record: only.record, signal })
       return outcome instanceof Promise ? outcome.then((settled) => [settled]) : [outcome]
     }
-    for (const { attempt, value } of records) {
+    for (const { attempt, value: planned } of records) {
+      const value = lasting(planned, world)
       const { failure } = value
       if (attempt > value.failures) {
         if (value.ending === 'terminal-error') throw new TerminalError('a planned terminal error')
@@ -121,7 +131,8 @@ function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: Han
       }
     }
     const stopped = new Set<string>()
-    const outcomes = records.map(({ attempt, record, value }) => {
+    const outcomes = records.map(({ attempt, record, value: planned }) => {
+      const value = lasting(planned, world)
       const lane = laneOf(record, world)
       if (lane !== null && stopped.has(lane)) return skip()
       // With its last attempt it is through, and the rest of its lane counts.
