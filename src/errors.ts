@@ -360,7 +360,7 @@ export function isRetryableError(error: unknown): error is RetryableError {
   return brandOf(error) === 'retryable'
 }
 
-export function isThrottledError(error: unknown): error is ThrottledError {
+function isThrottledError(error: unknown): error is ThrottledError {
   return isRetryableError(error) && Reflect.get(error, throttledBrand) === true
 }
 

@@ -413,7 +413,7 @@ export class PartitionActor implements OutputOwner {
         const ruling = ruleOnAttempt(this.actor, invocation, verdict, this.#options.random)
         this.#notes.noteAttempt(ruling.error)
         invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
-          this.#noteThrottled(invocation, ruling)
+        this.#noteThrottled(invocation, ruling)
         return ruling
       }
     }
