@@ -10,7 +10,8 @@ import type { Decision, ParkedRecord } from '../actors/parking-lot.ts'
 import type { App, AppDefinition } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { silentLog, type Log } from '../log.ts'
+import { isObject, refuseWrong, shown, unknownKeys } from '../options/declared.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import { resolveOptions, type OptionSources } from '../options/resolve.ts'
 import { EngineStats } from '../metrics/stats.ts'
@@ -69,6 +70,22 @@ export interface Supervisor {
 export type SupervisorEnd = EngineEnd
 export type SupervisorStatus = EngineStatus
 
+/** A caller in JavaScript has no compiler: a log that is none would end the process at its first line. */
+function problemsOfStart(start: unknown): string[] {
+  if (!isObject(start)) return [`its options are ${shown(start)}, which is no object`]
+  const { log } = start
+  const problems = unknownKeys(
+    start,
+    ['signal', 'log', 'registry', 'sources'],
+    'there are signal, log, registry and sources',
+  )
+  if (log !== undefined) {
+    const missing = Object.keys(silentLog).filter((level) => !isObject(log) || typeof log[level] !== 'function')
+    if (missing.length > 0) problems.push(`log: ${shown(log)} lacks ${missing.join(', ')}: give a logger such as pino`)
+  }
+  return problems
+}
+
 /**
  * Starts an app. Resolves when the group was joined; rejects with one TroupeError that names the
  * cause when anything cannot be loaded, reached or found.
@@ -80,6 +97,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       'startSupervisor was called in a worker thread, where the native Kafka client cannot load; call it on the main thread',
     )
   }
+  refuseWrong('startSupervisor', problemsOfStart(start))
   const options = resolveOptions(app, start.sources)
   const { createLog } = await import('./log.ts')
   const { droppedLines } = await import('./log-output.ts')

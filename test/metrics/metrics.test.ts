@@ -17,6 +17,7 @@ function busyStats(): EngineStats {
   actor.deadLetters.add('DECODE_FAILED', 2)
   actor.skippedFailures.add('TERMINAL_ERROR')
   actor.constraint = 'key-skew'
+  actor.concurrencyLimit = 1000
   stats.sink('kafka').durable = 9
   stats.trouble.add('BROKER_UNREACHABLE')
   return stats

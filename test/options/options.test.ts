@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { pathToFileURL } from 'node:url'
+import { maskClientConfig } from '../../src/streams/kafka/client-keys.ts'
 import { describe, expect, test } from 'vitest'
 import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
 import { defineApp, isApp, type AppDefinition } from '../../src/app.ts'
@@ -588,6 +589,17 @@ describe('print', () => {
     expect(describeOptions(app)).toMatch(/^http\.token +\*\*\*$/m)
     expect(JSON.stringify(maskOptions(app))).not.toContain('hunter2')
   })
+
+  test.each(['sasl.pasword', 'sasl.passwrod', 'sals.pasword', 'ssl.key.pasword'])(
+    'a secret is one also as %s',
+    (key) => {
+      expect(maskClientConfig({ [key]: 'hunter2', 'sasl.username': 'me', 'sasl.mechanisms': 'PLAIN' })).toEqual({
+        [key]: '***',
+        'sasl.username': 'me',
+        'sasl.mechanisms': 'PLAIN',
+      })
+    },
+  )
 
   test('every option is in the docs, with its flag and its variable', () => {
     const docs = describeOptionTable('app') + describeOptionTable('actor')

@@ -105,7 +105,7 @@ function handleOne({ clock, notes, world }: SimulatedHandlerOptions): HandleOne 
 
 /**
  * A call of one record is that record's. A call that one of several would end, by an error or with its thread, ends before
- * anything is done in it. Else each record gets its outcome: after one that goes again nothing more is done in its lane,
+ * anything is done in it. Else each record gets its outcome: after one that fails nothing more is done in its lane,
  * and what is said of the rest of it would lose them, should anybody believe it.
  */
 function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: HandleOne) {
@@ -135,9 +135,7 @@ function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: Han
       const value = lasting(planned, world)
       const lane = laneOf(record, world)
       if (lane !== null && stopped.has(lane)) return skip()
-      // With its last attempt it is through, and the rest of its lane counts.
-      const goesAgain = attempt <= value.failures && (world.attempts === 'unlimited' || attempt < world.attempts)
-      if (lane !== null && goesAgain) stopped.add(lane)
+      if (lane !== null && attempt <= value.failures) stopped.add(lane)
       return settleBy(value, attempt, record, notes.begin(record, attempt))
     })
     const costMs = Math.max(...records.map(({ value }) => value.costMs))

@@ -32,3 +32,17 @@ test('a refused one leaves none', () => {
   }).toThrow('is not parked')
   expect(lines).toEqual([])
 })
+
+test.each(['Retry', 'skipp', undefined])(
+  '%o is no decision: it is refused, and nothing becomes of the record',
+  (decision) => {
+    const asked: string[] = []
+    const { decisions, lines } = world({ decide: (id) => asked.push(id), decideKey: (topic) => [topic] })
+    const refusal = expect.objectContaining({ code: 'OPTIONS_INVALID' }) as Error
+    expect(() => {
+      decisions.decide('clicks/0/3', decision as never)
+    }).toThrow(refusal)
+    expect(() => decisions.decideKey('clicks', 'ada', decision as never)).toThrow(refusal)
+    expect([asked, lines]).toEqual([[], []])
+  },
+)

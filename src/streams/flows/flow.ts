@@ -222,6 +222,10 @@ export class EffectEncoder {
   }
 
   #encodeRow(effect: RowEffect): EncodedEffect {
+    if ((effect.type as string) !== 'row') {
+      const message = `an output is ${shown(effect)}: make one with record() of a topic, or upsert() of a table`
+      throw new TroupeError('ENCODE_FAILED', message)
+    }
     const destination = this.#tables.get(effect.table)
     if (destination === undefined) throw undeclared(`table ${effect.table}`)
     if (!isObject(effect.row)) {

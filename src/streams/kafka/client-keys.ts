@@ -63,10 +63,13 @@ export const classicOnlyClientKeys: ReadonlySet<string> = new Set(['heartbeat.in
 /** Stands for a secret that is set. */
 export const MASK = '***'
 
-const secretKeys = [/password/i, /secret/i, /\.pem$/i, /^sasl\.oauthbearer\./i, /(^|\.)key$/i, /token/i, /^sasl\.jaas/i]
+const secretKeys = [/pas+w|pwd/i, /secret/i, /\.pem$/i, /(^|\.)key$/i, /token/i]
+/** Of these all others may be a secret, by a name that is misspelt too. */
+const shownSaslKeys = /^sasl\.(mechanisms?|username|kerberos\.(service\.name|principal))$/
 
 /** True for a key of the client's configuration whose value must not be logged. */
 function holdsSecret(key: string): boolean {
+  if (/^sasl\./i.test(key)) return !shownSaslKeys.test(key)
   return secretKeys.some((pattern) => pattern.test(key))
 }
 

@@ -117,3 +117,7 @@ test('and what the row has is written, also by a getter of its class', () => {
   }
   expect(valuesOf(named.upsert(Object.assign(new Row(), { constructor: 'c' })))).toEqual(['7', null, 'c', null])
 })
+
+test('what is no output is refused with how to make one', () => {
+  expect(refusal({ hello: 1 } as never)).toMatch(/^ENCODE_FAILED: an output is .*hello.*record\(\) of a topic/)
+})
