@@ -1,6 +1,7 @@
 /** Calls of a batch handler on main, from partition actors to verdicts. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Allowance } from '../../../src/actors/executors/allowance.ts'
 import { BatchExecutor } from '../../../src/actors/executors/batch-executor.ts'
 import { Dispatcher } from '../../../src/actors/executors/dispatcher.ts'
 import {
@@ -16,7 +17,7 @@ import { done, retry, type Outcome } from '../../../src/actors/handlers/handler.
 import { sleep } from '../../../src/clock.ts'
 import { RetryableError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
-import type { Order } from '../../../src/options/options.ts'
+import type { Order, ResolvedActor } from '../../../src/options/options.ts'
 import { bytes } from '../../../src/streams/flows/codec.ts'
 import { topic } from '../../../src/streams/flows/flow.ts'
 import { EngineStats } from '../../../src/metrics/stats.ts'
@@ -33,6 +34,7 @@ interface Settings extends Partial<CallLimits> {
   readonly partitions?: number
   readonly handlerTimeoutMs?: number
   readonly attempts?: number
+  readonly rate?: ResolvedActor['rate']
   readonly onError?: NonNullable<BatchHandlerDefinition<Uint8Array, undefined>['onError']>
 }
 
@@ -45,6 +47,7 @@ async function world(settings: Settings) {
     partitions = 1,
     handlerTimeoutMs = 1_000_000,
     attempts = 3,
+    rate = { perSecond: null, burst: null },
     clock = new ManualClock(),
     ...limits
   } = settings
@@ -69,7 +72,13 @@ async function world(settings: Settings) {
     concurrency,
     maxTurnMs: 5,
   })
-  const dispatcher = new Dispatcher(executor, clock)
+  const allowance = new Allowance({
+    actor: { name: 'enrich', rate },
+    clock,
+    log: silentLog,
+    stats: stats.actor('enrich'),
+  })
+  const dispatcher = new Dispatcher(executor, clock, [allowance])
   const actors = Array.from({ length: partitions }, (_, partition) => {
     const retryPolicy = { attempts, backoffMs: 100, maxBackoffMs: 1_000, jitter: 0.5 }
     const made = makeActor({
@@ -378,6 +387,38 @@ describe('a record that fails', () => {
     await clock.advance(10)
     await give(0, different(6), 2)
     expect(calls).toEqual(['a0 b1', 'a0', 'k0:2 k1:3 k2:4', 'k3:5 k4:6 k5:7'])
+  })
+})
+
+describe('what holds an actor back holds its calls', () => {
+  /** The first record fails once, and goes again alone after 10 ms. */
+  const failingOnce = (): ((records: Records) => Outcome[]) => {
+    let failuresLeft = 1
+    return (records) => records.map(({ record }) => (record.offset === 0 && failuresLeft-- > 0 ? retry(10) : done()))
+  }
+
+  test.fails('a rate counts records, those of a call and one that goes alone alike', async () => {
+    const { calls, clock, give } = await world({ rate: { perSecond: 1, burst: 2 }, handle: failingOnce() })
+    await give(0, ['a', 'b'])
+    await clock.advance(900)
+    expect(calls).toEqual(['a0 b1'])
+    await give(0, ['c'], 2)
+    await clock.advance(200)
+    expect(calls).toEqual(['a0 b1', 'a0'])
+    await clock.advance(1_000)
+    expect(calls).toEqual(['a0 b1', 'a0', 'c2'])
+  })
+
+  test.fails('a throttle lets none go until it is over, neither a call nor a record that goes alone', async () => {
+    const { calls, clock, dispatcher, give } = await world({ handle: failingOnce() })
+    await give(0, ['a', 'b'])
+    dispatcher.throttle('enrich', 5_000, 'clicks/0/1')
+    await clock.advance(1_000)
+    await give(0, ['c'], 2)
+    await clock.advance(3_900)
+    expect(calls).toEqual(['a0 b1'])
+    await clock.advance(200)
+    expect(calls).toEqual(['a0 b1', 'a0', 'c2'])
   })
 })
 
