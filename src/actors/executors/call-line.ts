@@ -104,18 +104,15 @@ export class CallLine {
     let ready = 0
     for (const owner of list) ready += owner.readyRecordCount
     const room = this.#executor.roomOf(actor)
-    if (room > 0 && list.some((owner) => owner.firstRunsAlone)) {
-      owners.lacksRoom = false
-      return true
-    }
+    const goesAlone = room > 0 && list.some((owner) => owner.firstRunsAlone)
     // Else what little room a small call leaves would make small ones of all that follow.
     const wanted = Math.ceil(Math.min(limits.maxRecords, ready) / 2)
-    owners.lacksRoom = room <= 0 || (room < wanted && this.#executor.inProgressOf(actor) > 0)
+    owners.lacksRoom = !goesAlone && (room <= 0 || (room < wanted && this.#executor.inProgressOf(actor) > 0))
     if (owners.lacksRoom) return Number.POSITIVE_INFINITY
     // Where that is none, it tells when there is more.
     const allowed = this.#limited.get(actor.name)?.room ?? Number.POSITIVE_INFINITY
     if (allowed === 0) return Number.POSITIVE_INFINITY
-    if (limits.maxWaitMs === 0) return true
+    if (goesAlone || limits.maxWaitMs === 0) return true
     const most = Math.min(limits.maxRecords, room)
     if (ready >= most && allowed >= most) return true
     let bytes = 0
