@@ -93,6 +93,7 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value> {
   async #open(): Promise<BatchRunner> {
     const { handlerTimeoutMs = 5_000, log = silentLog } = this.#options
     const shared = await loadShared(this.#options.shared ?? {})
+    // A handler of this value and set-up, which the runner takes for one of any.
     const handler = { ...this.#handler, handle: this.#watch, onError: this.#noteError } as unknown as BatchHandler
     return await BatchRunner.open({
       handler,

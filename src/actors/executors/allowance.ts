@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { ActorStats } from '../../metrics/stats.ts'
 import type { ResolvedActor } from '../../options/options.ts'
+import { SparseWarning } from '../handlers/sparse-warning.ts'
 import { MAX_THROTTLE_MS } from '../retry.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -37,23 +38,21 @@ interface Throttle {
   readonly cancelTimer: () => void
 }
 
-/** How often to warn where one throttle follows the other. */
-const WARNING_INTERVAL_MS = 60_000
-
 export class Allowance {
   readonly actor: string
   /** Set by the dispatcher: there may be more than before. */
   onMore: () => void = () => undefined
   readonly #options: AllowanceOptions
+  readonly #warning: SparseWarning
   readonly #bucket: TokenBucket | null
   #throttle: Throttle | null = null
   #cancelTimer: (() => void) | null = null
-  #warnedAtMs = Number.NEGATIVE_INFINITY
   #isClosed = false
   #heldBackAtMs: number | null = null
 
   constructor(options: AllowanceOptions) {
     this.#options = options
+    this.#warning = new SparseWarning(options)
     this.actor = options.actor.name
     const { burst, perSecond } = options.actor.rate
     this.#bucket = perSecond === null ? null : new TokenBucket(perSecond, burst, options.clock.now())
@@ -86,7 +85,7 @@ export class Allowance {
 
   /** The service says "slow down" at record `by`: nothing more for so long. Of several the longest holds. */
   throttle(forMs: number, by: string): void {
-    const { clock, log, stats } = this.#options
+    const { clock, stats } = this.#options
     const nowMs = clock.now()
     const before = this.#throttle
     const untilMs = nowMs + Math.min(forMs, MAX_THROTTLE_MS)
@@ -101,9 +100,7 @@ export class Allowance {
     })
     this.#throttle = { by, cancelTimer, sinceMs: before?.sinceMs ?? nowMs, untilMs }
     stats.isThrottled = true
-    const isSaid = nowMs - this.#warnedAtMs < WARNING_INTERVAL_MS
-    if (!isSaid) this.#warnedAtMs = nowMs
-    log[isSaid ? 'debug' : 'warn'](
+    this.#warning.tell(
       { actor: this.actor, id: by, forMs: Math.ceil(untilMs - nowMs) },
       `actor ${this.actor} is throttled for ${Math.ceil(untilMs - nowMs)} ms, as what it calls has asked for at record ${by}`,
     )

@@ -124,6 +124,7 @@ export abstract class Runner<Context extends CallSignal, Returned, Result> {
     for (const endWait of this.#overdue) endWait()
     this.#overdue.clear()
     try {
+      // What its own setup has returned: of which type only the kinds of handlers know.
       await this.#options.handler.teardown?.(this.#setup as never)
     } catch (error) {
       throw new Error(`teardown of handler ${this.#options.name} failed`, { cause: error })
