@@ -225,3 +225,23 @@ test('adaptive concurrency stands on /status and follows a service that can do 8
   expect(status().constraint).toMatchObject({ by: 'limit', subject: 'concurrency' })
   expect(status().constraint?.why).toContain('without load')
 })
+
+test('a call that hangs for ever takes no place of an adaptive limit: the others go on', async () => {
+  const { append, calls, stats } = await world(
+    {
+      concurrency: { min: 1, max: 100, target: 'latency' },
+      order: 'unordered',
+      handlerTimeoutMs: 1_000,
+      retry: { attempts: 1 },
+    },
+    async (value) => {
+      if (value === '3') await new Promise(() => undefined)
+      await sleep(clock, 10)
+      return done()
+    },
+  )
+  append(0, 300)
+  await clock.advance(60_000)
+  expect(stats.leftOverCalls).toBe(1)
+  expect(new Set(calls.map(({ value }) => value)).size).toBe(300)
+})

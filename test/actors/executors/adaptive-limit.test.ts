@@ -174,3 +174,8 @@ describe('at a service that saturates', () => {
     expect(medianOf(settledPart(simulation.run(40)))).toBeGreaterThanOrEqual(45)
   })
 })
+
+test('calls that take no time by the clock leave a limit', () => {
+  const window = { latencyMs: 0, idealMs: 0, failed: 0, mostInProgress: 5 }
+  expect(nextLimit(5, window, { min: 1, max: 100 })).toBeGreaterThanOrEqual(5)
+})

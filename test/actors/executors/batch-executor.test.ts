@@ -15,7 +15,7 @@ import {
 import { BatchRunner } from '../../../src/actors/handlers/batch-runner.ts'
 import { done, retry, type Outcome } from '../../../src/actors/handlers/handler.ts'
 import { sleep } from '../../../src/clock.ts'
-import { RetryableError } from '../../../src/errors.ts'
+import { RetryableError, ThrottledError } from '../../../src/errors.ts'
 import { silentLog } from '../../../src/log.ts'
 import type { Order, ResolvedActor } from '../../../src/options/options.ts'
 import { bytes } from '../../../src/streams/flows/codec.ts'
@@ -420,6 +420,21 @@ describe('what holds an actor back holds its calls', () => {
     await clock.advance(200)
     expect(calls).toEqual(['a0 b1', 'a0', 'c2'])
   })
+})
+
+test('a service that says "slow down" to a call costs none of its records an attempt, and they go again together', async () => {
+  let refusals = 5
+  const { calls, clock, give, stats } = await world({
+    attempts: 3,
+    handle(records) {
+      if (refusals-- > 0) throw new ThrottledError('429', { retryAfterMs: 100 })
+      return allDone(records)
+    },
+  })
+  await give(0, ['a', 'b'])
+  await clock.advance(1_000)
+  expect(calls).toEqual(Array.from({ length: 6 }, () => 'a0 b1'))
+  expect(stats.partition('enrich', 'clicks', 0)).toMatchObject({ done: 2, deadLettered: 0 })
 })
 
 test('a call that ignores its signal takes as many places as it has records until it ends', async () => {

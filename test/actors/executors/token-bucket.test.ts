@@ -86,3 +86,10 @@ test('it says when the next one may go', () => {
   expect(bucket.waitMs(3_000)).toBeCloseTo(333.33, 1)
   expect([bucket.available(3_333), bucket.available(3_334)]).toEqual([0, 1])
 })
+
+test('who does not come for what it has waited for has gone: a pause earns the burst, and no more', () => {
+  const bucket = new TokenBucket(10_000, 1, 0)
+  bucket.take(1, 0)
+  expect(bucket.available(0)).toBe(0)
+  expect(bucket.available(60_000)).toBe(1)
+})

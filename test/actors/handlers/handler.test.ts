@@ -129,3 +129,15 @@ describe('defineHandler', () => {
     expect(await harness.send('a')).toEqual(done([copies.record('a of texts')]))
   })
 })
+
+test('an output without its list is refused with how to write it', async () => {
+  const handler = defineHandler({
+    input: texts,
+    outputs: [copies],
+    handle: (value) => done(copies.record(value) as never),
+  })
+  await expect(createHarness(handler).send('a')).rejects.toMatchObject({
+    code: 'ENCODE_FAILED',
+    message: expect.stringContaining('write done([') as string,
+  })
+})
