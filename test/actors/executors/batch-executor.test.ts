@@ -425,7 +425,7 @@ describe('what holds an actor back holds its calls', () => {
 test('a service that says "slow down" to a call costs none of its records an attempt, and they go again together', async () => {
   let refusals = 5
   const { calls, clock, give, stats } = await world({
-    attempts: 3,
+    attempts: 1,
     handle(records) {
       if (refusals-- > 0) throw new ThrottledError('429', { retryAfterMs: 100 })
       return allDone(records)
