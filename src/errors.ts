@@ -101,6 +101,32 @@ export const errorTable = {
     retryable: true,
     action: 'Check the URL, the user and that the server is up and reachable from here.',
   },
+  SCHEMA_REGISTRY_MISSING: {
+    meaning: 'A topic has a codec whose schemas a registry keeps, and no registry is named.',
+    retryable: false,
+    action: 'Set schemaRegistry.url; `npm start` and the tests bring a registry of their own.',
+  },
+  SCHEMA_REGISTRY_UNREACHABLE: {
+    meaning:
+      'The schema registry did not answer, or answered with a failure of its own (5xx, 429, something that is no JSON).',
+    retryable: true,
+    action: 'Check schemaRegistry.url and that the registry is up and reachable from here. Nothing is lost meanwhile.',
+  },
+  SCHEMA_REGISTRY_REFUSED: {
+    meaning: 'The schema registry refuses these credentials (401, 403).',
+    retryable: true,
+    action: 'Check the credentials in schemaRegistry, and the rights of this user on the subject.',
+  },
+  SCHEMA_MISSING: {
+    meaning: 'A schema that the app writes with is not registered under its subject.',
+    retryable: false,
+    action: "Register it (`troupe schemas register`, or registerSchemas: 'on-start'), or correct the subject.",
+  },
+  SCHEMA_INCOMPATIBLE: {
+    meaning: 'The schema registry refuses a schema: it is not valid, or not compatible with the versions before.',
+    retryable: false,
+    action: "Change the schema as the registry's reason in the message says, or the subject's compatibility level.",
+  },
   PORT_IN_USE: {
     meaning: 'The HTTP port is taken.',
     retryable: false,
@@ -113,6 +139,11 @@ export const errorTable = {
     action: 'Nothing: this is what was asked for.',
   },
   // --- in operation
+  SCHEMA_UNKNOWN: {
+    meaning: 'The registry has no schema of the id that a record names.',
+    retryable: false,
+    action: 'Find out who wrote the record, and with which registry. The dead letter has its bytes unchanged.',
+  },
   THROTTLED: {
     meaning:
       'What a handler calls has asked to slow down (`ThrottledError`). The record goes again and the actor waits; no attempt is used up.',

@@ -3,6 +3,7 @@
  * handler does. Whatever it throws dead-letters the record with its raw bytes.
  */
 import { refuseWrong } from '../../options/declared.ts'
+import type { Contract } from './contract.ts'
 import { problemsOfJson, type unsafeIntegerWords } from './flow-shapes.ts'
 import { JsonWriter, jsonText } from './json-writer.ts'
 import { utf8, utf8Bytes } from './unicode.ts'
@@ -13,6 +14,8 @@ export interface Codec<Value> {
   readonly name: string
   decode(bytes: Uint8Array): Value
   encode(value: Value): Uint8Array
+  /** Its bytes name a schema of a registry: where it works, `bind` of this makes the codec. */
+  readonly contract?: Contract<Value>
 }
 
 /**

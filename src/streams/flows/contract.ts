@@ -1,0 +1,90 @@
+/**
+ * What a codec has whose bytes name a schema: schemas are kept by a registry, under ids and under subjects. The registry is
+ * asked on main; a codec works where the handler does, and is given what is known there. All of it is plain data, so that
+ * it crosses threads.
+ */
+import type { Codec } from './codec.ts'
+
+/** As registries call them. */
+export type SchemaType = 'AVRO' | 'JSON' | 'PROTOBUF'
+
+/** A schema of the app itself: what it writes, and what it wants to read. */
+export interface OwnSchema {
+  readonly type: SchemaType
+  /** Its full name, `com.acme.Order`. As a reference of another it is registered under this name, too. */
+  readonly name: string
+  /** As it is registered. */
+  readonly text: string
+  /** Schemas that the text names without defining them. */
+  readonly references: readonly OwnSchema[]
+}
+
+/** Where a codec is used. */
+export interface Place {
+  readonly topic: string
+  readonly part: 'key' | 'value'
+}
+
+export interface SubjectSchema {
+  readonly subject: string
+  readonly schema: OwnSchema
+}
+
+/** A schema as the registry has it under an id. */
+export interface WriterSchema {
+  readonly type: SchemaType
+  readonly text: string
+  /** All that it refers to, however deep; each before those that refer to it. */
+  readonly references: readonly ReferencedSchema[]
+}
+
+export interface ReferencedSchema {
+  /** By which the text that refers to it knows it. */
+  readonly name: string
+  readonly text: string
+}
+
+/** What is known of a registry where a codec works. */
+export interface KnownSchemas {
+  /**
+   * The schema that bytes were written with. Asked once for each id, then kept by the codec, within bounds. Throws
+   * SchemaNeeded where the registry has to be asked first, and SCHEMA_UNKNOWN where it has no such id.
+   */
+  writerOf(id: number): WriterSchema
+  /** The id of what the app itself registered, or found, under this subject. Throws SCHEMA_MISSING where nobody has looked. */
+  idOf(subject: string): number
+}
+
+/** What makes a codec one of a registry's. */
+export interface Contract<Value> {
+  /** Which schemas it reads and writes with in this place; more than one where the subject depends on the record's type. */
+  subjectsAt(place: Place): readonly SubjectSchema[]
+  /** Why it cannot be written with, for people: a projection lacks fields. undefined: it can. */
+  readonly cannotWrite?: string
+  /** The codec at work in this place. */
+  bind(place: Place, schemas: KnownSchemas): Codec<Value>
+}
+
+const schemaNeededBrand = Symbol.for('troupe.schemaNeeded')
+
+/** No fault of the record: a schema has to be fetched before it can be read. Nobody's business but the engine's. */
+export class SchemaNeeded extends Error {
+  override readonly name = 'SchemaNeeded'
+  readonly id: number
+
+  constructor(id: number) {
+    super(`schema ${id} is not known here yet`)
+    this.id = id
+  }
+
+  get [schemaNeededBrand](): true {
+    return true
+  }
+}
+
+/** The id of the schema that has to be fetched; undefined: it is another error. */
+export function neededSchema(error: unknown): number | undefined {
+  return typeof error === 'object' && error !== null && schemaNeededBrand in error
+    ? (error as SchemaNeeded).id
+    : undefined
+}
