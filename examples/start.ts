@@ -10,6 +10,7 @@ interface Pipeline {
 /** Only the one that is wanted is loaded. */
 const pipelines: Readonly<Record<PipelineName, () => Promise<Pipeline>>> = {
   clicks: () => import('./clicks/run.ts'),
+  sensors: () => import('./sensors/run.ts'),
 }
 
 const options = parseStartOptions(process.argv)
