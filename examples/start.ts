@@ -11,6 +11,7 @@ interface Pipeline {
 const pipelines: Readonly<Record<PipelineName, () => Promise<Pipeline>>> = {
   clicks: () => import('./clicks/run.ts'),
   sensors: () => import('./sensors/run.ts'),
+  events: () => import('./events/run.ts'),
 }
 
 const options = parseStartOptions(process.argv)

@@ -5,7 +5,7 @@ import { shortfall } from '../pipeline/problems.ts'
 import { nothingToAccountFor, type RunResult } from '../pipeline/report.ts'
 import { MAX_RECORDS, type StartOptions } from '../pipeline/start-options.ts'
 import { TopicReader } from '../pipeline/topic-reader.ts'
-import { untilHandled, untilStopped } from '../pipeline/waiting.ts'
+import { untilFinished, untilStopped } from '../pipeline/waiting.ts'
 import { accountLines, closeAccounts, findProblems, noteRecord } from './accounts.ts'
 import { createFakeClicks } from './fake-clicks.ts'
 import { clicks, deadLetterTopic, enrichedClicks } from './flows.ts'
@@ -28,7 +28,8 @@ const blueprint: Blueprint = {
 
 export async function run(options: StartOptions, stop: AbortSignal): Promise<RunResult> {
   return await withClosers(async (onEnd) => {
-    const { servers, kafka, supervisor, view, failure } = await openPipeline(blueprint, options, stop, onEnd)
+    const opened = await openPipeline(blueprint, options, stop, onEnd)
+    const { servers, kafka, failure } = opened
     if (!options.generator) {
       await untilStopped(stop, failure)
       return nothingToAccountFor
@@ -47,12 +48,7 @@ export async function run(options: StartOptions, stop: AbortSignal): Promise<Run
       signal: AbortSignal.any([stop, failure]),
     })
 
-    const { groupId } = supervisor.options.kafka
-    const hasCaughtUp = (): Promise<boolean> => reader.hasCaughtUp(groupId, clicks.name)
-    await untilHandled({ hasCaughtUp, countFinished, stop, failure })
-    await view.stop()
-    await supervisor.stop()
-    await reader.readToEnds()
+    await untilFinished(opened, reader, countFinished, stop)
     const accounts = closeAccounts(ledger, await countRows(servers.postgresUrl, ledger.expectedRows.values()))
     const problems = [...findProblems(accounts, produced), ...shortfall(produced, options.records, 'clicks')]
     return { accounts: { ...accounts }, lines: accountLines(accounts), problems }

@@ -22,6 +22,8 @@ export interface Blueprint {
 }
 
 export interface OpenPipeline {
+  /** The topic that is handled. */
+  readonly input: string
   readonly servers: Servers
   /** For everything around the pipeline. */
   readonly kafka: Kafka
@@ -69,7 +71,7 @@ export async function openPipeline(
     const [input] = blueprint.topics
     say(`stopping${options.generator ? `: what is in ${input} is finished first` : ''} (again: at once)`)
   })
-  return { servers, kafka, supervisor, view, failure: watchForFailure(supervisor) }
+  return { input: blueprint.topics[0], servers, kafka, supervisor, view, failure: watchForFailure(supervisor) }
 }
 
 /** Real topics are created only for the records we make ourselves. */

@@ -1,7 +1,7 @@
 /** The command line of `npm start`. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 
-export const pipelineNames = ['clicks', 'sensors'] as const
+export const pipelineNames = ['clicks', 'sensors', 'events'] as const
 export type PipelineName = (typeof pipelineNames)[number]
 
 export interface StartOptions {
@@ -30,6 +30,7 @@ const PIPELINES = `
 Pipelines:
   clicks    user_clicks → the country of each click → enriched_clicks, and a table
   sensors   sensor-data → readings in range, and alerts beyond limits → sensor-readings, sensor-alerts, and a table
+  events    events → checked, transformed, stored → processed-events, and a table
 
 Each has a README in examples/NAME.`
 
