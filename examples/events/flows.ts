@@ -17,7 +17,7 @@ export interface ProcessedEvent extends Omit<ShopEvent, 'timestamp'> {
   readonly processed_at: string
 }
 
-export const events = topic('events', { codec: json(checkEvent) })
+export const events = topic('events', { value: json(checkEvent) })
 
 export const processedEvents = topic<ProcessedEvent>('processed-events')
 

@@ -1,5 +1,5 @@
 /** The pipeline's topics and its table, typed: what a reading is, and what it has to be within. */
-import { json, table, topic } from 'troupe'
+import { json, table, text, topic } from 'troupe'
 import * as v from 'valibot'
 
 const readingShape = v.object({
@@ -24,11 +24,12 @@ export interface SensorRow extends Omit<Reading, 'timestamp'> {
   readonly timestamp: Date
 }
 
-export const sensorData = topic('sensor-data', { codec: json(v.parser(readingShape)) })
+/** Keys are the sensor's id. */
+export const sensorData = topic('sensor-data', { key: text, value: json(v.parser(readingShape)) })
 
-export const sensorReadings = topic<Reading>('sensor-readings')
+export const sensorReadings = topic('sensor-readings', { key: text, value: json<Reading>() })
 
-export const sensorAlerts = topic<Alert>('sensor-alerts')
+export const sensorAlerts = topic('sensor-alerts', { key: text, value: json<Alert>() })
 
 export const sensors = table<SensorRow>('sensors', {
   columns: {

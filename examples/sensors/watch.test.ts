@@ -10,7 +10,7 @@ const row = (of: Reading) => sensors.upsert({ ...of, timestamp: new Date(of.time
 
 test('a reading is passed on, and is the last one of its sensor', async () => {
   expect(await harness.send(reading, { key: '7' })).toEqual(
-    done([sensorReadings.record(reading, { key: 7 }), row(reading)]),
+    done([sensorReadings.record(reading, { key: '7' }), row(reading)]),
   )
 })
 
@@ -22,9 +22,9 @@ test.each([
   [{ temperature: 29.5, humidity: 41 }, ['temperature 29.5 is above 29', 'humidity 41 is below 42']],
 ])('%o raises an alert for what is beyond its limit: %o', async (change, reasons) => {
   const changed = { ...reading, ...change }
-  const alerts = reasons.length === 0 ? [] : [sensorAlerts.record({ ...changed, reasons }, { key: 7 })]
+  const alerts = reasons.length === 0 ? [] : [sensorAlerts.record({ ...changed, reasons }, { key: '7' })]
   expect(await harness.send(changed, { key: '7' })).toEqual(
-    done([sensorReadings.record(changed, { key: 7 }), row(changed), ...alerts]),
+    done([sensorReadings.record(changed, { key: '7' }), row(changed), ...alerts]),
   )
 })
 

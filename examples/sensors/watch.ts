@@ -10,17 +10,16 @@ export default defineHandler({
 })
 
 /** The codec has seen to it that it is a reading; whether one can be is said here. */
-function check(reading: Reading, { record }: HandlerContext<unknown>): Reading | Outcome {
+function check(reading: Reading, { key }: HandlerContext<unknown>): Reading | Outcome {
   if (reading.sensor_id < 1 || reading.sensor_id > SENSORS) return deadLetter(`no sensor ${reading.sensor_id}`)
   // Order is kept by key: a reading under another sensor's would overtake those of its own.
-  const key = record.key?.toString()
-  if (key !== String(reading.sensor_id)) return deadLetter(`of sensor ${reading.sensor_id} under key ${key ?? 'null'}`)
+  if (key !== String(reading.sensor_id)) return deadLetter(`of sensor ${reading.sensor_id} under key ${String(key)}`)
   const wrong = beyond(reading, MEASURABLE)
   return wrong.length > 0 ? deadLetter(`not measurable: ${wrong.join(', ')}`) : reading
 }
 
 function publish(reading: Reading) {
-  const key = reading.sensor_id
+  const key = String(reading.sensor_id)
   const passedOn = sensorReadings.record(reading, { key })
   const last = sensors.upsert({ ...reading, timestamp: new Date(reading.timestamp) })
   const reasons = beyond(reading, LIMITS)
