@@ -1,5 +1,5 @@
 /** The pipeline's topics and its table, typed: what an event is, and what is kept of it. */
-import { json, table, topic } from 'troupe'
+import { json, table, text, topic } from 'troupe'
 
 export interface ShopEvent {
   readonly event_id: string
@@ -19,7 +19,8 @@ export interface ProcessedEvent extends Omit<ShopEvent, 'timestamp'> {
 
 export const events = topic('events', { value: json(checkEvent) })
 
-export const processedEvents = topic<ProcessedEvent>('processed-events')
+/** Keys are the user's id. */
+export const processedEvents = topic('processed-events', { key: text, value: json<ProcessedEvent>() })
 
 export const eventTable = table<ProcessedEvent>('processed_events', {
   columns: {

@@ -33,5 +33,5 @@ function store({ event, plan }: PlannedEvent) {
     original_timestamp: timestamp,
     processed_at: new Date().toISOString(),
   }
-  return done([processedEvents.record(processed, { key: event.user_id }), eventTable.upsert(processed)])
+  return done([processedEvents.record(processed, { key: String(event.user_id) }), eventTable.upsert(processed)])
 }
