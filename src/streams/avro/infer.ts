@@ -11,7 +11,9 @@ export type AvroSchema = SchemaName | SchemaObject | readonly AvroSchema[]
 type SchemaName = string
 
 export interface SchemaObject {
-  readonly type: string | SchemaObject | readonly AvroSchema[]
+  // Words, not any text: of a schema whose `type` is known as text only, nothing can be inferred.
+  readonly type:
+    PrimitiveName | 'record' | 'error' | 'enum' | 'fixed' | 'array' | 'map' | SchemaObject | readonly AvroSchema[]
   readonly name?: string
   readonly namespace?: string
   readonly doc?: string
