@@ -127,6 +127,12 @@ export const errorTable = {
     retryable: false,
     action: "Change the schema as the registry's reason in the message says, or the subject's compatibility level.",
   },
+  SCHEMAS_WRONG: {
+    meaning:
+      '`troupe schemas` found files that are no schemas, samples or older versions that they do not go with, or types that are not theirs.',
+    retryable: false,
+    action: 'Correct what is told above, a line each. After a change of schemas run `troupe schemas generate`.',
+  },
   PORT_IN_USE: {
     meaning: 'The HTTP port is taken.',
     retryable: false,
