@@ -37,6 +37,7 @@ export class HttpExchange {
   readonly #http: HttpAgent
   readonly #https: HttpsAgent
   readonly #open = new Set<(cause: Error) => void>()
+  #isClosed = false
 
   constructor(clock: Clock, limits: HttpLimits, tls: SecureContextOptions) {
     this.#clock = clock
@@ -55,14 +56,16 @@ export class HttpExchange {
     }
   }
 
-  /** Whatever is open fails, and no connection is left. */
+  /** Whatever is open fails, whatever is asked from now on too, and no connection is left. */
   close(): void {
+    this.#isClosed = true
     for (const end of [...this.#open]) end(new Error('closed'))
     this.#http.destroy()
     this.#https.destroy()
   }
 
   #askOnce({ body, headers, method, url }: HttpQuestion): Promise<HttpAnswer> {
+    if (this.#isClosed) return Promise.reject(new Error('closed'))
     const isTls = url.protocol === 'https:'
     const request = isTls
       ? requestHttps(url, { method, headers, agent: this.#https })
