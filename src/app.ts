@@ -31,6 +31,8 @@ export interface AppDefinition extends Partial<
     /** `host:port` of one or more brokers, as a list or separated by commas. */
     readonly brokers?: string | readonly string[]
   }
+  /** How outputs and dead letters are written to Kafka. */
+  readonly producer?: Partial<ResolvedApp['producer']>
   readonly actors: readonly ActorDefinition[]
   /** Destinations outside Kafka, by the name that tables refer to. */
   readonly sinks?: Readonly<Record<string, Sink>>

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
 import type { OptionRows } from './level.ts'
 import { envName, flagName } from './names.ts'
-import { actorOptions, appOptions, type OptionRow, type ResolvedActor, type ResolvedApp } from './options.ts'
+import type { OptionRow } from './option-row.ts'
+import { actorOptions, appOptions, type ResolvedActor, type ResolvedApp } from './options.ts'
 import { MASK, maskClientConfig } from '../streams/kafka/client-keys.ts'
 
 /** One flag of `troupe run`. */
