@@ -192,7 +192,7 @@ export const errorTable = {
       'A record is larger than its topic, or our own producer, takes. The message says which of them refused it.',
     retryable: false,
     action:
-      'The record has failed for good. Raise max.message.bytes of the topic, or set compression.codec or message.max.bytes in kafka.client.',
+      'The record has failed for good. Raise max.message.bytes of the topic, or set producer.compression, or message.max.bytes in kafka.client.',
   },
   DECODE_FAILED: {
     meaning: 'The bytes of a record are not what the codec expects; the cause says what is wrong in them.',
