@@ -15,4 +15,5 @@ export { createHarness, type Harness, type HarnessOptions, type SendOptions } fr
 export { openProducer, type ProducerParts } from './streams/producing/producer.ts'
 export { ManualClock, type ManualClockOptions } from './testing/manual-clock.ts'
 export { ProcessClock } from './testing/process-clock.ts'
+export { sinkContract, type SinkCase, type SinkContractOptions, type SinkUnderTest } from './testing/sink-contract.ts'
 export { Random } from './testing/random.ts'
