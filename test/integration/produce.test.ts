@@ -1,9 +1,14 @@
 /** A producer of one's own on real Kafka: what only a broker can show of its options and its reports. */
 import { afterAll, describe, expect, it } from 'vitest'
 import { startProducer, text, topic } from 'troupe'
+import { sinkContract } from 'troupe/testing'
+import { createKafkaBroker } from '../../src/streams/kafka/broker.ts'
+import type { OutputRecord } from '../../src/streams/record.ts'
 import { textOf } from '../contract/contract-world.ts'
+import { kafkaSink, newestOf } from '../contract/kafka-sink.ts'
 import { KafkaProbe, uniqueName } from '../support/kafka-probe.ts'
 import { bootstrapServers, kafkaIsAvailable } from '../support/real-kafka.ts'
+import { testOptions } from './kafka-world.ts'
 
 describe.skipIf(!kafkaIsAvailable)('startProducer on real Kafka', () => {
   const probe = new KafkaProbe(bootstrapServers)
@@ -34,6 +39,27 @@ describe.skipIf(!kafkaIsAvailable)('startProducer on real Kafka', () => {
     }
     await expect(producer.send(orders.record(randomText(50_000)))).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
   })
+})
+
+describe.skipIf(!kafkaIsAvailable)('the contract of sinks, of outputs on real Kafka', () => {
+  const probe = new KafkaProbe(bootstrapServers)
+  afterAll(() => probe.close())
+
+  const cases = sinkContract<OutputRecord>({
+    open: async () => {
+      const name = uniqueName('notes')
+      await probe.createTopic(name, 1, { 'max.message.bytes': '50000' })
+      const broker = createKafkaBroker(testOptions(bootstrapServers, uniqueName('group')))
+      return {
+        sink: () => kafkaSink(broker.producer('outputs')),
+        destinations: [],
+        output: (key, value) => ({ topic: name, key: Buffer.from(key), value: Buffer.from(value) }),
+        read: async () => newestOf(await probe.readAll(name)),
+      }
+    },
+    refused: ({ output }) => output('r', 'x'.repeat(60_000)),
+  })
+  for (const { name, run } of cases) it(name, run)
 })
 
 /** Text that hardly compresses. */
