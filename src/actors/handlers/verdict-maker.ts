@@ -1,6 +1,7 @@
 /** Makes verdicts of what handlers of all kinds return and throw, for one record: decode, encode, and a word on each error. */
 import { TroupeError, isRetryableError, isTerminalError, isTroupeError, toWireError } from '../../errors.ts'
 import { EffectEncoder, type Effect, type EncodedEffect, type Topic } from '../../streams/flows/flow.ts'
+import { neededSchema } from '../../streams/flows/contract.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { isOutcome, type ErrorDecision, type FailedRecords } from './handler.ts'
 import type { RunnerOptions, SetUpHandler } from './runner.ts'
@@ -39,6 +40,8 @@ export class VerdictMaker {
     try {
       value = input.codec.decode(record.value)
     } catch (error) {
+      // That is for the engine to wait for, and says nothing of the record.
+      if (neededSchema(error) !== undefined) throw error
       throw new TroupeError('DECODE_FAILED', `the value is not what codec ${input.codec.name} expects`, {
         cause: error,
       })
@@ -110,6 +113,12 @@ export class VerdictMaker {
       const message = `handler ${this.#name} threw an error that throws when it is looked at`
       return { type: 'failed', error: { name: 'Error', message, kind: 'other' } }
     }
+  }
+
+  /** An error of `decode` as a verdict. Never throws. */
+  judgeDecode(error: unknown, decide: Decide): Verdict {
+    const id = neededSchema(error)
+    return id === undefined ? this.judge(error, decide) : { type: 'needs-schema', id }
   }
 
   /** An error as a verdict: by the handler's `onError`, else by its own word where it is of one of our classes. */
