@@ -1,7 +1,12 @@
 /** Lanes that go no further before their head does, for one kind of reason, in the order in which they came to it. */
-import type { Lane } from './lanes.ts'
 
-export class BlockedLanes implements Iterable<Lane> {
+/** What is counted of a lane. */
+interface Counted {
+  readonly size: number
+  readonly bytes: number
+}
+
+export class BlockedLanes<Lane extends Counted> implements Iterable<Lane> {
   readonly #lanes = new Set<Lane>()
   #records = 0
   #bytes = 0

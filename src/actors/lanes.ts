@@ -45,7 +45,7 @@ export interface Lane extends Readonly<Keyed> {
   size: number
   bytes: number
   /** Among which blocked lanes it is; null: it is not blocked. */
-  blockedIn: BlockedLanes | null
+  blockedIn: BlockedLanes<Lane> | null
   /** How many records from the head on are at a handler. */
   takenCount: number
   state: 'ready' | 'taken' | 'waiting' | 'behind'
@@ -59,8 +59,8 @@ export interface LaneRun {
 }
 
 export class Lanes {
-  readonly failed = new BlockedLanes()
-  readonly unread = new BlockedLanes()
+  readonly failed = new BlockedLanes<Lane>()
+  readonly unread = new BlockedLanes<Lane>()
   readonly #order: Order
   /** Whether the first record of a key is loose. */
   readonly #mixesKeys: boolean
@@ -350,7 +350,7 @@ export class Lanes {
     this.#waitIn(lane, this.unread)
   }
 
-  #waitIn(lane: Lane, blocked: BlockedLanes): void {
+  #waitIn(lane: Lane, blocked: BlockedLanes<Lane>): void {
     lane.takenCount = 0
     lane.state = 'waiting'
     this.#waiting.add(lane)
