@@ -217,7 +217,7 @@ async function openOnMain(
 
 async function loadAndSetUp(
   actor: ResolvedActor,
-  { log, lookout }: HandlerHostOptions,
+  { log, lookout, schemas }: HandlerHostOptions,
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
@@ -231,6 +231,7 @@ async function loadAndSetUp(
     log: handlerLog(handler.name ?? actor.name, log),
     clock: lookout,
     shared,
+    ...(schemas === null ? {} : { schemas }),
   })
   return { runner, manifest: manifestOf(actor.name, handler) }
 }

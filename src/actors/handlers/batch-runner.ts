@@ -15,9 +15,9 @@ import type { Log } from '../../log.ts'
 import type { Order } from '../../options/options.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import {
+  type AnyBatchHandler,
   type BatchContext,
   type BatchErrorContext,
-  type BatchHandler,
   type BatchOutcome,
   type BatchRecord,
   type CallRecord,
@@ -36,7 +36,7 @@ export interface RecordAttempt {
 }
 
 export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> {
-  readonly #handler: BatchHandler
+  readonly #handler: AnyBatchHandler
   readonly #log: Log
   readonly #order: Order
   readonly #setup: unknown
@@ -44,7 +44,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
   readonly #errorPolicy: ErrorPolicy<ErrorContext>
   readonly #warning: SparseWarning
 
-  private constructor(options: RunnerOptions<BatchHandler>, setup: unknown) {
+  private constructor(options: RunnerOptions<AnyBatchHandler>, setup: unknown) {
     super(options, setup)
     this.#handler = options.handler
     this.#log = options.log
@@ -56,7 +56,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
   }
 
   /** Runs the handler's setup. Rejects with SETUP_FAILED. */
-  static async open(options: RunnerOptions<BatchHandler>): Promise<BatchRunner> {
+  static async open(options: RunnerOptions<AnyBatchHandler>): Promise<BatchRunner> {
     return new BatchRunner(options, await Runner.setUp(options))
   }
 
@@ -80,6 +80,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
       return
     }
     try {
+      record.key = this.#verdicts.decodeKey(record.record)
       record.value = this.#verdicts.decode(record.record)
       call.add(record)
     } catch (error) {
@@ -129,7 +130,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     throw new TroupeError('OUTCOME_INVALID', message)
   }
 
-  #encode(outcome: unknown, record: CallRecord, call: Call): Verdict {
+  #encode(outcome: unknown, record: DecodedRecord, call: Call): Verdict {
     try {
       return this.#verdicts.encode(outcome, record.record)
     } catch (error) {
@@ -151,11 +152,11 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     return call.verdictsWith(records.map(() => aloneVerdict))
   }
 
-  #judgeOne(error: unknown, failed: CallRecord | null, call: Call): Verdict {
+  #judgeOne(error: unknown, failed: DecodedRecord | null, call: Call): Verdict {
     return this.#verdicts.judge(error, this.#deciding(failed, call))
   }
 
-  #deciding(failed: CallRecord | null, call: Call): Decide {
+  #deciding(failed: DecodedRecord | null, call: Call): Decide {
     return (asked) => this.#errorPolicy.decide(asked, new ErrorContext(call, failed))
   }
 }
@@ -181,15 +182,12 @@ function count(of: readonly unknown[], one: string): string {
 class DecodedRecord implements BatchRecord<unknown> {
   readonly record: SourceRecord
   readonly attempt: number
+  key: unknown = null
   value: unknown = undefined
 
   constructor(record: SourceRecord, attempt: number) {
     this.record = record
     this.attempt = attempt
-  }
-
-  get key(): Uint8Array | null {
-    return this.record.key
   }
 
   get id(): string {
@@ -264,14 +262,19 @@ function lineOf({ key, partition }: SourceRecord, order: Order): string | null {
   return order === 'key' && key !== null ? `${partition}/${Buffer.from(key).toString('latin1')}` : null
 }
 
+/** Its key may be what did not decode. */
+function asItCame({ attempt, id, record }: DecodedRecord): CallRecord {
+  return { record, key: record.key, id, attempt }
+}
+
 /** What `onError` is given. */
 class ErrorContext implements BatchErrorContext<unknown> {
   readonly failed: CallRecord | null
   readonly #call: Call
 
-  constructor(call: Call, failed: CallRecord | null) {
+  constructor(call: Call, failed: DecodedRecord | null) {
     this.#call = call
-    this.failed = failed
+    this.failed = failed === null ? null : asItCame(failed)
   }
 
   get id(): string {

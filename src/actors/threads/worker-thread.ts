@@ -120,6 +120,7 @@ function open(
     log,
     clock: lookout,
     shared: setup.shared,
+    ...(schemas === null ? {} : { schemas }),
   })
 }
 
