@@ -7,7 +7,7 @@
 import { describeWire } from '../../errors.ts'
 import type { Order, ResolvedApp } from '../../options/options.ts'
 import type { TroubleName } from '../../metrics/stats.ts'
-import type { OldestRetry } from '../../actors/retrying.ts'
+import type { OldestRetry } from '../../actors/waits/retrying.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import type { SinkTrouble } from './blocking-record.ts'
 import { many, seconds, verb } from './wording.ts'
