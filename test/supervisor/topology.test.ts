@@ -14,6 +14,7 @@ const manifest = (actor: string, input: string, others: Partial<HandlerManifest>
   input,
   outputTopics: [],
   destinations: [],
+  schemas: [],
   call: null,
   ...others,
 })

@@ -1,4 +1,5 @@
 import type { CallLimits } from './batch-handler.ts'
+import type { NeededSchema } from '../../streams/registry/schema-port.ts'
 import type { SinkDestination } from '../../streams/delivery/sink.ts'
 
 /** What main has to know of a handler that it never evaluates. */
@@ -7,6 +8,8 @@ export interface HandlerManifest {
   readonly input: string
   readonly outputTopics: readonly string[]
   readonly destinations: readonly SinkDestination[]
+  /** Of its topics, where a registry keeps their schemas. */
+  readonly schemas: readonly NeededSchema[]
   /** What a call of a batch handler gets at most; null: it is a handler of single records. */
   readonly call: CallLimits | null
 }
