@@ -82,7 +82,7 @@ class World {
       outputs: [out],
       handle: (value) => {
         this.seen.push(value)
-        return done(out.record(value))
+        return done([out.record(value)])
       },
     })
     const app = resolveOptions({

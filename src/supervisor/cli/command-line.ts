@@ -169,6 +169,7 @@ async function check(path: string, flags: Record<string, unknown>, context: Comm
 
 const headings: Readonly<Record<string, string>> = {
   kafka: 'Kafka:',
+  schemaRegistry: 'Schema registry:',
   actors: 'Actors:',
   threads: 'Worker threads:',
   intake: 'Limits of what is in flight:',
