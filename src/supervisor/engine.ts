@@ -21,11 +21,13 @@ import { openDelivery } from '../streams/delivery/open-delivery.ts'
 import { openSink } from '../streams/delivery/sink.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
+import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { describeHealth, type Health, type Readiness } from './status/health.ts'
 import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
+import { prepareSchemas } from './contracts.ts'
 import { Membership } from './membership.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
@@ -46,6 +48,8 @@ export interface EngineParts {
   readonly stats: EngineStats
   /** Share of the time since it was asked last that the main thread was busy; never, unless given. */
   readonly loopBusy?: () => number
+  /** What is known of a schema registry; nobody asks one, unless given. The engine closes it. */
+  readonly schemas?: SchemaPort
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
 }
@@ -135,6 +139,7 @@ export class Engine {
     const undo: (() => Promise<void>)[] = [
       () => {
         lookout.stop()
+        parts.schemas?.close()
         return Promise.resolve()
       },
     ]
@@ -144,7 +149,7 @@ export class Engine {
       noteFatal = resolve
     })
     try {
-      const opening = HandlerHost.open({ ...parts, lookout, onFatal: noteFatal })
+      const opening = HandlerHost.open({ ...parts, schemas: parts.schemas ?? null, lookout, onFatal: noteFatal })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
       const engine = new Engine(parts, host, lookout)
@@ -156,6 +161,7 @@ export class Engine {
       undo.push(() => engine.#delivery.disconnect())
       await before(engine.#delivery.connect())
       await before(verifyTopics(topology, engine.#delivery))
+      await before(prepareSchemas(host.manifests, parts.schemas ?? null))
       // From here on it closes everything itself.
       undo.splice(0, Infinity, () => engine.kill())
       // Also what happened before there was an engine to end.
@@ -263,6 +269,7 @@ export class Engine {
       bytesInFlight: this.#membership?.credit.bytesInFlight ?? 0,
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
       troubles: this.#delivery.troubles(),
+      schemaTrouble: this.#parts.schemas?.trouble() ?? null,
       stats,
     }
   }
@@ -271,6 +278,7 @@ export class Engine {
     const { app, broker } = this.#parts
     this.#membership = new Membership({
       ...this.#parts,
+      schemas: this.#parts.schemas ?? null,
       lookout: this.#lookout,
       app,
       consumer: broker.consumer(),
@@ -347,7 +355,7 @@ export class Engine {
 
   /**
    * The stop order: stop intake → drain (or drop) → store → leave the group → sinks → producers →
-   * threads. Each step also after a failure of the one before.
+   * threads → schemas. Each step also after a failure of the one before.
    */
   async #end(end: EngineEnd): Promise<void> {
     const { app, log, stats } = this.#parts
@@ -376,6 +384,13 @@ export class Engine {
       ]),
       ['producers', () => this.#delivery.disconnect()],
       ['handlers', () => waits.answer('handlers-close', '', this.#host.close())],
+      [
+        'schemas',
+        () => {
+          this.#parts.schemas?.close()
+          return undefined
+        },
+      ],
     ]
     for (const [name, step] of steps) {
       try {

@@ -15,6 +15,8 @@ import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
 import { LoopBusyMeter } from './busy-meter.ts'
 import { heapInForce, liftedHeapLimit } from './heap-limit.ts'
 import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
+import { openNewsInbox } from './schemas/news-channel.ts'
+import { ThreadSchemas } from './schemas/thread-schemas.ts'
 import { threadLog } from './thread-log.ts'
 import type {
   BatchMessage,
@@ -39,15 +41,20 @@ const batches = new ThreadBatches({
   busy: new LoopBusyMeter(),
 })
 
+const schemas = setup.schemaChannel === null ? null : new ThreadSchemas(openNewsInbox(setup.schemaChannel), lookout)
+/** Of what its handlers write with: known when the handlers are loaded. */
+const written: string[] = []
 const isLoaded = load()
+/** It may run batches: the ids of what it writes with are known, too. Main looks for them when it knows from threads what those are. */
+const mayRun = isLoaded.then(() => schemas?.whenKnown(written))
 // Main is told by a notice; a rejection that nobody awaits yet would end the thread, and its
 // replacement, and so on.
-isLoaded.catch(() => undefined)
+mayRun.catch(() => undefined)
 
 /** One task of the pool. Never rejects: what rejects it is the end of its thread, and main relies on that. */
 export default async function runBatch(message: BatchMessage): Promise<object> {
   try {
-    await isLoaded
+    await mayRun
     return transferred(await batches.run(message))
   } catch (error) {
     return { type: 'failed', error: toWireError(error) } satisfies FailedReply
@@ -57,6 +64,7 @@ export default async function runBatch(message: BatchMessage): Promise<object> {
 /** The last task of a thread: tears down what its handlers have set up. Resolves with what failed. */
 export async function tearDown(): Promise<WireError[]> {
   const failures: WireError[] = []
+  schemas?.close()
   for (const [actor, { runner }] of handlers) {
     handlers.delete(actor)
     try {
@@ -87,7 +95,9 @@ async function load(): Promise<void> {
       }
       handlers.set(actor, { runner, concurrency })
       needsTeardown ||= handler.teardown !== undefined
-      manifests.push(manifestOf(module.actor, handler))
+      const manifest = manifestOf(module.actor, handler)
+      manifests.push(manifest)
+      for (const { subject, use } of manifest.schemas) if (use === 'write') written.push(subject)
     }
     notify({ type: 'ready', threadId, manifests, needsTeardown })
     if (setup.memoryReportMs !== null) {
@@ -101,7 +111,7 @@ async function load(): Promise<void> {
 }
 
 function open(
-  { actor, handlerTimeoutMs, idHeader, failedRecords }: HandlerModule,
+  { actor, handlerTimeoutMs, idHeader, failedRecords, order }: HandlerModule,
   handler: AnyHandler,
 ): Promise<AnyRunner> {
   const name = handler.name ?? actor
@@ -112,9 +122,11 @@ function open(
     handlerTimeoutMs,
     idHeader,
     failedRecords,
+    order,
     log,
     clock: lookout,
     shared: setup.shared,
+    ...(schemas === null ? {} : { schemas }),
   })
 }
 
