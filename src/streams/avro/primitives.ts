@@ -267,7 +267,7 @@ export function skipBytes(tap: Tap): void {
 }
 
 /** A copy: what is decoded may outlive its record. */
-function readBytes(tap: Tap, length: number): Uint8Array {
+export function readBytes(tap: Tap, length: number): Uint8Array {
   const from = tap.pos
   tap.pos = from + length
   return new Uint8Array(tap.buf.subarray(from, tap.pos))
@@ -281,11 +281,15 @@ export class Bytes extends strict(BytesType, (value) =>
   value instanceof Uint8Array ? undefined : `${kindOf(value)}, where a Uint8Array is written`,
 ) {
   override _update(resolver: Resolver, { typeName }: AvroType): void {
-    if (typeName === 'string' || typeName === 'bytes') resolver._read = (tap) => readBytes(tap, readLength(tap))
+    if (typeName === 'string' || typeName === 'bytes') resolver._read = (tap) => this.take(tap, readLength(tap))
   }
 
   override _skip(tap: Tap): void {
     skipBytes(tap)
+  }
+
+  take(tap: Tap, length: number): unknown {
+    return readBytes(tap, length)
   }
 
   override _write(tap: Tap, value: unknown): void {
@@ -304,8 +308,12 @@ export class Fixed extends strict(FixedType, (value, type) => {
     resolver._read = (tap) => {
       const left = tap.buf.length - tap.pos
       if (size > left) throw new RangeError(`${size} bytes at byte ${tap.pos}, where ${Math.max(left, 0)} are left`)
-      return readBytes(tap, size)
+      return this.take(tap, size)
     }
+  }
+
+  take(tap: Tap, length: number): unknown {
+    return readBytes(tap, length)
   }
 
   override _write(tap: Tap, value: unknown): void {
