@@ -71,6 +71,13 @@ function strict(
       return reasonAgainst(value, this)
     }
 
+    /** Of a default: here it is what JSON has it as. */
+    override _copy(value: unknown): unknown {
+      const reason = reasonAgainst(value, this)
+      if (reason !== undefined) throw new Unwritable(reason)
+      return value
+    }
+
     override _write(tap: Tap, value: unknown): void {
       const reason = reasonAgainst(value, this)
       if (reason !== undefined) throw new Unwritable(reason)
@@ -288,6 +295,10 @@ export class Bytes extends strict(BytesType, (value) =>
     skipBytes(tap)
   }
 
+  override _copy(value: unknown): Uint8Array {
+    return copiedBytes(value)
+  }
+
   take(tap: Tap, length: number): unknown {
     return readBytes(tap, length)
   }
@@ -295,6 +306,14 @@ export class Bytes extends strict(BytesType, (value) =>
   override _write(tap: Tap, value: unknown): void {
     super._write(tap, value instanceof Uint8Array ? asBuffer(value) : value)
   }
+}
+
+/** Of a default: bytes, or text with a character for each byte. */
+function copiedBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  // eslint-disable-next-line no-control-regex -- each of the 256 bytes is a character
+  if (typeof value === 'string' && /^[\u0000-\u00ff]*$/.test(value)) return new Uint8Array(Buffer.from(value, 'latin1'))
+  throw new Unwritable('it has to be text of the characters U+0000 to U+00FF, one for each byte')
 }
 
 export class Fixed extends strict(FixedType, (value, type) => {
@@ -310,6 +329,12 @@ export class Fixed extends strict(FixedType, (value, type) => {
       if (size > left) throw new RangeError(`${size} bytes at byte ${tap.pos}, where ${Math.max(left, 0)} are left`)
       return this.take(tap, size)
     }
+  }
+
+  override _copy(value: unknown): Uint8Array {
+    const bytes = copiedBytes(value)
+    if (bytes.length !== this.size) throw new Unwritable(`${bytes.length} bytes, where there are ${this.size}`)
+    return bytes
   }
 
   take(tap: Tap, length: number): unknown {
