@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { bytes, defineHandler, done, topic } from 'troupe'
 
 export default defineHandler({
-  input: topic('backlog', { codec: bytes }),
+  input: topic('backlog', { value: bytes }),
   handle() {
     const end = performance.now() + 5
     while (performance.now() < end);

@@ -1,8 +1,8 @@
 // Plain JavaScript, as many rounds as the record says, and the bytes come back as one output.
 import { bytes, defineHandler, done, topic } from 'troupe'
 
-const input = topic('in', { codec: bytes })
-const output = topic('out', { codec: bytes })
+const input = topic('in', { value: bytes })
+const output = topic('out', { value: bytes })
 
 /** A round is about a nanosecond of arithmetic that the compiler cannot leave out. */
 export function work(rounds) {

@@ -13,7 +13,7 @@ import { Lookout } from '../src/lookout.ts'
 import { mostAtOnce } from '../src/actors/executors/adaptive-limit.ts'
 import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
 import type { Executor } from '../src/actors/executors/executor.ts'
-import type { Handler } from '../src/actors/handlers/handler.ts'
+import type { AnyRecordHandler } from '../src/actors/handlers/handler.ts'
 import { HandlerRunner } from '../src/actors/handlers/handler-runner.ts'
 import { InlineExecutor } from '../src/actors/executors/inline-executor.ts'
 import { hashedKey } from '../src/actors/key-text.ts'
@@ -42,7 +42,10 @@ const RECORD_BYTES = 100
 const POLL_RECORDS = 500
 
 const url = new URL('break-even-handler.js', import.meta.url)
-const { default: handler, work } = (await import(url.href)) as { default: Handler; work: (rounds: number) => number }
+const { default: handler, work } = (await import(url.href)) as {
+  default: AnyRecordHandler
+  work: (rounds: number) => number
+}
 const app = resolveOptions({
   kafka: { brokers: 'none:9092', groupId: 'none' },
   actors: [{ name: 'work', handler: url, order: 'key' }],

@@ -6,10 +6,10 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { Dispatcher } from '../src/actors/executors/dispatcher.ts'
-import { defineBatchHandler, type BatchHandler } from '../src/actors/handlers/batch-handler.ts'
+import { defineBatchHandler, type AnyBatchHandler } from '../src/actors/handlers/batch-handler.ts'
 import { BatchRunner } from '../src/actors/handlers/batch-runner.ts'
 import { HandlerRunner } from '../src/actors/handlers/handler-runner.ts'
-import { defineHandler, skip, type Handler } from '../src/actors/handlers/handler.ts'
+import { defineHandler, skip, type AnyRecordHandler } from '../src/actors/handlers/handler.ts'
 import { BatchExecutor } from '../src/actors/executors/batch-executor.ts'
 import type { Executor } from '../src/actors/executors/executor.ts'
 import { InlineExecutor } from '../src/actors/executors/inline-executor.ts'
@@ -36,11 +36,11 @@ const KEYS = 100_000
 
 const value = Buffer.alloc(100, 'v')
 
-const input = topic('in', { codec: bytes })
+const input = topic('in', { value: bytes })
 const openWith = { name: 'none', handlerTimeoutMs: 60_000, idHeader: false, log: silentLog, clock: systemClock }
 
 async function singly(stats: EngineStats): Promise<Executor> {
-  const handler = defineHandler({ input, handle: () => skip() }) as Handler
+  const handler = defineHandler({ input, handle: () => skip() }) as AnyRecordHandler
   const runner = await HandlerRunner.open({ ...openWith, handler })
   return new InlineExecutor({
     runners: new Map([['none', runner]]),
@@ -53,7 +53,7 @@ async function singly(stats: EngineStats): Promise<Executor> {
 
 async function inCalls(stats: EngineStats): Promise<Executor> {
   const handler = defineBatchHandler({ input, maxRecords: PER_POLL, handle: () => Promise.resolve(skip()) })
-  const runner = await BatchRunner.open({ ...openWith, handler: handler as BatchHandler })
+  const runner = await BatchRunner.open({ ...openWith, handler: handler as AnyBatchHandler })
   return new BatchExecutor({
     actor: 'none',
     runner,

@@ -6,7 +6,12 @@ import type { BatchHandler } from './actors/handlers/batch-handler.ts'
 import type { Handler } from './actors/handlers/handler.ts'
 import type { SharedLoader } from './actors/handlers/shared-data.ts'
 import type { ResolvedActor, ResolvedApp } from './options/options.ts'
+import type { Destination } from './streams/flows/flow.ts'
 import type { Sink } from './streams/delivery/sink.ts'
+
+/* eslint-disable @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown */
+type HandlerOfAny = Handler<any, any, readonly Destination[], any> | BatchHandler<any, any, readonly Destination[], any>
+/* eslint-enable @typescript-eslint/no-explicit-any */
 
 export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' | 'retry' | 'rate' | 'deadLetter'>> {
   /**
@@ -14,8 +19,7 @@ export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' |
    * a `file:` URL, or an absolute path. Under `troupe run` a path may be relative to the app's module.
    * On threads it has to be a module.
    */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown
-  readonly handler: URL | string | Handler<any, any> | BatchHandler<any, any>
+  readonly handler: URL | string | HandlerOfAny
   readonly retry?: Partial<ResolvedActor['retry']>
   /** `{ perSecond: 50 }`: most attempts handed to the handler in a second. */
   readonly rate?: Partial<ResolvedActor['rate']> | null
@@ -24,12 +28,20 @@ export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' |
 }
 
 export interface AppDefinition extends Partial<
-  Pick<ResolvedApp, 'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata' | 'showKeys'>
+  Pick<
+    ResolvedApp,
+    'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata' | 'showKeys' | 'registerSchemas'
+  >
 > {
   /** `brokers` and `groupId` are required; under `troupe run` they may come from flags or the environment. */
   readonly kafka?: Partial<Omit<ResolvedApp['kafka'], 'brokers'>> & {
     /** `host:port` of one or more brokers, as a list or separated by commas. */
     readonly brokers?: string | readonly string[]
+  }
+  /** The registry that keeps the schemas of topics whose codec has one: `{ url: 'http://registry:8081' }`. */
+  readonly schemaRegistry?: Partial<Omit<ResolvedApp['schemaRegistry'], 'url'>> & {
+    /** One or more URLs, as a list or separated by commas. */
+    readonly url?: string | readonly string[] | null
   }
   readonly actors: readonly ActorDefinition[]
   /** Destinations outside Kafka, by the name that tables refer to. */

@@ -7,7 +7,7 @@ export async function run({ brokers, topic, group, settings, meter }) {
   let counted = 0
   meter.noteAtEnd(() => ({ recordsPerCall: counted / calls }))
   const handler = defineBatchHandler({
-    input: topicNamed(topic, { codec: bytes }),
+    input: topicNamed(topic, { value: bytes }),
     maxRecords: settings.maxRecords,
     maxBytes: settings.maxRecords * 1_024,
     maxWaitMs: 50,

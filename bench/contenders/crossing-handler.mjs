@@ -1,8 +1,8 @@
 // The least work that still is some: the bytes come back as one output.
 import { bytes, defineHandler, done, topic } from 'troupe'
 
-const input = topic('in', { codec: bytes })
-const output = topic('out', { codec: bytes })
+const input = topic('in', { value: bytes })
+const output = topic('out', { value: bytes })
 
 export default defineHandler({
   input,

@@ -10,7 +10,7 @@ const columns = { at: 'double', late: 'double', number: 'int', work: 'int' }
 const ends = table('ends', { sink: 'ends', columns, key: ['number'] })
 
 export default defineHandler({
-  input: topic(bench.topic, { codec: bytes }),
+  input: topic(bench.topic, { value: bytes }),
   outputs: [ends],
   handle(value) {
     const { atMs, number, sentLateMs } = readStamp(value)

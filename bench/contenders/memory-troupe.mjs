@@ -7,7 +7,7 @@ export async function run({ brokers, topic, group, settings, meter }) {
   let handled = 0
   let sum = 0
   const handler = defineHandler({
-    input: topicNamed(topic, { codec: bytes }),
+    input: topicNamed(topic, { value: bytes }),
     handle(value) {
       sum += value[0]
       handled += 1

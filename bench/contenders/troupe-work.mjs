@@ -7,7 +7,7 @@ const bench = getEnvironmentData('bench')
 const handle = makeHandler(bench)
 
 export default defineHandler({
-  input: topic(bench.topic, { codec: bytes }),
+  input: topic(bench.topic, { value: bytes }),
   handle(value) {
     handle(value)
     return skip()

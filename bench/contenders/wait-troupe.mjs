@@ -4,7 +4,7 @@ import { bytes, defineHandler, skip, startSupervisor, topic as topicNamed } from
 
 export async function run({ brokers, topic, group, settings, meter }) {
   const handler = defineHandler({
-    input: topicNamed(topic, { codec: bytes }),
+    input: topicNamed(topic, { value: bytes }),
     async handle() {
       await sleep(settings.waitMs)
       meter.count()

@@ -8,7 +8,7 @@ const orderSchema = z.object({
   placedAt: z.iso.datetime().transform((text) => new Date(text)),
 })
 
-export const orders = topic('orders', { codec: json(orderSchema) })
+export const orders = topic('orders', { value: json(orderSchema) })
 export const totals = topic<{ readonly id: string; readonly cents: number; readonly hour: number }>('totals')
 
 export default defineHandler({

@@ -14,7 +14,7 @@ export interface EnrichedClick extends Click {
   readonly country: string
 }
 
-export const clicks = topic<Click>('user_clicks', { codec: json(checkClick) })
+export const clicks = topic<Click>('user_clicks', { value: json(checkClick) })
 
 export const enrichedClicks = topic<EnrichedClick>('enriched_clicks')
 

@@ -1,7 +1,7 @@
 /** Troupe inside a service of one's own: an actor on main, next to whatever else the service does. */
 import { defineHandler, done, startSupervisor, text, topic, type Supervisor } from 'troupe'
 
-const texts = topic('texts', { codec: text })
+const texts = topic('texts', { value: text })
 const counts = topic<{ words: number }>('word_counts')
 
 export const countWords = defineHandler({

@@ -8,7 +8,7 @@
  * `halted` is the record that its actor stopped on.
  */
 import type { ErrorCode, WireError } from '../errors.ts'
-import type { EncodedEffect } from '../streams/flows/flow.ts'
+import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { NO_KEY, type Keyed } from './busy-keys.ts'
 

@@ -20,7 +20,7 @@
 import { toWireError, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
-import type { EncodedEffect } from '../streams/flows/flow.ts'
+import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'

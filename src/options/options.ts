@@ -13,8 +13,11 @@ import {
   clientSettings,
   concurrency,
   count,
+  credential,
+  file,
   fraction,
   handlerOrModule,
+  headerMap,
   loaderMap,
   milliseconds,
   name,
@@ -23,6 +26,8 @@ import {
   orWord,
   port,
   rate,
+  registryUrls,
+  secretText,
   sinkMap,
   token,
   topicName,
@@ -31,6 +36,8 @@ import {
   type Rule,
 } from './rules.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
+import type { RegisterSchemas } from '../streams/registry/needed-schemas.ts'
+import type { RegistrySettings } from '../streams/registry/registry-settings.ts'
 
 // The shape the engine runs on: everything required, in base units.
 
@@ -89,6 +96,10 @@ export interface ResolvedApp {
     /** Any key of the client, passed through. */
     readonly client: Readonly<Record<string, unknown>>
   }
+  /** Where schemas of Avro topics are kept; `url` empty: nowhere. */
+  readonly schemaRegistry: RegistrySettings
+  /** Whether a start registers what the app writes with. */
+  readonly registerSchemas: RegisterSchemas
   readonly actors: readonly ResolvedActor[]
   readonly sinks: Readonly<Record<string, Sink>>
   /** Loaders of what handlers on all threads share, by name. */
@@ -146,7 +157,7 @@ export interface OptionRow<Value> {
   readonly isFileOnly?: true
 }
 
-type Branch = 'kafka' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry' | 'rate'
+type Branch = 'kafka' | 'schemaRegistry' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry' | 'rate'
 type PathsIn<Shape> = {
   [Key in keyof Shape & string]: Key extends Branch ? `${Key}.${keyof Shape[Key] & string}` : Key
 }[keyof Shape & string]
@@ -220,6 +231,75 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     default: {},
     isSecret: true,
     doc: 'Any other key of the native client, such as security.protocol and sasl.*. Keys that the engine owns are refused.',
+  },
+  'schemaRegistry.url': {
+    rule: registryUrls(),
+    default: [],
+    env: ['SCHEMA_REGISTRY_URL'],
+    isSecret: true,
+    doc: 'The registry that keeps the schemas of topics whose codec has one (docs/schemas.md), with its path (`http://registry:8081`, `https://host/apis/ccompat/v7`). Of several, separated by commas, the next is asked where one does not answer.',
+  },
+  'schemaRegistry.username': {
+    rule: nullable(name('a name')),
+    default: null,
+    doc: 'For basic authentication; with Confluent Cloud the key of the API.',
+  },
+  'schemaRegistry.password': {
+    rule: nullable(secretText()),
+    default: null,
+    isSecret: true,
+    doc: 'Its password. Set it in the environment: flags are seen by every user of the machine.',
+  },
+  'schemaRegistry.token': {
+    rule: nullable(credential()),
+    default: null,
+    isSecret: true,
+    doc: 'A bearer token, or in the app a function that fetches one: called before the first request, and again when the registry answers 401.',
+  },
+  'schemaRegistry.headers': {
+    rule: headerMap(),
+    default: {},
+    isSecret: true,
+    isFileOnly: true,
+    doc: 'Further headers of each request, such as `{ "target-sr-cluster": "lsrc-1" }`.',
+  },
+  'schemaRegistry.caFile': {
+    rule: nullable(file()),
+    default: null,
+    defaultText: "Node.js's own list",
+    doc: 'PEM file of the certificate authorities that the registry is trusted by.',
+  },
+  'schemaRegistry.certFile': {
+    rule: nullable(file()),
+    default: null,
+    doc: 'PEM file of the certificate by which this process shows who it is (mutual TLS).',
+  },
+  'schemaRegistry.keyFile': {
+    rule: nullable(file()),
+    default: null,
+    doc: 'PEM file of its private key.',
+  },
+  'schemaRegistry.keyPassphrase': {
+    rule: nullable(secretText()),
+    default: null,
+    isSecret: true,
+    doc: 'Opens that key where it is encrypted.',
+  },
+  'schemaRegistry.connectTimeoutMs': {
+    rule: milliseconds(),
+    default: 3_000,
+    atMost: 'schemaRegistry.timeoutMs',
+    doc: 'Longest time that a connection to the registry may take.',
+  },
+  'schemaRegistry.timeoutMs': {
+    rule: milliseconds(),
+    default: 10_000,
+    doc: 'Longest time that a whole answer of the registry may take. Then it counts as away: what is known goes on, what is not waits.',
+  },
+  registerSchemas: {
+    rule: oneOf('never', 'on-start'),
+    default: 'never',
+    doc: 'on-start: a start registers the schemas that the app writes with, where the registry does not have them. never: each has to be there, by `troupe schemas register`, or the start fails.',
   },
   sinks: {
     rule: sinkMap(),

@@ -1,5 +1,6 @@
 /** Runs a batch handler on the records of one call, as the engine does: decode, handle, encode. */
 import type {
+  AnyBatchHandler,
   BatchContext,
   BatchErrorContext,
   BatchHandler,
@@ -12,18 +13,22 @@ import { loadShared } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import { silentLog } from '../log.ts'
+import type { Destination, Key } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
-export interface BatchHarness<Value> {
+export interface BatchHarness<Value, GivenKey = Key> {
   /**
    * What the handler says of each of these values, in one call and in their order; `options` are those of the value at the
    * same place. Rejects with what the handler throws, with HANDLER_TIMEOUT and SETUP_FAILED, with OUTCOME_INVALID where it
    * says something of too few or too many, and with ENCODE_FAILED where an output cannot be written.
    */
-  sendAll(values: readonly Value[], options?: readonly SendOptions[]): Promise<readonly Outcome[]>
+  sendAll(values: readonly Value[], options?: readonly SendOptions<GivenKey>[]): Promise<readonly Outcome[]>
   /** The same for raw bytes. What does not decode is a dead letter, as in the engine, and never reaches the handler. null is a tombstone. */
-  sendAllBytes(values: readonly (Uint8Array | null)[], options?: readonly SendOptions[]): Promise<readonly Outcome[]>
+  sendAllBytes(
+    values: readonly (Uint8Array | null)[],
+    options?: readonly SendOptions<GivenKey>[],
+  ): Promise<readonly Outcome[]>
   /** Runs the handler's teardown. */
   close(): Promise<void>
 }
@@ -36,21 +41,21 @@ class Call {
   failure: { readonly error: unknown } | null = null
 }
 
-export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value> {
-  readonly #handler: BatchHandler<Value, Setup>
+export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value, unknown> {
+  readonly #handler: BatchHandler<Value, Setup, readonly Destination[], unknown>
   readonly #options: HarnessOptions
   readonly #records: RecordMaker<Value>
   readonly #calls = new WeakMap<SourceRecord, Call>()
   readonly #bySignal = new WeakMap<AbortSignal, Call>()
   #runner: Promise<BatchRunner> | null = null
 
-  constructor(handler: BatchHandler<Value, Setup>, options: HarnessOptions) {
+  constructor(handler: BatchHandler<Value, Setup, readonly Destination[], unknown>, options: HarnessOptions) {
     this.#handler = handler
     this.#options = options
     this.#records = new RecordMaker(handler.input)
   }
 
-  async sendAll(values: readonly Value[], options: readonly SendOptions[] = []): Promise<readonly Outcome[]> {
+  async sendAll(values: readonly Value[], options: readonly SendOptions<unknown>[] = []): Promise<readonly Outcome[]> {
     const { input } = this.#handler
     return await this.sendAllBytes(
       values.map((value) => bytesOf(input, value)),
@@ -60,7 +65,7 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value> {
 
   async sendAllBytes(
     values: readonly (Uint8Array | null)[],
-    options: readonly SendOptions[] = [],
+    options: readonly SendOptions<unknown>[] = [],
   ): Promise<readonly Outcome[]> {
     const records = values.map((value, at) => this.#records.next(value, options[at] ?? {}))
     const call = new Call()
@@ -94,7 +99,7 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value> {
     const { handlerTimeoutMs = 5_000, log = silentLog } = this.#options
     const shared = await loadShared(this.#options.shared ?? {})
     // A handler of this value and set-up, which the runner takes for one of any.
-    const handler = { ...this.#handler, handle: this.#watch, onError: this.#noteError } as unknown as BatchHandler
+    const handler = { ...this.#handler, handle: this.#watch, onError: this.#noteError } as unknown as AnyBatchHandler
     return await BatchRunner.open({
       handler,
       name: this.#handler.name ?? 'handler',

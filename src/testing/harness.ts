@@ -6,28 +6,29 @@
  * handler does not declare, fails in the test rather than in the dead-letter topic.
  */
 import type { BatchHandler } from '../actors/handlers/batch-handler.ts'
-import type { Handler, HandlerContext, Outcome } from '../actors/handlers/handler.ts'
+import type { AnyRecordHandler, Handler, HandlerContext, Outcome } from '../actors/handlers/handler.ts'
 import { deadLetter, isOutcome } from '../actors/handlers/handler.ts'
 import { HandlerRunner } from '../actors/handlers/handler-runner.ts'
 import { loadShared } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
 import { fromWireError } from '../errors.ts'
 import { silentLog } from '../log.ts'
+import type { Destination, Key, KeyGiven } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { BatchHandlerHarness, type BatchHarness } from './batch-harness.ts'
 import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
 export type { HarnessOptions, SendOptions } from './record-maker.ts'
 
-export interface Harness<Value> {
+export interface Harness<Value, GivenKey = Key> {
   /**
    * What the handler says of this value. Rejects with what it throws, with SETUP_FAILED, and with
    * ENCODE_FAILED or OUTCOME_INVALID where the engine would dead-letter the record for a mistake of
    * the handler.
    */
-  send(value: Value, options?: SendOptions): Promise<Outcome>
+  send(value: Value, options?: SendOptions<GivenKey>): Promise<Outcome>
   /** The same for raw bytes. What does not decode is a dead letter, as in the engine. null is a tombstone. */
-  sendBytes(bytes: Uint8Array | null, options?: SendOptions): Promise<Outcome>
+  sendBytes(bytes: Uint8Array | null, options?: SendOptions<GivenKey>): Promise<Outcome>
   /** For how many milliseconds the handler has asked to slow down, by `context.throttle`: each time, in order. */
   readonly throttles: readonly number[]
   /** Runs the handler's teardown. */
@@ -45,15 +46,20 @@ export interface Harness<Value> {
  * const harness = createHarness(postAll) // a batch handler
  * expect(await harness.sendAll([order, unknown])).toEqual([done(), deadLetter('no such customer')])
  */
-export function createHarness<Value, Setup>(handler: Handler<Value, Setup>, options?: HarnessOptions): Harness<Value>
-export function createHarness<Value, Setup>(
-  handler: BatchHandler<Value, Setup>,
+export function createHarness<Value, Setup, KeyValue>(
+  handler: Handler<Value, Setup, readonly Destination[], KeyValue>,
   options?: HarnessOptions,
-): BatchHarness<Value>
+): Harness<Value, KeyGiven<KeyValue>>
+export function createHarness<Value, Setup, KeyValue>(
+  handler: BatchHandler<Value, Setup, readonly Destination[], KeyValue>,
+  options?: HarnessOptions,
+): BatchHarness<Value, KeyGiven<KeyValue>>
 export function createHarness<Value, Setup>(
-  handler: Handler<Value, Setup> | BatchHandler<Value, Setup>,
+  handler:
+    | Handler<Value, Setup, readonly Destination[], unknown>
+    | BatchHandler<Value, Setup, readonly Destination[], unknown>,
   options: HarnessOptions = {},
-): Harness<Value> | BatchHarness<Value> {
+): Harness<Value, unknown> | BatchHarness<Value, unknown> {
   return handler.kind === 'batch-handler'
     ? new BatchHandlerHarness(handler, options)
     : new HandlerHarness(handler, options)
@@ -63,25 +69,25 @@ export function createHarness<Value, Setup>(
 type Call =
   { readonly type: 'returned'; readonly outcome: Outcome } | { readonly type: 'threw'; readonly error: unknown }
 
-class HandlerHarness<Value, Setup> implements Harness<Value> {
-  readonly #handler: Handler<Value, Setup>
+class HandlerHarness<Value, Setup> implements Harness<Value, unknown> {
+  readonly #handler: Handler<Value, Setup, readonly Destination[], unknown>
   readonly #options: HarnessOptions
   readonly throttles: number[] = []
   readonly #calls = new WeakMap<SourceRecord, Call>()
   #runner: Promise<HandlerRunner> | null = null
   readonly #records: RecordMaker<Value>
 
-  constructor(handler: Handler<Value, Setup>, options: HarnessOptions) {
+  constructor(handler: Handler<Value, Setup, readonly Destination[], unknown>, options: HarnessOptions) {
     this.#handler = handler
     this.#options = options
     this.#records = new RecordMaker(handler.input)
   }
 
-  async send(value: Value, options: SendOptions = {}): Promise<Outcome> {
+  async send(value: Value, options: SendOptions<unknown> = {}): Promise<Outcome> {
     return await this.sendBytes(bytesOf(this.#handler.input, value), options)
   }
 
-  async sendBytes(bytes: Uint8Array | null, options: SendOptions = {}): Promise<Outcome> {
+  async sendBytes(bytes: Uint8Array | null, options: SendOptions<unknown> = {}): Promise<Outcome> {
     const record = this.#records.next(bytes, options)
     this.#runner ??= this.#open()
     const runner = await this.#runner
@@ -109,7 +115,7 @@ class HandlerHarness<Value, Setup> implements Harness<Value> {
   async #open(): Promise<HandlerRunner> {
     const { handlerTimeoutMs = 5_000, log = silentLog } = this.#options
     const shared = await loadShared(this.#options.shared ?? {})
-    const handler = { ...this.#handler, handle: this.#watch } as unknown as Handler
+    const handler = { ...this.#handler, handle: this.#watch } as unknown as AnyRecordHandler
     const runner = await HandlerRunner.open({
       handler,
       name: this.#handler.name ?? 'handler',

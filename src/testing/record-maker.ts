@@ -2,7 +2,8 @@
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import { describeError, fromWireError, type WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { EffectEncoder, type RecordOptions, type Topic } from '../streams/flows/flow.ts'
+import { EffectEncoder } from '../streams/flows/effect-encoder.ts'
+import type { Key, RecordOptions, Topic } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 
 export interface HarnessOptions {
@@ -15,7 +16,7 @@ export interface HarnessOptions {
 }
 
 /** Where the record stands and how often it was tried; whatever is left out has a fixed default. */
-export interface SendOptions extends RecordOptions {
+export interface SendOptions<GivenKey = Key> extends RecordOptions<GivenKey> {
   /** Default 0. */
   readonly partition?: number
   /** Default: 0, and one more with each record sent. */
@@ -29,20 +30,20 @@ export interface SendOptions extends RecordOptions {
 const FIRST_TIMESTAMP_MS = Date.UTC(2026, 0, 1)
 
 /** A value as the topic has it; null is a tombstone. */
-export function bytesOf<Value>(input: Topic<Value>, value: Value): Uint8Array | null {
+export function bytesOf<Value>(input: Topic<Value, string, unknown>, value: Value): Uint8Array | null {
   const encoded = new EffectEncoder([input]).encode(input.record(value))
   return encoded.type === 'record' ? encoded.record.value : null
 }
 
 export class RecordMaker<Value> {
-  readonly #input: Topic<Value>
+  readonly #input: Topic<Value, string, unknown>
   #nextOffset = 0
 
-  constructor(input: Topic<Value>) {
+  constructor(input: Topic<Value, string, unknown>) {
     this.#input = input
   }
 
-  next(value: Uint8Array | null, options: SendOptions): SourceRecord {
+  next(value: Uint8Array | null, options: SendOptions<unknown>): SourceRecord {
     const { attempt: _, offset = this.#nextOffset, partition = 0, timestamp = FIRST_TIMESTAMP_MS, ...rest } = options
     this.#nextOffset = offset + 1
     const input = this.#input

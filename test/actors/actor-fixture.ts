@@ -12,7 +12,7 @@ import type { CompletionMap } from '../../src/streams/positions/completion-map.t
 import { Credit } from '../../src/streams/credit.ts'
 import type { ActorDelivery } from '../../src/streams/delivery/delivery.ts'
 import type { Ticket } from '../../src/streams/delivery/sink-queue.ts'
-import type { EncodedEffect } from '../../src/streams/flows/flow.ts'
+import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
 import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'

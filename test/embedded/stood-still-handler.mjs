@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { defineHandler, skip, text, topic } from 'troupe'
 
 export default defineHandler({
-  input: topic('work', { codec: text }),
+  input: topic('work', { value: text }),
   handle() {
     for (let round = 0; round < 10_000; round += 1) createHash('sha1').update('work').digest()
     return skip()

@@ -16,7 +16,7 @@ describe.skipIf(!kafkaIsAvailable)('a batch handler', () => {
 
   test('copies each record once, in the order of its key, and dead-letters the one that spoils its calls', async () => {
     const name = uniqueName('calls')
-    const [input, output] = [topic(`${name}-in`, { codec: text }), topic(`${name}-out`, { codec: text })]
+    const [input, output] = [topic(`${name}-in`, { value: text }), topic(`${name}-out`, { value: text })]
     const deadLetter = `${name}-dlq`
     await Promise.all([
       probe.createTopic(input.name, 3),

@@ -22,7 +22,7 @@ describe.skipIf(!kafkaIsAvailable)('a record near the limit of the broker', () =
   /** Puts the record in and a small one behind it, and runs until both are behind the position. */
   async function handle(key: 'copy' | 'fail', value: Buffer, compression = CompressionTypes.None) {
     const name = uniqueName('large')
-    const [input, output] = [topic(`${name}-in`, { codec: bytes }), topic(`${name}-out`, { codec: bytes })]
+    const [input, output] = [topic(`${name}-in`, { value: bytes }), topic(`${name}-out`, { value: bytes })]
     const deadLetter = `${name}-dlq`
     await Promise.all([input.name, output.name, deadLetter].map((each) => probe.createTopic(each, 1)))
     const producer = await probe.producer()

@@ -21,7 +21,7 @@ describe.skipIf(!kafkaIsAvailable)('topics that change, on real Kafka', () => {
   async function start(input: string, startFrom: 'earliest' | 'latest'): Promise<{ engine: Engine; seen: string[] }> {
     const seen: string[] = []
     const handler = defineHandler({
-      input: topic(input, { codec: text }),
+      input: topic(input, { value: text }),
       handle: (value) => {
         seen.push(value)
         return done()

@@ -31,7 +31,7 @@ const ATTEMPTS = 3
 /** Tries, all of which fail but the last of a record that is done. */
 const tries: Readonly<Partial<Record<Deed, number>>> = { 'fails-once': 2, fails: ATTEMPTS }
 
-const out = topic('out', { codec: text })
+const out = topic('out', { value: text })
 const rows = table<{ id: string }>('rows', { sink: 'table', columns: { id: 'text' }, key: ['id'] })
 
 interface Given {
@@ -62,7 +62,7 @@ class World {
     registerMetrics(this.registry, this.stats)
     const handler = defineHandler({
       name: 'mix',
-      input: topic<Deed>('clicks', { codec: json<Deed>() }),
+      input: topic<Deed>('clicks', { value: json<Deed>() }),
       outputs: [out, rows],
       handle: (deed, { attempt, id, record }) => {
         addTo(this.calls, String(record.partition))

@@ -23,8 +23,8 @@ import { settled } from '../support/settled.ts'
 
 const ATTEMPTS = 3
 const HANDLER_TIMEOUT_MS = 100
-const out = topic('out', { codec: text })
-const undeclared = topic('undeclared', { codec: text })
+const out = topic('out', { value: text })
+const undeclared = topic('undeclared', { value: text })
 
 const coded = <E extends Error>(error: E, code: string): E => Object.assign(error, { code })
 
@@ -99,7 +99,7 @@ async function play(deed: string, failedRecords: FailedRecords = 'dead-letter') 
   broker.faults.refuseRecord = (record) => (String(record.value) === 'refused' ? 'not this one' : null)
   const handler = defineHandler({
     name: 'deeds',
-    input: topic('deeds', { codec: text }),
+    input: topic('deeds', { value: text }),
     outputs: [out],
     handle: (value) => deeds[value]!(),
     onError: (error) => (error instanceof RangeError ? failedRecords : undefined),

@@ -26,7 +26,7 @@ interface Deed {
   readonly text: string
 }
 
-const out = topic('out', { codec: text })
+const out = topic('out', { value: text })
 
 function act({ code, text: words, type }: Deed, attempt: number): Outcome {
   switch (type) {
@@ -66,7 +66,7 @@ class World {
   async start(): Promise<Engine> {
     const handler = defineHandler({
       name: 'deeds',
-      input: topic<Deed>('clicks', { codec: json<Deed>() }),
+      input: topic<Deed>('clicks', { value: json<Deed>() }),
       outputs: [out],
       handle: (deed, { attempt }) => act(deed, attempt),
     })

@@ -64,7 +64,7 @@ describe('lag', () => {
     const broker = new FakeBroker({ clock })
     broker.createTopic('clicks', 1)
     for (let at = 0; at < 50; at += 1) broker.append('clicks', { value: 'old', partition: 0 })
-    const handler = defineHandler({ input: topic('clicks', { codec: text }), handle: () => done() })
+    const handler = defineHandler({ input: topic('clicks', { value: text }), handle: () => done() })
     const app = resolveOptions({
       kafka: { brokers: 'fake:9092', groupId: 'group' },
       actors: [{ name: 'count', handler, startFrom: 'latest' }],

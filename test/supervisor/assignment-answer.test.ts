@@ -67,7 +67,7 @@ function makeWorld(handle: (value: string) => Promise<void> = () => Promise.reso
   broker.createTopic('clicks', 2)
   const seen: string[] = []
   const handler = defineHandler({
-    input: topic('clicks', { codec: text }),
+    input: topic('clicks', { value: text }),
     handle: async (value) => {
       seen.push(value)
       await handle(value)

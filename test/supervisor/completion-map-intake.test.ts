@@ -29,7 +29,7 @@ function makeWorld(records: number) {
   const held: (() => void)[] = []
   let areLetGo = false
   const handler = defineHandler({
-    input: topic('clicks', { codec: text }),
+    input: topic('clicks', { value: text }),
     handle: (_value, { record }): Outcome | Promise<Outcome> => {
       handled.push(record.offset)
       if (areLetGo || isHeld[record.offset] !== true) return skip()

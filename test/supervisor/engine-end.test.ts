@@ -17,7 +17,7 @@ import { FakeSink } from '../../src/testing/fake-sink.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 
 const DRAIN_TIMEOUT_MS = 2_000
-const out = topic('out', { codec: text })
+const out = topic('out', { value: text })
 const rows = table<{ id: string }>('rows', { sink: 'table', columns: { id: 'text' }, key: ['id'] })
 
 /** Values that begin with `hold` stay at their handler until they are let go; `fail` always fails; others go to topic and table. */
@@ -52,7 +52,7 @@ class World {
     }
     const handler = defineHandler({
       name: 'copy',
-      input: topic('clicks', { codec: text }),
+      input: topic('clicks', { value: text }),
       outputs: [out, rows],
       setup: () => undefined,
       handle: (value) => {

@@ -19,7 +19,7 @@ function makeWorld(failedRecords: FailedRecords, partitions = 1, actor: { deadLe
   const seen: string[] = []
   const bad = new Set<string>()
   const handler = defineHandler({
-    input: topic('clicks', { codec: text }),
+    input: topic('clicks', { value: text }),
     handle: (value) => {
       seen.push(value)
       if (bad.has(value)) throw new TerminalError(`${value} is bad`)

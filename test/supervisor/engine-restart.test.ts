@@ -29,7 +29,7 @@ class World {
 
   async start(outOfRange: 'fail' | 'earliest' | 'latest' = 'fail'): Promise<Engine> {
     const handler = defineHandler({
-      input: topic('clicks', { codec: text }),
+      input: topic('clicks', { value: text }),
       handle: (value) => {
         this.seen.push(value)
         return done()

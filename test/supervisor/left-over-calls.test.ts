@@ -12,8 +12,8 @@ import { ManualClock } from '../../src/testing/manual-clock.ts'
 
 const HANDLER_TIMEOUT_MS = 1_000
 const DRAIN_TIMEOUT_MS = 500
-const clicks = topic('clicks', { codec: text })
-const out = topic('out', { codec: text })
+const clicks = topic('clicks', { value: text })
+const out = topic('out', { value: text })
 
 /** The first call with a value that begins with `hang` ends when the test says so, whatever its signal says. */
 class World {

@@ -51,7 +51,7 @@ async function world(actor: Partial<ActorDefinition>, handle: Handle = () => don
   const warnings: string[] = []
   const startMs = clock.now()
   const handler = defineHandler({
-    input: topic('clicks', { codec: text }),
+    input: topic('clicks', { value: text }),
     handle(value, context) {
       const atMs = clock.now() - startMs
       calls.push({ value, attempt: context.attempt, atMs })

@@ -5,7 +5,7 @@ import { text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'
 import { RestartPolicy } from '../../src/supervisor/restart-policy.ts'
 
-const handler = defineHandler({ input: topic('clicks', { codec: text }), handle: () => done() })
+const handler = defineHandler({ input: topic('clicks', { value: text }), handle: () => done() })
 const { restart } = resolveOptions({
   kafka: { brokers: 'fake:9092', groupId: 'group' },
   actors: [{ name: 'count', handler }],

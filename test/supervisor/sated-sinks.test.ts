@@ -54,7 +54,7 @@ async function startWorld(topics: readonly string[]) {
     for (let at = 0; at < backlog; at += 1) broker.append(name, { key: `${at}`, value: `${at}`, partition: 0 })
     const handler = defineHandler({
       name,
-      input: topic(name, { codec: text }),
+      input: topic(name, { value: text }),
       outputs: [rows],
       handle: (id) => {
         seen.set(name, seen.get(name)! + 1)

@@ -79,7 +79,7 @@ function makeWorld(stuckAt: Step | null) {
     },
   }
   const handler = defineHandler({
-    input: topic('clicks', { codec: text }),
+    input: topic('clicks', { value: text }),
     setup: () => open('setup', () => undefined),
     handle: () => done(),
     teardown: () => {

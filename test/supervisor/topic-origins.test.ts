@@ -23,7 +23,7 @@ class World {
 
   async start(name: string, startFrom: 'earliest' | 'latest'): Promise<Engine> {
     const handler = defineHandler({
-      input: topic('clicks', { codec: text }),
+      input: topic('clicks', { value: text }),
       handle: (value) => {
         this.seen.push(value)
         return done()

@@ -13,7 +13,7 @@ import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { settled } from '../support/settled.ts'
 
 const OUTAGE_MS = 60 * 60 * 1000
-const out = topic('out', { codec: text })
+const out = topic('out', { value: text })
 
 class ServiceDown extends Error {}
 
@@ -45,7 +45,7 @@ class World {
   async start({ actor, intake, onError }: Settings): Promise<Engine> {
     const handler = defineHandler({
       name: 'caller',
-      input: topic('in', { codec: text }),
+      input: topic('in', { value: text }),
       outputs: [out],
       handle: (value, { attempt }) => {
         this.attempts.set(value, [...(this.attempts.get(value) ?? []), this.clock.now()])

@@ -13,8 +13,8 @@ interface Order {
 }
 
 const orders = topic<Order>('orders')
-const receipts = topic<string>('receipts', { codec: text })
-const elsewhere = topic<string>('elsewhere', { codec: text })
+const receipts = topic<string>('receipts', { value: text })
+const elsewhere = topic<string>('elsewhere', { value: text })
 
 const handler = defineBatchHandler({
   input: orders,

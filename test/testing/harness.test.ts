@@ -12,7 +12,7 @@ interface Click {
 }
 
 const clicks = topic<Click>('clicks')
-const pages = topic<string>('pages', { codec: text })
+const pages = topic<string>('pages', { value: text })
 const visits = table<{ user: number; page: string }>('visits', {
   columns: { user: 'bigint', page: 'text' },
   key: ['user'],
@@ -59,7 +59,7 @@ test("a value reaches the handler as it would from Kafka: through the input's co
 test('bytes that do not decode are a dead letter, with the reason that its headers would give', async () => {
   const checked = defineHandler({
     input: topic('checked', {
-      codec: json((parsed) => {
+      value: json((parsed) => {
         if (typeof parsed !== 'object') throw new Error('not an object')
         return parsed
       }),

@@ -8,6 +8,7 @@ import {
   compose,
   deadLetter,
   defineApp,
+  defineBatchHandler,
   defineHandler,
   done,
   json,
@@ -27,8 +28,8 @@ interface Click {
 }
 
 const clicks = topic<Click>('clicks')
-const texts = topic('texts', { codec: text })
-const blobs = topic('blobs', { codec: bytes })
+const texts = topic('texts', { value: text })
+const blobs = topic('blobs', { value: bytes })
 const rows = table<Click>('clicks', { columns: { user: 'bigint' }, key: ['user'] })
 
 test('the value has the type of the input topic', () => {
@@ -56,14 +57,14 @@ test('the value has the type of the input topic', () => {
 })
 
 test('a checked codec gives the type that its check returns', () => {
-  const checked = topic('clicks', { codec: json((parsed): Click => ({ user: Number(parsed) })) })
+  const checked = topic('clicks', { value: json((parsed): Click => ({ user: Number(parsed) })) })
   expectTypeOf(checked).toEqualTypeOf<Topic<Click, 'clicks'>>()
 })
 
 test('the options of json are checked, and its check gives the type beside them too', () => {
   const check = (parsed: unknown): Click => ({ user: Number(parsed) })
   expectTypeOf(json({ check, unsafeIntegers: 'bigint' }).decode(new Uint8Array())).toEqualTypeOf<Click>()
-  expectTypeOf(topic<Click>('clicks', { codec: json({ unsafeIntegers: 'round' }) })).toEqualTypeOf<Topic<Click>>()
+  expectTypeOf(topic<Click>('clicks', { value: json({ unsafeIntegers: 'round' }) })).toEqualTypeOf<Topic<Click>>()
   // @ts-expect-error -- no such way
   json({ unsafeIntegers: 'keep' })
 })
@@ -222,4 +223,55 @@ test('an app knows its options by name', () => {
   defineApp({ actors: [{ handler: new URL('file:///h.js'), order: 'random' }] })
   // @ts-expect-error -- no such option
   defineApp({ actors: [{ handler: new URL('file:///h.js'), ordr: 'key' }] })
+})
+
+test('the key has the type of the codec for keys, and is bytes without one', () => {
+  const keyed = topic('keyed', { key: text, value: json<Click>() })
+  expectTypeOf(keyed).toEqualTypeOf<Topic<Click, 'keyed', string>>()
+  defineHandler({
+    input: keyed,
+    outputs: [keyed],
+    handle(value, { key }) {
+      expectTypeOf(key).toEqualTypeOf<string | null>()
+      return done([keyed.record(value, { key })])
+    },
+  })
+  defineHandler({
+    input: clicks,
+    handle(_, { key }) {
+      expectTypeOf(key).toEqualTypeOf<Uint8Array | null>()
+      return done()
+    },
+  })
+  defineBatchHandler({
+    input: keyed,
+    handle(records) {
+      expectTypeOf(records[0]!.key).toEqualTypeOf<string | null>()
+      return done()
+    },
+  })
+})
+
+test('a key is written as its codec takes it, and freely without one', () => {
+  const keyed = topic('keyed', { key: text, value: json<Click>() })
+  keyed.record({ user: 1 }, { key: 'a' })
+  // @ts-expect-error -- a number is no text
+  keyed.record({ user: 1 }, { key: 1 })
+  clicks.record({ user: 1 }, { key: 1 })
+  clicks.record({ user: 1 }, { key: 'a' })
+})
+
+test('handlers of topics with keys of any type belong to an app', () => {
+  const keyed = topic('keyed', { key: json<{ readonly id: number }>(), value: json<Click>() })
+  const handler = defineHandler({
+    input: keyed,
+    handle: compose(
+      (click: Click) => click.user,
+      () => done(),
+    ),
+  })
+  defineApp({ kafka: { brokers: ['a:1'], groupId: 'g' }, actors: [{ name: 'a', handler }] })
+  void createHarness(handler).send({ user: 1 }, { key: { id: 7 } })
+  // @ts-expect-error -- no key of this topic
+  void createHarness(handler).send({ user: 1 }, { key: 'x' })
 })

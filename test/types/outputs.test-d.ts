@@ -24,8 +24,8 @@ interface EnrichedClick extends Click {
 
 const clicks = topic<Click>('clicks')
 const enriched = topic<EnrichedClick>('enriched')
-const audited = topic('audited', { codec: json<Click>() })
-const archived = topic('archived', { codec: json<Click>() })
+const audited = topic('audited', { value: json<Click>() })
+const archived = topic('archived', { value: json<Click>() })
 const rows = table<EnrichedClick>('clicks', { columns: { user: 'bigint', country: 'text' }, key: ['user'] })
 const counts = table<Click>('counts', { columns: { user: 'bigint' }, key: ['user'] })
 const click: Click = { user: 1 }
@@ -205,7 +205,7 @@ test('without a type of its own, a row has the columns as fields', () => {
 })
 
 test('a codec is called, where it is a function', () => {
-  topic('x', { codec: text })
+  topic('x', { value: text })
   // @ts-expect-error -- json() is meant
-  topic('x', { codec: json })
+  topic('x', { value: json })
 })

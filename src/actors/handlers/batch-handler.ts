@@ -8,12 +8,13 @@ import type { Log } from '../../log.ts'
 import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { handlerKeys, readDefinition } from './handler-shape.ts'
-import { isHandler, type ErrorDecision, type Handler, type Outcome, type SetupContext } from './handler.ts'
+import { isHandler, type AnyRecordHandler, type ErrorDecision, type Outcome, type SetupContext } from './handler.ts'
 
 /** A record of a call, as it came. */
 export interface CallRecord {
   /** The record as it came, undecoded. */
   readonly record: SourceRecord
+  /** Its bytes. */
   readonly key: Uint8Array | null
   /** `topic/partition/offset`: the same on every attempt and after every restart. */
   readonly id: string
@@ -21,7 +22,9 @@ export interface CallRecord {
   readonly attempt: number
 }
 
-export interface BatchRecord<Value> extends CallRecord {
+export interface BatchRecord<Value, KeyValue = unknown> extends Omit<CallRecord, 'key'> {
+  /** As the topic's codec for keys reads it; its bytes, where the topic has none. */
+  readonly key: KeyValue | null
   readonly value: Value
 }
 
@@ -59,10 +62,11 @@ export interface BatchHandlerDefinition<
   Value,
   Setup,
   Outputs extends readonly Destination[] = readonly Destination[],
+  KeyValue = Uint8Array,
 > extends Partial<CallLimits> {
   /** Shown in metrics, logs and /status; the module's file name unless given. */
   readonly name?: string
-  readonly input: Topic<Value>
+  readonly input: Topic<Value, string, KeyValue>
   /** Every topic and table the handler writes to. Checked at start: a missing one is named before the first record. */
   readonly outputs?: Outputs
   /** Once per thread (or once, on main): open what `handle` needs. */
@@ -79,7 +83,7 @@ export interface BatchHandlerDefinition<
   readonly maxWaitMs?: number
   /** Gets one record at least. Those that do not decode are not among them. */
   readonly handle: (
-    records: readonly BatchRecord<Value>[],
+    records: readonly BatchRecord<Value, KeyValue>[],
     context: BatchContext<Setup>,
   ) => BatchOutcome<EffectsOf<Outputs>> | Promise<BatchOutcome<EffectsOf<Outputs>>>
   /**
@@ -95,8 +99,9 @@ export interface BatchHandler<
   Value = unknown,
   Setup = unknown,
   Outputs extends readonly Destination[] = readonly Destination[],
+  KeyValue = Uint8Array,
 >
-  extends BatchHandlerDefinition<Value, Setup, Outputs>, CallLimits {
+  extends BatchHandlerDefinition<Value, Setup, Outputs, KeyValue>, CallLimits {
   readonly kind: 'batch-handler'
   readonly maxRecords: number
   readonly maxBytes: number
@@ -104,7 +109,10 @@ export interface BatchHandler<
 }
 
 /** What an actor may have for its handler. */
-export type AnyHandler = Handler | BatchHandler
+export type AnyHandler = AnyRecordHandler | AnyBatchHandler
+
+/** Of whatever values and keys. */
+export type AnyBatchHandler = BatchHandler<unknown, unknown, readonly Destination[], unknown>
 
 const defaults: CallLimits = { maxRecords: 100, maxBytes: 1024 * 1024, maxWaitMs: 0 }
 const limitNames = Object.keys(defaults) as (keyof CallLimits)[]
@@ -130,7 +138,8 @@ export function defineBatchHandler<
   Value,
   Setup = undefined,
   const Outputs extends readonly Destination[] = readonly [],
->(definition: BatchHandlerDefinition<Value, Setup, Outputs>): BatchHandler<Value, Setup, Outputs> {
+  KeyValue = Uint8Array,
+>(definition: BatchHandlerDefinition<Value, Setup, Outputs, KeyValue>): BatchHandler<Value, Setup, Outputs, KeyValue> {
   const read = readDefinition('defineBatchHandler', definition, [...handlerKeys, ...limitNames])
   const limits: { -readonly [Limit in keyof CallLimits]: number } = { ...defaults }
   const problems: string[] = []
@@ -147,7 +156,7 @@ export function defineBatchHandler<
   return { ...read, ...limits, kind: 'batch-handler' }
 }
 
-function isBatchHandler(value: unknown): value is BatchHandler {
+function isBatchHandler(value: unknown): value is AnyBatchHandler {
   return (
     typeof value === 'object' &&
     value !== null &&

@@ -13,9 +13,9 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import {
+  type AnyBatchHandler,
   type BatchContext,
   type BatchErrorContext,
-  type BatchHandler,
   type BatchOutcome,
   type BatchRecord,
   type CallRecord,
@@ -34,14 +34,14 @@ export interface RecordAttempt {
 }
 
 export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> {
-  readonly #handler: BatchHandler
+  readonly #handler: AnyBatchHandler
   readonly #log: Log
   readonly #setup: unknown
   readonly #verdicts: VerdictMaker
   readonly #errorPolicy: ErrorPolicy<ErrorContext>
   readonly #warning: SparseWarning
 
-  private constructor(options: RunnerOptions<BatchHandler>, setup: unknown) {
+  private constructor(options: RunnerOptions<AnyBatchHandler>, setup: unknown) {
     super(options, setup)
     this.#handler = options.handler
     this.#log = options.log
@@ -52,7 +52,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
   }
 
   /** Runs the handler's setup. Rejects with SETUP_FAILED. */
-  static async open(options: RunnerOptions<BatchHandler>): Promise<BatchRunner> {
+  static async open(options: RunnerOptions<AnyBatchHandler>): Promise<BatchRunner> {
     return new BatchRunner(options, await Runner.setUp(options))
   }
 
@@ -72,6 +72,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
 
   #decode(record: DecodedRecord, call: Call): void {
     try {
+      record.key = this.#verdicts.decodeKey(record.record)
       record.value = this.#verdicts.decode(record.record)
       call.add(record)
     } catch (error) {
@@ -119,7 +120,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     throw new TroupeError('OUTCOME_INVALID', message)
   }
 
-  #encode(outcome: unknown, record: CallRecord, call: Call): Verdict {
+  #encode(outcome: unknown, record: DecodedRecord, call: Call): Verdict {
     try {
       return this.#verdicts.encode(outcome, record.record)
     } catch (error) {
@@ -141,7 +142,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     return call.verdictsWith(records.map(() => aloneVerdict))
   }
 
-  #judgeOne(error: unknown, failed: CallRecord | null, call: Call): Verdict {
+  #judgeOne(error: unknown, failed: DecodedRecord | null, call: Call): Verdict {
     return this.#verdicts.judge(error, (asked) => this.#errorPolicy.decide(asked, new ErrorContext(call, failed)))
   }
 }
@@ -167,15 +168,12 @@ function count(of: readonly unknown[], one: string): string {
 class DecodedRecord implements BatchRecord<unknown> {
   readonly record: SourceRecord
   readonly attempt: number
+  key: unknown = null
   value: unknown = undefined
 
   constructor(record: SourceRecord, attempt: number) {
     this.record = record
     this.attempt = attempt
-  }
-
-  get key(): Uint8Array | null {
-    return this.record.key
   }
 
   get id(): string {
@@ -228,14 +226,19 @@ class Call extends CallSignal implements BatchContext<unknown> {
   }
 }
 
+/** Its key may be what did not decode. */
+function asItCame({ attempt, id, record }: DecodedRecord): CallRecord {
+  return { record, key: record.key, id, attempt }
+}
+
 /** What `onError` is given. */
 class ErrorContext implements BatchErrorContext<unknown> {
   readonly failed: CallRecord | null
   readonly #call: Call
 
-  constructor(call: Call, failed: CallRecord | null) {
+  constructor(call: Call, failed: DecodedRecord | null) {
     this.#call = call
-    this.failed = failed
+    this.failed = failed === null ? null : asItCame(failed)
   }
 
   get id(): string {

@@ -5,15 +5,15 @@
 import type { Log } from '../../log.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { ErrorPolicy } from './error-policy.ts'
-import type { Handler, HandlerContext, Outcome } from './handler.ts'
+import type { AnyRecordHandler, HandlerContext, Outcome } from './handler.ts'
 import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
 import type { Verdict } from './verdict.ts'
 import { VerdictMaker } from './verdict-maker.ts'
 
-export type HandlerRunnerOptions = RunnerOptions<Handler>
+export type HandlerRunnerOptions = RunnerOptions<AnyRecordHandler>
 
 export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
-  readonly #handler: Handler
+  readonly #handler: AnyRecordHandler
   readonly #log: Log
   readonly #setup: unknown
   readonly #verdicts: VerdictMaker
@@ -40,6 +40,7 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
   run(record: SourceRecord, attempt: number, notes?: OverdueNotes, index = 0): Verdict | Promise<Verdict> {
     const context = new RecordContext(record, attempt, this.#setup, this.#log, this)
     try {
+      context.key = this.#verdicts.decodeKey(record)
       const value = this.#verdicts.decode(record)
       const outcome = this.#handler.handle(value, context)
       if (outcome instanceof Promise) return this.settle(outcome, context, notes, index)
@@ -80,6 +81,7 @@ function isThenable(value: object | undefined): value is PromiseLike<Outcome> {
 class RecordContext extends CallSignal implements HandlerContext<unknown> {
   readonly record: SourceRecord
   readonly attempt: number
+  key: unknown = null
   readonly setup: unknown
   readonly log: Log
 

@@ -86,9 +86,12 @@ export function isOutcome(value: unknown): value is Outcome {
   return typeof value === 'object' && value !== null && Reflect.get(value, outcomeBrand) === true
 }
 
-export interface HandlerContext<Setup> {
+/** Whoever takes one without saying what `KeyValue` is, as a step of `compose`, serves for topics of any keys. */
+export interface HandlerContext<Setup, KeyValue = unknown> {
   /** The record as it came, undecoded. */
   readonly record: SourceRecord
+  /** The record's key, as the topic's codec for keys reads it; its bytes, where the topic has none. */
+  readonly key: KeyValue | null
   /** 1 on the first try. */
   readonly attempt: number
   /** `topic/partition/offset`: the same on every attempt and after every restart. */
@@ -131,19 +134,24 @@ export type ErrorDecision = 'retry' | RetryDecision | FailedRecords
 /** undefined: the default rules decide. So they do when it throws, or returns something else. */
 export type OnError<Setup> = (error: unknown, context: HandlerContext<Setup>) => ErrorDecision | undefined
 
-export interface HandlerDefinition<Value, Setup, Outputs extends readonly Destination[] = readonly Destination[]> {
+export interface HandlerDefinition<
+  Value,
+  Setup,
+  Outputs extends readonly Destination[] = readonly Destination[],
+  KeyValue = Uint8Array,
+> {
   /**
    * Shown in the handler's log lines and errors. Its actor goes by it too where the handler stands in the app itself; a
    * module is not loaded before its actor has a name: give that one a `name` in the app.
    */
   readonly name?: string
-  readonly input: Topic<Value>
+  readonly input: Topic<Value, string, KeyValue>
   /** Every topic and table the handler writes to. Checked at start: a missing one is named before the first record. */
   readonly outputs?: Outputs
   /** Once per thread (or once, on main): open what `handle` needs. */
   readonly setup?: (context: SetupContext) => Setup | Promise<Setup>
   readonly teardown?: (setup: Setup) => void | Promise<void>
-  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>>
+  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>, KeyValue>
   /**
    * What becomes of an error: thrown by `handle`, DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID or
    * HANDLER_TIMEOUT. Runs where the handler runs; synchronous.
@@ -155,21 +163,28 @@ export interface Handler<
   Value = unknown,
   Setup = unknown,
   Outputs extends readonly Destination[] = readonly Destination[],
-> extends HandlerDefinition<Value, Setup, Outputs> {
+  KeyValue = Uint8Array,
+> extends HandlerDefinition<Value, Setup, Outputs, KeyValue> {
   readonly kind: 'handler'
 }
+
+/** Of whatever values and keys. */
+export type AnyRecordHandler = Handler<unknown, unknown, readonly Destination[], unknown>
 
 /**
  * Declares a handler; types flow from `input` and `setup` into `handle`. An instance of a class serves, too. Throws
  * OPTIONS_INVALID for what is none.
  */
-export function defineHandler<Value, Setup = undefined, const Outputs extends readonly Destination[] = readonly []>(
-  definition: HandlerDefinition<Value, Setup, Outputs>,
-): Handler<Value, Setup, Outputs> {
+export function defineHandler<
+  Value,
+  Setup = undefined,
+  const Outputs extends readonly Destination[] = readonly [],
+  KeyValue = Uint8Array,
+>(definition: HandlerDefinition<Value, Setup, Outputs, KeyValue>): Handler<Value, Setup, Outputs, KeyValue> {
   return { ...readDefinition('defineHandler', definition), kind: 'handler' }
 }
 
-export function isHandler(value: unknown): value is Handler {
+export function isHandler(value: unknown): value is AnyRecordHandler {
   return (
     typeof value === 'object' &&
     value !== null &&
@@ -185,9 +200,9 @@ export type Step<In, Out, Setup = unknown, To extends Effect = Effect> = (
 ) => Out | Outcome<To> | Promise<Out | Outcome<To>>
 
 /** The `handle` of a handler. */
-export type Handle<In, Setup = unknown, To extends Effect = Effect> = (
+export type Handle<In, Setup = unknown, To extends Effect = Effect, KeyValue = unknown> = (
   value: In,
-  context: HandlerContext<Setup>,
+  context: HandlerContext<Setup, KeyValue>,
 ) => Outcome<To> | Promise<Outcome<To>>
 
 /** Chains steps into a `handle`: each gets what the one before returned; any outcome ends the chain. */

@@ -12,6 +12,7 @@
 import { RetryableError, TroupeError, describeError } from '../../errors.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import type { KnownSchemas } from '../../streams/flows/contract.ts'
 import type { Destination } from '../../streams/flows/flow.ts'
 import type { FailedRecords, SetupContext } from './handler.ts'
 import { sharedBy, type SharedData } from './shared-data.ts'
@@ -29,6 +30,8 @@ export interface RunnerOptions<OfHandler> {
   readonly clock: Clock
   /** What the app shares; nothing unless given. */
   readonly shared?: SharedData
+  /** What is known of the schema registry here; needed by topics with codecs of a registry only. */
+  readonly schemas?: KnownSchemas
 }
 
 /** What handlers of all kinds have. */

@@ -1,6 +1,9 @@
 /** Makes verdicts of what handlers of all kinds return and throw, for one record: decode, encode, and a word on each error. */
 import { TroupeError, isRetryableError, isTerminalError, isTroupeError, toWireError } from '../../errors.ts'
-import { EffectEncoder, type Effect, type EncodedEffect, type Topic } from '../../streams/flows/flow.ts'
+import type { Codec } from '../../streams/flows/codec.ts'
+import { boundCodec, neededSchema } from '../../streams/flows/contract.ts'
+import { EffectEncoder, type EncodedEffect } from '../../streams/flows/effect-encoder.ts'
+import type { Effect, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { isOutcome, type ErrorDecision, type FailedRecords } from './handler.ts'
 import type { RunnerOptions, SetUpHandler } from './runner.ts'
@@ -11,24 +14,41 @@ export type Decide = (error: unknown) => ErrorDecision | undefined
 
 export class VerdictMaker {
   readonly #name: string
-  readonly #input: Topic<unknown>
+  readonly #key: Codec<unknown> | undefined
+  readonly #value: Codec<unknown>
+  readonly #tombstones: boolean
   readonly #idHeader: boolean
   readonly #failedRecords: FailedRecords
   readonly #encoder: EffectEncoder
 
-  constructor({ failedRecords, handler, idHeader, name }: RunnerOptions<SetUpHandler>, input: Topic<unknown>) {
+  /** Throws SCHEMA_REGISTRY_MISSING where a topic needs schemas and there are none. */
+  constructor(options: RunnerOptions<SetUpHandler>, input: Topic<unknown, string, unknown>) {
+    const { failedRecords, handler, idHeader, name, schemas } = options
     this.#name = name
-    this.#input = input
+    this.#key = input.key === undefined ? undefined : boundCodec(input.key, { topic: input.name, part: 'key' }, schemas)
+    this.#value = boundCodec(input.value, { topic: input.name, part: 'value' }, schemas)
+    this.#tombstones = input.tombstones
     this.#idHeader = idHeader
     this.#failedRecords = failedRecords ?? 'dead-letter'
-    this.#encoder = new EffectEncoder(handler.outputs ?? [])
+    this.#encoder = new EffectEncoder(handler.outputs ?? [], schemas)
   }
 
-  /** Throws DECODE_FAILED. */
+  /** As the topic's codec for keys reads it; the bytes, where it has none. Throws DECODE_FAILED, and what says that a schema is needed. */
+  decodeKey({ key }: SourceRecord): unknown {
+    const codec = this.#key
+    if (codec === undefined || key === null) return key
+    try {
+      return codec.decode(key)
+    } catch (error) {
+      throw undecoded('key', codec, error)
+    }
+  }
+
+  /** Throws DECODE_FAILED, and what says that a schema is needed. */
   decode(record: SourceRecord): unknown {
-    const input = this.#input
+    const codec = this.#value
     if (record.value === null) {
-      if (input.tombstones) return null
+      if (this.#tombstones) return null
       throw new TroupeError(
         'DECODE_FAILED',
         `topic ${record.topic} has a tombstone (null value) at partition ${record.partition}, offset ${record.offset}, ` +
@@ -37,16 +57,14 @@ export class VerdictMaker {
     }
     let value: unknown
     try {
-      value = input.codec.decode(record.value)
+      value = codec.decode(record.value)
     } catch (error) {
-      throw new TroupeError('DECODE_FAILED', `the value is not what codec ${input.codec.name} expects`, {
-        cause: error,
-      })
+      throw undecoded('value', codec, error)
     }
-    if (value === null && input.tombstones) {
+    if (value === null && this.#tombstones) {
       throw new TroupeError(
         'DECODE_FAILED',
-        `the value is a document that codec ${input.codec.name} reads as null, and on a topic with tombstones null is the ` +
+        `the value is a document that codec ${codec.name} reads as null, and on a topic with tombstones null is the ` +
           'tombstone: let the codec (`check` of json) return something else for it',
       )
     }
@@ -135,4 +153,10 @@ export class VerdictMaker {
 /** A delay that is no number of milliseconds (NaN, negative) would hold its lane for ever: the back-off serves instead. */
 function delayOf(afterMs: number | undefined): number | undefined {
   return afterMs !== undefined && Number.isFinite(afterMs) && afterMs >= 0 ? afterMs : undefined
+}
+
+/** DECODE_FAILED with this cause; a schema that is needed is no failure. */
+function undecoded(part: 'key' | 'value', { name }: Codec<unknown>, cause: unknown): unknown {
+  if (neededSchema(cause) !== undefined) return cause
+  return new TroupeError('DECODE_FAILED', `the ${part} is not what codec ${name} expects`, { cause })
 }

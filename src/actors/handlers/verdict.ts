@@ -1,6 +1,6 @@
 /** What became of one attempt, decided where the handler ran. Plain data: it crosses threads. */
 import type { WireError } from '../../errors.ts'
-import type { EncodedEffect } from '../../streams/flows/flow.ts'
+import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
 import type { FailedRecords } from './handler.ts'
 
 export type Verdict =

@@ -9,7 +9,7 @@
  */
 import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { WireError } from '../../errors.ts'
-import type { EncodedEffect } from '../../streams/flows/flow.ts'
+import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
 import type { OutputRecord, RecordHeader, SourceRecord } from '../../streams/record.ts'
 import type { FailedRecords } from '../handlers/handler.ts'
 import { PackReader, PackWriter, type Pack } from './pack.ts'

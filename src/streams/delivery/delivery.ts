@@ -4,7 +4,7 @@
  * both durable).
  */
 import type { BrokerConsumer, CommitReport, WriteResult } from '../broker-port.ts'
-import type { EncodedEffect } from '../flows/flow.ts'
+import type { EncodedEffect } from '../flows/effect-encoder.ts'
 import type { OffsetTracker } from '../positions/offset-tracker.ts'
 import type { TopicOrigin } from '../positions/topic-origin.ts'
 import type { TopicPartition } from '../record.ts'

@@ -3,6 +3,7 @@
  * asked on main; a codec works where the handler does, and is given what is known there. All of it is plain data, so that
  * it crosses threads.
  */
+import { TroupeError } from '../../errors.ts'
 import type { Codec } from './codec.ts'
 
 /** As registries call them. */
@@ -87,4 +88,22 @@ export function neededSchema(error: unknown): number | undefined {
   return typeof error === 'object' && error !== null && schemaNeededBrand in error
     ? (error as SchemaNeeded).id
     : undefined
+}
+
+/** A codec as the places where it is used know it. */
+interface Bindable {
+  readonly name: string
+  readonly contract?: { bind(place: Place, schemas: KnownSchemas): unknown }
+}
+
+/** The codec at work: itself, unless its bytes name schemas. Throws SCHEMA_REGISTRY_MISSING where it would need some and there are none. */
+export function boundCodec<Bound extends Bindable>(
+  codec: Bound,
+  place: Place,
+  schemas: KnownSchemas | undefined,
+): Bound {
+  if (codec.contract === undefined) return codec
+  if (schemas !== undefined) return codec.contract.bind(place, schemas) as Bound
+  const message = `the ${place.part}s of topic ${place.topic} are ${codec.name}, whose schemas a registry keeps, and none is named: set schemaRegistry.url`
+  throw new TroupeError('SCHEMA_REGISTRY_MISSING', message)
 }

@@ -14,14 +14,20 @@ export function problemsOfTopic(name: unknown, options: unknown): string[] {
   const problems = isTopicName(name) ? [] : [`${shown(name)} is not ${TOPIC_NAME_RULE}`]
   if (!isObject(options)) return [...problems, notAnObject(options)]
   // `topic('x', json())`
-  if (codecProblem(options) === undefined) return [...problems, 'the options are a codec: write { codec: … }']
+  if (codecProblem(options) === undefined) return [...problems, 'the options are a codec: write { value: … }']
   const { codec, tombstones } = options
-  const codecIsWrong = codec === undefined ? undefined : codecProblem(codec)
-  if (codecIsWrong !== undefined) problems.push(`codec: ${codecIsWrong}`)
+  if (codec !== undefined) problems.push('codec: the codec of values is called value: write { value: … }')
+  for (const part of ['key', 'value']) {
+    const isWrong = options[part] === undefined ? undefined : codecProblem(options[part])
+    if (isWrong !== undefined) problems.push(`${part}: ${isWrong}`)
+  }
   if (tombstones !== undefined && typeof tombstones !== 'boolean') {
     problems.push(`tombstones: ${shown(tombstones)} is not true or false`)
   }
-  return [...problems, ...unknownKeys(options, ['codec', 'tombstones'], 'there are codec and tombstones')]
+  return [
+    ...problems,
+    ...unknownKeys(options, ['codec', 'key', 'value', 'tombstones'], 'there are key, value and tombstones'),
+  ]
 }
 
 export const unsafeIntegerWords = ['refuse', 'bigint', 'round'] as const

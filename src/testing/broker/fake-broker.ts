@@ -8,7 +8,8 @@
 import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader, StoredPosition } from '../../streams/broker-port.ts'
 import type { Clock } from '../../clock.ts'
 import { bytes as rawBytes } from '../../streams/flows/codec.ts'
-import { EffectEncoder, topic as nameTopic, type Key, type RecordOptions } from '../../streams/flows/flow.ts'
+import { EffectEncoder } from '../../streams/flows/effect-encoder.ts'
+import { topic as nameTopic, type Key, type RecordOptions } from '../../streams/flows/flow.ts'
 import type { SourceRecord, TopicPartition } from '../../streams/record.ts'
 import { FakeClient } from './fake-client.ts'
 import { FakeCluster } from './fake-cluster.ts'
@@ -119,7 +120,7 @@ export class FakeBroker implements Broker {
   /** Puts a record into a topic. Returns its partition and offset. */
   append(topic: string, record: NewRecord): { readonly partition: number; readonly offset: number } {
     const { value, ...options } = record
-    const target = nameTopic<Uint8Array>(topic, { codec: rawBytes, tombstones: true })
+    const target = nameTopic<Uint8Array>(topic, { value: rawBytes, tombstones: true })
     const effect = target.record(typeof value === 'string' ? Buffer.from(value, 'utf8') : value, options)
     const encoded = new EffectEncoder([target]).encode(effect)
     if (encoded.type !== 'record') throw new TypeError('a record was encoded as something else')

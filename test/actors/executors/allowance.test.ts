@@ -42,7 +42,7 @@ async function world({
   const stats = new EngineStats(clock)
   const calls: Call[] = []
   const handler = defineHandler({
-    input: topic('clicks', { codec: bytes }),
+    input: topic('clicks', { value: bytes }),
     handle(_, { attempt, record: { key, offset, partition } }) {
       const call = { partition, offset, key: String(key), atMs: clock.now() - START_MS }
       calls.push(call)

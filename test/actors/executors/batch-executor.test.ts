@@ -54,7 +54,7 @@ async function world(settings: Settings) {
   const stats = new EngineStats()
   const calls: string[] = []
   const handler = defineBatchHandler({
-    input: topic('clicks', { codec: bytes }),
+    input: topic('clicks', { value: bytes }),
     ...limits,
     handle(records) {
       calls.push(records.map(nameOf).join(' '))

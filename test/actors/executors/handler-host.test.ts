@@ -15,7 +15,7 @@ test('a setup on main that does not settle ends the start, and is torn down shou
   let letGo: () => void = () => undefined
   let tornDown = 0
   const handler = defineHandler({
-    input: topic('clicks', { codec: text }),
+    input: topic('clicks', { value: text }),
     setup: () =>
       new Promise<void>((resolve) => {
         letGo = resolve
@@ -53,7 +53,7 @@ test('a loader of shared data that does not settle ends the start', async () => 
   const app = resolveOptions({
     kafka: { brokers: 'fake:9092', groupId: 'group' },
     actors: [
-      { name: 'count', handler: defineHandler({ input: topic('clicks', { codec: text }), handle: () => done() }) },
+      { name: 'count', handler: defineHandler({ input: topic('clicks', { value: text }), handle: () => done() }) },
     ],
     shared: { geo: () => new Promise<Uint8Array>(() => undefined) },
   })

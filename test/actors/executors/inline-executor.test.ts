@@ -36,7 +36,7 @@ async function world({
 }: Settings) {
   const stats = new EngineStats()
   const handler = defineHandler({
-    input: topic('clicks', { codec: bytes }),
+    input: topic('clicks', { value: bytes }),
     handle: (_, { record }) => handle(record.offset, record.partition),
   })
   const options = { name: 'enrich', handlerTimeoutMs, idHeader: false, log: silentLog, clock }

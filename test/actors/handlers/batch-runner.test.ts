@@ -16,7 +16,7 @@ interface Click {
 }
 
 const clicks = topic<Click>('clicks')
-const out = topic<number>('out', { codec: json((value) => value as number) })
+const out = topic<number>('out', { value: json((value) => value as number) })
 
 type Definition = Partial<BatchHandlerDefinition<Click, undefined>>
 

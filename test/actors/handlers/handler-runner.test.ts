@@ -7,7 +7,7 @@ import {
   done,
   retry,
   skip,
-  type Handler,
+  type AnyRecordHandler,
   type HandlerDefinition,
   type Outcome,
 } from '../../../src/actors/handlers/handler.ts'
@@ -243,7 +243,7 @@ describe('outcomes', () => {
 
   // A handler in JavaScript has no compiler that checks it; what it gives must not reach main as garbage.
   test.each([
-    ['a codec that gives no bytes', { codec: { name: 'odd', encode: () => 'text', decode: () => ({}) } }, {}],
+    ['a codec that gives no bytes', { value: { name: 'odd', encode: () => 'text', decode: () => ({}) } }, {}],
     ['a header that is no bytes', {}, { headers: [['a', 1]] }],
     ['a partition that is no number', {}, { partition: 'one' }],
     ['a timestamp that is no time', {}, { timestamp: Number.NaN }],
@@ -409,7 +409,7 @@ describe('asynchronous handlers', () => {
     })
     const clock = new ManualClock()
     const runner = await HandlerRunner.open({
-      handler: handler as Handler,
+      handler: handler as AnyRecordHandler,
       name: 'enrich',
       handlerTimeoutMs: 1_000,
       idHeader: false,

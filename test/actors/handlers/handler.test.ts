@@ -13,8 +13,8 @@ import { text } from '../../../src/streams/flows/codec.ts'
 import { table, topic } from '../../../src/streams/flows/flow.ts'
 import { createHarness } from '../../../src/testing/harness.ts'
 
-const texts = topic('texts', { codec: text })
-const copies = topic('copies', { codec: text })
+const texts = topic('texts', { value: text })
+const copies = topic('copies', { value: text })
 const rows = table<{ id: string }>('rows', { columns: { id: 'text' }, key: ['id'] })
 const handle = (): Outcome => done()
 

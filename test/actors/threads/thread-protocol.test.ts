@@ -12,7 +12,7 @@ import {
 } from '../../../src/actors/threads/thread-protocol.ts'
 import type { Verdict } from '../../../src/actors/handlers/verdict.ts'
 import { RetryableError, TroupeError, fromWireError, toWireError } from '../../../src/errors.ts'
-import type { EncodedEffect } from '../../../src/streams/flows/flow.ts'
+import type { EncodedEffect } from '../../../src/streams/flows/effect-encoder.ts'
 import type { RecordHeader, SourceRecord } from '../../../src/streams/record.ts'
 
 const bytes = fc.uint8Array({ maxLength: 64 }).map((array) => Buffer.from(array))

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { deadLetter, defineHandler, done, json, table, topic } from 'troupe'
 
 const { GATE_FILE: gateFile, MEMBER: member = 'member', TABLE: tableName } = process.env
-const input = topic(process.env.INPUT_TOPIC, { codec: json() })
-const output = topic(process.env.OUTPUT_TOPIC, { codec: json() })
+const input = topic(process.env.INPUT_TOPIC, { value: json() })
+const output = topic(process.env.OUTPUT_TOPIC, { value: json() })
 const copies =
   tableName === undefined
     ? undefined

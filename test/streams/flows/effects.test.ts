@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { describeError, type TroupeError } from '../../../src/errors.ts'
 import { bytes, text } from '../../../src/streams/flows/codec.ts'
-import { EffectEncoder, table, topic, type Effect } from '../../../src/streams/flows/flow.ts'
+import { EffectEncoder } from '../../../src/streams/flows/effect-encoder.ts'
+import { table, topic, type Effect } from '../../../src/streams/flows/flow.ts'
 import type { OutputRecord } from '../../../src/streams/record.ts'
 
 const documents = topic<{ id: number } | null>('documents')
 const deletions = topic<{ id: number }>('deletions', { tombstones: true })
-const texts = topic('texts', { codec: text })
-const blobs = topic('blobs', { codec: bytes })
+const texts = topic('texts', { value: text })
+const blobs = topic('blobs', { value: bytes })
 const rows = table<{ id: unknown; note?: unknown }>('rows', { columns: { id: 'bigint', note: 'text' }, key: ['id'] })
 const named = table<{ id: unknown }>('named', {
   columns: { id: 'bigint', ['__proto__']: 'text', constructor: 'text', toString: 'text' } as { id: 'bigint' },

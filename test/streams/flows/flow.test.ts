@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { TroupeError, describeError } from '../../../src/errors.ts'
 import { bytes, json, text } from '../../../src/streams/flows/codec.ts'
-import { EffectEncoder, table, topic, type Effect } from '../../../src/streams/flows/flow.ts'
+import { EffectEncoder } from '../../../src/streams/flows/effect-encoder.ts'
+import { table, topic, type Effect } from '../../../src/streams/flows/flow.ts'
 
 /** Says things that no compiler would let pass. */
 const unchecked = (value: unknown): never => value as never
@@ -26,17 +27,17 @@ class Avro {
 
 describe('topic', () => {
   test.each<[string, unknown, string]>([
-    ['a codec whose call was forgotten', { codec: json }, "topic('x'): codec: json is a function: write json()"],
-    ['a codec that is a class', { codec: Avro }, "topic('x'): codec: Avro is a class: write new Avro()"],
+    ['a codec whose call was forgotten', { value: json }, "topic('x'): value: json is a function: write json()"],
+    ['a codec that is a class', { value: Avro }, "topic('x'): value: Avro is a class: write new Avro()"],
     [
       'a codec by its name',
-      { codec: 'json' },
-      "codec: 'json' is no codec (an object with decode and encode, such as json(), text or bytes)",
+      { value: 'json' },
+      "value: 'json' is no codec (an object with decode and encode, such as json(), text or bytes)",
     ],
-    ['half a codec', { codec: { name: 'half', decode: () => 1 } }, 'codec: it has no function encode'],
-    ['a codec in the place of options', json(), "topic('x'): the options are a codec: write { codec: … }"],
+    ['half a codec', { value: { name: 'half', decode: () => 1 } }, 'value: it has no function encode'],
+    ['a codec in the place of options', json(), "topic('x'): the options are a codec: write { value: … }"],
     ['a misspelt option', { codex: text }, 'codex: unknown, did you mean codec?'],
-    ['an option of something else', { partitions: 3 }, 'partitions: unknown; there are codec and tombstones'],
+    ['an option of something else', { partitions: 3 }, 'partitions: unknown; there are key, value and tombstones'],
     ['a flag that is none', { tombstones: 'yes' }, "tombstones: 'yes' is not true or false"],
     ['no object of options', 'json', "the options are 'json', which is no object"],
   ])('refuses %s', (_, options, message) => {
@@ -48,17 +49,20 @@ describe('topic', () => {
   })
 
   test('tells all at once', () => {
-    const message = messageOf(() => topic('x', unchecked({ codec: json, tombstone: true })))
+    const message = messageOf(() => topic('x', unchecked({ value: json, tombstone: true })))
     expect(message).toContain('write json()')
     expect(message).toContain('did you mean tombstones?')
   })
 
-  test.each([{}, { codec: text }, { codec: bytes, tombstones: true }, { codec: new Avro() }, { codec: undefined }])(
-    'takes %o',
-    (options) => {
-      expect(topic('user.clicks-v1_x', unchecked(options)).kind).toBe('topic')
-    },
-  )
+  test.each([
+    {},
+    { value: text },
+    { key: text, value: bytes, tombstones: true },
+    { value: new Avro() },
+    { value: undefined },
+  ])('takes %o', (options) => {
+    expect(topic('user.clicks-v1_x', unchecked(options)).kind).toBe('topic')
+  })
 })
 
 describe('table', () => {

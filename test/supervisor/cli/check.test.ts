@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { defineHandler, done, type Handler } from '../../../src/actors/handlers/handler.ts'
+import type { AnyHandler } from '../../../src/actors/handlers/batch-handler.ts'
+import { defineHandler, done } from '../../../src/actors/handlers/handler.ts'
 import { tryHandler } from '../../../src/actors/handlers/handler-trial.ts'
 import type { AppDefinition } from '../../../src/app.ts'
 import { systemClock } from '../../../src/clock.ts'
@@ -26,7 +27,7 @@ const good = defineHandler({ input: clicks, handle })
 interface Settings extends Partial<AppDefinition> {
   readonly broker?: FakeBroker
   /** What modules export, by their path. */
-  readonly modules?: Readonly<Record<string, Handler | Error>>
+  readonly modules?: Readonly<Record<string, AnyHandler | Error>>
   readonly startTimeoutMs?: number
 }
 

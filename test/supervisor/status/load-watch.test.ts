@@ -48,9 +48,9 @@ async function statusOf(
     broker.append('clicks', { value: `${at}`, key: `user ${key}`, partition: key % PARTITIONS })
   }
   before?.(broker)
-  const copies = topic('copies', { codec: text })
+  const copies = topic('copies', { value: text })
   const handler = defineHandler({
-    input: topic('clicks', { codec: text }),
+    input: topic('clicks', { value: text }),
     outputs: [copies],
     async handle(value) {
       await (hangs ? new Promise(() => undefined) : sleep(clock, 10))

@@ -45,7 +45,7 @@ class World {
     const { clock } = this
     const handler = defineHandler({
       name: 'caller',
-      input: topic('clicks', { codec: text }),
+      input: topic('clicks', { value: text }),
       handle: async (value) => {
         await sleep(clock, 10)
         const cause = new Error('connect ECONNREFUSED 10.0.0.1:80')
