@@ -72,13 +72,13 @@ test('the options of json are checked, and its check gives the type beside them 
 test('a schema gives the type that comes out of it, alone and as the check', () => {
   const zodClick = z.object({ user: z.number(), at: z.string().transform((at) => new Date(at)) })
   type ZodClick = z.output<typeof zodClick>
-  expectTypeOf(topic('clicks', { codec: json(zodClick) })).toEqualTypeOf<Topic<ZodClick, 'clicks'>>()
+  expectTypeOf(topic('clicks', { value: json(zodClick) })).toEqualTypeOf<Topic<ZodClick, 'clicks'>>()
   expectTypeOf(json({ check: zodClick, unsafeIntegers: 'bigint' }).decode(new Uint8Array())).toEqualTypeOf<ZodClick>()
   const valibotClick = v.object({ user: v.pipe(v.string(), v.transform(Number)) })
   expectTypeOf(json(valibotClick).decode(new Uint8Array())).toEqualTypeOf<{ user: number }>()
   expectTypeOf(json({ check: valibotClick }).decode(new Uint8Array())).toEqualTypeOf<{ user: number }>()
   // @ts-expect-error -- the topic's type is another one
-  topic<{ readonly user: Date }>('clicks', { codec: json(valibotClick) })
+  topic<{ readonly user: Date }>('clicks', { value: json(valibotClick) })
 })
 
 test('null reaches a handler only by the type of its topic', () => {
