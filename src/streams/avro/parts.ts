@@ -60,6 +60,10 @@ export class Enum extends ours(EnumType) {
 }
 
 export class List extends ours(ArrayType) {
+  reasonAgainst(value: unknown): string | undefined {
+    return Array.isArray(value) ? undefined : `${kindOf(value)}, where an array is written`
+  }
+
   override _skip(tap: Tap): void {
     const { itemsType } = this
     skipBlocks(tap, leastSize(itemsType), () => {
