@@ -48,12 +48,12 @@ const rooms = [
     name: 'handlers-know-no-executor',
     comment: 'A handler cannot tell where it runs.',
     from: '^src/actors/handlers/',
-    to: '^src/actors/(executors/|threads/|[^/]+$)',
+    to: '^src/actors/(executors/|threads/|waits/|[^/]+$)',
   },
   {
     name: 'partition-actors-know-no-executor',
     comment: 'They are given verdicts, from wherever.',
-    from: '^src/actors/[^/]+$',
+    from: '^src/actors/(waits/|[^/]+$)',
     to: '^src/actors/(executors|threads)/',
   },
   {

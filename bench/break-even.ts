@@ -86,6 +86,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
       lookout: new Lookout(systemClock),
       log: silentLog,
       stats,
+      schemas: null,
       onFatal: (error) => {
         throw error
       },
@@ -165,6 +166,7 @@ function actorOf(partition: number, dispatcher: Dispatcher, credit: Credit, stat
     keyBudget: { maxRecords: 1e9, maxBytes: 1e12 },
     mixesKeys: dispatcher.mixesKeys,
     keyText: hashedKey,
+    schemas: null,
     onReady: () => {
       dispatcher.enlist(made)
       dispatcher.pump()

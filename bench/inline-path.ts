@@ -113,6 +113,7 @@ async function measure(order: Order, open: (stats: EngineStats) => Promise<Execu
       keyBudget: intake.keyBudget,
       mixesKeys: executor.mixesKeys,
       keyText: hashedKey,
+      schemas: null,
       onReady: () => dispatcher.enlist(actor),
       onLoadChanged: () => intake.balance(actor),
       onThrottled: () => undefined,

@@ -37,6 +37,7 @@ function startPool(count = availableParallelism()) {
         actor: 'echo',
         url: new URL('crossing-handler.mjs', import.meta.url).href,
         concurrency: 1000,
+        order: 'key',
         handlerTimeoutMs: 60_000,
         idHeader: false,
         failedRecords: 'dead-letter',
@@ -46,6 +47,7 @@ function startPool(count = availableParallelism()) {
     lookout: new Lookout(systemClock),
     log: silentLog,
     stats: new EngineStats(),
+    schemas: null,
     onFatal: (error) => {
       throw error
     },

@@ -19,8 +19,10 @@ export interface ActorLoad {
   readonly ready: number
   readonly atHandler: number
   readonly atSinks: number
-  /** Parked, between two attempts, or behind such a one. */
+  /** Parked, between two attempts, in need of a schema, or behind such a one. */
   readonly waiting: number
+  /** Of those, the ones that cannot be decoded before a schema is known, and what stands behind them. */
+  readonly waitingForSchemas: number
   readonly parked: number
 }
 

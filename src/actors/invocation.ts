@@ -3,7 +3,8 @@
  *
  *     queued → at-handler → at-sinks (or at-dead-letters) → finished
  *        ↑         ↓
- *        └───── waiting (for its next attempt) or parked (until an operator decides)
+ *        └───── waiting (for its next attempt), waits-for-schema (before it can be decoded)
+ *               or parked (until an operator decides)
  *
  * `halted` is the record that its actor stopped on.
  */
@@ -12,7 +13,8 @@ import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { NO_KEY, type Keyed } from './busy-keys.ts'
 
-export type Stage = 'queued' | 'at-handler' | 'waiting' | 'parked' | 'at-sinks' | 'at-dead-letters' | 'halted'
+export type Stage =
+  'queued' | 'at-handler' | 'waiting' | 'waits-for-schema' | 'parked' | 'at-sinks' | 'at-dead-letters' | 'halted'
 
 /** What the attempts so far came to. */
 export interface Failure {
@@ -45,6 +47,8 @@ export interface Invocation extends Keyed {
   failure: Failure | null
   /** Clock time of its next attempt, while it waits for one. */
   nextAttemptAtMs: number
+  /** Id of the schema that it waits for, while it waits for one. */
+  neededSchema: number
   /** It goes in a batch, or in a call, of its own: it shared one that failed, or failed in one. */
   runsAlone: boolean
   /** It shared a batch whose thread died, and nobody could tell whose fault it was: it has its thread to itself as well. */
@@ -70,6 +74,7 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     attempt: 1,
     failure: null,
     nextAttemptAtMs: 0,
+    neededSchema: 0,
     runsAlone: false,
     isSuspect: false,
     outputs: noOutputs,

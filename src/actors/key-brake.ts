@@ -1,5 +1,5 @@
 /**
- * Stops the intake of a partition when keys that wait (for a retry, or parked) hold their share of
+ * Stops the intake of a partition when keys that wait (for a retry or a schema, or parked) hold their share of
  * the budget: for new records of other keys there must be room, in this partition and in others.
  * It is let go at half of that, so that it does not flap around the limit.
  */
@@ -47,7 +47,7 @@ export class KeyBrake {
     return this.#isOn
   }
 
-  /** Records that wait for a retry, are parked, or stand behind such a one. */
+  /** Records that wait for a retry or a schema, are parked, or stand behind such a one. */
   get waitingRecords(): number {
     return this.#options.lanes.blockedRecordCount + this.#options.parking.outsideRecordCount
   }
@@ -91,8 +91,8 @@ export class KeyBrake {
     log[isOver ? 'warn' : 'info'](
       { topic, partition, records, bytes, key: largest?.key ?? null, keyRecords: largest?.records ?? 0 },
       isOver
-        ? 'intake of the partition stops: keys that wait for a retry or are parked hold their share of what it may hold'
-        : 'intake of the partition goes on: fewer records wait behind failed ones',
+        ? 'intake of the partition stops: keys that wait for a retry or a schema, or are parked, hold their share of what it may hold'
+        : 'intake of the partition goes on: fewer records wait',
     )
     return true
   }

@@ -19,16 +19,21 @@
  *
  * A lane is in one of four places:
  * - READY    in the queue of lanes that may be taken.
- * - TAKEN    some of its first records are at a handler. → READY by `giveBack`, or WAITING by `suspend`.
- * - WAITING  its first record waits for its next attempt, or is parked. → READY by `wake` or `passOver`.
+ * - TAKEN    some of its first records are at a handler. → READY by `giveBack`, or WAITING by `suspend` or
+ *            `hold`.
+ * - WAITING  its first record waits for its next attempt or for a schema, or is parked. → READY by `wake`,
+ *            `resume` or `passOver`.
  * - BEHIND   a record of its key is loose, and comes before it. → READY, or its only record is loose next;
  *            TAKEN by `part`.
  * A lane without records does not exist: a million distinct keys leave nothing behind.
  *
- * A lane is *blocked* from the first failure of its head until the head leaves it, attempts in
- * between included: what is blocked would otherwise swing with every back-off.
+ * A lane is *blocked*
+ * - `failed` from the first failure of its head until the head leaves it, attempts in between
+ *   included: what is blocked would otherwise swing with every back-off.
+ * - `unread` while its head, which has not failed, cannot be decoded before a schema is known.
  */
 import type { Order } from '../options/options.ts'
+import { BlockedLanes } from './blocked-lanes.ts'
 import { BusyKeys, NOT_BUSY, NO_KEY, hashKey, type Keyed } from './busy-keys.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -39,8 +44,8 @@ export interface Lane extends Readonly<Keyed> {
   tail: Invocation | null
   size: number
   bytes: number
-  /** Its head has failed, and is still its head. */
-  isBlocked: boolean
+  /** Among which blocked lanes it is; null: it is not blocked. */
+  blockedIn: BlockedLanes<Lane> | null
   /** How many records from the head on are at a handler. */
   takenCount: number
   state: 'ready' | 'taken' | 'waiting' | 'behind'
@@ -54,14 +59,13 @@ export interface LaneRun {
 }
 
 export class Lanes {
+  readonly failed = new BlockedLanes<Lane>()
+  readonly unread = new BlockedLanes<Lane>()
   readonly #order: Order
   /** Whether the first record of a key is loose. */
   readonly #mixesKeys: boolean
   readonly #busy = new BusyKeys<Lane>()
   readonly #waiting = new Set<Lane>()
-  readonly #blocked = new Set<Lane>()
-  #blockedRecords = 0
-  #blockedBytes = 0
   #readyHead: Lane | null = null
   #readyTail: Lane | null = null
   #readyLanes = 0
@@ -94,32 +98,18 @@ export class Lanes {
 
   /** Records in blocked lanes: they go no further before the first of their lane does. */
   get blockedRecordCount(): number {
-    return this.#blockedRecords
+    return this.failed.recordCount + this.unread.recordCount
   }
 
   get blockedBytes(): number {
-    return this.#blockedBytes
-  }
-
-  /** The blocked lanes, in the order in which they were blocked. */
-  get blocked(): Iterable<Lane> {
-    return this.#blocked
-  }
-
-  get blockedLaneCount(): number {
-    return this.#blocked.size
-  }
-
-  /** The head of a blocked lane begins anew: it counts as blocked from now on. */
-  blockAnew(lane: Lane): void {
-    if (this.#blocked.delete(lane)) this.#blocked.add(lane)
+    return this.failed.bytes + this.unread.bytes
   }
 
   /** The blocked lane with most records; null: none is blocked. Looks at all of them. */
   get largestBlocked(): Lane | null {
-    let largest: Lane | null = null
-    for (const lane of this.#blocked) if (largest === null || lane.size > largest.size) largest = lane
-    return largest
+    const [failed, unread] = [this.failed.largest, this.unread.largest]
+    if (failed === null || unread === null) return failed ?? unread
+    return unread.size > failed.size ? unread : failed
   }
 
   /** The lane of a key (or of the partition) with most records; null: there is none, each key has but a loose record. Looks at all of them. */
@@ -165,7 +155,7 @@ export class Lanes {
     }
     append(lane, invocation)
     if (lane.state === 'ready') this.#readyRecords += 1
-    if (lane.isBlocked) this.#addBlocked(1, invocation.bytes)
+    lane.blockedIn?.note(1, invocation.bytes)
   }
 
   /** Loose records that became ready one after the other wait in one place of the queue: before and behind lanes as each of them would. */
@@ -198,7 +188,7 @@ export class Lanes {
     }
     for (const invocation of invocations.toReversed()) {
       prepend(waiting, invocation)
-      if (waiting.isBlocked) this.#addBlocked(1, invocation.bytes)
+      waiting.blockedIn?.note(1, invocation.bytes)
     }
   }
 
@@ -282,7 +272,7 @@ export class Lanes {
   advance(lane: Lane): void {
     const head = lane.head
     if (head === null) return
-    if (lane.isBlocked) this.#unblock(lane)
+    if (lane.blockedIn !== null) unblock(lane)
     lane.head = head.next
     if (lane.head === null) lane.tail = null
     head.next = null
@@ -337,28 +327,52 @@ export class Lanes {
       first.size += lane.size
       first.bytes += lane.bytes
     } else {
-      lane.state = 'ready'
-      this.#readyLanes += 1
-      lane.nextReady = first
-      this.#readyHead = lane
-      this.#readyTail ??= lane
+      this.#makeFirst(lane)
     }
+  }
+
+  #makeFirst(lane: Lane): void {
+    lane.state = 'ready'
+    this.#readyLanes += 1
+    lane.nextReady = this.#readyHead
+    this.#readyHead = lane
+    this.#readyTail ??= lane
   }
 
   /** Ends a run whose head has failed and waits; `wake` or `passOver` ends the wait. */
   suspend(lane: Lane): void {
+    if (lane.blockedIn === this.unread) unblock(lane)
+    this.#waitIn(lane, this.failed)
+  }
+
+  /** Ends a run whose head waits for a schema; `resume` ends the wait. */
+  hold(lane: Lane): void {
+    this.#waitIn(lane, this.unread)
+  }
+
+  #waitIn(lane: Lane, blocked: BlockedLanes<Lane>): void {
     lane.takenCount = 0
     lane.state = 'waiting'
     this.#waiting.add(lane)
-    if (lane.isBlocked) return
-    lane.isBlocked = true
-    this.#blocked.add(lane)
-    this.#addBlocked(lane.size, lane.bytes)
+    if (lane.blockedIn !== null) return
+    lane.blockedIn = blocked
+    blocked.add(lane)
   }
 
   /** Ends a wait. Nothing happens when the lane was discarded meanwhile. */
   wake(lane: Lane): void {
     if (this.#waiting.delete(lane)) this.#makeReady(lane)
+  }
+
+  /**
+   * Ends the wait for a schema: before all that is ready, since what is known of schemas is not kept for ever where handlers
+   * run. Nothing happens when the lane was discarded meanwhile.
+   */
+  resume(lane: Lane): void {
+    if (!this.#waiting.delete(lane)) return
+    if (lane.blockedIn === this.unread) unblock(lane)
+    this.#readyRecords += lane.size
+    this.#makeFirst(lane)
   }
 
   /** Ends a wait by taking the head out: the next record moves up. False: the lane does not wait. */
@@ -406,11 +420,11 @@ export class Lanes {
       lane.size -= 1
       lane.bytes -= at.bytes
       this.#records -= 1
-      if (lane.isBlocked) this.#addBlocked(-1, -at.bytes)
+      lane.blockedIn?.note(-1, -at.bytes)
       if (lane.isLoose) this.#discardBehind(at, discarded)
     }
     if (lane.head !== null) return
-    if (lane.isBlocked) this.#unblock(lane)
+    if (lane.blockedIn !== null) unblock(lane)
     // The loose record before it may be at a handler still: its key stays busy.
     if (lane.state === 'behind') this.#busy.setLane(this.#slotOf(lane), null)
     else this.#forget(lane)
@@ -425,17 +439,6 @@ export class Lanes {
     this.#busy.delete(slot)
   }
 
-  #unblock(lane: Lane): void {
-    lane.isBlocked = false
-    this.#blocked.delete(lane)
-    this.#addBlocked(-lane.size, -lane.bytes)
-  }
-
-  #addBlocked(records: number, bytes: number): void {
-    this.#blockedRecords += records
-    this.#blockedBytes += bytes
-  }
-
   #makeReady(lane: Lane): void {
     lane.state = 'ready'
     this.#readyLanes += 1
@@ -444,6 +447,11 @@ export class Lanes {
     else this.#readyTail.nextReady = lane
     this.#readyTail = lane
   }
+}
+
+function unblock(lane: Lane): void {
+  lane.blockedIn?.delete(lane)
+  lane.blockedIn = null
 }
 
 /** The key of all records, in `partition` order. */
@@ -459,7 +467,7 @@ function laneOf(invocation: Invocation): Lane {
     tail: invocation,
     size: 1,
     bytes,
-    isBlocked: false,
+    blockedIn: null,
     takenCount: 0,
     state: 'taken',
     nextReady: null,
@@ -475,7 +483,7 @@ function looseLane(): Lane {
     tail: null,
     size: 0,
     bytes: 0,
-    isBlocked: false,
+    blockedIn: null,
     takenCount: 0,
     state: 'taken',
     nextReady: null,

@@ -68,7 +68,7 @@ export class OperatorDecisions {
     const older = places.filter(({ lane }) => lane === null).map(({ invocation }) => invocation)
     if (older.length > 0) lanes.admitAhead(older, actor.order === 'unordered' ? null : (parked[0] ?? null))
     for (const lane of parked) {
-      lanes.blockAnew(lane)
+      lanes.failed.addAnew(lane)
       lanes.wake(lane)
     }
   }

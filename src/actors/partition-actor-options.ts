@@ -6,6 +6,7 @@ import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { ActorDelivery } from '../streams/delivery/delivery.ts'
+import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { InputOptions } from './input-progress.ts'
 import type { KeyBudget } from './key-brake.ts'
 import type { KeyText } from './key-text.ts'
@@ -28,6 +29,8 @@ export interface PartitionActorOptions {
   readonly mixesKeys: boolean
   /** How a record's key is shown. */
   readonly keyText: KeyText
+  /** null: no codec of the app needs schemas. */
+  readonly schemas: SchemaPort | null
   /** Some of this actor's records may be handed out: the dispatcher should look. */
   readonly onReady: () => void
   /** What it holds changed, or it halted: the source may have to pause or resume the partition. */

@@ -25,7 +25,7 @@ import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
-import { endsRun, type Verdict } from './handlers/verdict.ts'
+import { endsRun, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { idOf, newInvocation, type Invocation } from './invocation.ts'
@@ -35,8 +35,6 @@ import { OperatorDecisions } from './operator-decisions.ts'
 import { Outbox, type Settlement } from './outbox.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
-import { RetryTimers } from './retry.ts'
-import { findRetrying, type Retrying } from './retrying.ts'
 import {
   deadLetterOrHalt,
   failureAfter,
@@ -46,14 +44,13 @@ import {
   ruleOnRefusedOutput,
   type Halt,
   type Park,
-  type Retry,
   type Ruling,
+  type Standing,
 } from './triage.ts'
+import { LaneWaits } from './waits/lane-waits.ts'
+import { findRetrying, type Retrying } from './waits/retrying.ts'
 
 type State = 'running' | 'halted' | 'draining' | 'fenced'
-
-/** What keeps a record the first of its lane. */
-type Standing = Retry | Park | Halt
 
 export class PartitionActor implements OutputOwner {
   readonly partition: number
@@ -68,7 +65,7 @@ export class PartitionActor implements OutputOwner {
   readonly #brake: KeyBrake
   readonly #outbox: Outbox
   readonly #notes: FailureNotes
-  readonly #retries: RetryTimers
+  readonly #waits: LaneWaits
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -110,7 +107,14 @@ export class PartitionActor implements OutputOwner {
         this.#noteSettled(invocation, settlement)
       },
     })
-    this.#retries = new RetryTimers(options.clock)
+    this.#waits = new LaneWaits({
+      ...options,
+      lanes: this.#lanes,
+      onReady: options.onReady,
+      onKnown: () => {
+        this.#noteLoad()
+      },
+    })
   }
 
   get inputs(): readonly InputProgress[] {
@@ -167,6 +171,11 @@ export class PartitionActor implements OutputOwner {
     return findRetrying(this.#lanes, this.#parking)
   }
 
+  /** Why the schemas that its records wait for do not come; null: they do, or none waits. */
+  get schemaTrouble(): string | null {
+    return this.#waits.schemaTrouble
+  }
+
   /** Where the records that it holds stand. */
   get load(): ActorLoad {
     return {
@@ -175,6 +184,7 @@ export class PartitionActor implements OutputOwner {
       atHandler: this.#atHandler,
       atSinks: this.#outbox.pending,
       waiting: this.#brake.waitingRecords,
+      waitingForSchemas: this.#lanes.unread.recordCount,
       parked: this.#parking.size,
     }
   }
@@ -339,8 +349,8 @@ export class PartitionActor implements OutputOwner {
     this.#noteDrained()
   }
 
-  /** A loose record that failed: what becomes of it concerns no other of its run. */
-  #actApart(ruling: Ruling, invocation: Invocation, own: Lane): void {
+  /** A loose record that is not handled: what becomes of it concerns no other of its run. */
+  #actApart(ruling: Ruling | NeedsSchema, invocation: Invocation, own: Lane): void {
     this.#act(ruling, invocation, own)
     if (!keepsLane(ruling)) this.#lanes.advance(own)
     this.#endRun(own, keepsLane(ruling) ? ruling : null)
@@ -379,7 +389,7 @@ export class PartitionActor implements OutputOwner {
   fence(): void {
     if (this.isFenced) return
     this.#state = 'fenced'
-    this.#retries.cancelAll()
+    this.#waits.cancelAll()
     this.#parking.clear()
     this.#inputs.release()
     this.#onDrained?.()
@@ -400,16 +410,24 @@ export class PartitionActor implements OutputOwner {
     return this.#decisions.decideKey(topic, hash, decision)
   }
 
-  /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else it failed, and this is what becomes of it. */
-  #conclude(invocation: Invocation, verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>): Ruling | null {
-    this.#inputs.of(invocation.record).stats.attempts += 1
+  /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else this is what becomes of it. */
+  #conclude(
+    invocation: Invocation,
+    verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>,
+  ): Ruling | NeedsSchema | null {
+    const { stats } = this.#inputs.of(invocation.record)
     switch (verdict.type) {
       case 'done':
+        stats.attempts += 1
         return this.#deliver(invocation, verdict.effects)
       case 'skip':
+        stats.attempts += 1
         this.#skip(invocation)
         return null
+      case 'needs-schema':
+        return verdict
       default: {
+        stats.attempts += 1
         const ruling = ruleOnAttempt(this.actor, invocation, verdict, this.#options.random)
         this.#notes.noteAttempt(ruling.error)
         invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
@@ -419,8 +437,8 @@ export class PartitionActor implements OutputOwner {
     }
   }
 
-  /** Does what was ruled on a record that failed, all but moving its lane. `lane` is null where it has left its lane. */
-  #act(ruling: Ruling, invocation: Invocation, lane: Lane | null): void {
+  /** Does what was ruled on a record, all but moving its lane. `lane` is null where it has left its lane. */
+  #act(ruling: Ruling | NeedsSchema, invocation: Invocation, lane: Lane | null): void {
     switch (ruling.type) {
       case 'retry':
         this.#notes.noteRetry(invocation, ruling)
@@ -429,6 +447,10 @@ export class PartitionActor implements OutputOwner {
         invocation.stage = 'waiting'
         invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
         this.#inputs.of(invocation.record).stats.retries += 1
+        break
+      case 'needs-schema':
+        invocation.stage = 'waits-for-schema'
+        invocation.neededSchema = ruling.id
         break
       case 'dead-letter':
         this.#outbox.deadLetter(invocation, ruling)
@@ -451,19 +473,9 @@ export class PartitionActor implements OutputOwner {
       this.#release(this.#lanes.discard(lane))
       return
     }
-    if (standing === null) {
-      this.#lanes.giveBack(lane)
-    } else {
-      this.#lanes.suspend(lane)
-      if (standing.type === 'retry') this.#retries.after(standing.delayMs, () => this.#wake(lane))
-    }
+    if (standing === null) this.#lanes.giveBack(lane)
+    else this.#waits.begin(lane, standing)
     if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
-  }
-
-  #wake(lane: Lane): void {
-    if (lane.head !== null) lane.head.stage = 'queued'
-    this.#lanes.wake(lane)
-    this.#options.onReady()
   }
 
   #deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Ruling | null {
@@ -564,7 +576,7 @@ export class PartitionActor implements OutputOwner {
 
   /** Drops what was not started, the records that wait or are parked included. */
   #dropQueued(): void {
-    this.#retries.cancelAll()
+    this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])
   }
 

@@ -1,5 +1,3 @@
-import type { Clock } from '../clock.ts'
-
 /** How long a record waits before its next attempt. */
 export interface RetryPolicy {
   readonly backoffMs: number
@@ -28,27 +26,4 @@ export function retryDelayMs(
 export function backoffDelayMs(policy: RetryPolicy, failedAttempts: number, random: () => number): number {
   const full = Math.min(policy.maxBackoffMs, policy.backoffMs * 2 ** Math.min(failedAttempts - 1, 52))
   return full * (1 - policy.jitter * random())
-}
-
-/** The waits of one actor: one timer per waiting lane, all of them gone when the actor drains or ends. */
-export class RetryTimers {
-  readonly #clock: Clock
-  readonly #cancels = new Set<() => void>()
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  after(delayMs: number, wake: () => void): void {
-    const cancel = this.#clock.after(delayMs, () => {
-      this.#cancels.delete(cancel)
-      wake()
-    })
-    this.#cancels.add(cancel)
-  }
-
-  cancelAll(): void {
-    for (const cancel of this.#cancels) cancel()
-    this.#cancels.clear()
-  }
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts'
 import { describeWire, failureCode, ownCode, type ErrorCode, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { FailedRecords } from './handlers/handler.ts'
-import type { AskedRetry, FailedVerdict } from './handlers/verdict.ts'
+import type { AskedRetry, FailedVerdict, NeedsSchema } from './handlers/verdict.ts'
 import type { Failure, Invocation } from './invocation.ts'
 import { MAX_THROTTLE_MS, retryDelayMs } from './retry.ts'
 
@@ -124,9 +124,20 @@ export function deadLetterOrHalt(actor: ResolvedActor, { code, error }: Fault): 
   return { type: 'halt', error, code: 'NO_DEAD_LETTER_TOPIC', reason, escalates: false }
 }
 
-/** The record stays the first of its lane. */
-export function keepsLane(ruling: Ruling): ruling is Retry | Park | Halt {
-  return ruling.type === 'retry' || ruling.type === 'park' || ruling.type === 'halt'
+/** What keeps a record the first of its lane. */
+export type Standing = Retry | Park | Halt | NeedsSchema
+
+export function keepsLane(next: Ruling | NeedsSchema): next is Standing {
+  switch (next.type) {
+    case 'retry':
+    case 'park':
+    case 'halt':
+    case 'needs-schema':
+      return true
+    case 'dead-letter':
+    case 'skip':
+      return false
+  }
 }
 
 /** The code, that of the error too where it says more, and the error with its causes. */

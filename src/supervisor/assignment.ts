@@ -17,6 +17,7 @@ import type { BrokerConsumer, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
+import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { Beginnings, type Beginning } from './beginnings.ts'
@@ -39,6 +40,8 @@ export interface AssignmentOptions {
   readonly drainTimeoutMs: number
   readonly foreignMetadata: 'ignore' | 'fail'
   readonly keyText: KeyText
+  /** null: no codec of the app needs schemas. */
+  readonly schemas: SchemaPort | null
   /** Of each topic, kept from one membership to the next. */
   readonly origins?: Map<string, TopicOrigin>
   readonly maxPartitionRecords: number
@@ -260,7 +263,7 @@ export class Assignment {
     start: InputOptions['start'],
     origin: TopicOrigin | null,
   ): PartitionActor {
-    const { clock, credit, delivery, dispatcherOf, keyText, log, random, stats } = this.#options
+    const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
@@ -276,6 +279,7 @@ export class Assignment {
       keyBudget: this.#intake.keyBudget,
       mixesKeys: dispatcher.mixesKeys,
       keyText,
+      schemas,
       onReady: () => {
         dispatcher.enlist(made)
         dispatcher.pump()

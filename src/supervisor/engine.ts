@@ -21,6 +21,7 @@ import { openDelivery } from '../streams/delivery/open-delivery.ts'
 import { openSink } from '../streams/delivery/sink.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
+import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { describeHealth, type Health, type Readiness } from './status/health.ts'
 import { sinksOf } from './status/load.ts'
@@ -46,6 +47,8 @@ export interface EngineParts {
   readonly stats: EngineStats
   /** Share of the time since it was asked last that the main thread was busy; never, unless given. */
   readonly loopBusy?: () => number
+  /** What is known of a schema registry; nobody asks one, unless given. */
+  readonly schemas?: SchemaPort
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
 }
@@ -143,7 +146,7 @@ export class Engine {
       noteFatal = resolve
     })
     try {
-      const opening = HandlerHost.open({ ...parts, lookout, onFatal: noteFatal })
+      const opening = HandlerHost.open({ ...parts, schemas: parts.schemas ?? null, lookout, onFatal: noteFatal })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
       const engine = new Engine(parts, host, lookout)
@@ -270,6 +273,7 @@ export class Engine {
     const { app, broker } = this.#parts
     this.#membership = new Membership({
       ...this.#parts,
+      schemas: this.#parts.schemas ?? null,
       lookout: this.#lookout,
       app,
       consumer: broker.consumer(),

@@ -15,6 +15,7 @@ import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broke
 import { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
+import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import { Source } from '../streams/source.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { Assignment } from './assignment.ts'
@@ -34,6 +35,8 @@ export interface MembershipOptions {
   readonly log: Log
   readonly stats: EngineStats
   readonly userPauses: UserPauses
+  /** null: no codec of the app needs schemas. */
+  readonly schemas: SchemaPort | null
   readonly origins: Map<string, TopicOrigin>
   readonly onFailure: (error: unknown) => void
 }

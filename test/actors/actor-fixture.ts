@@ -13,6 +13,7 @@ import { Credit } from '../../src/streams/credit.ts'
 import type { ActorDelivery } from '../../src/streams/delivery/delivery.ts'
 import type { Ticket } from '../../src/streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
+import type { SchemaPort } from '../../src/streams/registry/schema-port.ts'
 import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
@@ -115,6 +116,7 @@ export function makeActor(
     keyBudget?: KeyBudget
     /** Unless given: on main. */
     mixesKeys?: boolean
+    schemas?: SchemaPort
     /** What several actors of one process share. */
     partition?: number
     credit?: Credit
@@ -164,6 +166,7 @@ export function makeActor(
       options.onReady?.(actor)
     },
     keyText: plainKey,
+    schemas: options.schemas ?? null,
     keyBudget: options.keyBudget ?? { maxRecords: 50, maxBytes: 500_000 },
     onLoadChanged: () => options.onLoadChanged?.(actor),
     onThrottled: (forMs, id) => throttles.push({ forMs, id }),

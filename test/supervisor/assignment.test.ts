@@ -82,6 +82,7 @@ class World {
       drainTimeoutMs: DRAIN_TIMEOUT_MS,
       foreignMetadata: options.foreignMetadata ?? 'ignore',
       keyText: plainKey,
+      schemas: null,
       maxPartitionRecords: options.maxPartitionRecords ?? 100,
       maxPartitionBytes: 1e9,
       userPauses: this.userPauses,

@@ -91,6 +91,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
         url,
         concurrency: mostAtOnce(actor),
         handlerTimeoutMs: actor.handlerTimeoutMs,
+        order: actor.order,
         idHeader: actor.idHeader,
         failedRecords: actor.failedRecords,
       },
@@ -99,6 +100,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
     lookout: new Lookout(systemClock),
     log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
     stats,
+    schemas: null,
     onFatal: (error) => fatal.push(error),
     ...settings.pool,
   }
@@ -140,6 +142,7 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
       },
       mixesKeys: pool.mixesKeys,
       keyText: plainKey,
+      schemas: options.schemas,
       keyBudget: { maxRecords: 500_000, maxBytes: 500_000_000 },
       onLoadChanged: () => undefined,
       onThrottled: (forMs, id) => {

@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../../clock.ts'
 import type { CallLimits } from '../handlers/batch-handler.ts'
-import { endsRun, type Verdict } from '../handlers/verdict.ts'
+import { endsRun, isNoAttempt, type Verdict } from '../handlers/verdict.ts'
 import type { PartitionActor } from '../partition-actor.ts'
 import type { Allowance } from './allowance.ts'
 import type { DispatchedRun, Executor } from './executor.ts'
@@ -205,5 +205,5 @@ export function setFailedApart(
 
 function failsAlone(verdict: Verdict): boolean {
   if (verdict.type === 'retry' || verdict.type === 'retry-unlimited') return verdict.isShared !== true
-  return endsRun(verdict) && verdict.type !== 'unrun'
+  return endsRun(verdict) && !isNoAttempt(verdict)
 }

@@ -5,7 +5,7 @@
  */
 import type { Allowance, HeldBack, ThrottleStatus } from './allowance.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
-import type { Verdict } from '../handlers/verdict.ts'
+import { isNoAttempt, type Verdict } from '../handlers/verdict.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import type { Clock } from '../../clock.ts'
 import type { PartitionActor } from '../partition-actor.ts'
@@ -238,8 +238,9 @@ export class Dispatcher {
   }
 }
 
-/** Verdicts on attempts: what has one that says it never ran comes last. */
+/** Verdicts on attempts. */
 function attemptsIn(verdicts: readonly Verdict[]): number {
-  const at = verdicts.findIndex(({ type }) => type === 'unrun')
-  return at < 0 ? verdicts.length : at
+  let attempts = 0
+  for (const verdict of verdicts) if (!isNoAttempt(verdict)) attempts += 1
+  return attempts
 }

@@ -5,6 +5,7 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
+import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
 import { Allowance } from './allowance.ts'
@@ -26,6 +27,8 @@ export interface HandlerHostOptions {
   readonly lookout: Lookout
   readonly log: Log
   readonly stats: EngineStats
+  /** null: no codec of the app needs schemas. */
+  readonly schemas: SchemaPort | null
   /** Handlers can do nothing more: there are too few threads and there will be no more, or there is a bug. */
   readonly onFatal: (error: Error) => void
   /** Opens the pool that threads come from: real ones, unless given. */
@@ -90,11 +93,13 @@ export class HandlerHost {
             actor: actor.name,
             url: moduleUrl(actor),
             concurrency: mostAtOnce(actor),
+            order: actor.order,
             handlerTimeoutMs: actor.handlerTimeoutMs,
             idHeader: actor.idHeader,
             failedRecords: actor.failedRecords,
           })),
           shared,
+          schemas: options.schemas,
           limits,
           clock: options.clock,
           lookout: options.lookout,
@@ -212,7 +217,7 @@ async function openOnMain(
 
 async function loadAndSetUp(
   actor: ResolvedActor,
-  { log, lookout }: HandlerHostOptions,
+  { log, lookout, schemas }: HandlerHostOptions,
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
@@ -222,9 +227,11 @@ async function loadAndSetUp(
     handlerTimeoutMs: actor.handlerTimeoutMs,
     idHeader: actor.idHeader,
     failedRecords: actor.failedRecords,
+    order: actor.order,
     log: handlerLog(handler.name ?? actor.name, log),
     clock: lookout,
     shared,
+    ...(schemas === null ? {} : { schemas }),
   })
   return { runner, manifest: manifestOf(actor.name, handler) }
 }

@@ -2,7 +2,8 @@
  * Runs a user's batch handler on the records of one call, and gives each of them a verdict of its own. The same code on a
  * worker thread and on main.
  *
- * A record that does not decode never reaches the handler, and one whose outputs do not encode fails alone. Where the call
+ * A record that does not decode never reaches the handler, and one whose outputs do not encode fails alone. Where the former
+ * is to go again, or waits for a schema, what comes after it in its order goes back too: it must not be handled before it. Where the call
  * fails as a whole
  * - with another attempt asked for, it is nobody's fault: all go again, together, after the delay (also where the handler
  *   asks for it record by record, for all of them);
@@ -11,6 +12,7 @@
  */
 import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { Order } from '../../options/options.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import {
   type AnyBatchHandler,
@@ -24,8 +26,8 @@ import { ErrorPolicy } from './error-policy.ts'
 import { isOutcome, type Outcome } from './handler.ts'
 import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
 import { SparseWarning } from './sparse-warning.ts'
-import { aloneVerdict, type AskedRetry, type Verdict } from './verdict.ts'
-import { VerdictMaker } from './verdict-maker.ts'
+import { aloneVerdict, endsRun, unrunVerdict, type AskedRetry, type Verdict } from './verdict.ts'
+import { VerdictMaker, type Decide } from './verdict-maker.ts'
 
 /** A record on its way to the handler. */
 export interface RecordAttempt {
@@ -36,6 +38,7 @@ export interface RecordAttempt {
 export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> {
   readonly #handler: AnyBatchHandler
   readonly #log: Log
+  readonly #order: Order
   readonly #setup: unknown
   readonly #verdicts: VerdictMaker
   readonly #errorPolicy: ErrorPolicy<ErrorContext>
@@ -45,6 +48,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     super(options, setup)
     this.#handler = options.handler
     this.#log = options.log
+    this.#order = options.order ?? 'key'
     this.#setup = setup
     this.#verdicts = new VerdictMaker(options, options.handler.input)
     this.#errorPolicy = new ErrorPolicy<ErrorContext>(options.handler.onError, options.name)
@@ -58,7 +62,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
 
   /** A verdict for each record, in their order. A promise only when the handler itself is asynchronous. Never throws and never rejects. */
   run(records: readonly RecordAttempt[], notes?: OverdueNotes): readonly Verdict[] | Promise<readonly Verdict[]> {
-    const call = new Call(this.#setup, this.#log, this)
+    const call = new Call(this.#setup, this.#log, this, this.#order)
     for (const { attempt, record } of records) this.#decode(new DecodedRecord(record, attempt), call)
     if (call.records.length === 0) return call.verdictsWith([])
     try {
@@ -71,12 +75,18 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
   }
 
   #decode(record: DecodedRecord, call: Call): void {
+    if (call.isHeldBack(record)) {
+      call.refuse(unrunVerdict)
+      return
+    }
     try {
       record.key = this.#verdicts.decodeKey(record.record)
       record.value = this.#verdicts.decode(record.record)
       call.add(record)
     } catch (error) {
-      call.refuse(this.#judgeOne(error, record, call))
+      const verdict = this.#verdicts.judgeDecode(error, this.#deciding(record, call))
+      call.refuse(verdict)
+      if (endsRun(verdict)) call.holdBackAfter(record)
     }
   }
 
@@ -143,7 +153,11 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
   }
 
   #judgeOne(error: unknown, failed: DecodedRecord | null, call: Call): Verdict {
-    return this.#verdicts.judge(error, (asked) => this.#errorPolicy.decide(asked, new ErrorContext(call, failed)))
+    return this.#verdicts.judge(error, this.#deciding(failed, call))
+  }
+
+  #deciding(failed: DecodedRecord | null, call: Call): Decide {
+    return (asked) => this.#errorPolicy.decide(asked, new ErrorContext(call, failed))
   }
 }
 
@@ -188,11 +202,15 @@ class Call extends CallSignal implements BatchContext<unknown> {
   readonly #records: DecodedRecord[] = []
   /** By the place of the record among all of the call: the handler does not get them. */
   readonly #refused = new Map<number, Verdict>()
+  readonly #order: Order
+  /** Nothing more of these goes to the handler. null: all does. */
+  #heldBack: Set<string> | null = null
 
-  constructor(setup: unknown, log: Log, runner: ThrottleListener) {
+  constructor(setup: unknown, log: Log, runner: ThrottleListener, order: Order) {
     super(runner)
     this.setup = setup
     this.log = log
+    this.#order = order
   }
 
   /** Those that the handler gets. */
@@ -218,12 +236,30 @@ class Call extends CallSignal implements BatchContext<unknown> {
     this.#refused.set(this.size, verdict)
   }
 
+  /** What comes after this one in its order must not overtake it. */
+  holdBackAfter({ record }: DecodedRecord): void {
+    const line = lineOf(record, this.#order)
+    if (line !== null) this.#heldBack = (this.#heldBack ?? new Set<string>()).add(line)
+  }
+
+  isHeldBack({ record }: DecodedRecord): boolean {
+    if (this.#heldBack === null) return false
+    const line = lineOf(record, this.#order)
+    return line !== null && this.#heldBack.has(line)
+  }
+
   /** Puts the verdicts on the records that the handler got among the others. */
   verdictsWith(verdicts: readonly Verdict[]): readonly Verdict[] {
     if (this.#refused.size === 0) return verdicts
     let next = 0
     return Array.from({ length: this.size }, (_, place) => this.#refused.get(place) ?? verdicts[next++]!)
   }
+}
+
+/** Records of the same line have an order among each other. null: it has none with any. */
+function lineOf({ key, partition }: SourceRecord, order: Order): string | null {
+  if (order === 'partition') return `${partition}`
+  return order === 'key' && key !== null ? `${partition}/${Buffer.from(key).toString('latin1')}` : null
 }
 
 /** Its key may be what did not decode. */

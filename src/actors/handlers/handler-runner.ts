@@ -39,9 +39,14 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
    */
   run(record: SourceRecord, attempt: number, notes?: OverdueNotes, index = 0): Verdict | Promise<Verdict> {
     const context = new RecordContext(record, attempt, this.#setup, this.#log, this)
+    let value: unknown
     try {
       context.key = this.#verdicts.decodeKey(record)
-      const value = this.#verdicts.decode(record)
+      value = this.#verdicts.decode(record)
+    } catch (error) {
+      return this.#verdicts.judgeDecode(error, (asked) => this.#errorPolicy.decide(asked, context))
+    }
+    try {
       const outcome = this.#handler.handle(value, context)
       if (outcome instanceof Promise) return this.settle(outcome, context, notes, index)
       // Promises of other makes (a query builder, say) are no outcomes either.

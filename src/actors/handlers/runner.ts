@@ -12,6 +12,7 @@
 import { RetryableError, TroupeError, describeError } from '../../errors.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import type { Order } from '../../options/options.ts'
 import type { KnownSchemas } from '../../streams/flows/contract.ts'
 import type { Destination } from '../../streams/flows/flow.ts'
 import type { FailedRecords, SetupContext } from './handler.ts'
@@ -26,6 +27,8 @@ export interface RunnerOptions<OfHandler> {
   readonly idHeader: boolean
   /** What becomes of a record that no attempt will change; `dead-letter` unless given. */
   readonly failedRecords?: FailedRecords
+  /** Which records of a call come before which; `key` unless given. */
+  readonly order?: Order
   readonly log: Log
   readonly clock: Clock
   /** What the app shares; nothing unless given. */

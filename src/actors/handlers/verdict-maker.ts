@@ -130,6 +130,12 @@ export class VerdictMaker {
     }
   }
 
+  /** An error of `decode` as a verdict. Never throws. */
+  judgeDecode(error: unknown, decide: Decide): Verdict {
+    const id = neededSchema(error)
+    return id === undefined ? this.judge(error, decide) : { type: 'needs-schema', id }
+  }
+
   /** An error as a verdict: by the handler's `onError`, else by its own word where it is of one of our classes. */
   #decide(error: unknown, decide: Decide): Verdict {
     const wire = toWireError(error)

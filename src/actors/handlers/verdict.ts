@@ -11,10 +11,17 @@ export type Verdict =
   /** An ordinary failure: another attempt while there are some left. */
   | { readonly type: 'failed'; readonly error: WireError }
   | FinalFailure
+  | NeedsSchema
   /** Never ran, or its reply was lost through no fault of its own: goes again, and no attempt is counted. */
   | { readonly type: 'unrun' }
   /** Its call failed as a whole, and nobody can tell by whose fault: it goes again in a call of its own, and no attempt is counted. */
   | { readonly type: 'alone' }
+
+/** Cannot be decoded before this schema is known, so it has not come to its handler: it waits, goes again, and no attempt is counted. */
+export interface NeedsSchema {
+  readonly type: 'needs-schema'
+  readonly id: number
+}
 
 /** Another attempt is asked for, after its own delay where it names one. `retry-unlimited`: however many there were. */
 export interface AskedRetry {
@@ -27,7 +34,7 @@ export interface AskedRetry {
 }
 
 /** The attempt did not go well: what becomes of its record is for triage to say. */
-export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 'unrun' | 'alone' }>
+export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 'needs-schema' | 'unrun' | 'alone' }>
 
 /** No attempt will change this: by the handler's word, by its `onError`, or by the actor's `failedRecords`. */
 export interface FinalFailure {
@@ -37,7 +44,13 @@ export interface FinalFailure {
 
 export const skipVerdict: Verdict = { type: 'skip' }
 export const aloneVerdict: Verdict = { type: 'alone' }
+export const unrunVerdict: Verdict = { type: 'unrun' }
 export const doneWithNothing: Verdict = { type: 'done', effects: [] }
+
+/** The handler was not asked, or its word does not count. */
+export function isNoAttempt({ type }: Verdict): boolean {
+  return type === 'unrun' || type === 'needs-schema'
+}
 
 export function finalFailure(policy: FailedRecords, error: WireError): FinalFailure {
   return { type: policy === 'skip' ? 'skip-failed' : policy, error }
@@ -54,6 +67,7 @@ export function endsRun(verdict: Verdict): boolean {
     case 'retry':
     case 'retry-unlimited':
     case 'failed':
+    case 'needs-schema':
     case 'unrun':
     case 'alone':
     case 'park':

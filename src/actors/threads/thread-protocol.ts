@@ -8,6 +8,7 @@
  * known at once.
  */
 import type { HandlerManifest } from '../handlers/handler-manifest.ts'
+import type { Order } from '../../options/options.ts'
 import type { WireError } from '../../errors.ts'
 import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
 import type { OutputRecord, RecordHeader, SourceRecord } from '../../streams/record.ts'
@@ -22,6 +23,8 @@ export interface ThreadSetup {
   readonly handlers: readonly HandlerModule[]
   readonly board: SharedBoard
   readonly shared: SharedData
+  /** Name of the channel by which main tells of schemas; null: no codec of the app needs any. */
+  readonly schemaChannel: string | null
   /** Tell what memory it holds every so many milliseconds; null: nobody asks. */
   readonly memoryReportMs: number | null
   /** The heap that it should have; null: Node's own. */
@@ -34,6 +37,7 @@ export interface HandlerModule {
   readonly url: string
   /** Records that an asynchronous handler may have in progress at once. */
   readonly concurrency: number
+  readonly order: Order
   readonly handlerTimeoutMs: number
   readonly idHeader: boolean
   readonly failedRecords: FailedRecords
@@ -345,6 +349,7 @@ const verdictTypes = [
   'unrun',
   'retry-unlimited',
   'alone',
+  'needs-schema',
 ] as const satisfies Verdict['type'][]
 
 function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
@@ -367,6 +372,9 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
     case 'escalate':
     case 'skip-failed':
       pack.putText(JSON.stringify(verdict.error))
+      break
+    case 'needs-schema':
+      pack.putNumber(verdict.id)
       break
     case 'skip':
     case 'unrun':
@@ -406,6 +414,8 @@ function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
     case 'escalate':
     case 'skip-failed':
       return { type, error: JSON.parse(pack.takeRequiredText()) as WireError }
+    case 'needs-schema':
+      return { type, id: pack.takeNumber() }
     case 'unrun':
     case 'alone':
       return { type }

@@ -16,9 +16,12 @@ import type { Lookout } from '../../lookout.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import { ownProgram } from '../../own-program.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
+import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import { readableUrl } from '../../typescript-source.ts'
 import { describeThreadEnd } from './blame.ts'
 import { MEMORY_REPORT_MS, MemoryWatch } from './memory-watch.ts'
+import { SchemaBroadcast } from './schemas/schema-broadcast.ts'
+import type { OpenNewsOutbox } from './schemas/news-channel.ts'
 import type { SharedBoard } from './progress-board.ts'
 import type { SharedData } from '../handlers/shared-data.ts'
 import { fieldsOf } from './thread-log.ts'
@@ -54,6 +57,8 @@ export interface ThreadSetOptions {
   readonly board: SharedBoard
   /** What the app shares; nothing unless given. */
   readonly shared?: SharedData
+  /** null: no codec of the app needs schemas. */
+  readonly schemas: SchemaPort | null
   readonly clock: Clock
   readonly lookout: Lookout
   readonly log: Log
@@ -72,6 +77,8 @@ export interface ThreadSetOptions {
   readonly entry?: URL
   /** Opens the pool; Piscina's, unless given. */
   readonly openTaskPool?: OpenTaskPool
+  /** Opens what tells threads of schemas; a BroadcastChannel, unless given. */
+  readonly openNewsOutbox?: OpenNewsOutbox
   readonly startTimeoutMs?: number
   readonly teardownTimeoutMs?: number
 }
@@ -96,6 +103,7 @@ export class ThreadSet {
   readonly started: Promise<readonly HandlerManifest[]>
   readonly #options: ThreadSetOptions
   readonly #pool: TaskPool
+  readonly #broadcast: SchemaBroadcast | null
   readonly #roster: ThreadRoster
   #state: 'starting' | 'running' | 'failed' | 'destroyed' = 'starting'
   #resolveStarted: (manifests: readonly HandlerManifest[]) => void = () => undefined
@@ -107,13 +115,21 @@ export class ThreadSet {
 
   constructor(options: ThreadSetOptions) {
     this.#options = options
-    const { threads, handlers, board, lookout, openTaskPool = openPiscina, shared = {} } = options
+    const { threads, handlers, board, lookout, openTaskPool = openPiscina, schemas, shared = {} } = options
+    this.#broadcast = schemas === null ? null : new SchemaBroadcast(schemas, options.openNewsOutbox)
     this.started = new Promise((resolve, reject) => {
       this.#resolveStarted = resolve
       this.#rejectStarted = reject
     })
     const memoryReportMs = threads.maxRssMb === null ? null : MEMORY_REPORT_MS
-    const setup: ThreadSetup = { handlers, board, shared, memoryReportMs, maxHeapMb: threads.maxHeapMb }
+    const setup: ThreadSetup = {
+      handlers,
+      board,
+      shared,
+      schemaChannel: this.#broadcast?.channel ?? null,
+      memoryReportMs,
+      maxHeapMb: threads.maxHeapMb,
+    }
     this.#pool = openTaskPool({
       filename: (options.entry ?? ownProgram('./actors/threads/worker-thread')).href,
       workerData: setup,
@@ -188,6 +204,7 @@ export class ThreadSet {
     await this.#loadingEnded()
     await this.#tearDown()
     await this.#pool.destroy()
+    this.#broadcast?.close()
     for (const thread of this.#roster.threads) this.#endLeftOvers(thread)
   }
 
@@ -270,6 +287,8 @@ export class ThreadSet {
       return
     }
     thread.isReady = true
+    // Before it gets anything to do: what was told while it began, it has not heard.
+    this.#broadcast?.tellAll()
     if (this.#state === 'starting' && this.readyCount === this.#options.threads.count) {
       this.#state = 'running'
       this.#resolveStarted(notice.manifests)

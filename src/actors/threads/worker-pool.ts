@@ -43,7 +43,7 @@ import { Watchdog, type WatchedBatch } from './watchdog.ts'
 
 export interface WorkerPoolOptions extends Pick<
   ThreadSetOptions,
-  'entry' | 'openTaskPool' | 'shared' | 'startTimeoutMs' | 'teardownTimeoutMs'
+  'entry' | 'openNewsOutbox' | 'openTaskPool' | 'schemas' | 'shared' | 'startTimeoutMs' | 'teardownTimeoutMs'
 > {
   readonly threads: ResolvedApp['threads']
   readonly handlers: readonly HandlerModule[]

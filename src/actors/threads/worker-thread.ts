@@ -15,6 +15,8 @@ import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
 import { LoopBusyMeter } from './busy-meter.ts'
 import { heapInForce, liftedHeapLimit } from './heap-limit.ts'
 import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
+import { openNewsInbox } from './schemas/news-channel.ts'
+import { ThreadSchemas } from './schemas/thread-schemas.ts'
 import { threadLog } from './thread-log.ts'
 import type {
   BatchMessage,
@@ -39,6 +41,7 @@ const batches = new ThreadBatches({
   busy: new LoopBusyMeter(),
 })
 
+const schemas = setup.schemaChannel === null ? null : new ThreadSchemas(openNewsInbox(setup.schemaChannel), lookout)
 const isLoaded = load()
 // Main is told by a notice; a rejection that nobody awaits yet would end the thread, and its
 // replacement, and so on.
@@ -57,6 +60,7 @@ export default async function runBatch(message: BatchMessage): Promise<object> {
 /** The last task of a thread: tears down what its handlers have set up. Resolves with what failed. */
 export async function tearDown(): Promise<WireError[]> {
   const failures: WireError[] = []
+  schemas?.close()
   for (const [actor, { runner }] of handlers) {
     handlers.delete(actor)
     try {
@@ -101,7 +105,7 @@ async function load(): Promise<void> {
 }
 
 function open(
-  { actor, handlerTimeoutMs, idHeader, failedRecords }: HandlerModule,
+  { actor, handlerTimeoutMs, idHeader, failedRecords, order }: HandlerModule,
   handler: AnyHandler,
 ): Promise<AnyRunner> {
   const name = handler.name ?? actor
@@ -112,9 +116,11 @@ function open(
     handlerTimeoutMs,
     idHeader,
     failedRecords,
+    order,
     log,
     clock: lookout,
     shared: setup.shared,
+    ...(schemas === null ? {} : { schemas }),
   })
 }
 

@@ -62,6 +62,8 @@ function whyOf(held: Invocation, actor: PartitionActor, nowMs: number, troubles:
       const seconds = (Math.max(0, held.nextAttemptAtMs - nowMs) / 1000).toFixed(1)
       return `attempt ${held.attempt} begins in ${seconds} s${lastError(held)}`
     }
+    case 'waits-for-schema':
+      return whySchema(held.neededSchema, actor.schemaTrouble)
     case 'parked':
       return `it is parked until an operator decides${lastError(held)}`
     case 'at-sinks':
@@ -71,6 +73,11 @@ function whyOf(held: Invocation, actor: PartitionActor, nowMs: number, troubles:
     case 'halted':
       return actor.halt?.reason ?? 'the actor stopped on it'
   }
+}
+
+function whySchema(id: number, trouble: string | null): string {
+  const asked = trouble === null ? 'the schema registry is asked for it' : trouble
+  return `it waits for schema ${id}: ${asked}`
 }
 
 function sinksOf({ outputs }: Invocation): readonly string[] {

@@ -30,6 +30,7 @@ test('a setup on main that does not settle ends the start, and is torn down shou
     actors: [{ name: 'count', handler, runOn: 'main' }],
   })
   const opening = HandlerHost.open({
+    schemas: null,
     app,
     clock,
     lookout: new Lookout(clock),
@@ -58,6 +59,7 @@ test('a loader of shared data that does not settle ends the start', async () => 
     shared: { geo: () => new Promise<Uint8Array>(() => undefined) },
   })
   const opening = HandlerHost.open({
+    schemas: null,
     app,
     clock,
     lookout: new Lookout(clock),

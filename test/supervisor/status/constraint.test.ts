@@ -19,6 +19,7 @@ const idle: PartitionLoad = {
   atHandler: 0,
   atSinks: 0,
   waiting: 0,
+  waitingForSchemas: 0,
   parked: 0,
   unread: 0,
   stops: [],

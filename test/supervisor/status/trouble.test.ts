@@ -76,6 +76,7 @@ describe('a partition with records in its log that takes in none', () => {
     atHandler: 0,
     atSinks: 0,
     waiting: 0,
+    waitingForSchemas: 0,
     parked: 0,
     stops: [],
     quietMs: 70_000,

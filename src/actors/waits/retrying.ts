@@ -2,10 +2,10 @@
  * What of one partition is tried again: found on demand, from counts and from the order in which lanes were blocked. A
  * walk over all of them would hold the loop for milliseconds, just while a service is down and everything fails.
  */
-import type { WireError } from '../errors.ts'
-import { idOf } from './invocation.ts'
-import type { Lane, Lanes } from './lanes.ts'
-import type { ParkingLot } from './parking-lot.ts'
+import type { WireError } from '../../errors.ts'
+import { idOf } from '../invocation.ts'
+import type { Lane, Lanes } from '../lanes.ts'
+import type { ParkingLot } from '../parking-lot.ts'
 
 export interface Retrying {
   /** Records that have failed and are tried again: each is the first of its lane. */
@@ -29,11 +29,11 @@ export interface OldestRetry {
 
 /** null: nothing is. Parked records are not tried again by themselves. */
 export function findRetrying(lanes: Lanes, parking: ParkingLot): Retrying | null {
-  const count = lanes.blockedLaneCount - parking.laneCount
+  const count = lanes.failed.size - parking.laneCount
   if (count <= 0) return null
-  const oldest = firstOf(lanes.blocked)
+  const oldest = firstOf(lanes.failed)
   if (oldest === null) return null
-  let records = lanes.blockedRecordCount
+  let records = lanes.failed.recordCount
   for (const { size } of parking.lanes()) records -= size
   return { lanes: count, records, oldest }
 }
