@@ -28,13 +28,23 @@ export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' |
 }
 
 export interface AppDefinition extends Partial<
-  Pick<ResolvedApp, 'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata' | 'showKeys'>
+  Pick<
+    ResolvedApp,
+    'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata' | 'showKeys' | 'registerSchemas'
+  >
 > {
   /** `brokers` and `groupId` are required; under `troupe run` they may come from flags or the environment. */
   readonly kafka?: Partial<Omit<ResolvedApp['kafka'], 'brokers'>> & {
     /** `host:port` of one or more brokers, as a list or separated by commas. */
     readonly brokers?: string | readonly string[]
   }
+  /** The registry that keeps the schemas of topics whose codec has one: `{ url: 'http://registry:8081' }`. */
+  readonly schemaRegistry?: Partial<Omit<ResolvedApp['schemaRegistry'], 'url'>> & {
+    /** One or more URLs, as a list or separated by commas. */
+    readonly url?: string | readonly string[] | null
+  }
+  /** How outputs and dead letters are written to Kafka. */
+  readonly producer?: Partial<ResolvedApp['producer']>
   readonly actors: readonly ActorDefinition[]
   /** Destinations outside Kafka, by the name that tables refer to. */
   readonly sinks?: Readonly<Record<string, Sink>>

@@ -127,6 +127,12 @@ export const errorTable = {
     retryable: false,
     action: "Change the schema as the registry's reason in the message says, or the subject's compatibility level.",
   },
+  SCHEMAS_WRONG: {
+    meaning:
+      '`troupe schemas` found files that are no schemas, samples or older versions that they do not go with, or types that are not theirs.',
+    retryable: false,
+    action: 'Correct what is told above, a line each. After a change of schemas run `troupe schemas generate`.',
+  },
   PORT_IN_USE: {
     meaning: 'The HTTP port is taken.',
     retryable: false,
@@ -186,7 +192,7 @@ export const errorTable = {
       'A record is larger than its topic, or our own producer, takes. The message says which of them refused it.',
     retryable: false,
     action:
-      'The record has failed for good. Raise max.message.bytes of the topic, or set compression.codec or message.max.bytes in kafka.client.',
+      'The record has failed for good. Raise max.message.bytes of the topic, or set producer.compression, or message.max.bytes in kafka.client.',
   },
   DECODE_FAILED: {
     meaning: 'The bytes of a record are not what the codec expects; the cause says what is wrong in them.',

@@ -52,7 +52,8 @@ export type { AdaptiveConcurrency, Order, ResolvedActor, ResolvedApp, RunOn } fr
 export type { OptionSources } from './options/resolve.ts'
 export type { WriteResult } from './streams/broker-port.ts'
 export { bytes, json, text } from './streams/flows/codec.ts'
-export type { Codec, JsonOptions, UnsafeIntegers } from './streams/flows/codec.ts'
+export type { Codec, JsonCheck, JsonOptions, UnsafeIntegers } from './streams/flows/codec.ts'
+export type { StandardSchema } from './streams/flows/standard-schema.ts'
 export { table, topic } from './streams/flows/flow.ts'
 export type {
   ColumnValue,

@@ -9,6 +9,7 @@ import { systemClock, type Clock } from '../clock.ts'
 import type { CommitReport } from '../streams/broker-port.ts'
 import { CodeTally } from './code-tally.ts'
 import { OpenWaits } from './open-waits.ts'
+import { RegistryStats } from './registry-stats.ts'
 
 /** Counts observations in buckets. Not cumulative, in whatever unit the bounds are in. */
 export class Histogram {
@@ -237,6 +238,7 @@ export const troubleNames = [
   'overdue',
   'retries',
   'sink',
+  'schemas',
   'group',
   'restart',
   'brokers',
@@ -355,6 +357,7 @@ export class EngineStats {
   readonly trouble: CodeTally = new CodeTally()
   /** What does not get done, as last looked at. */
   readonly openTroubles: Map<TroubleName, number> = new Map<TroubleName, number>()
+  readonly registry: RegistryStats = new RegistryStats()
   /** Answers of others that are waited for. */
   readonly waits: OpenWaits
 

@@ -3,8 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
 import type { OptionRows } from './level.ts'
 import { envName, flagName } from './names.ts'
-import { actorOptions, appOptions, type OptionRow, type ResolvedActor, type ResolvedApp } from './options.ts'
+import type { OptionRow } from './option-row.ts'
+import { actorOptions, appOptions, type ResolvedActor, type ResolvedApp } from './options.ts'
 import { MASK, maskClientConfig } from '../streams/kafka/client-keys.ts'
+import { shownUrl, type RegistrySettings } from '../streams/registry/registry-settings.ts'
 
 /** One flag of `troupe run`. */
 export interface FlagRow {
@@ -43,10 +45,23 @@ export function maskOptions(app: ResolvedApp): Record<string, unknown> {
   return {
     ...app,
     kafka: { ...app.kafka, client: maskClientConfig(app.kafka.client) },
+    schemaRegistry: maskRegistry(app.schemaRegistry),
     http: { ...app.http, token: app.http.token === null ? null : MASK },
     actors: app.actors.map((actor) => ({ ...actor, handler: handlerText(actor) })),
     sinks: Object.keys(app.sinks),
     shared: Object.keys(app.shared),
+  }
+}
+
+function maskRegistry(settings: RegistrySettings): Record<string, unknown> {
+  const { headers, keyPassphrase, password, token, url } = settings
+  return {
+    ...settings,
+    url: url.map(shownUrl),
+    password: password === null ? null : MASK,
+    token: token === null ? null : MASK,
+    headers: Object.fromEntries(Object.keys(headers).map((name) => [name, MASK])),
+    keyPassphrase: keyPassphrase === null ? null : MASK,
   }
 }
 

@@ -28,9 +28,14 @@ import {
   topicName,
   yesOrNo,
   type AdaptiveConcurrency,
-  type Rule,
 } from './rules.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
+import type { RegisterSchemas } from '../streams/registry/needed-schemas.ts'
+import type { RegistrySettings } from '../streams/registry/registry-settings.ts'
+import type { ProducerSettings } from '../streams/kafka/producer-settings.ts'
+import type { OptionRow } from './option-row.ts'
+import { producerOptions } from './producer-options.ts'
+import { registryOptions } from './registry-options.ts'
 
 // The shape the engine runs on: everything required, in base units.
 
@@ -89,6 +94,12 @@ export interface ResolvedApp {
     /** Any key of the client, passed through. */
     readonly client: Readonly<Record<string, unknown>>
   }
+  /** Where schemas of Avro topics are kept; `url` empty: nowhere. */
+  readonly schemaRegistry: RegistrySettings
+  /** Whether a start registers what the app writes with. */
+  readonly registerSchemas: RegisterSchemas
+  /** How outputs and dead letters are written to Kafka. */
+  readonly producer: ProducerSettings
   readonly actors: readonly ResolvedActor[]
   readonly sinks: Readonly<Record<string, Sink>>
   /** Loaders of what handlers on all threads share, by name. */
@@ -124,29 +135,8 @@ export interface ResolvedApp {
   }
 }
 
-/** One option. Its flag and its environment name follow from its path: `http.port`, `--http-port`, `TROUPE_HTTP_PORT`. */
-export interface OptionRow<Value> {
-  readonly rule: Rule<Value>
-  readonly doc: string
-  /** Absent: the option is required. A function where it depends on the machine. */
-  readonly default?: Value | (() => Value)
-  /** The default in words, where the value itself says too little. */
-  readonly defaultText?: string
-  /** The default is lowered to the value of this option, where that is less. */
-  readonly atMost?: string
-  /** Under `troupe run` the default, a number of things that the machine has, is shared by as many as this option says. */
-  readonly sharedBy?: string
-  /** The default under `troupe run`, where it differs. */
-  readonly cliDefault?: Value
-  /** Further environment names, after the one that follows from the path. */
-  readonly env?: readonly string[]
-  /** Never shown: it may hold passwords. */
-  readonly isSecret?: true
-  /** Set in the file only: no flag, no environment. */
-  readonly isFileOnly?: true
-}
-
-type Branch = 'kafka' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry' | 'rate'
+type Branch =
+  'kafka' | 'producer' | 'schemaRegistry' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry' | 'rate'
 type PathsIn<Shape> = {
   [Key in keyof Shape & string]: Key extends Branch ? `${Key}.${keyof Shape[Key] & string}` : Key
 }[keyof Shape & string]
@@ -221,6 +211,8 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     isSecret: true,
     doc: 'Any other key of the native client, such as security.protocol and sasl.*. Keys that the engine owns are refused.',
   },
+  ...producerOptions,
+  ...registryOptions,
   sinks: {
     rule: sinkMap(),
     default: {},

@@ -9,6 +9,33 @@ export interface Relation<Shape> {
   readonly holds: (shape: Shape, given: ReadonlySet<string>) => boolean
 }
 
+const ofRegistry: readonly Relation<ResolvedApp>[] = [
+  {
+    paths: ['schemaRegistry.username', 'schemaRegistry.password'],
+    rule: 'schemaRegistry.password must not be set without schemaRegistry.username',
+    why: 'nobody would be told whose it is',
+    holds: ({ schemaRegistry: { password, username } }) => password === null || username !== null,
+  },
+  {
+    paths: ['schemaRegistry.username', 'schemaRegistry.token'],
+    rule: 'schemaRegistry.username and schemaRegistry.token must not be set both',
+    why: 'a request carries one of them',
+    holds: ({ schemaRegistry: { token, username } }) => username === null || token === null,
+  },
+  {
+    paths: ['schemaRegistry.certFile', 'schemaRegistry.keyFile'],
+    rule: 'schemaRegistry.certFile and schemaRegistry.keyFile have to be set together',
+    why: 'a certificate is shown with its key',
+    holds: ({ schemaRegistry: { certFile, keyFile } }) => (certFile === null) === (keyFile === null),
+  },
+  {
+    paths: ['schemaRegistry.connectTimeoutMs', 'schemaRegistry.timeoutMs'],
+    rule: 'schemaRegistry.connectTimeoutMs must not be more than schemaRegistry.timeoutMs',
+    why: 'the connection is a part of the answer',
+    holds: ({ schemaRegistry: { connectTimeoutMs, timeoutMs } }) => connectTimeoutMs <= timeoutMs,
+  },
+]
+
 export const appRelations: readonly Relation<ResolvedApp>[] = [
   {
     paths: ['drainTimeoutMs', 'kafka.maxPollIntervalMs'],
@@ -46,6 +73,7 @@ export const appRelations: readonly Relation<ResolvedApp>[] = [
     why: 'one partition would use up what is there for all',
     holds: (app) => app.intake.maxPartitionBytes <= app.intake.maxBytes,
   },
+  ...ofRegistry,
 ]
 
 export const actorRelations: readonly Relation<ResolvedActor>[] = [

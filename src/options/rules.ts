@@ -4,6 +4,7 @@ import { isAnyHandler, type AnyHandler } from '../actors/handlers/batch-handler.
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
 import { isTopicName, TOPIC_NAME_RULE } from '../streams/flows/flow-shapes.ts'
+import { isRegistryUrl, type Token } from '../streams/registry/registry-settings.ts'
 
 export interface Rule<Value> {
   readonly text: string
@@ -29,8 +30,8 @@ export function milliseconds({ min = 1, max = DAY_MS }: Range = {}): Rule<number
   return whole('<ms>', 'a whole number of milliseconds', { min, max })
 }
 
-export function bytes({ min = 1 }: Range = {}): Rule<number> {
-  return whole('<bytes>', 'a whole number of bytes', { min })
+export function bytes(range: Range = { min: 1 }): Rule<number> {
+  return whole('<bytes>', 'a whole number of bytes', range)
 }
 
 export function count(what: string, range: Range = { min: 1 }): Rule<number> {
@@ -86,6 +87,20 @@ export function oneOf<const Choice extends string>(...choices: readonly Choice[]
   return { text: `one of ${choices.join(', ')}`, choices, placeholder: '<choice>', schema: z.enum(choices) }
 }
 
+/** The one value that there is, and why there is no other; `spellings` are further ways to write it. */
+export function only<const Value extends string>(
+  value: Value,
+  spellings: readonly unknown[],
+  why: string,
+): Rule<Value> {
+  return {
+    text: `${value}, the only choice: ${why}`,
+    choices: [value],
+    placeholder: '<choice>',
+    schema: z.preprocess((given) => (spellings.includes(given) ? value : given), z.literal(value)),
+  }
+}
+
 export function yesOrNo(): Rule<boolean> {
   return {
     text: 'true or false',
@@ -136,6 +151,48 @@ export function brokerList(): Rule<readonly string[]> {
       (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
       z.array(address).min(1),
     ),
+  }
+}
+
+export function registryUrls(): Rule<readonly string[]> {
+  return {
+    text: 'a URL that begins with http:// or https://, or several of them, separated by commas',
+    placeholder: '<url,…>',
+    schema: z.preprocess(
+      (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : (value ?? [])),
+      z.array(z.string().refine(isRegistryUrl)),
+    ),
+  }
+}
+
+/** Any text but an empty one. */
+export function secretText(): Rule<string> {
+  return { text: 'a text', placeholder: '<text>', schema: z.string().min(1) }
+}
+
+/** As it can stand in a header. */
+export function credential(): Rule<Token> {
+  return {
+    text: 'a token without blanks, or a function that returns one',
+    placeholder: '<token>',
+    schema: z.union([
+      z.string().regex(/^[\x21-\x7e]+$/),
+      z.custom<Exclude<Token, string>>((value) => typeof value === 'function'),
+    ]),
+  }
+}
+
+export function file(): Rule<string> {
+  return { text: 'the path of a file', placeholder: '<file>', schema: z.string().min(1) }
+}
+
+export function headerMap(): Rule<Readonly<Record<string, string>>> {
+  const header = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/)
+  return {
+    text: 'an object of HTTP headers',
+    entryText: 'a text on one line',
+    placeholder: '<headers>',
+    schema: plainObject.pipe(z.record(header, z.string().regex(/^[^\p{Cc}]*$/u))),
   }
 }
 

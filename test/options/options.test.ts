@@ -43,9 +43,22 @@ function problemsOf(definition: unknown, sources?: OptionSources): string {
   throw new Error('accepted')
 }
 
+/** Options that say nothing alone: what has to be set beside them. */
+const mates: Readonly<Record<string, readonly [path: string, value: string]>> = {
+  'schemaRegistry.password': ['schemaRegistry.username', 'me'],
+  'schemaRegistry.certFile': ['schemaRegistry.keyFile', 'key.pem'],
+  'schemaRegistry.keyFile': ['schemaRegistry.certFile', 'cert.pem'],
+}
+
+/** The smallest app, with what has to be set beside this. */
+function appBeside(path: string): AppDefinition {
+  const mate = mates[path]
+  return (mate === undefined ? smallest : withValue(smallest, ...mate)) as AppDefinition
+}
+
 /** The smallest app with one value set, by path. */
 function appWith(path: string, value: unknown): AppDefinition {
-  return withValue(smallest, path, value) as unknown as AppDefinition
+  return withValue(value === null ? smallest : appBeside(path), path, value) as unknown as AppDefinition
 }
 
 /** A burst is of a rate. */
@@ -82,6 +95,9 @@ const whole = (fits: number, ...tooFar: unknown[]): Samples => ({
 })
 const duration = whole(1, 0, 86_400_001)
 const name: Samples = { accepts: [same('a name')], refuses: ['', ' a', 'a ', 'a\nb', 5, null] }
+const secret: Samples = { accepts: [same('hunter2'), same(null)], refuses: ['', 5, {}] }
+const file: Samples = { accepts: [same('/etc/ssl/ca.pem'), same(null)], refuses: ['', 5, {}] }
+const fetchToken = () => 'hunter2'
 const choice = (...choices: string[]): Samples => ({ accepts: choices.map(same), refuses: ['other', '', 1, null] })
 
 const appSamples: Record<AppPath, Samples> = {
@@ -109,6 +125,39 @@ const appSamples: Record<AppPath, Samples> = {
     accepts: [same({ 'security.protocol': 'ssl', 'socket.keepalive.enable': true, 'socket.timeout.ms': 5 })],
     refuses: [null, 'a=b', [], { 'ssl.ca.pem': {} }, { 'ssl.ca.pem': null }],
   },
+  'schemaRegistry.url': {
+    accepts: [
+      ['http://me:hunter2@a:8081, https://b/apis/v7', ['http://me:hunter2@a:8081', 'https://b/apis/v7']],
+      same(['https://[::1]:8081/']),
+      [null, []],
+    ],
+    refuses: ['', 'registry:8081', 'ftp://a', 'http://a,', 'http://a?b=c', ['http://a', 5], 5],
+  },
+  'schemaRegistry.username': { accepts: [same('me'), same(null)], refuses: ['', 'a\nb', 5] },
+  'schemaRegistry.password': secret,
+  'schemaRegistry.token': {
+    accepts: [same('hunter2'), same(fetchToken), same(null)],
+    refuses: ['', 'hun ter2', 'a\nb', 5, {}],
+  },
+  'schemaRegistry.headers': {
+    accepts: [same({ 'target-sr-cluster': 'lsrc-1' }), same({})],
+    refuses: [null, 'a: b', [], { a: 5 }, { a: 'b\nc' }, { 'a b': 'c' }],
+  },
+  'schemaRegistry.caFile': file,
+  'schemaRegistry.certFile': file,
+  'schemaRegistry.keyFile': file,
+  'schemaRegistry.keyPassphrase': secret,
+  'schemaRegistry.connectTimeoutMs': duration,
+  'schemaRegistry.timeoutMs': duration,
+  registerSchemas: choice('never', 'on-start'),
+  'producer.acks': { accepts: [same('all'), [-1, 'all'], ['-1', 'all']], refuses: [0, 1, '1', 'leader', '', null] },
+  'producer.lingerMs': whole(0, 10_001),
+  'producer.batchBytes': whole(1, 0, 2_147_483_648),
+  'producer.compression': choice('none', 'gzip', 'snappy', 'lz4', 'zstd'),
+  'producer.retries': { accepts: [same('unlimited')], refuses: [0, 5, '5', '', null] },
+  'producer.partitioner': choice(
+    ...['murmur2_random', 'murmur2', 'consistent_random', 'consistent', 'fnv1a_random', 'fnv1a'],
+  ),
   sinks: { accepts: [same({ postgres: sink })], refuses: [null, [], { postgres: {} }, { postgres: null }] },
   shared: { accepts: [same({ geo: loader })], refuses: [null, [], { geo: 'geo.mmdb' }, { geo: null }] },
   'threads.count': whole(1, 0),
@@ -301,6 +350,22 @@ describe('relations', () => {
       keeps: { 'intake.maxPartitionBytes': 100, 'intake.maxBytes': 100 },
       breaks: { 'intake.maxPartitionBytes': 101, 'intake.maxBytes': 100 },
     },
+    'schemaRegistry.username schemaRegistry.password': {
+      keeps: { 'schemaRegistry.username': 'me', 'schemaRegistry.password': 'hunter2' },
+      breaks: { 'schemaRegistry.password': 'hunter2' },
+    },
+    'schemaRegistry.username schemaRegistry.token': {
+      keeps: { 'schemaRegistry.token': 'hunter2' },
+      breaks: { 'schemaRegistry.token': 'hunter2', 'schemaRegistry.username': 'me' },
+    },
+    'schemaRegistry.certFile schemaRegistry.keyFile': {
+      keeps: { 'schemaRegistry.certFile': 'a', 'schemaRegistry.keyFile': 'b' },
+      breaks: { 'schemaRegistry.certFile': 'a' },
+    },
+    'schemaRegistry.connectTimeoutMs schemaRegistry.timeoutMs': {
+      keeps: { 'schemaRegistry.connectTimeoutMs': 100, 'schemaRegistry.timeoutMs': 100 },
+      breaks: { 'schemaRegistry.connectTimeoutMs': 101, 'schemaRegistry.timeoutMs': 100 },
+    },
     'retry.backoffMs retry.maxBackoffMs': {
       keeps: { 'retry.backoffMs': 100, 'retry.maxBackoffMs': 100 },
       breaks: { 'retry.backoffMs': 101, 'retry.maxBackoffMs': 100 },
@@ -366,8 +431,8 @@ describe('sources', () => {
   test.each(listFlags().map(({ path }) => [path]))('%s is read from its flag and from its variable', (path) => {
     const [given, taken] = appSamples[path as AppPath].accepts.find(([value]) => value !== null)!
     const text = Array.isArray(given) ? given.join(',') : String(given)
-    expect(valueAt(resolveOptions(smallest, { flags: { [path]: text } }), path)).toEqual(taken)
-    expect(valueAt(resolveOptions(smallest, { env: { [envName(path)]: text } }), path)).toEqual(taken)
+    expect(valueAt(resolveOptions(appBeside(path), { flags: { [path]: text } }), path)).toEqual(taken)
+    expect(valueAt(resolveOptions(appBeside(path), { env: { [envName(path)]: text } }), path)).toEqual(taken)
   })
 
   test('brokers and group may come from outside alone, KAFKA_BROKERS included', () => {
@@ -507,6 +572,20 @@ describe('problems', () => {
     }
   })
 
+  test.each([
+    ['producer.lingerMs', 5, 'linger.ms'],
+    ['producer.lingerMs', 5, 'queue.buffering.max.ms'],
+    ['producer.batchBytes', 5_000, 'batch.size'],
+    ['producer.compression', 'lz4', 'compression.codec'],
+    ['producer.compression', 'lz4', 'compression.type'],
+  ])('%s is refused beside the client key that says the same', (path, value, key) => {
+    const client = appWith('kafka.client', { [key]: value })
+    expect(() => resolveOptions(client)).not.toThrow()
+    expect(problemsOf(withValue(client, path, value))).toBe(
+      `kafka.client: the key ${key} and ${path} say the same; set one of them`,
+    )
+  })
+
   test('client keys of the classic protocol are refused with the other one', () => {
     for (const key of classicOnlyClientKeys) {
       const client = { [key]: 3000 }
@@ -532,6 +611,13 @@ describe('problems', () => {
       'http.token: the string that is given is not a token',
     )
     expect(problemsOf(appWith('http.token', 'hunter2'))).not.toContain('hunter2')
+    for (const [path, value] of [
+      ['url', 'me:hunter2@a:8081'],
+      ['token', 'hunter2 and so on'],
+      ['headers', { a: 'hunter2\n' }],
+    ] as const) {
+      expect(problemsOf(appWith(`schemaRegistry.${path}`, value))).not.toContain('hunter2')
+    }
     const told = problemsOf(appWith('kafka.client', { 'sasl.password': { hunter2: 'hunter2' }, 'group.id': 'hunter2' }))
     expect(told).toContain('kafka.client.sasl.password')
     expect(told).not.toContain('hunter2')
@@ -577,6 +663,15 @@ describe('print', () => {
       client: { 'sasl.password': 'hunter2', 'sasl.username': 'me', 'ssl.key.pem': 'hunter2' },
     },
     http: { token: 'hunter2-and-so-on' },
+    schemaRegistry: {
+      url: 'http://me:hunter2@a:8081,https://b/apis/v7/',
+      username: 'me',
+      password: 'hunter2',
+      headers: { 'x-key': 'hunter2' },
+      certFile: 'cert.pem',
+      keyFile: 'key.pem',
+      keyPassphrase: 'hunter2',
+    },
     sinks: { postgres: { ...sink, url: 'postgres://me:hunter2@db' } as typeof sink },
   })
 
@@ -587,6 +682,11 @@ describe('print', () => {
     expect(describeOptions(app)).toMatch(/^actors\.enrich\.handler +\/app\/enrich\.js$/m)
     expect(describeOptions(app)).toMatch(/^sinks +postgres$/m)
     expect(describeOptions(app)).toMatch(/^http\.token +\*\*\*$/m)
+    expect(describeOptions(app)).toMatch(/^schemaRegistry\.url +http:\/\/\*\*\*@a:8081, https:\/\/b\/apis\/v7$/m)
+    expect(describeOptions(app)).toMatch(/^schemaRegistry\.headers\.x-key +\*\*\*$/m)
+    expect(maskOptions({ ...app, schemaRegistry: { ...app.schemaRegistry, token: 'hunter2' } })).toMatchObject({
+      schemaRegistry: { token: '***' },
+    })
     expect(JSON.stringify(maskOptions(app))).not.toContain('hunter2')
   })
 

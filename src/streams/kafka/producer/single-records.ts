@@ -10,9 +10,9 @@ const UNKNOWN_TOPIC = 3
 const UNKNOWN_TOPIC_LOCAL = -188
 const TOO_LARGE = 10
 
-const TOPIC_LIMIT = 'by the broker: raise max.message.bytes of the topic, or set compression.codec in kafka.client'
+const TOPIC_LIMIT = 'by the broker: raise max.message.bytes of the topic, or set producer.compression'
 const OWN_LIMIT =
-  'by our own client, nothing was sent: set compression.codec in kafka.client, or raise message.max.bytes there and ' +
+  'by our own client, nothing was sent: set producer.compression, or raise message.max.bytes in kafka.client and ' +
   'max.message.bytes of the topic'
 
 /** At most this many records are with the client before their outcome is looked at. */
