@@ -1,12 +1,17 @@
 /** The schemas that a handler's topics name: what it reads with, and what it writes with. */
 import { SchemaNeeded, type KnownSchemas } from '../../streams/flows/contract.ts'
 import { TroupeError } from '../../errors.ts'
-import type { TopicDestination } from '../../streams/flows/flow.ts'
+import type { Destination, TopicDestination } from '../../streams/flows/flow.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
-import type { AnyHandler } from './batch-handler.ts'
+
+/** A handler, as far as its topics go. */
+interface WithTopics {
+  readonly input: TopicDestination
+  readonly outputs?: readonly Destination[]
+}
 
 /** Plain data, for main: what has to be looked for before the first record. */
-export function schemasOf({ input, outputs = [] }: Pick<AnyHandler, 'input' | 'outputs'>): readonly NeededSchema[] {
+export function schemasOf({ input, outputs = [] }: WithTopics): readonly NeededSchema[] {
   const written = outputs.flatMap((output) => (output.kind === 'topic' ? needed(output, 'write') : []))
   return [...needed(input, 'read'), ...written]
 }
