@@ -18,7 +18,7 @@ describe.skipIf(!kafkaIsAvailable)('startProducer on real Kafka', () => {
     // Uncompressed no record fits.
     const name = uniqueName('produced')
     await probe.createTopic(name, 10, { 'max.message.bytes': '2000' })
-    const orders = topic(name, { codec: text })
+    const orders = topic(name, { value: text })
     const producer = await startProducer({
       kafka: { brokers: bootstrapServers.split(',') },
       topics: [orders],

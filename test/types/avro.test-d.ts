@@ -122,8 +122,8 @@ test('a reference gives its types', () => {
 })
 
 test('a topic has the type of its codec', () => {
-  const orders = topic('orders', { codec: avro(order) })
+  const orders = topic('orders', { value: avro(order) })
   expectTypeOf(orders).toEqualTypeOf<Topic<Infer<typeof order>, 'orders'>>()
-  const ids = topic('orders', { codec: avro(order, { fields: ['id'] }) })
+  const ids = topic('orders', { value: avro(order, { fields: ['id'] }) })
   expectTypeOf(ids).toEqualTypeOf<Topic<{ id: bigint }, 'orders'>>()
 })

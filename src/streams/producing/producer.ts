@@ -8,17 +8,11 @@ import { silentLog, type Log } from '../../log.ts'
 import { OpenWaits } from '../../metrics/open-waits.ts'
 import { isObject, refuseWrong, shown } from '../../options/declared.ts'
 import type { Broker, BrokerProducer } from '../broker-port.ts'
-import {
-  EffectEncoder,
-  type Destination,
-  type EffectsOf,
-  type EncodedEffect,
-  type RecordEffect,
-  type TopicDestination,
-} from '../flows/flow.ts'
+import { EffectEncoder, type EncodedEffect } from '../flows/effect-encoder.ts'
+import type { Destination, EffectsOf, RecordEffect, TopicDestination } from '../flows/flow.ts'
 import type { OutputRecord } from '../record.ts'
 import type { SchemaPort } from '../registry/schema-port.ts'
-import { bindTopics } from './bound-topics.ts'
+import { prepareTopics } from './topic-schemas.ts'
 import { SendQueue, sendDefaults, type DeliveryReport, type Pending, type SendLimits } from './send-queue.ts'
 
 /** As an app's. */
@@ -84,9 +78,9 @@ export async function openProducer<const Topics extends readonly Destination[]>(
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     signal?.throwIfAborted()
-    const [bound] = await Promise.all([bindTopics(topics, schemas), connect(producer, topics)])
+    await Promise.all([prepareTopics(topics, schemas), connect(producer, topics)])
     signal?.throwIfAborted()
-    return new RecordProducer({ ...parts, log, schemas, producer, bound, waits })
+    return new RecordProducer({ ...parts, log, schemas, producer, destinations: topics, waits })
   } catch (error) {
     schemas?.close()
     await producer.disconnect().catch(() => undefined)
@@ -121,7 +115,7 @@ interface OpenParts extends Omit<ProducerParts<readonly Destination[]>, 'topics'
   readonly schemas: SchemaPort | null
   readonly log: Log
   readonly producer: BrokerProducer
-  readonly bound: readonly TopicDestination[]
+  readonly destinations: readonly TopicDestination[]
   readonly waits: OpenWaits
 }
 
@@ -135,8 +129,8 @@ class RecordProducer<Topics extends readonly Destination[]> implements Producer<
 
   constructor(parts: OpenParts) {
     this.#parts = parts
-    this.#topics = new Set(parts.bound.map(({ name }) => name))
-    this.#encoder = new EffectEncoder(parts.bound)
+    this.#topics = new Set(parts.destinations.map(({ name }) => name))
+    this.#encoder = new EffectEncoder(parts.destinations, parts.schemas ?? undefined)
     const { clock, limits, log, producer, signal } = parts
     this.#queue = new SendQueue({ ...sendDefaults, ...limits, producer, clock, log })
     signal?.addEventListener('abort', this.#onAbort, { once: true })

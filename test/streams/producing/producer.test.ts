@@ -10,7 +10,7 @@ import { FakeBroker } from '../../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 import { settled } from '../../support/settled.ts'
 
-const orders = topic('orders', { codec: text })
+const orders = topic('orders', { value: text })
 const topics = [orders] as const
 type Limits = NonNullable<ProducerParts<typeof topics>['limits']>
 
@@ -111,7 +111,7 @@ describe('a record that is sent', () => {
   test('and cannot be encoded is refused before anything is written', async () => {
     const { clock, producer, values } = await opened()
     await expect(producer.send(order(5 as unknown as string))).rejects.toMatchObject({ code: 'ENCODE_FAILED' })
-    const foreign = topic('clicks', { codec: text }).record('a') as unknown as ReturnType<typeof order>
+    const foreign = topic('clicks', { value: text }).record('a') as unknown as ReturnType<typeof order>
     await expect(producer.send(foreign)).rejects.toThrow('topic clicks is not among `topics` of startProducer')
     await expect(producer.send(undefined as unknown as ReturnType<typeof order>)).rejects.toThrow('is no record')
     await clock.advance(1_000)
@@ -371,7 +371,7 @@ class FakeSchemas implements SchemaPort {
 
 describe('a codec whose schemas a registry keeps', () => {
   const withSchemas = (schemas: SchemaPort | null) =>
-    opened({}, { topics: [topic('orders', { codec: kept })] as unknown as typeof topics, schemas })
+    opened({}, { topics: [topic('orders', { value: kept })] as unknown as typeof topics, schemas })
 
   test('is bound at the start, to what the registry has for writing', async () => {
     const schemas = new FakeSchemas()
