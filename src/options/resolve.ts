@@ -151,7 +151,11 @@ function checkSinkNames(level: OptionLevel): void {
   }
 }
 
-function checkRelations<Shape>(level: OptionLevel, relations: readonly Relation<Shape>[], problems: string[]): void {
+export function checkRelations<Shape>(
+  level: OptionLevel,
+  relations: readonly Relation<Shape>[],
+  problems: string[],
+): void {
   const shape = level.shape() as Shape
   for (const { paths, rule, why, holds } of relations) {
     if (!level.areReadable(paths) || holds(shape, level.given)) continue

@@ -11,7 +11,7 @@ import { silentLog } from '../../log.ts'
 import { OpenWaits } from '../../metrics/open-waits.ts'
 import { EngineStats } from '../../metrics/stats.ts'
 import { brokerFor, verifyClient } from '../kafka.ts'
-import { schemasFor } from '../schemas.ts'
+import { openSchemas } from '../../streams/registry/open-schemas.ts'
 import { loadAppWithOptions } from './app-module.ts'
 import { checkApp } from './check.ts'
 import type { InstancesRun, RunningInstances } from '../instances/instance-parent.ts'
@@ -161,7 +161,9 @@ async function check(path: string, flags: Record<string, unknown>, context: Comm
     verifyClient: () => verifyClient(options, silentLog, waits),
     tryModule: flags['load'] === false ? null : (context.tryModule ?? tryInThread),
     openBroker: isConnected ? () => brokerFor(options, silentLog, waits) : null,
-    openSchemas: isConnected ? () => schemasFor({ ...options, registerSchemas: 'never' }, own) : null,
+    openSchemas: isConnected
+      ? () => openSchemas({ ...options, registerSchemas: 'never' }, { ...own, stats: own.stats.registry })
+      : null,
   })
   context.stdout(`${describeOptions(options)}\n`)
   if (found.length > 0) context.stdout(`\n${found.join('\n')}\n`)
