@@ -2,6 +2,7 @@
  * The test kit, `troupe/testing`: a handler without a broker, a broker without Kafka, a clock
  * without waiting.
  */
+export { systemClock } from './clock.ts'
 export { FakeBroker, type ClientOptions, type FakeBrokerOptions, type NewRecord } from './testing/broker/fake-broker.ts'
 export { FakeClient, type CrashStep } from './testing/broker/fake-client.ts'
 export type { Latency } from './testing/broker/fake-connection.ts'
