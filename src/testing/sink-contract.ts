@@ -11,15 +11,15 @@ import type { EncodedRow, Sink, SinkDestination, SinkWrite } from '../streams/de
 /** One destination, empty, and what a case does with it. */
 export interface SinkUnderTest<Output = EncodedRow> {
   /** A new sink on this destination, not open yet. Several are several processes. */
-  sink(): Sink<Output>
+  readonly sink: () => Sink<Output>
   /** What a start prepares it for. */
   readonly destinations: readonly SinkDestination[]
   /** An output that puts this text under this key. */
-  output(key: string, value: string): Output
+  readonly output: (key: string, value: string) => Output
   /** What somebody else finds there: the newest text of each key. */
-  read(): Promise<Readonly<Record<string, string>>>
+  readonly read: () => Promise<Readonly<Record<string, string>>>
   /** Releases the destination; the sinks are closed by then. */
-  end?(): Promise<void>
+  readonly end?: () => Promise<void>
 }
 
 export interface SinkContractOptions<Output = EncodedRow> {
@@ -35,7 +35,7 @@ export interface SinkContractOptions<Output = EncodedRow> {
 
 export interface SinkCase {
   readonly name: string
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 const context = { log: { info: () => undefined, warn: () => undefined } }
