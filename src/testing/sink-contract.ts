@@ -24,13 +24,13 @@ export interface SinkUnderTest<Output = EncodedRow> {
 
 export interface SinkContractOptions<Output = EncodedRow> {
   /** Makes the destination, empty. Called once for each case. */
-  open(): Promise<SinkUnderTest<Output>>
+  readonly open: () => Promise<SinkUnderTest<Output>>
   /** An output that the destination refuses for good, whatever state it is in. Without it those cases are left out. */
-  refused?(under: SinkUnderTest<Output>): Output
+  readonly refused?: (under: SinkUnderTest<Output>) => Output
   /** Something that is not there. */
   readonly missing?: SinkDestination
   /** Takes the destination away, as an outage does; what it returns brings it back. */
-  breakIt?(under: SinkUnderTest<Output>): Promise<() => Promise<void>>
+  readonly breakIt?: (under: SinkUnderTest<Output>) => Promise<() => Promise<void>>
 }
 
 export interface SinkCase {
