@@ -33,10 +33,16 @@ const rooms = [
     to: '^src/streams/(kafka|postgres)/',
   },
   {
+    name: 'producing-writes-through-the-port',
+    comment: 'Only its start knows real Kafka; tests bring a broker of their own.',
+    from: '^src/streams/producing/(?!start-producer[.]ts$)',
+    to: '^src/streams/(kafka|postgres|delivery|positions)/',
+  },
+  {
     name: 'kafka-decides-nothing',
     comment: 'The client stands behind the broker port, and knows nothing of sinks, commits or maps.',
     from: '^src/streams/kafka/',
-    to: '^src/streams/(delivery|positions|postgres|flows)/',
+    to: '^src/streams/(delivery|positions|postgres|flows|producing)/',
   },
   {
     name: 'one-door-to-durability',
