@@ -1,7 +1,13 @@
 /**
  * The test kit, `troupe/testing`: a handler without a broker, a broker without Kafka, a clock
- * without waiting.
+ * without waiting, a schema registry without installing one.
  */
+export {
+  startEmbeddedSchemaRegistry,
+  type EmbeddedSchemaRegistry,
+  type EmbeddedSchemaRegistryOptions,
+} from './embedded/schema-registry/embedded-schema-registry.ts'
+export type { EmbeddedRegistryAuth } from './embedded/schema-registry/registry-server.ts'
 export { FakeBroker, type ClientOptions, type FakeBrokerOptions, type NewRecord } from './testing/broker/fake-broker.ts'
 export { FakeClient, type CrashStep } from './testing/broker/fake-client.ts'
 export type { Latency } from './testing/broker/fake-connection.ts'
