@@ -14,7 +14,9 @@ const manifest = (actor: string, input: string, others: Partial<HandlerManifest>
   input,
   outputTopics: [],
   destinations: [],
+  schemas: [],
   call: null,
+  contracts: [],
   ...others,
 })
 

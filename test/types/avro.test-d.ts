@@ -1,5 +1,6 @@
 /** What the compiler knows of the values of an Avro schema. */
 import { expectTypeOf, test } from 'vitest'
+import { topic, type Topic } from '../../src/index.ts'
 import { avro, type AvroCodec, type AvroDuration, type Infer } from '../../src/streams/avro/avro.ts'
 
 const order = {
@@ -118,4 +119,11 @@ test('a reference gives its types', () => {
   const customer = { type: 'record', name: 'com.acme.Customer', fields: [{ name: 'id', type: 'long' }] } as const
   const sale = { type: 'record', name: 'com.acme.Sale', fields: [{ name: 'by', type: 'com.acme.Customer' }] } as const
   expectTypeOf(avro(sale, { references: [customer] })).toEqualTypeOf<AvroCodec<{ by: { id: bigint } }>>()
+})
+
+test('a topic has the type of its codec', () => {
+  const orders = topic('orders', { codec: avro(order) })
+  expectTypeOf(orders).toEqualTypeOf<Topic<Infer<typeof order>, 'orders'>>()
+  const ids = topic('orders', { codec: avro(order, { fields: ['id'] }) })
+  expectTypeOf(ids).toEqualTypeOf<Topic<{ id: bigint }, 'orders'>>()
 })

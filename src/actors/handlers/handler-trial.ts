@@ -4,6 +4,7 @@ import { TroupeError, toWireError, type WireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { HandlerManifest } from './handler-manifest.ts'
 import { manifestOf } from './handler-module.ts'
+import { noSchemas } from './handler-schemas.ts'
 import { openRunner } from './open-runner.ts'
 import type { AnyHandler } from './batch-handler.ts'
 import type { SharedData } from './shared-data.ts'
@@ -49,6 +50,7 @@ async function setUp(actor: string, handler: AnyHandler, shared: SharedData, log
     log,
     clock: systemClock,
     shared,
+    schemas: noSchemas,
   })
   try {
     await runner.close()

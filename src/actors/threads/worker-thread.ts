@@ -42,15 +42,19 @@ const batches = new ThreadBatches({
 })
 
 const schemas = setup.schemaChannel === null ? null : new ThreadSchemas(openNewsInbox(setup.schemaChannel), lookout)
+/** Of what its handlers write with: known when the handlers are loaded. */
+const written: string[] = []
 const isLoaded = load()
+/** It may run batches: the ids of what it writes with are known, too. Main looks for them when it knows from threads what those are. */
+const mayRun = isLoaded.then(() => schemas?.whenKnown(written))
 // Main is told by a notice; a rejection that nobody awaits yet would end the thread, and its
 // replacement, and so on.
-isLoaded.catch(() => undefined)
+mayRun.catch(() => undefined)
 
 /** One task of the pool. Never rejects: what rejects it is the end of its thread, and main relies on that. */
 export default async function runBatch(message: BatchMessage): Promise<object> {
   try {
-    await isLoaded
+    await mayRun
     return transferred(await batches.run(message))
   } catch (error) {
     return { type: 'failed', error: toWireError(error) } satisfies FailedReply
@@ -91,7 +95,9 @@ async function load(): Promise<void> {
       }
       handlers.set(actor, { runner, concurrency })
       needsTeardown ||= handler.teardown !== undefined
-      manifests.push(manifestOf(module.actor, handler))
+      const manifest = manifestOf(module.actor, handler)
+      manifests.push(manifest)
+      for (const { subject, use } of manifest.schemas) if (use === 'write') written.push(subject)
     }
     notify({ type: 'ready', threadId, manifests, needsTeardown })
     if (setup.memoryReportMs !== null) {

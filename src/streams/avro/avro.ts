@@ -58,7 +58,7 @@ export function avro<
 >(
   schema: Schema,
   options?: AvroOptions<Field, Longs, Referenced>,
-): AvroCodec<Projected<Infer<Schema, Referenced, Long<Longs>>, FieldOf<Schema>, Field>>
+): AvroCodec<NoInfer<Projected<Infer<Schema, Referenced, Long<Longs>>, FieldOf<Schema>, Field>>>
 export function avro<Value>(
   schema: object | string,
   options?: AvroOptions<string & keyof NoInfer<Value>>,

@@ -361,7 +361,18 @@ class Null extends strict(NullType, (value) =>
 ) {}
 class Bool extends strict(BooleanType, (value) =>
   typeof value === 'boolean' ? undefined : `${kindOf(value)}, where true or false is written`,
-) {}
+) {
+  override _update(resolver: Resolver, writer: AvroType): void {
+    if (writer.typeName === 'boolean') resolver._read = readBoolean
+  }
+}
+
+function readBoolean(tap: Tap): boolean {
+  const byte = tap.buf[tap.pos++]
+  // Nothing is left: whoever asked for the whole value says so.
+  if (byte === undefined || byte <= 1) return byte === 1
+  throw new RangeError(`${byte} is neither true nor false (before byte ${tap.pos})`)
+}
 
 export type Longs = 'bigint' | 'number'
 

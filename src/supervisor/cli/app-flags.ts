@@ -5,8 +5,9 @@ import { flagName } from '../../options/names.ts'
 
 const headings: Readonly<Record<string, string>> = {
   kafka: 'Kafka:',
-  actors: 'Actors:',
+  producer: 'Writing to Kafka:',
   schemaRegistry: 'Schema registry:',
+  actors: 'Actors:',
   threads: 'Worker threads:',
   intake: 'Limits of what is in flight:',
   '': 'Processes, commits and shutdown:',

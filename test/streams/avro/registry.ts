@@ -61,10 +61,10 @@ export class Registry implements KnownSchemas {
 }
 
 /** Bytes that this schema is said to have written. */
-export function framed(id: number, ...bytes: readonly number[]): Buffer {
+export function framed(id: number, ...bytes: readonly (number | readonly number[])[]): Buffer {
   const header = Buffer.alloc(5)
   header.writeInt32BE(id, 1)
-  return Buffer.concat([header, Buffer.from(bytes)])
+  return Buffer.concat([header, Buffer.from(bytes.flat())])
 }
 
 /** There and back. */

@@ -1,39 +1,30 @@
-/** The supervisor of the app in this process. */
-import { defineApp, isTroupeError, startSupervisor, type Supervisor } from 'troupe'
+/** The supervisor of a pipeline's app in this process. */
+import { defineApp, isTroupeError, startSupervisor, type App, type Supervisor } from 'troupe'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import type { Servers } from './servers.ts'
 import type { Sample } from './view-numbers.ts'
 
 const HTTP_HOST = '127.0.0.1'
 const HTTP_PORT = 9464
 
 export interface SuperviseOptions {
-  readonly servers: Servers
+  readonly app: App
   /** 0: none; undefined: 9464, or another when that is taken. */
   readonly httpPort: number | undefined
   /** What the engine has to say to people. */
   readonly say: (line: string) => void
 }
 
-export async function superviseClicks({ servers, httpPort, say }: SuperviseOptions): Promise<Supervisor> {
-  // The app reads them where it is defined, as under `troupe run`.
-  process.env['KAFKA_BROKERS'] = servers.brokers.join(',')
-  process.env['PG_URL'] = servers.postgresUrl
-  const { default: clicks } = await import('./clicks.ts')
-
+export async function superviseApp({ app, httpPort, say }: SuperviseOptions): Promise<Supervisor> {
   const start = async (port: number): Promise<Supervisor> =>
-    await startSupervisor(
-      defineApp({ ...clicks.definition, http: { host: HTTP_HOST, port: port === 0 ? null : port } }),
-      {
-        log: {
-          debug: () => undefined,
-          info: () => undefined,
-          warn: (_, message) => say(`warning: ${message}`),
-          error: (_, message) => say(`error: ${message}`),
-        },
+    await startSupervisor(defineApp({ ...app.definition, http: { host: HTTP_HOST, port: port === 0 ? null : port } }), {
+      log: {
+        debug: () => undefined,
+        info: () => undefined,
+        warn: (_, message) => say(`warning: ${message}`),
+        error: (_, message) => say(`error: ${message}`),
       },
-    )
+    })
   try {
     return await start(httpPort ?? HTTP_PORT)
   } catch (error) {

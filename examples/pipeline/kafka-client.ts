@@ -1,12 +1,12 @@
 /**
- * The Kafka client of everything around the pipeline: the generator, the accounts, the topics. It is
+ * The Kafka client of everything around a pipeline: the generator, the accounts, the topics. It is
  * not the one Troupe is built on, so the accounts do not rest on what they check.
  */
 import { Kafka, logLevel } from 'kafkajs'
 
 export function createKafkaClient(brokers: readonly string[]): Kafka {
   return new Kafka({
-    clientId: 'clicks-example',
+    clientId: 'troupe-example',
     brokers: [...brokers],
     // It logs what it then throws, and one harmless complaint about the embedded broker on leaving.
     logLevel: logLevel.NOTHING,

@@ -3,21 +3,30 @@
  * every few seconds elsewhere. The numbers are those of /metrics.
  */
 import type { WriteStream } from 'node:tty'
-import { describeLine, describeScreen, readNumbers, type Sample, type ViewNumbers } from './view-numbers.ts'
+import {
+  describeLine,
+  describeScreen,
+  readNumbers,
+  type Sample,
+  type ViewNumbers,
+  type ViewWords,
+} from './view-numbers.ts'
 
 const FRAME_MS = 500
 const LINE_MS = 3000
 
 export class LiveView {
   readonly #stream: WriteStream
+  readonly #words: ViewWords
   #read: () => Promise<readonly Sample[]> = () => Promise.resolve([])
   #timer: NodeJS.Timeout | undefined
   #drawing: Promise<void> = Promise.resolve()
   #previous: { readonly numbers: ViewNumbers; readonly atMs: number } | undefined
   #drawnLines = 0
 
-  constructor(stream: WriteStream) {
+  constructor(stream: WriteStream, words: ViewWords) {
     this.#stream = stream
+    this.#words = words
     // The terminal has wrapped the lines anew, so how many there are is not known any more.
     stream.on('resize', () => (this.#drawnLines = 0))
   }
@@ -55,7 +64,7 @@ export class LiveView {
       this.#stream.write(`${describeLine(numbers, perSecond)}\n`)
       return
     }
-    const lines = describeScreen(numbers, perSecond).map((line) => line.slice(0, this.#stream.columns - 1))
+    const lines = describeScreen(numbers, perSecond, this.#words).map((line) => line.slice(0, this.#stream.columns - 1))
     this.#stream.write(`${this.#erase()}${lines.join('\n')}\n`)
     this.#drawnLines = lines.length
   }

@@ -1,5 +1,12 @@
 /** The numbers of the live view, out of the metrics, and how they are written. */
 
+/** What the numbers are of, in a pipeline's words. */
+export interface ViewWords {
+  readonly in: string
+  readonly out: string
+  readonly deadLettered: string
+}
+
 /** One value of a metric, as a scrape shows it. */
 export interface Sample {
   readonly name: string
@@ -72,13 +79,13 @@ function select(
   )
 }
 
-export function describeScreen(numbers: ViewNumbers, perSecond: number): readonly string[] {
+export function describeScreen(numbers: ViewNumbers, perSecond: number, words: ViewWords): readonly string[] {
   const row = (label: string, value: string, rest = ''): string => `  ${label.padEnd(14)}${value.padStart(12)}  ${rest}`
   return [
     '',
-    row('in', show(numbers.in), 'clicks read from user_clicks'),
-    row('out', show(numbers.out), 'enriched: in enriched_clicks and in the table'),
-    row('dead-lettered', show(numbers.deadLettered), 'broken on purpose: in user_clicks_dlq, as they came'),
+    row('in', show(numbers.in), words.in),
+    row('out', show(numbers.out), words.out),
+    row('dead-lettered', show(numbers.deadLettered), words.deadLettered),
     row('rows', show(numbers.rows), 'written to PostgreSQL'),
     row('records/s', show(perSecond)),
     row('lag', show(addUp(numbers.lag)), 'by partition:'),
