@@ -22,6 +22,14 @@ const steps = [
       'depcruise --config .dependency-cruiser-runtime.cjs dist',
     ],
   },
+  {
+    name: 'schemas',
+    commands: [
+      'tsx src/supervisor/cli/cli.ts schemas generate schemas test/schemas/fixtures --check',
+      'tsx src/supervisor/cli/cli.ts schemas check schemas',
+    ],
+    hint: 'npx tsx src/supervisor/cli/cli.ts schemas generate schemas test/schemas/fixtures',
+  },
   { name: 'unused', commands: ['knip'] },
   { name: 'exports', commands: ['publint --strict', 'attw --pack . --profile esm-only'] },
   { name: 'stranger', commands: ['node scripts/stranger.mjs'] },

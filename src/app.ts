@@ -43,6 +43,8 @@ export interface AppDefinition extends Partial<
     /** One or more URLs, as a list or separated by commas. */
     readonly url?: string | readonly string[] | null
   }
+  /** How outputs and dead letters are written to Kafka. */
+  readonly producer?: Partial<ResolvedApp['producer']>
   readonly actors: readonly ActorDefinition[]
   /** Destinations outside Kafka, by the name that tables refer to. */
   readonly sinks?: Readonly<Record<string, Sink>>

@@ -4,7 +4,7 @@ import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
 import { nearestName, nearestPath } from './near-miss.ts'
 import { envName, flagName } from './names.ts'
 import { isPlainObject } from './rules.ts'
-import type { OptionRow } from './options.ts'
+import type { OptionRow } from './option-row.ts'
 
 /** Rows of any value: here only the rule knows what a value is. */
 export type OptionRows = Readonly<Record<string, OptionRow<unknown>>>

@@ -13,11 +13,8 @@ import {
   clientSettings,
   concurrency,
   count,
-  credential,
-  file,
   fraction,
   handlerOrModule,
-  headerMap,
   loaderMap,
   milliseconds,
   name,
@@ -26,18 +23,19 @@ import {
   orWord,
   port,
   rate,
-  registryUrls,
-  secretText,
   sinkMap,
   token,
   topicName,
   yesOrNo,
   type AdaptiveConcurrency,
-  type Rule,
 } from './rules.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
 import type { RegisterSchemas } from '../streams/registry/needed-schemas.ts'
 import type { RegistrySettings } from '../streams/registry/registry-settings.ts'
+import type { ProducerSettings } from '../streams/kafka/producer-settings.ts'
+import type { OptionRow } from './option-row.ts'
+import { producerOptions } from './producer-options.ts'
+import { registryOptions } from './registry-options.ts'
 
 // The shape the engine runs on: everything required, in base units.
 
@@ -100,6 +98,8 @@ export interface ResolvedApp {
   readonly schemaRegistry: RegistrySettings
   /** Whether a start registers what the app writes with. */
   readonly registerSchemas: RegisterSchemas
+  /** How outputs and dead letters are written to Kafka. */
+  readonly producer: ProducerSettings
   readonly actors: readonly ResolvedActor[]
   readonly sinks: Readonly<Record<string, Sink>>
   /** Loaders of what handlers on all threads share, by name. */
@@ -135,29 +135,8 @@ export interface ResolvedApp {
   }
 }
 
-/** One option. Its flag and its environment name follow from its path: `http.port`, `--http-port`, `TROUPE_HTTP_PORT`. */
-export interface OptionRow<Value> {
-  readonly rule: Rule<Value>
-  readonly doc: string
-  /** Absent: the option is required. A function where it depends on the machine. */
-  readonly default?: Value | (() => Value)
-  /** The default in words, where the value itself says too little. */
-  readonly defaultText?: string
-  /** The default is lowered to the value of this option, where that is less. */
-  readonly atMost?: string
-  /** Under `troupe run` the default, a number of things that the machine has, is shared by as many as this option says. */
-  readonly sharedBy?: string
-  /** The default under `troupe run`, where it differs. */
-  readonly cliDefault?: Value
-  /** Further environment names, after the one that follows from the path. */
-  readonly env?: readonly string[]
-  /** Never shown: it may hold passwords. */
-  readonly isSecret?: true
-  /** Set in the file only: no flag, no environment. */
-  readonly isFileOnly?: true
-}
-
-type Branch = 'kafka' | 'schemaRegistry' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry' | 'rate'
+type Branch =
+  'kafka' | 'producer' | 'schemaRegistry' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry' | 'rate'
 type PathsIn<Shape> = {
   [Key in keyof Shape & string]: Key extends Branch ? `${Key}.${keyof Shape[Key] & string}` : Key
 }[keyof Shape & string]
@@ -232,75 +211,8 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
     isSecret: true,
     doc: 'Any other key of the native client, such as security.protocol and sasl.*. Keys that the engine owns are refused.',
   },
-  'schemaRegistry.url': {
-    rule: registryUrls(),
-    default: [],
-    env: ['SCHEMA_REGISTRY_URL'],
-    isSecret: true,
-    doc: 'The registry that keeps the schemas of topics whose codec has one (docs/schemas.md), with its path (`http://registry:8081`, `https://host/apis/ccompat/v7`). Of several, separated by commas, the next is asked where one does not answer.',
-  },
-  'schemaRegistry.username': {
-    rule: nullable(name('a name')),
-    default: null,
-    doc: 'For basic authentication; with Confluent Cloud the key of the API.',
-  },
-  'schemaRegistry.password': {
-    rule: nullable(secretText()),
-    default: null,
-    isSecret: true,
-    doc: 'Its password. Set it in the environment: flags are seen by every user of the machine.',
-  },
-  'schemaRegistry.token': {
-    rule: nullable(credential()),
-    default: null,
-    isSecret: true,
-    doc: 'A bearer token, or in the app a function that fetches one: called before the first request, and again when the registry answers 401.',
-  },
-  'schemaRegistry.headers': {
-    rule: headerMap(),
-    default: {},
-    isSecret: true,
-    isFileOnly: true,
-    doc: 'Further headers of each request, such as `{ "target-sr-cluster": "lsrc-1" }`.',
-  },
-  'schemaRegistry.caFile': {
-    rule: nullable(file()),
-    default: null,
-    defaultText: "Node.js's own list",
-    doc: 'PEM file of the certificate authorities that the registry is trusted by.',
-  },
-  'schemaRegistry.certFile': {
-    rule: nullable(file()),
-    default: null,
-    doc: 'PEM file of the certificate by which this process shows who it is (mutual TLS).',
-  },
-  'schemaRegistry.keyFile': {
-    rule: nullable(file()),
-    default: null,
-    doc: 'PEM file of its private key.',
-  },
-  'schemaRegistry.keyPassphrase': {
-    rule: nullable(secretText()),
-    default: null,
-    isSecret: true,
-    doc: 'Opens that key where it is encrypted.',
-  },
-  'schemaRegistry.connectTimeoutMs': {
-    rule: milliseconds(),
-    default: 3_000,
-    atMost: 'schemaRegistry.timeoutMs',
-    doc: 'Longest time that a connection to the registry may take.',
-  },
-  'schemaRegistry.timeoutMs': {
-    rule: milliseconds(),
-    default: 10_000,
-    doc: 'Longest time that a whole answer of the registry may take. Then it counts as away: what is known goes on, what is not waits.',
-  },
-  registerSchemas: {
-    rule: oneOf('never', 'on-start'),
-    default: 'never',
-    doc: 'on-start: a start registers the schemas that the app writes with, where the registry does not have them. never: each has to be there, by `troupe schemas register`, or the start fails.',
-  },
+  ...producerOptions,
+  ...registryOptions,
   sinks: {
     rule: sinkMap(),
     default: {},

@@ -13,6 +13,7 @@ import { actorRelations, appRelations, type Relation } from './relations.ts'
 import { isPlainObject } from './rules.ts'
 import { actorOptions, appOptions, type ResolvedActor, type ResolvedApp } from './options.ts'
 import { classicOnlyClientKeys, ownedClientKeys } from '../streams/kafka/client-keys.ts'
+import { clientKeysOf } from '../streams/kafka/producer-settings.ts'
 
 export interface OptionSources {
   /**
@@ -66,7 +67,8 @@ export function resolveOptions(app: App | AppDefinition, sources: OptionSources 
   return { ...level.shape(), actors: resolvedActors } as unknown as ResolvedApp
 }
 
-function problemText(problems: readonly string[]): string {
+/** One, or a list. */
+export function problemText(problems: readonly string[]): string {
   if (problems.length === 1) return problems.join('')
   return `${problems.length} options are wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`
 }
@@ -118,10 +120,16 @@ function locateHandler(actor: OptionLevel, baseUrl: URL | undefined): void {
   }
 }
 
-function checkClientKeys(level: OptionLevel): void {
-  const client = level.values.get('kafka.client') as Readonly<Record<string, unknown>> | undefined
+/** Of `kafka.client`: what belongs to the engine, and what an option says as well. */
+export function checkClientKeys(level: OptionLevel): void {
+  const client = (level.values.get('kafka.client') ?? {}) as Readonly<Record<string, unknown>>
+  for (const [path, keys] of Object.entries(clientKeysOf)) {
+    const key = keys.find((candidate) => candidate in client)
+    if (key === undefined || !level.given.has(path)) continue
+    level.report('kafka.client', `the key ${key} and ${path} say the same; set one of them`)
+  }
   const isKip848 = level.values.get('kafka.groupProtocol') === 'consumer'
-  for (const key of Object.keys(client ?? {})) {
+  for (const key of Object.keys(client)) {
     const reason = ownedClientKeys.get(key)
     if (reason !== undefined) level.report('kafka.client', `the key ${key} belongs to the engine: ${reason}`)
     if (isKip848 && classicOnlyClientKeys.has(key)) {

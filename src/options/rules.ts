@@ -30,8 +30,8 @@ export function milliseconds({ min = 1, max = DAY_MS }: Range = {}): Rule<number
   return whole('<ms>', 'a whole number of milliseconds', { min, max })
 }
 
-export function bytes({ min = 1 }: Range = {}): Rule<number> {
-  return whole('<bytes>', 'a whole number of bytes', { min })
+export function bytes(range: Range = { min: 1 }): Rule<number> {
+  return whole('<bytes>', 'a whole number of bytes', range)
 }
 
 export function count(what: string, range: Range = { min: 1 }): Rule<number> {
@@ -85,6 +85,20 @@ export function fraction(): Rule<number> {
 
 export function oneOf<const Choice extends string>(...choices: readonly Choice[]): Rule<Choice> {
   return { text: `one of ${choices.join(', ')}`, choices, placeholder: '<choice>', schema: z.enum(choices) }
+}
+
+/** The one value that there is, and why there is no other; `spellings` are further ways to write it. */
+export function only<const Value extends string>(
+  value: Value,
+  spellings: readonly unknown[],
+  why: string,
+): Rule<Value> {
+  return {
+    text: `${value}, the only choice: ${why}`,
+    choices: [value],
+    placeholder: '<choice>',
+    schema: z.preprocess((given) => (spellings.includes(given) ? value : given), z.literal(value)),
+  }
 }
 
 export function yesOrNo(): Rule<boolean> {

@@ -95,6 +95,7 @@ export class Engine {
     this.#delivery = openDelivery({
       ...parts,
       sinks: app.sinks,
+      lingerMs: app.producer.lingerMs,
       commitIntervalMs: app.commitIntervalMs,
       assignedCount: () => this.#membership?.assignment.size ?? 1,
       events: {

@@ -17,7 +17,7 @@ export async function verifyClient(app: ResolvedApp, log: Log, waits: OpenWaits)
   verifyClientConfig(brokerOptions(app, log, waits))
 }
 
-function brokerOptions({ kafka, commitIntervalMs }: ResolvedApp, log: Log, waits: OpenWaits): KafkaBrokerOptions {
+function brokerOptions({ kafka, producer, commitIntervalMs }: ResolvedApp, log: Log, waits: OpenWaits): KafkaBrokerOptions {
   return {
     brokers: kafka.brokers,
     groupId: kafka.groupId,
@@ -26,6 +26,7 @@ function brokerOptions({ kafka, commitIntervalMs }: ResolvedApp, log: Log, waits
     groupProtocol: kafka.groupProtocol,
     assignmentStrategy: kafka.assignmentStrategy,
     client: kafka.client,
+    producer,
     // The committer hands over on the other half of the interval.
     commitIntervalMs: Math.max(1, Math.round(commitIntervalMs / 2)),
     sessionTimeoutMs: kafka.sessionTimeoutMs,

@@ -9,12 +9,14 @@ import type {
 } from '../actors/handlers/batch-handler.ts'
 import { BatchRunner } from '../actors/handlers/batch-runner.ts'
 import { deadLetter, type Outcome } from '../actors/handlers/handler.ts'
+import { schemasOf } from '../actors/handlers/handler-schemas.ts'
 import { loadShared } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import type { Destination, Key } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import { LocalSchemas } from './local-schemas.ts'
 import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
 export interface BatchHarness<Value, GivenKey = Key> {
@@ -45,6 +47,7 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value, un
   readonly #handler: BatchHandler<Value, Setup, readonly Destination[], unknown>
   readonly #options: HarnessOptions
   readonly #records: RecordMaker<Value>
+  readonly #schemas: LocalSchemas
   readonly #calls = new WeakMap<SourceRecord, Call>()
   readonly #bySignal = new WeakMap<AbortSignal, Call>()
   #runner: Promise<BatchRunner> | null = null
@@ -52,13 +55,14 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value, un
   constructor(handler: BatchHandler<Value, Setup, readonly Destination[], unknown>, options: HarnessOptions) {
     this.#handler = handler
     this.#options = options
-    this.#records = new RecordMaker(handler.input)
+    this.#schemas = new LocalSchemas(schemasOf(handler))
+    this.#records = new RecordMaker(handler.input, this.#schemas)
   }
 
   async sendAll(values: readonly Value[], options: readonly SendOptions<unknown>[] = []): Promise<readonly Outcome[]> {
     const { input } = this.#handler
     return await this.sendAllBytes(
-      values.map((value) => bytesOf(input, value)),
+      values.map((value) => bytesOf(input, value, this.#schemas)),
       options,
     )
   }
@@ -107,6 +111,7 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value, un
       idHeader: false,
       log,
       clock: systemClock,
+      schemas: this.#schemas,
       shared,
     })
   }

@@ -9,6 +9,7 @@ import type { BatchHandler } from '../actors/handlers/batch-handler.ts'
 import type { AnyRecordHandler, Handler, HandlerContext, Outcome } from '../actors/handlers/handler.ts'
 import { deadLetter, isOutcome } from '../actors/handlers/handler.ts'
 import { HandlerRunner } from '../actors/handlers/handler-runner.ts'
+import { schemasOf } from '../actors/handlers/handler-schemas.ts'
 import { loadShared } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
 import { fromWireError } from '../errors.ts'
@@ -16,6 +17,7 @@ import { silentLog } from '../log.ts'
 import type { Destination, Key, KeyGiven } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { BatchHandlerHarness, type BatchHarness } from './batch-harness.ts'
+import { LocalSchemas } from './local-schemas.ts'
 import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
 export type { HarnessOptions, SendOptions } from './record-maker.ts'
@@ -76,15 +78,17 @@ class HandlerHarness<Value, Setup> implements Harness<Value, unknown> {
   readonly #calls = new WeakMap<SourceRecord, Call>()
   #runner: Promise<HandlerRunner> | null = null
   readonly #records: RecordMaker<Value>
+  readonly #schemas: LocalSchemas
 
   constructor(handler: Handler<Value, Setup, readonly Destination[], unknown>, options: HarnessOptions) {
     this.#handler = handler
     this.#options = options
-    this.#records = new RecordMaker(handler.input)
+    this.#schemas = new LocalSchemas(schemasOf(handler))
+    this.#records = new RecordMaker(handler.input, this.#schemas)
   }
 
   async send(value: Value, options: SendOptions<unknown> = {}): Promise<Outcome> {
-    return await this.sendBytes(bytesOf(this.#handler.input, value), options)
+    return await this.sendBytes(bytesOf(this.#handler.input, value, this.#schemas), options)
   }
 
   async sendBytes(bytes: Uint8Array | null, options: SendOptions<unknown> = {}): Promise<Outcome> {
@@ -123,6 +127,7 @@ class HandlerHarness<Value, Setup> implements Harness<Value, unknown> {
       idHeader: false,
       log,
       clock: systemClock,
+      schemas: this.#schemas,
       shared,
     })
     runner.onThrottle = (forMs) => this.throttles.push(forMs)

@@ -2,6 +2,7 @@
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import { describeError, fromWireError, type WireError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { KnownSchemas } from '../streams/flows/contract.ts'
 import { EffectEncoder } from '../streams/flows/effect-encoder.ts'
 import type { Key, RecordOptions, Topic } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
@@ -30,17 +31,23 @@ export interface SendOptions<GivenKey = Key> extends RecordOptions<GivenKey> {
 const FIRST_TIMESTAMP_MS = Date.UTC(2026, 0, 1)
 
 /** A value as the topic has it; null is a tombstone. */
-export function bytesOf<Value>(input: Topic<Value, string, unknown>, value: Value): Uint8Array | null {
-  const encoded = new EffectEncoder([input]).encode(input.record(value))
+export function bytesOf<Value>(
+  input: Topic<Value, string, unknown>,
+  value: Value,
+  schemas: KnownSchemas,
+): Uint8Array | null {
+  const encoded = new EffectEncoder([input], schemas).encode(input.record(value))
   return encoded.type === 'record' ? encoded.record.value : null
 }
 
 export class RecordMaker<Value> {
   readonly #input: Topic<Value, string, unknown>
+  readonly #schemas: KnownSchemas
   #nextOffset = 0
 
-  constructor(input: Topic<Value, string, unknown>) {
+  constructor(input: Topic<Value, string, unknown>, schemas: KnownSchemas) {
     this.#input = input
+    this.#schemas = schemas
   }
 
   next(value: Uint8Array | null, options: SendOptions<unknown>): SourceRecord {
@@ -48,7 +55,7 @@ export class RecordMaker<Value> {
     this.#nextOffset = offset + 1
     const input = this.#input
     // Keys and headers become bytes by the rules for outputs; of a value there is none, whatever its codec makes of null.
-    const encoded = new EffectEncoder([{ ...input, tombstones: true }]).encode({
+    const encoded = new EffectEncoder([{ ...input, tombstones: true }], this.#schemas).encode({
       type: 'record',
       topic: input.name,
       value: null,

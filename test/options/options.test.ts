@@ -150,6 +150,14 @@ const appSamples: Record<AppPath, Samples> = {
   'schemaRegistry.connectTimeoutMs': duration,
   'schemaRegistry.timeoutMs': duration,
   registerSchemas: choice('never', 'on-start'),
+  'producer.acks': { accepts: [same('all'), [-1, 'all'], ['-1', 'all']], refuses: [0, 1, '1', 'leader', '', null] },
+  'producer.lingerMs': whole(0, 10_001),
+  'producer.batchBytes': whole(1, 0, 2_147_483_648),
+  'producer.compression': choice('none', 'gzip', 'snappy', 'lz4', 'zstd'),
+  'producer.retries': { accepts: [same('unlimited')], refuses: [0, 5, '5', '', null] },
+  'producer.partitioner': choice(
+    ...['murmur2_random', 'murmur2', 'consistent_random', 'consistent', 'fnv1a_random', 'fnv1a'],
+  ),
   sinks: { accepts: [same({ postgres: sink })], refuses: [null, [], { postgres: {} }, { postgres: null }] },
   shared: { accepts: [same({ geo: loader })], refuses: [null, [], { geo: 'geo.mmdb' }, { geo: null }] },
   'threads.count': whole(1, 0),
@@ -562,6 +570,20 @@ describe('problems', () => {
       const path = /set ([a-zA-Z.]+)/.exec(reason)?.[1]
       if (path !== undefined) expect(Object.keys(appOptions), `${key}: ${reason}`).toContain(path)
     }
+  })
+
+  test.each([
+    ['producer.lingerMs', 5, 'linger.ms'],
+    ['producer.lingerMs', 5, 'queue.buffering.max.ms'],
+    ['producer.batchBytes', 5_000, 'batch.size'],
+    ['producer.compression', 'lz4', 'compression.codec'],
+    ['producer.compression', 'lz4', 'compression.type'],
+  ])('%s is refused beside the client key that says the same', (path, value, key) => {
+    const client = appWith('kafka.client', { [key]: value })
+    expect(() => resolveOptions(client)).not.toThrow()
+    expect(problemsOf(withValue(client, path, value))).toBe(
+      `kafka.client: the key ${key} and ${path} say the same; set one of them`,
+    )
   })
 
   test('client keys of the classic protocol are refused with the other one', () => {

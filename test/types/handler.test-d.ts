@@ -1,5 +1,7 @@
 /** The inference of a handler's input, set-up and outputs is API: users write no type of their own. */
+import * as v from 'valibot'
 import { expectTypeOf, test } from 'vitest'
+import { z } from 'zod'
 import {
   around,
   bytes,
@@ -65,6 +67,18 @@ test('the options of json are checked, and its check gives the type beside them 
   expectTypeOf(topic<Click>('clicks', { value: json({ unsafeIntegers: 'round' }) })).toEqualTypeOf<Topic<Click>>()
   // @ts-expect-error -- no such way
   json({ unsafeIntegers: 'keep' })
+})
+
+test('a schema gives the type that comes out of it, alone and as the check', () => {
+  const zodClick = z.object({ user: z.number(), at: z.string().transform((at) => new Date(at)) })
+  type ZodClick = z.output<typeof zodClick>
+  expectTypeOf(topic('clicks', { value: json(zodClick) })).toEqualTypeOf<Topic<ZodClick, 'clicks'>>()
+  expectTypeOf(json({ check: zodClick, unsafeIntegers: 'bigint' }).decode(new Uint8Array())).toEqualTypeOf<ZodClick>()
+  const valibotClick = v.object({ user: v.pipe(v.string(), v.transform(Number)) })
+  expectTypeOf(json(valibotClick).decode(new Uint8Array())).toEqualTypeOf<{ user: number }>()
+  expectTypeOf(json({ check: valibotClick }).decode(new Uint8Array())).toEqualTypeOf<{ user: number }>()
+  // @ts-expect-error -- the topic's type is another one
+  topic<{ readonly user: Date }>('clicks', { value: json(valibotClick) })
 })
 
 test('null reaches a handler only by the type of its topic', () => {

@@ -1,7 +1,7 @@
 import type { CallLimits } from './batch-handler.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
 import type { SinkDestination } from '../../streams/delivery/sink.ts'
-import type { UsedContract } from './used-contracts.ts'
+import type { UsedContract } from '../../streams/registry/used-contracts.ts'
 
 /** What main has to know of a handler that it never evaluates. */
 export interface HandlerManifest {

@@ -1,27 +1,23 @@
 /** The schemas that a handler's topics name: what it reads with, and what it writes with. */
-import { SchemaNeeded, type KnownSchemas } from '../../streams/flows/contract.ts'
 import { TroupeError } from '../../errors.ts'
-import type { TopicDestination } from '../../streams/flows/flow.ts'
+import { SchemaNeeded, type KnownSchemas } from '../../streams/flows/contract.ts'
+import type { Destination, TopicDestination } from '../../streams/flows/flow.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
-import type { AnyHandler } from './batch-handler.ts'
+import { contractsIn, schemasIn, type UsedContract } from '../../streams/registry/used-contracts.ts'
 
-/** Plain data, for main: what has to be looked for before the first record. */
-export function schemasOf({ input, outputs = [] }: Pick<AnyHandler, 'input' | 'outputs'>): readonly NeededSchema[] {
-  const written = outputs.flatMap((output) => (output.kind === 'topic' ? needed(output, 'write') : []))
-  return [...needed(input, 'read'), ...written]
+/** A handler, as far as its topics go. */
+interface WithTopics {
+  readonly input: TopicDestination
+  readonly outputs?: readonly Destination[]
 }
 
-function needed(
-  { key, name, value }: Pick<TopicDestination, 'key' | 'name' | 'value'>,
-  use: NeededSchema['use'],
-): NeededSchema[] {
-  const parts = [
-    ['key', key],
-    ['value', value],
-  ] as const
-  return parts.flatMap(([part, codec]) =>
-    (codec?.contract?.subjectsAt({ topic: name, part }) ?? []).map((subject) => ({ ...subject, use })),
-  )
+export function contractsOf({ input, outputs = [] }: WithTopics): readonly UsedContract[] {
+  const written = outputs.flatMap((output) => (output.kind === 'topic' ? contractsIn(output, 'write') : []))
+  return [...contractsIn(input, 'read'), ...written]
+}
+
+export function schemasOf(handler: WithTopics): readonly NeededSchema[] {
+  return schemasIn(contractsOf(handler))
 }
 
 /** Where no record comes. */

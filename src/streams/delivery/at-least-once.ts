@@ -19,6 +19,8 @@ import type { EncodedRow, Sink, SinkWrite } from './sink.ts'
 export interface AtLeastOnceOptions {
   readonly broker: Pick<Broker, 'producer'>
   readonly sinks: Readonly<Record<string, Sink>>
+  /** Records for Kafka wait so long for others. Default 0. */
+  readonly lingerMs?: number
   /** What is finished is committed within this time, milliseconds. */
   readonly commitIntervalMs: number
   /** How many partitions share one commit. */
@@ -48,11 +50,16 @@ export class AtLeastOnceDelivery implements Delivery {
 
   constructor(options: AtLeastOnceOptions) {
     this.#options = options
-    const { broker, commitIntervalMs, sinks } = options
+    const { broker, commitIntervalMs, lingerMs = 0, sinks } = options
     this.#outputProducer = broker.producer('outputs')
     this.#deadLetterProducer = broker.producer('dead-letters')
-    this.#outputs = this.#queue('kafka', MAX_RECORDS_PER_BATCH, recordWriter(this.#outputProducer))
-    this.#deadLetters = this.#queue('dead-letters', MAX_RECORDS_PER_BATCH, recordWriter(this.#deadLetterProducer))
+    this.#outputs = this.#queue('kafka', MAX_RECORDS_PER_BATCH, recordWriter(this.#outputProducer), lingerMs)
+    this.#deadLetters = this.#queue(
+      'dead-letters',
+      MAX_RECORDS_PER_BATCH,
+      recordWriter(this.#deadLetterProducer),
+      lingerMs,
+    )
     for (const [name, sink] of Object.entries(sinks)) {
       this.#sinks.set(
         name,
@@ -158,13 +165,14 @@ export class AtLeastOnceDelivery implements Delivery {
     name: string,
     maxBatch: number,
     write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteAnswer[]>,
+    lingerMs = 0,
   ): SinkQueue<Output> {
     const { clock, log, stats } = this.#options
     const onWritten = (): void => {
       this.onWritten()
     }
     const queue = new SinkQueue<Output>({
-      ...{ name, maxBatch, write, clock, log, stats: stats.sink(name), waits: stats.waits },
+      ...{ name, maxBatch, lingerMs, write, clock, log, stats: stats.sink(name), waits: stats.waits },
       onWritten,
     })
     queue.onFailure = (error) => {

@@ -38,6 +38,8 @@ export interface QueuedOutput<Output> extends SinkWrite<Output> {
 export interface SinkQueueOptions<Output> {
   readonly name: string
   readonly maxBatch: number
+  /** The first output waits so long for others while nothing is written; a full batch does not. Default 0. */
+  readonly lingerMs?: number
   readonly write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteAnswer[]>
   readonly clock: Clock
   readonly log: Log
@@ -66,6 +68,8 @@ export class SinkQueue<Output> {
   #isClosed = false
   #unavailableSince: number | null = null
   #lastTrouble: string | null = null
+  /** Not null: a batch is being gathered. */
+  #cancelLinger: (() => void) | null = null
   #cancelBackoff: (() => void) | null = null
   #resumeBackoff: (() => void) | null = null
 
@@ -90,18 +94,29 @@ export class SinkQueue<Output> {
     this.#options.stats.queued += 1
     if (!this.#isWriting && !this.#isClosed) {
       this.#isWriting = true
-      // One turn later, so that a batch that is being handed out right now is written as one.
-      this.#options.clock.after(0, () => {
-        this.#writeAll().catch((error: unknown) => {
-          this.onFailure(error)
-        })
-      })
+      // One turn later at least, so that a batch that is being handed out right now is written as one.
+      this.#cancelLinger = this.#begin(this.#options.lingerMs ?? 0)
+    } else if (this.#cancelLinger !== null && this.#waiting.length >= this.#options.maxBatch) {
+      this.#cancelLinger()
+      this.#cancelLinger = null
+      this.#begin(0)
     }
+  }
+
+  /** Returns what cancels it. */
+  #begin(delayMs: number): () => void {
+    return this.#options.clock.after(delayMs, () => {
+      this.#cancelLinger = null
+      this.#writeAll().catch((error: unknown) => {
+        this.onFailure(error)
+      })
+    })
   }
 
   /** Writes nothing more. What waits stays unsettled; its records are handled again by the next owner. */
   close(): void {
     this.#isClosed = true
+    this.#cancelLinger?.()
     this.#cancelBackoff?.()
     this.#resumeBackoff?.()
   }

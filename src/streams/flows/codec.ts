@@ -6,6 +6,7 @@ import { refuseWrong } from '../../options/declared.ts'
 import type { Contract } from './contract.ts'
 import { problemsOfJson, type unsafeIntegerWords } from './flow-shapes.ts'
 import { JsonWriter, jsonText } from './json-writer.ts'
+import { checkBy, isStandardSchema, type StandardSchema } from './standard-schema.ts'
 import { utf8, utf8Bytes } from './unicode.ts'
 import { mayHoldWideInteger, wideIntegers, withBigInts, type WideInteger } from './wide-integers.ts'
 
@@ -28,17 +29,27 @@ export interface Codec<Value> {
  */
 export type UnsafeIntegers = (typeof unsafeIntegerWords)[number]
 
+/** Turns what was parsed into a value of your type, or throws; or a schema that does (zod, valibot, arktype, …). */
+export type JsonCheck<Value> = ((parsed: unknown) => Value) | StandardSchema<Value>
+
 export interface JsonOptions<Value> {
-  /** Turns what was parsed into a value of your type, or throws. */
-  readonly check?: (parsed: unknown) => Value
+  /** What is read goes through it; what is written does not: a schema may transform, and then knows no way back. */
+  readonly check?: JsonCheck<Value>
   /** `refuse` unless given. */
   readonly unsafeIntegers?: UnsafeIntegers
 }
 
-/** JSON in UTF-8. A function alone is the `check`. Throws OPTIONS_INVALID. */
-export function json<Value>(given: ((parsed: unknown) => Value) | JsonOptions<Value> = {}): Codec<Value> {
+/**
+ * JSON in UTF-8. A schema or a function alone is the `check`. A schema has to be synchronous, and the value has the type that
+ * comes out of it: what it transforms it does on reading, and a value is written as it is given. Throws OPTIONS_INVALID.
+ */
+export function json<Value>(check: StandardSchema<Value>): Codec<Value>
+export function json<Value>(given?: ((parsed: unknown) => Value) | JsonOptions<Value>): Codec<Value>
+export function json<Value>(given: JsonCheck<Value> | JsonOptions<Value> = {}): Codec<Value> {
   refuseWrong('json()', problemsOfJson(given))
-  const { check, unsafeIntegers = 'refuse' } = typeof given === 'function' ? { check: given } : given
+  const options = isCheck(given) ? { check: given } : given
+  const { unsafeIntegers = 'refuse' } = options
+  const check = isStandardSchema(options.check) ? checkBy(options.check) : options.check
   const writer = new JsonWriter(unsafeIntegers === 'bigint')
   return {
     name: 'json',
@@ -48,6 +59,10 @@ export function json<Value>(given: ((parsed: unknown) => Value) | JsonOptions<Va
     },
     encode: (value) => Buffer.from(jsonText(value, writer), 'utf8'),
   }
+}
+
+function isCheck<Value>(given: JsonCheck<Value> | JsonOptions<Value>): given is JsonCheck<Value> {
+  return typeof given === 'function' || isStandardSchema(given)
 }
 
 /** Text in UTF-8. */

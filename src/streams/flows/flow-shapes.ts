@@ -1,6 +1,7 @@
 /** What `topic()` and `table()` must be given. Each returns what is wrong with it: every problem, not the first. */
 import { forgottenCall, isObject, shown, unknownKeys } from '../../options/declared.ts'
 import { nearestName } from '../../options/near-miss.ts'
+import { isStandardSchema, schemaProblem } from './standard-schema.ts'
 
 /** Kafka's rule. */
 export function isTopicName(name: unknown): name is string {
@@ -33,8 +34,10 @@ export const unsafeIntegerWords = ['refuse', 'bigint', 'round'] as const
 
 /** Of what `json()` is given: the check alone, or options. */
 export function problemsOfJson(given: unknown): string[] {
-  const checkIsWrong = checkProblem(given)
-  if (isSchema(given) || typeof given === 'function') return checkIsWrong === undefined ? [] : [checkIsWrong]
+  if (typeof given === 'function' || isSchema(given)) {
+    const checkIsWrong = checkProblem(given)
+    return checkIsWrong === undefined ? [] : [checkIsWrong]
+  }
   if (!isObject(given)) return [notAnObject(given)]
   const { check, unsafeIntegers } = given
   const problems: string[] = []
@@ -48,18 +51,18 @@ export function problemsOfJson(given: unknown): string[] {
 }
 
 function checkProblem(check: unknown): string | undefined {
-  if (isSchema(check)) return 'it is a schema: write a function that returns the value or throws, such as schema.parse'
-  if (typeof check !== 'function') return `${shown(check)} is no function that returns the value or throws`
+  if (isStandardSchema(check)) return schemaProblem(check)
+  if (isSchema(check)) return 'it knows no Standard Schema: write (parsed) => schema.parse(parsed)'
+  if (typeof check !== 'function')
+    return `${shown(check)} is no schema, and no function that returns the value or throws`
   const isClass = Function.prototype.toString.call(check).startsWith('class')
   return isClass ? `${check.name} is a class: write (parsed) => new ${check.name}(parsed)` : undefined
 }
 
-/** Of zod, valibot, arktype and their like: what says so by the Standard Schema, or an object of a class that parses. */
+/** What says so by the Standard Schema, or, as those of older libraries, is an object of a class that parses. */
 function isSchema(value: unknown): boolean {
-  if (typeof value === 'function') return '~standard' in value
-  if (!isObject(value)) return false
-  const isPlain = Object.getPrototypeOf(value) === Object.prototype
-  return '~standard' in value || (!isPlain && typeof value['parse'] === 'function')
+  if (isStandardSchema(value)) return true
+  return isObject(value) && Object.getPrototypeOf(value) !== Object.prototype && typeof value['parse'] === 'function'
 }
 
 export function problemsOfTable(name: unknown, options: unknown): string[] {

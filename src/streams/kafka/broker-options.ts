@@ -1,6 +1,7 @@
 /** What the clients of a broker port are made from. */
 import type { Clock } from '../../clock.ts'
 import type { OpenWaits } from '../../metrics/open-waits.ts'
+import type { ProducerSettings } from './producer-settings.ts'
 
 export interface KafkaBrokerOptions {
   /** `host:port` of at least one broker. */
@@ -16,6 +17,8 @@ export interface KafkaBrokerOptions {
   readonly assignmentStrategy?: 'cooperative-sticky' | 'range' | 'roundrobin'
   /** Keys of the native client (TLS, SASL, …), passed through; `ownedClientKeys` lists those that are ours. */
   readonly client: Readonly<Record<string, unknown>>
+  /** How producers write; what is not given is `producerDefaults`. */
+  readonly producer?: Partial<ProducerSettings>
   /** Stored positions are committed this often. */
   readonly commitIntervalMs: number
   /** Only with `classic`. */

@@ -1,5 +1,6 @@
 /** The native client's configuration, from our options: what the engine relies on stands here and nowhere else. */
 import type { KafkaBrokerOptions } from './broker-options.ts'
+import { producerDefaults } from './producer-settings.ts'
 
 type ClientConfig = Record<string, unknown>
 
@@ -86,8 +87,8 @@ const BROKER_LIMIT = 1_048_588
 const LARGEST_RECORD = 100_000_000
 
 /** Clients under either name of the option. */
-function compresses({ client }: KafkaBrokerOptions): boolean {
-  return (client['compression.codec'] ?? client['compression.type'] ?? 'none') !== 'none'
+function compresses({ client, producer }: KafkaBrokerOptions): boolean {
+  return (client['compression.codec'] ?? client['compression.type'] ?? producer?.compression ?? 'none') !== 'none'
 }
 
 /** The largest record that the client takes. What came out of Kafka must be able to go back as a dead letter, whatever the outputs' limit is. */
@@ -99,18 +100,24 @@ function recordLimit(options: KafkaBrokerOptions, name: string): number {
 
 /** Configuration of a producer whose records have to be durable, and in order. */
 export function producerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
+  const { acks, batchBytes, compression, partitioner } = { ...producerDefaults, ...options.producer }
   return {
+    // No batch leaves while a write hands its records over; its flush then waits for nothing.
     'linger.ms': 5,
     'retry.backoff.ms': 50,
     'reconnect.backoff.max.ms': 1000,
+    // `none` is left out: the client knows the key by two names, and takes what it is told last.
+    ...(compression === 'none' ? {} : { 'compression.codec': compression }),
+    'batch.size': batchBytes,
     ...common(options, name),
+    acks,
     'message.max.bytes': recordLimit(options, name),
     'enable.idempotence': true,
     // A refused batch stops the client before the next batch of that partition can pass it.
     'enable.gapless.guarantee': true,
     // No time-out may drop the first record of a key and let the second pass: waiting is bounded by `write` itself.
     'message.timeout.ms': 0,
-    partitioner: 'murmur2_random',
+    partitioner,
     dr_cb: true,
   }
 }

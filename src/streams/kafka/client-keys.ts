@@ -52,7 +52,7 @@ export const ownedClientKeys: ReadonlyMap<string, string> = new Map([
     'the engine waits and sends again, in order; a time-out would drop the first record of a key',
   ],
   ['queuing.strategy', order],
-  ['partitioner', 'records go to partitions as Java clients send them (murmur2)'],
+  ['partitioner', 'set producer.partitioner'],
   ['transactional.id', 'the engine has no transactions yet'],
   ['allow.auto.create.topics', 'a misspelt topic must not be created'],
 ])

@@ -18,6 +18,7 @@ import type { InstancesRun, RunningInstances } from '../instances/instance-paren
 import { createLog, formOf, type LogForm } from '../log.ts'
 import { addParkedCommands } from './parked-commands.ts'
 import { processRegistry } from '../http/process-registry.ts'
+import { addSchemasCommands } from './schemas/schemas-commands.ts'
 import { onStopSignal } from './signals.ts'
 import type { StartOptions, Supervisor, SupervisorEnd } from '../supervisor.ts'
 import { Words } from './words.ts'
@@ -43,6 +44,7 @@ Examples:
   troupe run clicks.ts --actor enrich.order=partition --actor '*.retry.attempts=3'
   TROUPE_KAFKA_CLIENT_SASL_PASSWORD=… troupe run clicks.ts
   troupe check clicks.ts --connect
+  troupe schemas generate schemas
   troupe parked --url http://localhost:9464
   troupe decide user_clicks/3/1741 retry
   troupe decide user_clicks skip --key-hash 9f86d081884c7d65 --url kafka-app:9464
@@ -101,6 +103,7 @@ function createProgram(context: CommandContext, words: Words): Command {
       await check(module, flags, context)
     })
   addParkedCommands(program, context)
+  addSchemasCommands(program, context)
   return program
 }
 
@@ -169,6 +172,7 @@ async function check(path: string, flags: Record<string, unknown>, context: Comm
 
 const headings: Readonly<Record<string, string>> = {
   kafka: 'Kafka:',
+  producer: 'Writing to Kafka:',
   schemaRegistry: 'Schema registry:',
   actors: 'Actors:',
   threads: 'Worker threads:',

@@ -7,7 +7,7 @@ import { OpenWaits } from '../../../src/metrics/open-waits.ts'
 import { SinkStats } from '../../../src/metrics/stats.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 
-function makeQueue(maxBatch = 100) {
+function makeQueue(maxBatch = 100, lingerMs = 0) {
   const clock = new ManualClock()
   const stats = new SinkStats('db')
   const waits = new OpenWaits(clock)
@@ -19,6 +19,7 @@ function makeQueue(maxBatch = 100) {
   const queue = new SinkQueue<string>({
     name: 'db',
     maxBatch,
+    lingerMs,
     clock,
     log,
     stats,
@@ -69,6 +70,38 @@ describe('order and batches', () => {
     await clock.settle()
     await answer([null, null])
     expect(writes).toEqual([['a', 'b'], ['c']])
+  })
+})
+
+describe('a queue that lingers', () => {
+  test('gathers what comes within that time, and waits for nothing once it writes', async () => {
+    const { clock, push, writes, answer } = makeQueue(100, 20)
+    push('a')
+    await clock.advance(19)
+    push('b')
+    expect(writes).toEqual([])
+    await clock.advance(1)
+    expect(writes).toEqual([['a', 'b']])
+    push('c')
+    await answer([null, null])
+    expect(writes).toEqual([['a', 'b'], ['c']])
+  })
+
+  test('writes a full batch at once', async () => {
+    const { clock, push, writes } = makeQueue(2, 20)
+    push('a')
+    push('b')
+    push('c')
+    await clock.settle()
+    expect(writes).toEqual([['a', 'b']])
+  })
+
+  test('that is closed meanwhile writes nothing', async () => {
+    const { clock, push, queue, writes } = makeQueue(100, 20)
+    push('a')
+    queue.close()
+    await clock.advance(100)
+    expect(writes).toEqual([])
   })
 })
 

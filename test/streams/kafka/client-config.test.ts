@@ -55,3 +55,36 @@ test.each([
 test('an output is not compressed unless somebody says so', () => {
   expect(singleRecordProducerConfig(optionsOf({}), 'outputs')).not.toHaveProperty('compression.codec')
 })
+
+test.each([
+  ['acks', {}, 'acks', 'all'],
+  ['batchBytes', { batchBytes: 50_000 }, 'batch.size', 50_000],
+  ['compression', { compression: 'lz4' }, 'compression.codec', 'lz4'],
+  ['partitioner', { partitioner: 'consistent_random' }, 'partitioner', 'consistent_random'],
+] as const)('producer.%s is what the client of outputs, and that of dead letters, gets', (_, producer, key, value) => {
+  for (const name of ['outputs', 'dead-letters']) {
+    const options = { ...optionsOf({}), producer }
+    expect(producerConfig(options, name)[key]).toBe(value)
+    expect(singleRecordProducerConfig(options, name)[key]).toBe(value)
+  }
+})
+
+test('what nobody has decided is the safe way: all replicas, idempotent, and keys where Java puts them', () => {
+  expect(producerConfig(optionsOf({}), 'outputs')).toMatchObject({
+    acks: 'all',
+    'enable.idempotence': true,
+    'batch.size': 1_000_000,
+    partitioner: 'murmur2_random',
+  })
+})
+
+test('what kafka.client says of batches and compression stands', () => {
+  const config = producerConfig(optionsOf({ 'batch.size': 5_000, 'compression.type': 'zstd' }), 'outputs')
+  expect(config).toMatchObject({ 'batch.size': 5_000, 'compression.type': 'zstd' })
+  expect(config).not.toHaveProperty('compression.codec')
+})
+
+test('an output that producer.compression makes small is measured by the broker', () => {
+  const options = { ...optionsOf({}), producer: { compression: 'gzip' as const } }
+  expect(Number(producerConfig(options, 'outputs')['message.max.bytes'])).toBeGreaterThan(20 * MIB)
+})
