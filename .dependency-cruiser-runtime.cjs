@@ -9,7 +9,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^dist/(index|testing|actors/threads/worker-thread)[.]js$' },
       to: {
-        path: '^dist/(supervisor/|streams/kafka/native[.]js$)|node_modules/(@confluentinc/kafka-javascript|pg|prom-client|hono|@hono)/',
+        path: '^dist/(supervisor/|streams/kafka/native[.]js$)|node_modules/(@confluentinc/kafka-javascript|pg|avsc|prom-client|hono|@hono)/',
         reachable: true,
       },
     },

@@ -10,6 +10,7 @@ const adapters = {
   hono: '^src/(supervisor/http|embedded/schema-registry)/',
   commander: '^src/supervisor/cli/',
   piscina: '^src/actors/threads/',
+  avsc: '^src/streams/avro/',
 }
 
 /** What a room may not reach: its files would know of something that is none of their business. */
@@ -33,10 +34,28 @@ const rooms = [
     to: '^src/streams/(kafka|postgres)/',
   },
   {
+    name: 'producing-writes-through-the-port',
+    comment: 'Only its start knows real Kafka; tests bring a broker of their own.',
+    from: '^src/streams/producing/(?!start-producer[.]ts$)',
+    to: '^src/streams/(kafka|postgres|delivery|positions)/',
+  },
+  {
     name: 'kafka-decides-nothing',
     comment: 'The client stands behind the broker port, and knows nothing of sinks, commits or maps.',
     from: '^src/streams/kafka/',
-    to: '^src/streams/(delivery|positions|postgres|flows)/',
+    to: '^src/streams/(delivery|positions|postgres|flows|producing)/',
+  },
+  {
+    name: 'avro-knows-no-registry',
+    comment: 'A codec is given what is known; who asks a registry, or anybody else, does so on main.',
+    from: '^src/streams/avro/',
+    to: '^src/(?!streams/(avro|flows)/|options/|errors[.]ts$)',
+  },
+  {
+    name: 'avro-asks-nobody',
+    comment: 'It works on threads, once a record: nothing in it waits.',
+    from: '^src/streams/avro/',
+    to: '^(node:)?(net|tls|dgram|dns|http|http2|https|worker_threads|child_process)(/|$)|undici',
   },
   {
     name: 'one-door-to-durability',

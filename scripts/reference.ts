@@ -27,6 +27,12 @@ export const documents: readonly { readonly path: string; readonly text: string 
       '',
       describeOptionTable('actor').trim(),
       '',
+      "## A producer of one's own",
+      '',
+      'Of `startProducer` ([producing.md](producing.md)); the environment only where it is given as `env`.',
+      '',
+      describeOptionTable('producer').trim(),
+      '',
     ].join('\n'),
   },
   {

@@ -7,6 +7,7 @@ import type { Handler } from './actors/handlers/handler.ts'
 import type { SharedLoader } from './actors/handlers/shared-data.ts'
 import type { ResolvedActor, ResolvedApp } from './options/options.ts'
 import type { Destination } from './streams/flows/flow.ts'
+import type { GivenRegistry } from './streams/registry/registry-settings.ts'
 import type { Sink } from './streams/delivery/sink.ts'
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown */
@@ -39,10 +40,7 @@ export interface AppDefinition extends Partial<
     readonly brokers?: string | readonly string[]
   }
   /** The registry that keeps the schemas of topics whose codec has one: `{ url: 'http://registry:8081' }`. */
-  readonly schemaRegistry?: Partial<Omit<ResolvedApp['schemaRegistry'], 'url'>> & {
-    /** One or more URLs, as a list or separated by commas. */
-    readonly url?: string | readonly string[] | null
-  }
+  readonly schemaRegistry?: GivenRegistry
   /** How outputs and dead letters are written to Kafka. */
   readonly producer?: Partial<ResolvedApp['producer']>
   readonly actors: readonly ActorDefinition[]

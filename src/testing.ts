@@ -8,6 +8,7 @@ export {
   type EmbeddedSchemaRegistryOptions,
 } from './embedded/schema-registry/embedded-schema-registry.ts'
 export type { EmbeddedRegistryAuth } from './embedded/schema-registry/registry-server.ts'
+export { systemClock } from './clock.ts'
 export { FakeBroker, type ClientOptions, type FakeBrokerOptions, type NewRecord } from './testing/broker/fake-broker.ts'
 export { FakeClient, type CrashStep } from './testing/broker/fake-client.ts'
 export type { Latency } from './testing/broker/fake-connection.ts'

@@ -9,7 +9,10 @@ const read = (path: string): string => readFileSync(new URL(`../${path}`, import
 
 describe('README.md', () => {
   const cut = [
-    ...(read('README.md') + read('docs/pacing.md')).matchAll(/<!-- from (\S+) -->\s+```ts\n([\s\S]*?)```/g),
+    ...['README.md', 'docs/pacing.md', 'docs/producing.md', 'docs/sinks.md']
+      .map(read)
+      .join('')
+      .matchAll(/<!-- from (\S+) -->\s+```ts\n([\s\S]*?)```/g),
   ].map(([, file = '', code = '']) => ({ file, code }))
 
   test('has examples at all', () => {

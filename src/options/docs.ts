@@ -5,6 +5,7 @@ import type { OptionRows } from './level.ts'
 import { envName, flagName } from './names.ts'
 import type { OptionRow } from './option-row.ts'
 import { actorOptions, appOptions, type ResolvedActor, type ResolvedApp } from './options.ts'
+import { ownProducerOptions } from './own-producer.ts'
 import { MASK, maskClientConfig } from '../streams/kafka/client-keys.ts'
 import { shownUrl, type RegistrySettings } from '../streams/registry/registry-settings.ts'
 
@@ -30,9 +31,12 @@ export function listFlags(): readonly FlagRow[] {
     }))
 }
 
-/** The table in Markdown: of the app, or of each actor. */
-export function describeOptionTable(which: 'app' | 'actor'): string {
-  const rows = Object.entries((which === 'app' ? appOptions : actorOptions) as OptionRows).map(([path, row]) => {
+const tables = { app: appOptions, actor: actorOptions, producer: ownProducerOptions } as const
+type Which = keyof typeof tables
+
+/** The table in Markdown: of the app, of each actor, or of `startProducer`. */
+export function describeOptionTable(which: Which): string {
+  const rows = Object.entries(tables[which] as OptionRows).map(([path, row]) => {
     const names = row.isFileOnly === true ? '' : outsideNames(which, path)
     const value = row.default === undefined ? '**required**' : defaultText(row) || 'none'
     return `| \`${path}\` | ${row.rule.text} | ${value} | ${row.doc}${names} |`
@@ -76,8 +80,10 @@ export function describeOptions(app: ResolvedApp): string {
   return lines.map(([path, value]) => `${path.padEnd(width)}  ${value}`).join('\n')
 }
 
-function outsideNames(which: 'app' | 'actor', path: string): string {
+function outsideNames(which: Which, path: string): string {
   if (which === 'actor') return ` \`--actor NAME.${path}=…\``
+  if (which === 'producer')
+    return ` \`${[envName(path), ...((tables.producer as OptionRows)[path]?.env ?? [])].join('`, `')}\``
   if (path === 'kafka.client')
     return ` \`${flagName(path)} key=value\`, \`${envName(path)}_SASL_PASSWORD\` for \`sasl.password\``
   const row = (appOptions as OptionRows)[path]

@@ -7,13 +7,17 @@ import { OptionLevel, printed, type OptionRows } from './level.ts'
 import { appOptions, type ResolvedApp } from './options.ts'
 import { OptionOverrides } from './overrides.ts'
 import { ownWriting } from './producer-options.ts'
+import { registryOptions } from './registry-options.ts'
 import { DRAIN_TIMEOUT_MS } from '../streams/producing/producer.ts'
-import { checkClientKeys, problemText } from './resolve.ts'
+import { registryRelations } from './relations.ts'
+import { checkClientKeys, checkRelations, problemText } from './resolve.ts'
 import { bytes, count, isPlainObject, milliseconds } from './rules.ts'
 
 export interface ResolvedProducer extends Omit<SendLimits, 'lingerMs' | 'retries'> {
   readonly kafka: Pick<ResolvedApp['kafka'], 'brokers' | 'clientId' | 'connectTimeoutMs' | 'client'>
   readonly producer: ProducerSettings
+  readonly schemaRegistry: ResolvedApp['schemaRegistry']
+  readonly registerSchemas: ResolvedApp['registerSchemas']
   readonly drainTimeoutMs: number
 }
 
@@ -48,6 +52,7 @@ export const ownProducerOptions = {
   'kafka.connectTimeoutMs': appOptions['kafka.connectTimeoutMs'],
   'kafka.client': appOptions['kafka.client'],
   ...ownWriting,
+  ...registryOptions,
   ...own,
 } satisfies OptionRows
 
@@ -76,6 +81,7 @@ export function resolveProducerOptions(
   const level = new OptionLevel({ rows, prefix: '', siblings, other, isCli: false, problems })
   level.read(writing, (path, inFile) => overrides.ofApp(path, inFile))
   checkClientKeys(level)
+  checkRelations(level, registryRelations, problems)
   if (problems.length > 0) throw new TroupeError('OPTIONS_INVALID', `startProducer: ${problemText(problems)}`)
   return level.shape() as unknown as ResolvedProducer
 }

@@ -9,7 +9,7 @@ export interface Relation<Shape> {
   readonly holds: (shape: Shape, given: ReadonlySet<string>) => boolean
 }
 
-const ofRegistry: readonly Relation<ResolvedApp>[] = [
+export const registryRelations: readonly Relation<Pick<ResolvedApp, 'schemaRegistry'>>[] = [
   {
     paths: ['schemaRegistry.username', 'schemaRegistry.password'],
     rule: 'schemaRegistry.password must not be set without schemaRegistry.username',
@@ -73,7 +73,7 @@ export const appRelations: readonly Relation<ResolvedApp>[] = [
     why: 'one partition would use up what is there for all',
     holds: (app) => app.intake.maxPartitionBytes <= app.intake.maxBytes,
   },
-  ...ofRegistry,
+  ...registryRelations,
 ]
 
 export const actorRelations: readonly Relation<ResolvedActor>[] = [

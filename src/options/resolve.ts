@@ -12,6 +12,7 @@ import { OptionOverrides } from './overrides.ts'
 import { actorRelations, appRelations, type Relation } from './relations.ts'
 import { isPlainObject } from './rules.ts'
 import { actorOptions, appOptions, type ResolvedActor, type ResolvedApp } from './options.ts'
+import type { RegistrySettings } from '../streams/registry/registry-settings.ts'
 import { classicOnlyClientKeys, ownedClientKeys } from '../streams/kafka/client-keys.ts'
 import { clientKeysOf } from '../streams/kafka/producer-settings.ts'
 
@@ -65,6 +66,21 @@ export function resolveOptions(app: App | AppDefinition, sources: OptionSources 
 
   if (problems.length > 0) throw new TroupeError('OPTIONS_INVALID', problemText(problems))
   return { ...level.shape(), actors: resolvedActors } as unknown as ResolvedApp
+}
+
+/** Only what says where the schema registry is: for who asks it without an app. Throws as the other does. */
+export function resolveRegistry({ flags = {}, env = {} }: Pick<OptionSources, 'flags' | 'env'>): RegistrySettings {
+  const isOfRegistry = ([path]: readonly [string, unknown]): boolean => path.startsWith('schemaRegistry.')
+  const rows = Object.fromEntries(Object.entries(appRows).filter(isOfRegistry))
+  const problems: string[] = []
+  const overrides = new OptionOverrides({ flags, env, appRows: rows, actorRows: {}, actorNames: [] })
+  const other = { owner: 'the app', paths: Object.keys(appRows) }
+  const level = new OptionLevel({ rows, prefix: '', siblings: [], other, isCli: true, problems })
+  level.read({}, (path, inFile) => overrides.ofApp(path, inFile))
+  const ofRegistry = appRelations.filter(({ paths }) => paths.every((path) => path.startsWith('schemaRegistry.')))
+  checkRelations(level, ofRegistry, problems)
+  if (problems.length > 0) throw new TroupeError('OPTIONS_INVALID', problemText(problems))
+  return level.shape()['schemaRegistry'] as RegistrySettings
 }
 
 /** One, or a list. */
@@ -151,7 +167,11 @@ function checkSinkNames(level: OptionLevel): void {
   }
 }
 
-function checkRelations<Shape>(level: OptionLevel, relations: readonly Relation<Shape>[], problems: string[]): void {
+export function checkRelations<Shape>(
+  level: OptionLevel,
+  relations: readonly Relation<Shape>[],
+  problems: string[],
+): void {
   const shape = level.shape() as Shape
   for (const { paths, rule, why, holds } of relations) {
     if (!level.areReadable(paths) || holds(shape, level.given)) continue

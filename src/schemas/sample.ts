@@ -160,7 +160,6 @@ function timeOf(given: unknown): unknown {
 }
 
 function bytesOf(given: unknown): unknown {
-  // eslint-disable-next-line no-control-regex -- any byte may stand there
   return typeof given === 'string' && /^[\u0000-\u00ff]*$/.test(given)
     ? new Uint8Array(Buffer.from(given, 'latin1'))
     : given

@@ -103,7 +103,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
   const { droppedLines } = await import('./log-output.ts')
   const { startHttpServer } = await import('./http/http-server.ts')
   const { groupOfOne } = await import('./instances/own-instance.ts')
-  const { schemasFor } = await import('./schemas.ts')
+  const { openSchemas } = await import('../streams/registry/open-schemas.ts')
   const { default: client } = await import('prom-client')
   const { registerMetrics } = await import('../metrics/metrics.ts')
   const log = start.log ?? (await createLog(options.log))
@@ -134,7 +134,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
     }
     const broker = await brokerFor(options, log, stats.waits)
     const own = { clock: systemClock, random: Math.random, log, stats }
-    const schemas = await schemasFor(options, own)
+    const schemas = await openSchemas(options, { ...own, stats: stats.registry })
     const parts = {
       ...own,
       app: options,

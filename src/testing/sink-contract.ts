@@ -11,31 +11,31 @@ import type { EncodedRow, Sink, SinkDestination, SinkWrite } from '../streams/de
 /** One destination, empty, and what a case does with it. */
 export interface SinkUnderTest<Output = EncodedRow> {
   /** A new sink on this destination, not open yet. Several are several processes. */
-  sink(): Sink<Output>
+  readonly sink: () => Sink<Output>
   /** What a start prepares it for. */
   readonly destinations: readonly SinkDestination[]
   /** An output that puts this text under this key. */
-  output(key: string, value: string): Output
+  readonly output: (key: string, value: string) => Output
   /** What somebody else finds there: the newest text of each key. */
-  read(): Promise<Readonly<Record<string, string>>>
+  readonly read: () => Promise<Readonly<Record<string, string>>>
   /** Releases the destination; the sinks are closed by then. */
-  end?(): Promise<void>
+  readonly end?: () => Promise<void>
 }
 
 export interface SinkContractOptions<Output = EncodedRow> {
   /** Makes the destination, empty. Called once for each case. */
-  open(): Promise<SinkUnderTest<Output>>
+  readonly open: () => Promise<SinkUnderTest<Output>>
   /** An output that the destination refuses for good, whatever state it is in. Without it those cases are left out. */
-  refused?(under: SinkUnderTest<Output>): Output
+  readonly refused?: (under: SinkUnderTest<Output>) => Output
   /** Something that is not there. */
   readonly missing?: SinkDestination
   /** Takes the destination away, as an outage does; what it returns brings it back. */
-  breakIt?(under: SinkUnderTest<Output>): Promise<() => Promise<void>>
+  readonly breakIt?: (under: SinkUnderTest<Output>) => Promise<() => Promise<void>>
 }
 
 export interface SinkCase {
   readonly name: string
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 const context = { log: { info: () => undefined, warn: () => undefined } }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { TroupeError } from '../../src/errors.ts'
 import type { OutputRecord } from '../../src/streams/record.ts'
-import type { EncodedRow, Sink } from '../../src/streams/delivery/sink.ts'
+import type { Sink } from '../../src/streams/delivery/sink.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { FakeDatabase, FakeSink } from '../../src/testing/fake-sink.ts'
 import { sinkContract, type SinkContractOptions, type SinkUnderTest } from '../../src/testing/sink-contract.ts'
@@ -97,7 +97,7 @@ const faulty: readonly [fault: string, change: (sink: FakeSink) => Sink, finds: 
   ],
   [
     'takes an outage for a refusal',
-    (sink) => withWrite(sink, (batch) => sink.write(batch).catch((error: Error) => batch.map(() => error))),
+    (sink) => withWrite(sink, (batch) => sink.write(batch).catch((error: unknown) => batch.map(() => error as Error))),
     'rejects as unavailable while the destination is away, refuses nothing, and goes on when it is back',
   ],
   [
@@ -130,7 +130,7 @@ test.each(faulty)('finds a sink that %s', async (_fault, change, finds) => {
   await expect(found!.run()).rejects.toThrow()
 })
 
-function withWrite(sink: FakeSink, write: Sink<EncodedRow>['write']): Sink {
+function withWrite(sink: FakeSink, write: Sink['write']): Sink {
   return {
     maxBatch: sink.maxBatch,
     open: () => sink.open(),

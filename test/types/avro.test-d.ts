@@ -83,6 +83,7 @@ test('names are found in the references, and a schema may hold itself', () => {
       { name: 'next', type: ['null', 'List'] },
     ],
   } as const
+  expectTypeOf(list.name).toEqualTypeOf<'com.acme.List'>()
   type List = Infer<typeof list, readonly [typeof order]>
   expectTypeOf<List['order']['state']>().toEqualTypeOf<'OPEN' | 'SHIPPED'>()
   expectTypeOf<List['card']>().toEqualTypeOf<{ last4: string }>()

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { table, type Sink, type SinkWrite, type EncodedRow } from 'troupe'
+import { table, type EncodedRow, type Sink, type SinkWrite, type TroupeError } from 'troupe'
 import { sinkContract, type SinkUnderTest } from 'troupe/testing'
 import { clickhouse, elasticsearch, type BulkApi } from './bulk-api.ts'
 import { BulkServer } from './bulk-server.ts'
@@ -67,7 +67,7 @@ const row = (key: string | null, value: string, at = 0): SinkWrite<EncodedRow> =
 async function codeOf(writing: ReturnType<Sink['write']>): Promise<unknown> {
   return await writing.then(
     () => 'written',
-    (error: unknown) => Reflect.get(error as Error, 'code'),
+    (error: unknown) => (error as TroupeError).code,
   )
 }
 

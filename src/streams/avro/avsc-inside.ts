@@ -153,6 +153,6 @@ export function isUnion(type: AvroType): boolean {
 
 /** Throws avsc's own error at the first thing that is wrong. */
 export function forSchema(schema: unknown, options: ParseOptions): AvroType {
-  const parse = avsc.Type.forSchema as unknown as (schema: unknown, options: unknown) => AvroType
-  return parse.call(avsc.Type, schema, options)
+  const { Type } = avsc as unknown as { Type: { forSchema(schema: unknown, options: ParseOptions): AvroType } }
+  return Type.forSchema(schema, options)
 }

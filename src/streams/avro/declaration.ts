@@ -139,7 +139,7 @@ class Family {
       const definer = this.#definer.get(name)
       if (definer !== undefined && nameOfJson(definer.source.json) === name) return this.own(definer)
       const whole = selfContained(branch, survey.defined)
-      const text = JSON.stringify(whole)
+      const { text } = readSource(whole) as SchemaSource
       const needed = new Set(surveyOf(whole).uses.map((use) => this.#definer.get(use.name)!))
       return { type: 'AVRO', name, text, references: [...needed].map((part) => this.own(part)) }
     })

@@ -41,7 +41,7 @@ export function readCount(tap: Tap, leastSize: number): number {
     count = -count
     tap.skipLong()
   }
-  checkCount(tap, count, leastSize)
+  if (count !== 0) checkCount(tap, count, leastSize)
   return count
 }
 

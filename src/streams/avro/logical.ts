@@ -294,28 +294,28 @@ function viewOf(name: LogicalName, schema: LogicalAttributes, longs: Longs): rea
   const LongClass: TypeClass = longs === 'bigint' ? BigLong : NumberLong
   switch (name) {
     case 'date':
-      return [Int, date as View]
+      return [Int, date]
     case 'time-millis':
-      return [Int, timeMillis as View]
+      return [Int, timeMillis]
     case 'time-micros':
-      return [LongClass, timeMicros(longs) as View]
+      return [LongClass, timeMicros(longs)]
     case 'timestamp-millis':
-      return [NumberLong, timestampMillis as View]
+      return [NumberLong, timestampMillis]
     case 'timestamp-micros':
     case 'timestamp-nanos':
       return [LongClass, plain(name, longTypes[longs])]
     case 'local-timestamp-millis':
-      return [BigLong, local(name, 3) as View]
+      return [BigLong, local(name, 3)]
     case 'local-timestamp-micros':
-      return [BigLong, local(name, 6) as View]
+      return [BigLong, local(name, 6)]
     case 'local-timestamp-nanos':
-      return [BigLong, local(name, 9) as View]
+      return [BigLong, local(name, 9)]
     case 'decimal':
-      return [schema.type === 'fixed' ? Fixed : Bytes, decimal(schema) as View]
+      return [schema.type === 'fixed' ? Fixed : Bytes, decimal(schema)]
     case 'uuid':
-      return schema.type === 'fixed' ? [Fixed, uuidOfBytes as View] : [Text, uuid as View]
+      return schema.type === 'fixed' ? [Fixed, uuidOfBytes] : [Text, uuid]
     case 'duration':
-      return [Fixed, duration as View]
+      return [Fixed, duration]
   }
 }
 

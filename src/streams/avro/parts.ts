@@ -257,15 +257,17 @@ export class OwnRecord extends ours(RecordType) {
    */
   override _createConstructor(): unknown {
     const defaults: (() => unknown)[] = []
-    const lines = this.fields.map(({ defaultValue, name, type }, at) => {
-      if (defaultValue() === undefined) return `this.${name} = v${at}`
-      defaults.push(() => type._copy(defaultValue()))
+    const lines = this.fields.map((field, at) => {
+      const { name, type } = field
+      if (field.defaultValue() === undefined) return `this.${name} = v${at}`
+      defaults.push(() => type._copy(field.defaultValue()))
       return `this.${name} = v${at} === undefined ? defaults[${defaults.length - 1}]() : v${at}`
     })
     const args = this.fields.map((_, at) => `v${at}`).join(', ')
     const body = `return function Record$(${args}) {\n${lines.join('\n')}\n}`
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- names are Avro's, letters and digits; as avsc does it
-    const made = new Function('defaults', body)(defaults) as { prototype: unknown }
+    const compiled = new Function('defaults', body) as (of: unknown) => { prototype: unknown }
+    const made = compiled(defaults)
     made.prototype = Object.prototype
     return made
   }

@@ -311,7 +311,6 @@ export class Bytes extends strict(BytesType, (value) =>
 /** Of a default: bytes, or text with a character for each byte. */
 function copiedBytes(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return new Uint8Array(value)
-  // eslint-disable-next-line no-control-regex -- each of the 256 bytes is a character
   if (typeof value === 'string' && /^[\u0000-\u00ff]*$/.test(value)) return new Uint8Array(Buffer.from(value, 'latin1'))
   throw new Unwritable('it has to be text of the characters U+0000 to U+00FF, one for each byte')
 }

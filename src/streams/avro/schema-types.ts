@@ -49,8 +49,8 @@ function typeOfPart(schema: unknown, options: ParseOptions, kind: Kind): AvroTyp
   }
   if (typeof schema !== 'object' || schema === null) return undefined
   const { type } = schema as LogicalAttributes
-  const logical = logicalTypeOf(schema as LogicalAttributes)
-  if (logical !== undefined) return logicalType(logical, schema as LogicalAttributes, kind.longs, options)
+  const logical = logicalTypeOf(schema)
+  if (logical !== undefined) return logicalType(logical, schema, kind.longs, options)
   switch (type) {
     case 'record':
     case 'error':

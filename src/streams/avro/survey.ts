@@ -152,7 +152,7 @@ class Surveyor {
       else if (isInEveryObject(name)) this.#say(place, 'every JavaScript object has something of this name')
       else if (names.has(name)) this.#say(place, 'the record has two fields of this name')
       names.add(String(name))
-      if (order !== undefined && !['ascending', 'descending', 'ignore'].includes(String(order))) {
+      if (order !== undefined && !['ascending', 'descending', 'ignore'].some((word) => word === order)) {
         this.#say(place, `order: ${shown(order)} is not ascending, descending or ignore`)
       }
       if (type === undefined) this.#say(place, 'it has no type')

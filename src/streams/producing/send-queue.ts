@@ -188,15 +188,15 @@ export class SendQueue {
     })
   }
 
-  get #hasWork(): boolean {
+  #hasWork(): boolean {
     return !this.#isClosed && this.#accepted > 0
   }
 
   async #writeAll(): Promise<void> {
     let failures = 0
-    while (this.#hasWork) {
+    while (this.#hasWork()) {
       failures = (await this.#writeBatch()) ? 0 : failures + 1
-      if (failures > 0 && this.#hasWork) {
+      if (failures > 0 && this.#hasWork()) {
         await this.#backOff(Math.min(FIRST_BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS))
       }
     }
@@ -241,10 +241,10 @@ export class SendQueue {
   #settle(batch: readonly Entry[], answers: readonly WriteAnswer[], places: readonly RecordPlace[]): void {
     this.#noteAvailable()
     for (const [index, entry] of batch.entries()) {
-      const answer = index < answers.length ? answers[index]! : 'again'
-      if (answer === 'again') continue
-      if (answer !== null) this.#reject(entry, answer)
-      else this.#resolve(entry, { topic: entry.record.topic, ...placeOf(places[index]) })
+      // Without an answer nothing is known of it.
+      const answer = index < answers.length ? (answers[index] ?? null) : 'again'
+      if (answer instanceof Error) this.#reject(entry, answer)
+      else if (answer === null) this.#resolve(entry, { topic: entry.record.topic, ...placeOf(places[index]) })
     }
   }
 

@@ -1,12 +1,16 @@
 /** A producer on real parts: the native client and the system clock. */
 import { systemClock } from '../../clock.ts'
 import { silentLog, type Log } from '../../log.ts'
+import { RegistryStats } from '../../metrics/registry-stats.ts'
 import { isObject, refuseWrong, shown } from '../../options/declared.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import { resolveProducerOptions, type ResolvedProducer } from '../../options/own-producer.ts'
 import type { Destination } from '../flows/flow.ts'
 import { createKafkaBroker } from '../kafka/broker.ts'
 import type { ProducerSettings } from '../kafka/producer-settings.ts'
+import type { RegisterSchemas } from '../registry/needed-schemas.ts'
+import { openSchemas } from '../registry/open-schemas.ts'
+import type { GivenRegistry } from '../registry/registry-settings.ts'
 import { openProducer, type Producer } from './producer.ts'
 
 export interface ProducerOptions<Topics extends readonly Destination[]> {
@@ -15,6 +19,9 @@ export interface ProducerOptions<Topics extends readonly Destination[]> {
   /** As an app has it: what is about the group is of no account here. */
   readonly kafka?: Partial<Omit<ResolvedApp['kafka'], 'brokers'>> & { readonly brokers?: string | readonly string[] }
   readonly producer?: Partial<ProducerSettings>
+  /** As an app has it: the registry that keeps the schemas of topics whose codec has one. */
+  readonly schemaRegistry?: GivenRegistry
+  readonly registerSchemas?: RegisterSchemas
   readonly maxPendingRecords?: number
   readonly maxPendingBytes?: number
   readonly deliveryTimeoutMs?: number
@@ -37,7 +44,7 @@ export async function startProducer<const Topics extends readonly Destination[]>
     topics,
     broker: createKafkaBroker(brokerOptions(resolved, log)),
     limits: { ...resolved, lingerMs: resolved.producer.lingerMs, retries: resolved.producer.retries },
-    schemas: null,
+    schemas: await openSchemas(resolved, { clock: systemClock, random: Math.random, log, stats: new RegistryStats() }),
     clock: systemClock,
     log,
     ...(signal === undefined ? {} : { signal }),

@@ -88,7 +88,7 @@ class Search implements FoundSchemas {
     const key = `${subject} ${schema.text}`
     const looked = this.#looked.get(key)
     if (looked !== undefined) return looked
-    const sent = await this.#withReferences(schema)
+    const sent = await this.#withReferences(subject, schema)
     const found = sent === null ? null : await this.#findOrRegister(subject, sent)
     this.#looked.set(key, found)
     if (found !== null) this.writers.set(found.id, writerOf(schema))
@@ -96,15 +96,17 @@ class Search implements FoundSchemas {
   }
 
   /** A schema is sent with the versions of those that it names. null: one of them is not to be had, which is said. */
-  async #withReferences({ references, text, type }: OwnSchema): Promise<KeptSchema | null> {
+  async #withReferences(subject: string, { references, text, type }: OwnSchema): Promise<KeptSchema | null> {
     const versions: SchemaReference[] = []
-    let isWhole = true
+    const missing: string[] = []
     for (const { name, ...reference } of references) {
       const found = await this.#look(name, { name, ...reference })
-      if (found === null) isWhole = false
+      if (found === null) missing.push(name)
       else versions.push({ name, subject: name, version: found.version })
     }
-    return isWhole ? { type, text, references: versions } : null
+    if (missing.length === 0) return { type, text, references: versions }
+    this.#problems.push({ code: 'SCHEMA_MISSING', text: `subject ${subject}: it refers to ${missing.join(', ')}` })
+    return null
   }
 
   async #findOrRegister(subject: string, schema: KeptSchema): Promise<KeptVersion | null> {

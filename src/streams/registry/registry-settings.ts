@@ -34,3 +34,9 @@ export function shownUrl(text: string): string {
   const hasUser = url.username !== '' || url.password !== ''
   return `${url.protocol}//${hasUser ? '***@' : ''}${url.host}${url.pathname.replace(/\/+$/, '')}`
 }
+
+/** As users give it. */
+export type GivenRegistry = Partial<Omit<RegistrySettings, 'url'>> & {
+  /** One or more URLs, as a list or separated by commas. */
+  readonly url?: string | readonly string[] | null
+}

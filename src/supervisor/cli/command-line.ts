@@ -1,17 +1,18 @@
 /** The commands: what they read, print and end with. `cli.ts` is the process around it. */
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { tryInThread, type TryModule } from '../../actors/threads/trial.ts'
 import type { App } from '../../app.ts'
 import { isTroupeError } from '../../errors.ts'
-import { describeOptions, listFlags, maskOptions } from '../../options/docs.ts'
+import { describeOptions, maskOptions } from '../../options/docs.ts'
 import { envName, flagName } from '../../options/names.ts'
 import { systemClock } from '../../clock.ts'
 import { silentLog } from '../../log.ts'
 import { OpenWaits } from '../../metrics/open-waits.ts'
 import { EngineStats } from '../../metrics/stats.ts'
 import { brokerFor, verifyClient } from '../kafka.ts'
-import { schemasFor } from '../schemas.ts'
+import { openSchemas } from '../../streams/registry/open-schemas.ts'
+import { addAppOptions, flagsByPath } from './app-flags.ts'
 import { loadAppWithOptions } from './app-module.ts'
 import { checkApp } from './check.ts'
 import type { InstancesRun, RunningInstances } from '../instances/instance-parent.ts'
@@ -161,70 +162,13 @@ async function check(path: string, flags: Record<string, unknown>, context: Comm
     verifyClient: () => verifyClient(options, silentLog, waits),
     tryModule: flags['load'] === false ? null : (context.tryModule ?? tryInThread),
     openBroker: isConnected ? () => brokerFor(options, silentLog, waits) : null,
-    openSchemas: isConnected ? () => schemasFor({ ...options, registerSchemas: 'never' }, own) : null,
+    openSchemas: isConnected
+      ? () => openSchemas({ ...options, registerSchemas: 'never' }, { ...own, stats: own.stats.registry })
+      : null,
   })
   context.stdout(`${describeOptions(options)}\n`)
   if (found.length > 0) context.stdout(`\n${found.join('\n')}\n`)
   if (problems.length > 0) throw new AggregateError(problems)
-}
-
-// --- flags
-
-const headings: Readonly<Record<string, string>> = {
-  kafka: 'Kafka:',
-  producer: 'Writing to Kafka:',
-  schemaRegistry: 'Schema registry:',
-  actors: 'Actors:',
-  threads: 'Worker threads:',
-  intake: 'Limits of what is in flight:',
-  '': 'Processes, commits and shutdown:',
-  restart: 'Restarts after failures:',
-  http: 'HTTP (/metrics, /healthz, /readyz, /status):',
-  log: 'Log:',
-}
-
-const CLIENT_FLAG = `${flagName('kafka.client')} <key=value>`
-const ACTOR_FLAG = '--actor <name.option=value>'
-
-function addAppOptions(command: Command): Command {
-  const flags = listFlags()
-  for (const [group, heading] of Object.entries(headings)) {
-    for (const { flags: flag, doc } of flags.filter((row) => row.group === group)) {
-      command.addOption(new Option(flag, doc).helpGroup(heading))
-    }
-    if (group === 'kafka') {
-      const doc =
-        'Any other key of the native client, such as security.protocol=ssl. Repeatable. Passwords belong in the environment: TROUPE_KAFKA_CLIENT_SASL_PASSWORD.'
-      command.addOption(new Option(CLIENT_FLAG, doc).argParser(collectPairs).helpGroup(heading))
-    }
-    if (group === 'actors') {
-      const doc = 'An option of one actor, or of all with the name *. Repeatable.'
-      command.addOption(new Option(ACTOR_FLAG, doc).argParser(collectPairs).helpGroup(heading))
-    }
-  }
-  return command
-}
-
-function collectPairs(text: string, before: Record<string, string> = {}): Record<string, string> {
-  const at = text.indexOf('=')
-  if (at < 1) throw new InvalidArgumentError('It has to be name=value.')
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
-}
-
-/** Flags as commander names them (`httpPort`) → paths of options (`http.port`). */
-function flagsByPath(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const byPath: Record<string, unknown> = {}
-  for (const { path, flags: flag } of listFlags()) {
-    const value = flags[new Option(flag).attributeName()]
-    if (value !== undefined) byPath[path] = value
-  }
-  addPairs(byPath, 'kafka.client', flags['kafkaClient'])
-  addPairs(byPath, 'actors', flags['actor'])
-  return byPath
-}
-
-function addPairs(byPath: Record<string, unknown>, prefix: string, pairs: unknown): void {
-  for (const [name, value] of Object.entries(pairs ?? {})) byPath[`${prefix}.${name}`] = value
 }
 
 // --- what is printed

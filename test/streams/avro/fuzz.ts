@@ -78,7 +78,7 @@ function targets(): Target[] {
     if (fields === undefined) return { codec: writer, valid }
     // The others are skipped.
     const part = avro<Record<string, unknown>>(schema, { fields }).contract.bind(orders, registry)
-    return { codec: part as Codec<unknown>, valid }
+    return { codec: part, valid }
   }
   return [
     target(everything, values),
@@ -148,19 +148,26 @@ export function fuzz(payloads: number, random: Random): FuzzReport {
   for (let index = 0; index < payloads && faults.length < 10; index += 1) {
     const { codec, valid } = all[index % all.length]!
     const bytes = mutated(valid, random)
-    const startedAt = performance.now()
-    try {
-      codec.decode(bytes)
-      read += 1
-    } catch (error) {
-      refused += 1
-      if (isOurs(error)) continue
-      faults.push(`${bytes.toString('hex')}: ${String(error)}`)
-    } finally {
-      slowestMs = Math.max(slowestMs, performance.now() - startedAt)
-    }
+    const { error, ms } = timed(codec, bytes)
+    if (error === undefined) read += 1
+    else refused += 1
+    if (error !== undefined && !isOurs(error))
+      faults.push(`${bytes.toString('hex')}: ${error instanceof Error ? error.stack : 'no error'}`)
+    // Again: a machine that does something else is slow once.
+    if (ms > slowestMs) slowestMs = Math.max(slowestMs, Math.min(ms, timed(codec, bytes).ms, timed(codec, bytes).ms))
   }
   return { read, refused, slowestMs, faults }
+}
+
+function timed(codec: Codec<unknown>, bytes: Buffer): { readonly error: unknown; readonly ms: number } {
+  const startedAt = performance.now()
+  let error: unknown
+  try {
+    codec.decode(bytes)
+  } catch (caught) {
+    error = caught
+  }
+  return { error, ms: performance.now() - startedAt }
 }
 
 /** Not what the machine says of code that went wrong: of undefined, of the stack, of lengths that are none. */

@@ -522,6 +522,21 @@ describe('before the first record', () => {
     expect(registry.asked.some((question) => question.startsWith('register'))).toBe(false)
   })
 
+  test('a reference that is missing is named, and so is who refers to it', async () => {
+    const { book, clock } = new World()
+    const schema = own('Order', 'O', [own('com.acme.Money', 'M'), own('com.acme.Address', 'A')])
+    await expect(
+      settled(clock, book.prepare([{ subject: 'orders-value', schema, use: 'write' }])),
+    ).rejects.toMatchObject({
+      code: 'SCHEMA_MISSING',
+      message:
+        'what the app writes with is not in schema registry http://fake:\n' +
+        '  - subject com.acme.Money: there is no such subject\n' +
+        '  - subject com.acme.Address: there is no such subject\n' +
+        '  - subject orders-value: it refers to com.acme.Money, com.acme.Address',
+    })
+  })
+
   test('on-start says what the registry refuses, and why', async () => {
     const world = new World('on-start')
     world.registry.incompatible = 'field total has no default'

@@ -3,11 +3,10 @@ import { readFile, readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { TroupeError } from '../../../errors.ts'
 import { InvalidSchema } from '../../../schemas/avro-schema.ts'
-import { isNamed } from '../../../schemas/avro-type.ts'
 import { checkLevel, describeBreach, type CompatibilityLevel, type OldVersion } from '../../../schemas/compatibility.ts'
 import { judgeBad, judgeGood } from '../../../schemas/sample.ts'
 import type { ReadSchema } from '../../../schemas/schema-set.ts'
-import type { Codec } from '../../../streams/flows/codec.ts'
+import { boundCodec } from './avro-codec.ts'
 import { SCHEMA_ENDING, describeProblems, findSchemas } from './schema-folder.ts'
 
 /** What was there before, wherever that is kept. */
@@ -63,7 +62,7 @@ async function testSamples(schema: ReadSchema): Promise<Tested> {
   const folder = samplesOf(schema.path)
   const [good, bad] = await Promise.all([filesIn(join(folder, 'good')), filesIn(join(folder, 'bad'))])
   if (good.length + bad.length === 0) return { word: 'no samples', problems: [] }
-  const codec = await codecOf(schema)
+  const codec = await boundCodec(schema)
   const problems: string[] = []
   for (const [paths, judge] of [[good, judgeGood] as const, [bad, judgeBad] as const]) {
     for (const path of paths) {
@@ -110,25 +109,6 @@ async function orphanSamples(paths: readonly string[]): Promise<readonly string[
   return problems
 }
 
-/** As in an app: with a registry that has this one schema. */
-async function codecOf({ path, references, text }: ReadSchema): Promise<Codec<unknown>> {
-  const { avro } = await importAvro()
-  const codec = avro<unknown>(text, { references: references.map((each) => each.text) })
-  return codec.contract.bind(
-    { topic: basename(path, SCHEMA_ENDING), part: 'value' },
-    { idOf: () => 1, writerOf: () => ({ type: 'AVRO', text, references }) },
-  )
-}
-
-async function importAvro(): Promise<typeof import('../../../streams/avro/avro.ts')> {
-  try {
-    return await import('../../../streams/avro/avro.ts')
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
-    throw new TroupeError('OPTIONS_INVALID', 'samples are tested with avsc, which is not installed: npm install avsc')
-  }
-}
-
 // --- older versions
 
 function breachesOf(
@@ -156,9 +136,4 @@ function wordOn(schema: ReadSchema, versions: readonly NamedVersion[] | string, 
   if (latest.schema.text === schema.text && versions.length === 1) return 'unchanged'
   if (breaches.length > 0) return 'not compatible'
   return versions.length === 1 ? 'compatible' : `compatible with ${versions.length} versions`
-}
-
-/** For people. */
-export function nameOfSchema({ path, type }: ReadSchema): string {
-  return isNamed(type) ? type.name : path
 }

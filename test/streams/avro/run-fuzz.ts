@@ -5,8 +5,8 @@
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Random } from '../src/testing/random.ts'
-import { fuzz } from '../test/streams/avro/fuzz.ts'
+import { Random } from '../../../src/testing/random.ts'
+import { fuzz } from './fuzz.ts'
 
 const { values } = parseArgs({
   options: { payloads: { type: 'string', default: '1000000' }, seed: { type: 'string' } },
