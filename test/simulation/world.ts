@@ -307,6 +307,7 @@ function makeAction(random: Random, type: Action['type'], topics: World['topics'
     case 'brokers-away':
     case 'producing-unavailable':
     case 'sink-unavailable':
+    case 'registry-away':
       return { type, durationMs }
     case 'acknowledgements-lost':
       return { type, durationMs, share: random.pick([0.2, 1]) }
