@@ -6,8 +6,8 @@ const adapters = {
   '@confluentinc/kafka-javascript': '^src/(streams/kafka/native[.]ts$|embedded/)',
   pg: '^src/(streams/postgres/|embedded/)',
   'prom-client': '^src/(metrics|supervisor)/',
-  '@hono/node-server': '^src/supervisor/http/',
-  hono: '^src/supervisor/http/',
+  '@hono/node-server': '^src/(supervisor/http|embedded/schema-registry)/',
+  hono: '^src/(supervisor/http|embedded/schema-registry)/',
   commander: '^src/supervisor/cli/',
   piscina: '^src/actors/threads/',
 }

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { createFakeClicks } from '../examples/clicks/fake-clicks.ts'
-import { createMissingTable } from '../examples/clicks/table.ts'
-import { topicNames } from '../examples/clicks/topics.ts'
+import { clicks as clickTopic, deadLetterTopic, enrichedClicks } from '../examples/clicks/flows.ts'
+import { createClickTable } from '../examples/clicks/table.ts'
 import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts'
 import type { BenchKafka } from './harness/bench-kafka.ts'
 import type { Benchmark } from './harness/benchmark.ts'
@@ -34,12 +34,13 @@ export const clicks: Benchmark<Its> = {
     const broker = await kafka()
     const postgres = await startEmbeddedPostgres()
     try {
-      await createMissingTable(postgres.url)
-      for (const name of topicNames) await broker.probe.createTopic(name, partitions)
+      await createClickTable(postgres.url)
+      for (const name of [clickTopic.name, enrichedClicks.name, deadLetterTopic])
+        await broker.probe.createTopic(name, partitions)
       log('filling the topic of clicks')
       await fillClicks(broker, Math.ceil((records + warmUp) * 1.1), brokenpercent / 100)
       const postgresPid = Number(readFileSync(join(postgres.folder, 'data', 'postmaster.pid'), 'utf8').split('\n')[0])
-      const topic = topicNames[0]!
+      const topic = clickTopic.name
       const its = { postgresUrl: postgres.url, postgresPid, concurrency }
       const same = { topic, records, warmUp, settings: its }
       const contenders: readonly Contender[] = [
@@ -74,7 +75,7 @@ async function fillClicks(broker: BenchKafka, count: number, brokenShare: number
   for (let left = count; left > 0; left -= perRequest) {
     const clicks = Array.from({ length: Math.min(left, perRequest) }, makeClick)
     await broker.probe.produceAll(
-      topicNames[0]!,
+      clickTopic.name,
       clicks.map(({ key, value }) => ({ key, value })),
     )
   }

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { avroCodec } from './avro.ts'
 import { batchHandler } from './batch-handler.ts'
 import { drawChart } from './chart.ts'
 import { clicks } from './clicks.ts'
@@ -40,6 +41,7 @@ const benchmarks: readonly Benchmark[] = [
   clicks,
   memory,
   inlinePath,
+  avroCodec,
   replay,
   offsetTracker,
 ] as unknown as readonly Benchmark[]

@@ -24,8 +24,11 @@ const steps = [
   },
   {
     name: 'schemas',
-    commands: ['tsx src/supervisor/cli/cli.ts schemas generate schemas --check'],
-    hint: 'npx tsx src/supervisor/cli/cli.ts schemas generate',
+    commands: [
+      'tsx src/supervisor/cli/cli.ts schemas generate schemas test/schemas/fixtures --check',
+      'tsx src/supervisor/cli/cli.ts schemas check schemas',
+    ],
+    hint: 'npx tsx src/supervisor/cli/cli.ts schemas generate schemas test/schemas/fixtures',
   },
   { name: 'unused', commands: ['knip'] },
   { name: 'exports', commands: ['publint --strict', 'attw --pack . --profile esm-only'] },

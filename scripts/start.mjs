@@ -5,4 +5,4 @@ import { setUp } from './setup.mjs'
 await setUp()
 const { register } = await import('tsx/esm/api')
 register()
-await import('../examples/clicks/start.ts')
+await import('../examples/start.ts')

@@ -52,9 +52,9 @@ export const errorTable = {
     action: 'Mark troupe external in the bundler, and make each handler module an entry of its own.',
   },
   NOT_MAIN_THREAD: {
-    meaning: 'A supervisor was started in a worker thread, where the native Kafka client cannot load.',
+    meaning: 'A supervisor or a producer was started in a worker thread, where the native Kafka client cannot load.',
     retryable: false,
-    action: 'Call startSupervisor on the main thread.',
+    action: 'Call startSupervisor, or startProducer, on the main thread.',
   },
   BROKER_UNREACHABLE: {
     meaning: 'No broker answered.',
@@ -194,15 +194,34 @@ export const errorTable = {
     action:
       'The record has failed for good. Raise max.message.bytes of the topic, or set producer.compression, or message.max.bytes in kafka.client.',
   },
+  DELIVERY_TIMEOUT: {
+    meaning:
+      'A record given to a producer was not acknowledged within deliveryTimeoutMs. It may be in the topic all the same, and another of its key may stand behind it.',
+    retryable: true,
+    action:
+      'Bring the brokers back, or raise deliveryTimeoutMs. Who sends it again may double it: give it an id that readers know.',
+  },
+  PRODUCER_FULL: {
+    meaning: 'As many records, or bytes, are pending in a producer as its limits allow, and trySend does not wait.',
+    retryable: true,
+    action: 'Refuse the work (503), or wait for room() or with send(). Raise maxPendingRecords or maxPendingBytes.',
+  },
+  PRODUCER_STOPPED: {
+    meaning:
+      'A record was given to a producer that is stopped, or was not acknowledged by the end of its drain. In the latter case it may be in the topic all the same.',
+    retryable: false,
+    action: 'Stop who sends before the producer, or raise drainTimeoutMs.',
+  },
   DECODE_FAILED: {
     meaning: 'The bytes of a record are not what the codec expects; the cause says what is wrong in them.',
     retryable: false,
     action: 'Correct who writes the topic, or the codec. The record keeps its raw bytes.',
   },
   ENCODE_FAILED: {
-    meaning: 'An output of a handler could not be encoded, or belongs to a destination the handler does not declare.',
+    meaning:
+      'An output of a handler, or a record for a producer, could not be encoded, or belongs to a destination that is not declared.',
     retryable: false,
-    action: 'Correct the handler; list each destination in its `outputs`.',
+    action: 'Correct the handler; list each destination in its `outputs`, or in `topics` of startProducer.',
   },
   OUTCOME_INVALID: {
     meaning: 'A handler returned something that is not an outcome.',

@@ -7,6 +7,10 @@ import { isMainThread } from 'node:worker_threads'
 import type { App, AppDefinition } from './app.ts'
 import { TroupeError } from './errors.ts'
 import { bundledError, isBundled } from './own-program.ts'
+import type { Destination } from './streams/flows/flow.ts'
+import type { Producer } from './streams/producing/producer.ts'
+import type * as ProducingModule from './streams/producing/start-producer.ts'
+import type { ProducerOptions } from './streams/producing/start-producer.ts'
 import type * as SupervisorModule from './supervisor/supervisor.ts'
 import type { StartOptions, Supervisor } from './supervisor/supervisor.ts'
 
@@ -68,6 +72,9 @@ export type {
   Topic,
   TopicOptions,
 } from './streams/flows/flow.ts'
+export type { Producer } from './streams/producing/producer.ts'
+export type { DeliveryReport, Pending } from './streams/producing/send-queue.ts'
+export type { ProducerOptions } from './streams/producing/start-producer.ts'
 export type { RecordHeader, SourceRecord } from './streams/record.ts'
 export type {
   ColumnDefinition,
@@ -102,6 +109,38 @@ export async function startSupervisor(app: App | AppDefinition, options?: StartO
   }
   const supervisor = await importSupervisor()
   return await supervisor.startSupervisor(app, options)
+}
+
+/**
+ * Starts a producer of one's own, for records that no handler makes: a web service, a job, a test. With the safety of an
+ * app's sinks: idempotent, in the order of each key, and each promise resolves when its record is durable.
+ *
+ * Resolves when a broker answered and all topics were found. Rejects with one TroupeError that names the cause.
+ *
+ * @example
+ * const producer = await startProducer({ kafka: { brokers: ['localhost:9092'] }, topics: [orders] })
+ * const { partition, offset } = await producer.send(orders.record(order, { key: order.id }))
+ * await producer.stop()
+ */
+export async function startProducer<const Topics extends readonly Destination[]>(
+  options: ProducerOptions<Topics>,
+): Promise<Producer<Topics>> {
+  if (!isMainThread) {
+    throw new TroupeError(
+      'NOT_MAIN_THREAD',
+      'startProducer was called in a worker thread, where the native Kafka client cannot load; call it on the main thread',
+    )
+  }
+  const producing = await importProducing()
+  return await producing.startProducer(options)
+}
+
+async function importProducing(): Promise<typeof ProducingModule> {
+  try {
+    return await import('./streams/producing/start-producer.ts')
+  } catch (error) {
+    throw isBundled() ? bundledError(error) : error
+  }
 }
 
 async function importSupervisor(): Promise<typeof SupervisorModule> {

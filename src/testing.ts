@@ -1,7 +1,13 @@
 /**
  * The test kit, `troupe/testing`: a handler without a broker, a broker without Kafka, a clock
- * without waiting.
+ * without waiting, a schema registry without installing one.
  */
+export {
+  startEmbeddedSchemaRegistry,
+  type EmbeddedSchemaRegistry,
+  type EmbeddedSchemaRegistryOptions,
+} from './embedded/schema-registry/embedded-schema-registry.ts'
+export type { EmbeddedRegistryAuth } from './embedded/schema-registry/registry-server.ts'
 export { FakeBroker, type ClientOptions, type FakeBrokerOptions, type NewRecord } from './testing/broker/fake-broker.ts'
 export { FakeClient, type CrashStep } from './testing/broker/fake-client.ts'
 export type { Latency } from './testing/broker/fake-connection.ts'
@@ -12,6 +18,8 @@ export type { FakeLog, FakeLogOptions } from './testing/fake-log.ts'
 export { FakeDatabase, FakeSink, type FakeRow, type FakeSinkOptions, type FakeWrite } from './testing/fake-sink.ts'
 export type { BatchHarness } from './testing/batch-harness.ts'
 export { createHarness, type Harness, type HarnessOptions, type SendOptions } from './testing/harness.ts'
+export { openProducer, type ProducerParts } from './streams/producing/producer.ts'
 export { ManualClock, type ManualClockOptions } from './testing/manual-clock.ts'
 export { ProcessClock } from './testing/process-clock.ts'
+export { sinkContract, type SinkCase, type SinkContractOptions, type SinkUnderTest } from './testing/sink-contract.ts'
 export { Random } from './testing/random.ts'

@@ -2,6 +2,8 @@
  * Makes up clicks, a share of them broken in every way that clicks can be. The same seed and clock
  * give the same clicks.
  */
+import { createRandom, pick, type Random } from '../pipeline/random.ts'
+
 export interface FakeClick {
   /** The user's id as text; null for some of the broken ones. */
   readonly key: string | null
@@ -18,7 +20,6 @@ export interface FakeClickOptions {
   readonly now: () => number
 }
 
-type Random = () => number
 type Fields = Record<string, unknown>
 
 const USERS = 10_000
@@ -111,19 +112,4 @@ const zones: readonly (readonly [name: string, offsetMinutes: number])[] = [
 function writeTime(timeMs: number, random: Random): string {
   const [name, offsetMinutes] = pick(zones, random)
   return new Date(timeMs + offsetMinutes * 60_000).toISOString().replace('Z', name)
-}
-
-function pick<Item>(items: readonly Item[], random: Random): Item {
-  return items[Math.floor(random() * items.length)] as Item
-}
-
-/** mulberry32: small, fast, and the same everywhere. */
-function createRandom(seed: number): Random {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
 }

@@ -30,6 +30,8 @@ export const clickTable = table<EnrichedClick>('enriched_clicks', {
   key: ['user_id', 'timestamp'],
 })
 
+export const deadLetterTopic = 'user_clicks_dlq'
+
 /** What it throws sends the record to the dead-letter topic. The address is the handler's to judge. */
 export function checkClick(parsed: unknown): Click {
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Error('the JSON is no object')

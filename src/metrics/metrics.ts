@@ -9,14 +9,21 @@ import type { Metric, Registry } from 'prom-client'
 import { waitKinds } from './open-waits.ts'
 import { ScrapedMetric, type MetricRow, type Series } from './scraped-metric.ts'
 import {
-  constraintNames,
-  troubleNames,
-  type ActorStats,
-  type EngineStats,
-  type Histogram,
-  type PartitionStats,
-  type SinkStats,
-} from './stats.ts'
+  byName,
+  countPartitions,
+  perActor,
+  perAssigned,
+  perOwnedTopicPartition,
+  perPartition,
+  perSink,
+  perTopicPartition,
+  readConstraints,
+  readOutcomes,
+  single,
+  sinkResults,
+  tallies,
+} from './series.ts'
+import { troubleNames, type EngineStats } from './stats.ts'
 
 const partitionLabels = ['actor', 'topic', 'partition'] as const
 
@@ -407,6 +414,21 @@ export const metricTable = [
     merge: 'min',
     read: perSink((stats) => Number(stats.isAvailable)),
   },
+  // --- the schema registry
+  {
+    name: 'troupe_schema_registry_requests_total',
+    type: 'counter',
+    help: 'Requests to the schema registry by what became of them: answered, not_found (no such subject, version or id), incompatible (a schema that it refuses), refused (401, 403), unreachable (no answer, or one that is none).',
+    labels: ['outcome'],
+    read: ({ registry }) => Object.entries(registry.requests).map(([outcome, n]) => [[outcome.replace('-', '_')], n]),
+  },
+  {
+    name: 'troupe_schemas_awaited',
+    type: 'gauge',
+    help: 'Ids of schemas that records wait for, because the registry has not told them yet.',
+    labels: [],
+    read: ({ registry }) => single(registry.waiting()),
+  },
   // --- the process
   {
     name: 'troupe_answers_overdue',
@@ -503,97 +525,4 @@ export function describeMetrics(): string {
   const table: readonly Omit<MetricRow, 'read'>[] = [...metricTable, ...Object.values(instanceMetrics)]
   const rows = table.map(({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.join(', ')} | ${help} |`)
   return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows, ''].join('\n')
-}
-
-// --- ways to read a row's series
-
-function single(value: number | Histogram): readonly Series[] {
-  return [[[], value]]
-}
-
-function byName(counts: Readonly<Record<string, number>>): readonly Series[] {
-  return Object.entries(counts).map(([name, count]) => [[name], count])
-}
-
-function perPartition(read: (stats: PartitionStats) => number): MetricRow['read'] {
-  return (stats) => [...stats.partitions()].map((partition) => [labelsOf(partition), read(partition)])
-}
-
-function perAssigned(read: (stats: PartitionStats) => number): MetricRow['read'] {
-  return (stats) =>
-    [...stats.partitions()]
-      .filter(({ isAssigned }) => isAssigned)
-      .map((partition) => [labelsOf(partition), read(partition)])
-}
-
-function perTopicPartition(read: (stats: PartitionStats) => number): MetricRow['read'] {
-  return (stats) =>
-    [...stats.partitions()].map((partition) => [[partition.topic, String(partition.partition)], read(partition)])
-}
-
-/** Unknown numbers (null) and partitions that others own are left out rather than shown as 0. */
-function perOwnedTopicPartition(read: (stats: PartitionStats) => number | null): MetricRow['read'] {
-  return (stats) =>
-    [...stats.partitions()].flatMap((partition): Series[] => {
-      const value = partition.isAssigned ? read(partition) : null
-      return value === null ? [] : [[[partition.topic, String(partition.partition)], value]]
-    })
-}
-
-function perActor(read: (stats: ActorStats) => number | Histogram): MetricRow['read'] {
-  return (stats) => [...stats.actors()].map((actor) => [[actor.name], read(actor)])
-}
-
-function perSink(read: (stats: SinkStats) => number | Histogram): MetricRow['read'] {
-  return (stats) => [...stats.sinks()].map((sink) => [[sink.name], read(sink)])
-}
-
-function labelsOf(partition: PartitionStats): readonly string[] {
-  return [partition.actor, partition.topic, String(partition.partition)]
-}
-
-function readOutcomes(stats: EngineStats): readonly Series[] {
-  return [...stats.partitions()].flatMap((partition): Series[] => {
-    const labels = labelsOf(partition)
-    return [
-      [[...labels, 'done'], partition.done],
-      [[...labels, 'skipped'], partition.skipped],
-      [[...labels, 'dead_lettered'], partition.deadLettered],
-      [[...labels, 'already_finished'], partition.alreadyFinished],
-    ]
-  })
-}
-
-function readConstraints(stats: EngineStats): readonly Series[] {
-  return [...stats.actors()].flatMap(({ constraint, name }) =>
-    constraint === null
-      ? []
-      : constraintNames.map((one): Series => [[name, one.replace('-', '_')], Number(one === constraint)]),
-  )
-}
-
-function tallies(stats: EngineStats, entriesOf: (actor: ActorStats) => Iterable<[string, number]>): readonly Series[] {
-  return [...stats.actors()].flatMap((actor) =>
-    [...entriesOf(actor)].map(([code, count]): Series => [[actor.name, code], count]),
-  )
-}
-
-function sinkResults(
-  stats: EngineStats,
-  resultsOf: (sink: SinkStats) => Readonly<Record<string, number>>,
-): readonly Series[] {
-  return [...stats.sinks()].flatMap((sink) =>
-    Object.entries(resultsOf(sink)).map(([result, count]): Series => [[sink.name, result], count]),
-  )
-}
-
-function countPartitions(stats: EngineStats, isCounted: (partition: PartitionStats) => boolean): readonly Series[] {
-  const counts = new Map<string, { labels: readonly string[]; count: number }>()
-  for (const partition of stats.partitions()) {
-    const key = `${partition.actor}/${partition.topic}`
-    const entry = counts.get(key) ?? { labels: [partition.actor, partition.topic], count: 0 }
-    counts.set(key, entry)
-    if (isCounted(partition)) entry.count += 1
-  }
-  return [...counts.values()].map(({ labels, count }) => [labels, count])
 }

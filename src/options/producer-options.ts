@@ -48,8 +48,8 @@ export const producerOptions: Rows = {
   },
 }
 
-/** Here a caller waits, who may want to hear early. */
-export const ownProducerOptions: Rows = {
+/** Of `startProducer`: here a caller waits, who may want to hear early. */
+export const ownWriting: Rows = {
   ...producerOptions,
   'producer.retries': {
     rule: orWord(count('retries', { min: 0 }), 'unlimited'),

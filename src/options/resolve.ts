@@ -67,7 +67,8 @@ export function resolveOptions(app: App | AppDefinition, sources: OptionSources 
   return { ...level.shape(), actors: resolvedActors } as unknown as ResolvedApp
 }
 
-function problemText(problems: readonly string[]): string {
+/** One, or a list. */
+export function problemText(problems: readonly string[]): string {
   if (problems.length === 1) return problems.join('')
   return `${problems.length} options are wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`
 }

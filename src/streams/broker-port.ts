@@ -165,6 +165,15 @@ export type WriteResult = Error | null
 /** Of a batch that took too long in one go: `again` is not known to be durable, and has to be given again, before anything else. */
 export type WriteAnswer = WriteResult | 'again'
 
+/** Where a record stands that is durable, as far as its broker has said. */
+export interface RecordPlace {
+  readonly partition: number
+  /** Absent where the brokers had the record already, from a try that they have answered twice. */
+  readonly offset?: number
+  /** Milliseconds since the Unix epoch: the record's own, or the broker's where the topic is set to that. */
+  readonly timestamp?: number
+}
+
 export interface BrokerProducer {
   connect(): Promise<void>
   /**
@@ -172,8 +181,14 @@ export interface BrokerProducer {
    * in the order given. Where that takes long, resolves with what is known by then: what is marked `again` has to be
    * given again, in its order and before anything else. Rejects with a SINK_UNAVAILABLE TroupeError when that is all
    * of it. At most one call is outstanding.
+   *
+   * `onPlaced` is told of each record that has become durable, by its index, before the promise resolves: it costs some
+   * microseconds a record, so only who wants to know gives it.
    */
-  write(records: readonly OutputRecord[]): Promise<readonly WriteAnswer[]>
+  write(
+    records: readonly OutputRecord[],
+    onPlaced?: (index: number, place: RecordPlace) => void,
+  ): Promise<readonly WriteAnswer[]>
   /** Number of partitions of each topic; a topic that does not exist is absent. */
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
   disconnect(): Promise<void>

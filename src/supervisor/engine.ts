@@ -27,6 +27,7 @@ import { describeHealth, type Health, type Readiness } from './status/health.ts'
 import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
+import { prepareSchemas } from './contracts.ts'
 import { Membership } from './membership.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
@@ -47,7 +48,7 @@ export interface EngineParts {
   readonly stats: EngineStats
   /** Share of the time since it was asked last that the main thread was busy; never, unless given. */
   readonly loopBusy?: () => number
-  /** What is known of a schema registry; nobody asks one, unless given. */
+  /** What is known of a schema registry; nobody asks one, unless given. The engine closes it. */
   readonly schemas?: SchemaPort
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
@@ -138,6 +139,7 @@ export class Engine {
     const undo: (() => Promise<void>)[] = [
       () => {
         lookout.stop()
+        parts.schemas?.close()
         return Promise.resolve()
       },
     ]
@@ -159,6 +161,7 @@ export class Engine {
       undo.push(() => engine.#delivery.disconnect())
       await before(engine.#delivery.connect())
       await before(verifyTopics(topology, engine.#delivery))
+      await before(prepareSchemas(host.manifests, parts.schemas ?? null))
       // From here on it closes everything itself.
       undo.splice(0, Infinity, () => engine.kill())
       // Also what happened before there was an engine to end.
@@ -266,6 +269,7 @@ export class Engine {
       bytesInFlight: this.#membership?.credit.bytesInFlight ?? 0,
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
       troubles: this.#delivery.troubles(),
+      schemaTrouble: this.#parts.schemas?.trouble() ?? null,
       stats,
     }
   }
@@ -351,7 +355,7 @@ export class Engine {
 
   /**
    * The stop order: stop intake → drain (or drop) → store → leave the group → sinks → producers →
-   * threads. Each step also after a failure of the one before.
+   * threads → schemas. Each step also after a failure of the one before.
    */
   async #end(end: EngineEnd): Promise<void> {
     const { app, log, stats } = this.#parts
@@ -380,6 +384,13 @@ export class Engine {
       ]),
       ['producers', () => this.#delivery.disconnect()],
       ['handlers', () => waits.answer('handlers-close', '', this.#host.close())],
+      [
+        'schemas',
+        () => {
+          this.#parts.schemas?.close()
+          return undefined
+        },
+      ],
     ]
     for (const [name, step] of steps) {
       try {

@@ -103,6 +103,7 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
   const { droppedLines } = await import('./log-output.ts')
   const { startHttpServer } = await import('./http/http-server.ts')
   const { groupOfOne } = await import('./instances/own-instance.ts')
+  const { schemasFor } = await import('./schemas.ts')
   const { default: client } = await import('prom-client')
   const { registerMetrics } = await import('../metrics/metrics.ts')
   const log = start.log ?? (await createLog(options.log))
@@ -132,13 +133,13 @@ export async function startSupervisor(app: App | AppDefinition, start: StartOpti
       closeHttp = () => server.close()
     }
     const broker = await brokerFor(options, log, stats.waits)
+    const own = { clock: systemClock, random: Math.random, log, stats }
+    const schemas = await schemasFor(options, own)
     const parts = {
+      ...own,
       app: options,
       broker,
-      clock: systemClock,
-      random: Math.random,
-      log,
-      stats,
+      ...(schemas === null ? {} : { schemas }),
       loopBusy: loopBusyShare(),
     }
     engine = await Engine.start(parts, start.signal)

@@ -1,7 +1,7 @@
 /** The producer's half of the broker contract. */
 import { expect, it } from 'vitest'
 import type { TestContext } from 'vitest'
-import type { BrokerProducer } from '../../src/streams/broker-port.ts'
+import type { BrokerProducer, RecordPlace } from '../../src/streams/broker-port.ts'
 import type { OutputRecord } from '../../src/streams/record.ts'
 import type { BrokerWorld } from './contract-world.ts'
 import { bytesOf, textOf } from './contract-world.ts'
@@ -82,6 +82,32 @@ export function describeProducerContract(currentWorld: () => BrokerWorld): void 
       const found = logged.find((each) => textOf(each.value) === key)
       expect([key, found?.partition]).toEqual([key, (hashes[i]! & 0x7fffffff) % partitions])
     })
+  })
+
+  it('tells where each record stands, small batches and large ones, to who asks', async (test) => {
+    const { world, topic, producer } = await given(test, 3)
+    const missing = world.uniqueName('missing')
+    let sent = 0
+    for (const count of [1, 500]) {
+      const records = Array.from({ length: count }, (_, i) => ({
+        topic,
+        key: bytesOf(`k${i % 7}`),
+        value: bytesOf(`${sent + i}`),
+        timestamp: 1_600_000_000_000 + i,
+      }))
+      sent += count
+      const places = new Map<number, RecordPlace>()
+      const unknown = { topic: missing, key: null, value: bytesOf('none') }
+      await producer.write([...records, unknown], (index, place) => places.set(index, place))
+      const logged = await world.read(topic)
+      expect(places.size).toBe(count)
+      for (const [index, place] of places) {
+        const { partition, offset, timestamp } = logged.find(
+          ({ value }) => textOf(value) === textOf(records[index]!.value),
+        )!
+        expect(place).toEqual({ partition, offset, timestamp })
+      }
+    }
   })
 
   it('refuses records of a topic that does not exist, and writes the others', async (test) => {

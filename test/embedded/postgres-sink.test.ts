@@ -9,6 +9,8 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded
 import { isTroupeError } from '../../src/errors.ts'
 import { postgresSink, type PostgresSinkOptions } from '../../src/streams/postgres/sink.ts'
 import type { Sink, SinkDestination, SinkWrite } from '../../src/streams/delivery/sink.ts'
+import { sinkContract, type SinkUnderTest } from '../../src/testing/sink-contract.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
 
 const clicks: SinkDestination = {
   sink: 'postgres',
@@ -569,6 +571,44 @@ describe('start', () => {
     expect((await sql.query('SELECT user_id FROM sales.clicks')).rows).toEqual([{ user_id: '1' }])
     expect(await readUrls()).toEqual({})
   })
+})
+
+describe('the contract of sinks', () => {
+  interface TableUnderTest extends SinkUnderTest {
+    readonly proxy: TcpProxy
+  }
+  const columns = ['key', 'value'].map((name) => ({ name, type: 'text' }))
+  const notes: SinkDestination = { sink: 'postgres', table: 'notes', columns, key: ['key'] }
+  const cases = sinkContract({
+    open: async (): Promise<TableUnderTest> => {
+      await sql.query("CREATE TABLE notes (key text PRIMARY KEY, value text CHECK (value <> 'refused'))")
+      const url = new URL(database.url)
+      const proxy = await TcpProxy.start(Number(url.port))
+      url.port = String(proxy.port)
+      return {
+        proxy,
+        sink: () => postgresSink({ url: url.href }),
+        destinations: [notes],
+        output: (key, value) => ({ table: 'notes', values: [key, value] }),
+        read: async () => {
+          const { rows } = await sql.query<{ key: string; value: string }>('SELECT key, value FROM notes')
+          return Object.fromEntries(rows.map(({ key, value }) => [key, value]))
+        },
+        end: () => proxy.stop(),
+      }
+    },
+    refused: ({ output }) => output('r', 'refused'),
+    missing: { ...notes, table: 'nowhere' },
+    breakIt: (under) => {
+      const { proxy } = under as TableUnderTest
+      proxy.cut()
+      return Promise.resolve(() => {
+        proxy.restore()
+        return Promise.resolve()
+      })
+    },
+  })
+  for (const { name, run } of cases) it(name, run)
 })
 
 /** A way to the server on which packets can be held up. What a reset connection had sent is dropped. */

@@ -266,6 +266,11 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   troupe_sink_batch_outputs: perSink(({ written }) => written),
   troupe_sink_queue_outputs: perSink(({ open }) => open),
   troupe_sink_available: perSink(() => 1),
+  troupe_schema_registry_requests_total: {
+    shownBy: 'streams/registry/registry-client.test.ts',
+    says: "expect(outcomes).toEqual(['unreachable', 'answered', 'answered'])",
+  },
+  troupe_schemas_awaited: { shownBy: 'streams/registry/schema-book.test.ts', says: 'stats.waiting()).toBe(0)' },
   troupe_restarts_total: { shownBy: 'integration/restart.test.ts', says: 'stats.restarts).toBe(1)' },
   troupe_trouble_total: ({ seam }) =>
     Object.fromEntries([...seam.troubles].map(([code, count]) => [`code="${code}"`, count])),

@@ -16,6 +16,7 @@ const manifest = (actor: string, input: string, others: Partial<HandlerManifest>
   destinations: [],
   schemas: [],
   call: null,
+  contracts: [],
   ...others,
 })
 

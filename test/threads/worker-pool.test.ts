@@ -47,7 +47,7 @@ describe('records and outcomes cross', () => {
     send([record!])
     await finished()
     expect(manifests).toEqual([
-      { actor: 'enrich', input: 'scripts', outputTopics: ['results'], destinations: [], schemas: [], call: null },
+      { actor: 'enrich', input: 'scripts', outputTopics: ['results'], destinations: [], schemas: [], call: null, contracts: [] },
     ])
     expect(delivery.outputs).toHaveLength(1)
     const [output] = delivery.outputs

@@ -1,7 +1,7 @@
 /** What the compiler knows of the values of an Avro schema. */
 import { expectTypeOf, test } from 'vitest'
-import type { AvroDuration } from '../../src/streams/avro/type-mapping.ts'
-import type { Infer } from '../../src/streams/avro/infer.ts'
+import { topic, type Topic } from '../../src/index.ts'
+import { avro, type AvroCodec, type AvroDuration, type Infer } from '../../src/streams/avro/avro.ts'
 
 const order = {
   type: 'record',
@@ -87,4 +87,43 @@ test('names are found in the references, and a schema may hold itself', () => {
   expectTypeOf<List['order']['state']>().toEqualTypeOf<'OPEN' | 'SHIPPED'>()
   expectTypeOf<List['card']>().toEqualTypeOf<{ last4: string }>()
   expectTypeOf<NonNullable<NonNullable<List['next']>['next']>['card']['last4']>().toEqualTypeOf<string>()
+})
+
+test('a codec has the type of its schema, of the fields it reads, and of its longs', () => {
+  expectTypeOf(avro(order)).toEqualTypeOf<AvroCodec<Infer<typeof order>>>()
+  expectTypeOf(avro(order, { fields: ['id', 'state'] }).decode(new Uint8Array())).toEqualTypeOf<{
+    id: bigint
+    state: 'OPEN' | 'SHIPPED'
+  }>()
+  expectTypeOf(avro(order, { longs: 'number' }).decode(new Uint8Array()).id).toEqualTypeOf<number>()
+  expectTypeOf(avro('string')).toEqualTypeOf<AvroCodec<string>>()
+  // @ts-expect-error -- there is no such field
+  avro(order, { fields: ['ids'] })
+})
+
+test('a schema in a file, or whose parts the compiler does not know, is given its type', () => {
+  interface Order {
+    readonly id: bigint
+    readonly state: string
+  }
+  const file = new URL('order.avsc', import.meta.url)
+  expectTypeOf(avro<Order>(file)).toEqualTypeOf<AvroCodec<Order>>()
+  expectTypeOf(avro<Order>('{}', { fields: ['id'] })).toEqualTypeOf<AvroCodec<Order>>()
+  // @ts-expect-error -- there is no such field
+  avro<Order>(file, { fields: ['ids'] })
+  const loose = { type: 'record', name: 'Order', fields: [] as object[] }
+  expectTypeOf(avro(loose)).toEqualTypeOf<AvroCodec<unknown>>()
+})
+
+test('a reference gives its types', () => {
+  const customer = { type: 'record', name: 'com.acme.Customer', fields: [{ name: 'id', type: 'long' }] } as const
+  const sale = { type: 'record', name: 'com.acme.Sale', fields: [{ name: 'by', type: 'com.acme.Customer' }] } as const
+  expectTypeOf(avro(sale, { references: [customer] })).toEqualTypeOf<AvroCodec<{ by: { id: bigint } }>>()
+})
+
+test('a topic has the type of its codec', () => {
+  const orders = topic('orders', { value: avro(order) })
+  expectTypeOf(orders).toEqualTypeOf<Topic<Infer<typeof order>, 'orders'>>()
+  const ids = topic('orders', { value: avro(order, { fields: ['id'] }) })
+  expectTypeOf(ids).toEqualTypeOf<Topic<{ id: bigint }, 'orders'>>()
 })

@@ -1,6 +1,7 @@
 import type { CallLimits } from './batch-handler.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
 import type { SinkDestination } from '../../streams/delivery/sink.ts'
+import type { UsedContract } from '../../streams/registry/used-contracts.ts'
 
 /** What main has to know of a handler that it never evaluates. */
 export interface HandlerManifest {
@@ -12,4 +13,6 @@ export interface HandlerManifest {
   readonly schemas: readonly NeededSchema[]
   /** What a call of a batch handler gets at most; null: it is a handler of single records. */
   readonly call: CallLimits | null
+  /** Where those topics have a codec whose schemas a registry keeps. */
+  readonly contracts: readonly UsedContract[]
 }

@@ -4,7 +4,7 @@ import { TroupeError, isTroupeError } from '../../errors.ts'
 import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
-import { schemasOf } from './handler-schemas.ts'
+import { contractsOf, schemasOf } from './handler-schemas.ts'
 import { callLimitsOf, isAnyHandler, type AnyHandler } from './batch-handler.ts'
 
 /** The module's default export. Rejects with HANDLER_NOT_LOADED that names the module and the cause. */
@@ -52,5 +52,6 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     destinations: outputs.flatMap((output) => (output.kind === 'table' ? [output.destination] : [])),
     schemas: schemasOf(handler),
     call: callLimitsOf(handler),
+    contracts: contractsOf(handler),
   }
 }

@@ -1,8 +1,9 @@
 /** The schemas that a handler's topics name: what it reads with, and what it writes with. */
-import { SchemaNeeded, type KnownSchemas } from '../../streams/flows/contract.ts'
 import { TroupeError } from '../../errors.ts'
+import { SchemaNeeded, type KnownSchemas } from '../../streams/flows/contract.ts'
 import type { Destination, TopicDestination } from '../../streams/flows/flow.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
+import { contractsIn, schemasIn, type UsedContract } from '../../streams/registry/used-contracts.ts'
 
 /** A handler, as far as its topics go. */
 interface WithTopics {
@@ -10,23 +11,13 @@ interface WithTopics {
   readonly outputs?: readonly Destination[]
 }
 
-/** Plain data, for main: what has to be looked for before the first record. */
-export function schemasOf({ input, outputs = [] }: WithTopics): readonly NeededSchema[] {
-  const written = outputs.flatMap((output) => (output.kind === 'topic' ? needed(output, 'write') : []))
-  return [...needed(input, 'read'), ...written]
+export function contractsOf({ input, outputs = [] }: WithTopics): readonly UsedContract[] {
+  const written = outputs.flatMap((output) => (output.kind === 'topic' ? contractsIn(output, 'write') : []))
+  return [...contractsIn(input, 'read'), ...written]
 }
 
-function needed(
-  { key, name, value }: Pick<TopicDestination, 'key' | 'name' | 'value'>,
-  use: NeededSchema['use'],
-): NeededSchema[] {
-  const parts = [
-    ['key', key],
-    ['value', value],
-  ] as const
-  return parts.flatMap(([part, codec]) =>
-    (codec?.contract?.subjectsAt({ topic: name, part }) ?? []).map((subject) => ({ ...subject, use })),
-  )
+export function schemasOf(handler: WithTopics): readonly NeededSchema[] {
+  return schemasIn(contractsOf(handler))
 }
 
 /** Where no record comes. */

@@ -38,7 +38,12 @@ type FieldOf<Schema> = Schema extends { readonly fields: readonly { readonly nam
   ? Name
   : string
 
-type Projected<Value, All, Field> = [All] extends [Field] ? Value : Pick<Value, Field & keyof Value>
+/** By way of a name for it, so that the compiler does not look into a schema that it does not know yet. */
+type Projected<Value, All, Field> = [All] extends [Field]
+  ? Value
+  : Value extends infer Whole extends object
+    ? { [Name in keyof Whole as Name extends Field ? Name : never]: Whole[Name] }
+    : never
 
 /**
  * Avro in Confluent's wire format. The schema is an object `as const`, whose values' type is inferred; or any object, its JSON,
@@ -53,8 +58,11 @@ export function avro<
 >(
   schema: Schema,
   options?: AvroOptions<Field, Longs, Referenced>,
-): AvroCodec<Projected<Infer<Schema, Referenced, Long<Longs>>, FieldOf<Schema>, Field>>
-export function avro<Value>(schema: object | string, options?: AvroOptions<string & keyof Value>): AvroCodec<Value>
+): AvroCodec<NoInfer<Projected<Infer<Schema, Referenced, Long<Longs>>, FieldOf<Schema>, Field>>>
+export function avro<Value>(
+  schema: object | string,
+  options?: AvroOptions<string & keyof NoInfer<Value>>,
+): AvroCodec<Value>
 export function avro(schema: unknown, options: unknown = {}): AvroCodec<unknown> {
   return new Avro(declared(schema, options))
 }

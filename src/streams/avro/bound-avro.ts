@@ -78,6 +78,7 @@ export class BoundAvro implements Codec<unknown> {
   }
 
   #resolverOf(id: number): Resolver {
+    if (id < 0) throw new Error(`the bytes name schema ${id}, and no registry has ids below 0`)
     let known = this.#readers.get(id)
     if (known === undefined) {
       known = this.#resolve(id, this.#schemas.writerOf(id))

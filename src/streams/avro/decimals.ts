@@ -1,30 +1,35 @@
 /** Decimals as text, exact: `12.30`, with as many digits behind the point as the scale says. */
 
-/** Of two's complement, the highest byte first. `undefined`: more bytes than so many digits take. */
-export function decimalText(bytes: Uint8Array, precision: number, scale: number): string | undefined {
-  const unscaled = unscaledOf(bytes, precision)
+/** Of two's complement, the highest byte first, from `from` to `to`. undefined: more bytes than so many digits take. */
+export function decimalText(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  precision: number,
+  scale: number,
+): string | undefined {
+  const unscaled = to - from <= 6 ? smallUnscaled(bytes, from, to) : bigUnscaled(bytes, from, to, precision)
   if (unscaled === undefined) return undefined
   const isNegative = unscaled < 0
   const all = String(isNegative ? -unscaled : unscaled).padStart(scale + 1, '0')
-  const whole = all.slice(0, all.length - scale)
-  return `${isNegative ? '-' : ''}${whole}${scale === 0 ? '' : `.${all.slice(-scale)}`}`
+  const sign = isNegative ? '-' : ''
+  return scale === 0 ? sign + all : `${sign}${all.slice(0, -scale)}.${all.slice(-scale)}`
 }
 
-function unscaledOf(bytes: Uint8Array, precision: number): number | bigint | undefined {
-  const { length } = bytes
-  if (length === 0) return 0
-  if (length <= 6) {
-    let value = 0
-    for (const byte of bytes) value = value * 256 + byte
-    return bytes[0]! >= 0x80 ? value - 256 ** length : value
-  }
+function smallUnscaled(bytes: Buffer, from: number, to: number): number {
+  let value = 0
+  for (let at = from; at < to; at += 1) value = value * 256 + bytes[at]!
+  return to > from && bytes[from]! >= 0x80 ? value - 256 ** (to - from) : value
+}
+
+function bigUnscaled(bytes: Buffer, from: number, to: number, precision: number): bigint | undefined {
   // Fixed ones have the sign in front of them; without an end to it a text would cost the square of its length.
-  const fill = bytes[0]! >= 0x80 ? 0xff : 0
-  let from = 0
-  while (from < length - 1 && bytes[from] === fill && bytes[from + 1]! >= 0x80 === fill >= 0x80) from += 1
-  if (length - from > sizeOf(precision)) return undefined
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset + from, length - from).toString('hex')
-  return BigInt.asIntN(8 * (length - from), BigInt(`0x${hex}`))
+  const isNegative = bytes[from]! >= 0x80
+  const fill = isNegative ? 0xff : 0
+  let first = from
+  while (first < to - 1 && bytes[first] === fill && bytes[first + 1]! >= 0x80 === isNegative) first += 1
+  const size = to - first
+  return size > sizeOf(precision) ? undefined : BigInt.asIntN(8 * size, BigInt(`0x${bytes.toString('hex', first, to)}`))
 }
 
 /** How many bytes so many digits, and a sign, take at most. */
@@ -62,4 +67,27 @@ export function bytesOf(value: bigint, size?: number): Uint8Array {
 function leastBytes(value: bigint): number {
   const bits = (value < 0n ? -value - 1n : value).toString(2).length
   return value === 0n || value === -1n ? 1 : Math.floor(bits / 8) + 1
+}
+
+/** Beyond it a number of this many bytes is not exact. */
+const MAX_SMALL = 1e14
+
+/** As `unscaledOfText`, for what most decimals are. undefined: ask that. */
+export function smallUnscaledOf(text: string, precision: number, scale: number): number | undefined {
+  const { length } = text
+  const isNegative = text.charCodeAt(0) === 0x2d
+  let value = 0
+  let point = -1
+  const first = isNegative ? 1 : 0
+  for (let at = first; at < length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code >= 0x30 && code <= 0x39) value = value * 10 + (code - 0x30)
+    else if (code === 0x2e && point === -1 && at > first) point = at
+    else return undefined
+  }
+  const places = point === -1 ? 0 : length - point - 1
+  if (length === first || point === length - 1 || places > scale) return undefined
+  value *= 10 ** (scale - places)
+  if (value >= MAX_SMALL || value >= 10 ** precision) return undefined
+  return isNegative ? -value : value
 }

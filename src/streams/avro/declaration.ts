@@ -161,21 +161,23 @@ function nameOfJson(json: unknown): string {
   return Array.isArray(json) ? 'union' : (branchName(json, '') ?? 'schema')
 }
 
-/** Without defaults first, which the survey has shown to be well; then each default by the type of its field. */
+/** The survey has shown that all is well but for defaults: what is wrong with those, their types say. */
 function parsed(schema: Part, references: readonly Part[], longs: Longs): AvroType {
-  const all = [...references, schema]
-  const problems: string[] = []
-  const registry: Record<string, AvroType> = {}
-  for (const { label, source, survey } of all) {
-    ownType(withoutDefaults(source.json), registry, longs)
-    for (const [name, definition] of survey.defined) {
-      problems.push(...problemsOfDefaults(name, definition, registry).map((problem) => `${label}${problem}`))
-    }
+  const known: Record<string, AvroType> = {}
+  try {
+    for (const { source } of references) ownType(source.json, known, longs)
+    return ownType(schema.source.json, known, longs)
+  } catch (error) {
+    const types: Record<string, AvroType> = {}
+    for (const { source } of [...references, schema]) ownType(withoutDefaults(source.json), types, longs)
+    const problems = [...references, schema].flatMap(({ label, survey }) =>
+      [...survey.defined].flatMap(([name, definition]) => {
+        return problemsOfDefaults(name, definition, types).map((problem) => `${label}${problem}`)
+      }),
+    )
+    refuseWrong('avro()', problems)
+    throw error
   }
-  refuseWrong('avro()', problems)
-  const whole: Record<string, AvroType> = {}
-  for (const { source } of references) ownType(source.json, whole, longs)
-  return ownType(schema.source.json, whole, longs)
 }
 
 function problemsOfDefaults(name: string, { schema }: Definition, types: Readonly<Record<string, AvroType>>): string[] {

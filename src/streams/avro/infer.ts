@@ -39,12 +39,10 @@ export interface SchemaField {
 }
 
 /** Of a schema whose parts are known to the compiler. `References`: schemas that it names without defining them. */
-export type Infer<Schema, References extends readonly unknown[] = readonly [], Long = bigint> = ValueOf<
-  Schema,
-  '',
-  Named<Schema, ''> | Named<References[number], ''>,
-  Long
->
+export type Infer<Schema, References extends readonly unknown[] = readonly [], Long = bigint> =
+  IsAny<Schema> extends true ? unknown : ValueOf<Schema, '', Named<Schema, ''> | Named<References[number], ''>, Long>
+
+type IsAny<Type> = 0 extends 1 & Type ? true : false
 
 /** A definition, under its full name. */
 interface Definition {

@@ -18,7 +18,7 @@ import {
 } from './avsc-inside.ts'
 import { enterRecord, leastSize, leaveRecord, readCount, skipBlocks } from './limits.ts'
 import { kindOf, ours, readText, skipBytes, Unwritable } from './primitives.ts'
-import { branchFor, isSameName, Unreadable } from './resolving.ts'
+import { branchFor, isSameName, readBranch, Unreadable } from './resolving.ts'
 
 export class Enum extends ours(EnumType) {
   // By the type of the entry: `constructor` and its like stand in every object.
@@ -60,6 +60,10 @@ export class Enum extends ours(EnumType) {
 }
 
 export class List extends ours(ArrayType) {
+  reasonAgainst(value: unknown): string | undefined {
+    return Array.isArray(value) ? undefined : `${kindOf(value)}, where an array is written`
+  }
+
   override _skip(tap: Tap): void {
     const { itemsType } = this
     skipBlocks(tap, leastSize(itemsType), () => {
@@ -135,6 +139,10 @@ function isPlain(value: unknown): boolean {
 
 /** `[null, X]` in either order: X bare. */
 export class Nullable extends ours(UnwrappedUnionType) {
+  override _skip(tap: Tap): void {
+    skipBranch(this, tap)
+  }
+
   override _check(value: unknown, flags?: number, hook?: InvalidHook, path?: string[]): boolean {
     return value === null || this.types[otherOf(this)]!._check(value, flags, hook, path)
   }
@@ -156,6 +164,10 @@ export class Nullable extends ours(UnwrappedUnionType) {
   }
 }
 
+function skipBranch({ types }: AvroType, tap: Tap): void {
+  readBranch(tap, types)._skip(tap)
+}
+
 /** Which branch is not null. */
 function otherOf({ types }: AvroType): 0 | 1 {
   return types[0]!.typeName === 'null' ? 1 : 0
@@ -163,6 +175,10 @@ function otherOf({ types }: AvroType): 0 | 1 {
 
 /** Every other union: `{ branch: value }`, or null. */
 export class Keyed extends ours(WrappedUnionType) {
+  override _skip(tap: Tap): void {
+    skipBranch(this, tap)
+  }
+
   override _check(value: unknown, _flags?: number, hook?: InvalidHook, path?: string[]): boolean {
     const branch = branchOf(this, value)
     if (branch === undefined) {

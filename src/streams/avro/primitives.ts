@@ -71,6 +71,13 @@ function strict(
       return reasonAgainst(value, this)
     }
 
+    /** Of a default: here it is what JSON has it as. */
+    override _copy(value: unknown): unknown {
+      const reason = reasonAgainst(value, this)
+      if (reason !== undefined) throw new Unwritable(reason)
+      return value
+    }
+
     override _write(tap: Tap, value: unknown): void {
       const reason = reasonAgainst(value, this)
       if (reason !== undefined) throw new Unwritable(reason)
@@ -267,7 +274,7 @@ export function skipBytes(tap: Tap): void {
 }
 
 /** A copy: what is decoded may outlive its record. */
-function readBytes(tap: Tap, length: number): Uint8Array {
+export function readBytes(tap: Tap, length: number): Uint8Array {
   const from = tap.pos
   tap.pos = from + length
   return new Uint8Array(tap.buf.subarray(from, tap.pos))
@@ -281,16 +288,32 @@ export class Bytes extends strict(BytesType, (value) =>
   value instanceof Uint8Array ? undefined : `${kindOf(value)}, where a Uint8Array is written`,
 ) {
   override _update(resolver: Resolver, { typeName }: AvroType): void {
-    if (typeName === 'string' || typeName === 'bytes') resolver._read = (tap) => readBytes(tap, readLength(tap))
+    if (typeName === 'string' || typeName === 'bytes') resolver._read = (tap) => this.take(tap, readLength(tap))
   }
 
   override _skip(tap: Tap): void {
     skipBytes(tap)
   }
 
+  override _copy(value: unknown): Uint8Array {
+    return copiedBytes(value)
+  }
+
+  take(tap: Tap, length: number): unknown {
+    return readBytes(tap, length)
+  }
+
   override _write(tap: Tap, value: unknown): void {
     super._write(tap, value instanceof Uint8Array ? asBuffer(value) : value)
   }
+}
+
+/** Of a default: bytes, or text with a character for each byte. */
+function copiedBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  // eslint-disable-next-line no-control-regex -- each of the 256 bytes is a character
+  if (typeof value === 'string' && /^[\u0000-\u00ff]*$/.test(value)) return new Uint8Array(Buffer.from(value, 'latin1'))
+  throw new Unwritable('it has to be text of the characters U+0000 to U+00FF, one for each byte')
 }
 
 export class Fixed extends strict(FixedType, (value, type) => {
@@ -304,8 +327,18 @@ export class Fixed extends strict(FixedType, (value, type) => {
     resolver._read = (tap) => {
       const left = tap.buf.length - tap.pos
       if (size > left) throw new RangeError(`${size} bytes at byte ${tap.pos}, where ${Math.max(left, 0)} are left`)
-      return readBytes(tap, size)
+      return this.take(tap, size)
     }
+  }
+
+  override _copy(value: unknown): Uint8Array {
+    const bytes = copiedBytes(value)
+    if (bytes.length !== this.size) throw new Unwritable(`${bytes.length} bytes, where there are ${this.size}`)
+    return bytes
+  }
+
+  take(tap: Tap, length: number): unknown {
+    return readBytes(tap, length)
   }
 
   override _write(tap: Tap, value: unknown): void {
@@ -328,7 +361,18 @@ class Null extends strict(NullType, (value) =>
 ) {}
 class Bool extends strict(BooleanType, (value) =>
   typeof value === 'boolean' ? undefined : `${kindOf(value)}, where true or false is written`,
-) {}
+) {
+  override _update(resolver: Resolver, writer: AvroType): void {
+    if (writer.typeName === 'boolean') resolver._read = readBoolean
+  }
+}
+
+function readBoolean(tap: Tap): boolean {
+  const byte = tap.buf[tap.pos++]
+  // Nothing is left: whoever asked for the whole value says so.
+  if (byte === undefined || byte <= 1) return byte === 1
+  throw new RangeError(`${byte} is neither true nor false (before byte ${tap.pos})`)
+}
 
 export type Longs = 'bigint' | 'number'
 

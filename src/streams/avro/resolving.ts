@@ -88,12 +88,15 @@ function branchByBranch(reader: AvroType, writer: AvroType, options: ResolverOpt
     }
   })
   if (failures.length === branches.length) throw failures[0]
-  return new UnionResolver(reader, (tap) => {
-    const index = tap.readLong()
-    const branch = branches[index]
-    if (branch === undefined) throw new RangeError(`a union has no branch ${index} (before byte ${tap.pos})`)
-    return branch._read!(tap)
-  })
+  return new UnionResolver(reader, (tap) => readBranch(tap, branches)._read!(tap))
+}
+
+/** The branch whose index stands there. */
+export function readBranch<Branch>(tap: Tap, branches: readonly Branch[]): Branch {
+  const index = tap.readLong()
+  const branch = branches[index]
+  if (branch === undefined) throw new RangeError(`a union has no branch ${index} (before byte ${tap.pos})`)
+  return branch
 }
 
 function refuse(error: unknown): never {

@@ -22,6 +22,7 @@ export function selfContained(part: unknown, defined: ReadonlyMap<string, Defini
       }
     }
     const full = fullNameOf(schema, namespace)
+    if (done.has(full)) return full
     done.add(full)
     const within = namespaceOf(full)
     return {

@@ -134,6 +134,9 @@ export interface NativeDeliveryReport {
   readonly partition: number
   readonly key: Buffer | null
   readonly opaque?: number
+  /** −1 where the client does not know it. */
+  readonly offset?: number
+  readonly timestamp?: number
 }
 
 export interface NativeProducer extends NativeClient {

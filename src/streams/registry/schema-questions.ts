@@ -149,7 +149,8 @@ export class SchemaQuestions<Answer> {
       this.#failing.set(id, { failures, dueAtMs: nowMs + Math.max(leastMs, this.#delayMs(failures)) })
       this.#trouble = { reason: describeError(error), sinceMs: this.#trouble?.sinceMs ?? nowMs }
     }
-    const isAway = retryAfterMs !== null || (this.#suspect !== null && this.#suspect !== id)
+    const isOther = this.#suspect !== null && this.#suspect !== id
+    const isAway = retryAfterMs !== null || this.#awayUntilMs !== null || isOther
     this.#suspect ??= id
     if (!isAway || (round !== this.#round && this.#awayUntilMs !== null)) return
     this.#round += 1

@@ -16,6 +16,8 @@ import { silentLog } from '../../log.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { Broker } from '../../streams/broker-port.ts'
 import { openSink, type Sink } from '../../streams/delivery/sink.ts'
+import type { SchemaPort } from '../../streams/registry/schema-port.ts'
+import { surveyContracts } from '../contracts.ts'
 import { surveyTopology, verifyTopics, type Topology } from '../topology.ts'
 
 export interface CheckParts {
@@ -29,6 +31,8 @@ export interface CheckParts {
   readonly startTimeoutMs?: number
   /** The servers to ask; null: none is. */
   readonly openBroker: (() => Promise<Broker>) | null
+  /** The schema registry to ask, which registers nothing; null: none is. */
+  readonly openSchemas: (() => Promise<SchemaPort | null>) | null
 }
 
 export interface CheckResult {
@@ -65,8 +69,9 @@ export async function checkApp(parts: CheckParts): Promise<CheckResult> {
     }
   }
   const { topology, problems: misplanned } = surveyTopology(app, manifests)
-  problems.push(...misplanned)
+  problems.push(...misplanned, ...surveyContracts(manifests, app.schemaRegistry.url.length > 0))
   if (openBroker !== null) found.push(...(await askServers(parts, topology, openBroker, attempt)))
+  if (parts.openSchemas !== null) found.push(...(await askRegistry(app, manifests, parts.openSchemas, attempt)))
   return { problems, found }
 }
 
@@ -189,6 +194,32 @@ async function askServers(
     await waits.answer('sink-close', name, closed(sink)).catch(() => undefined)
     if (isOpen) found.push(`sink ${name}: connected; tables: ${tables.map(({ table }) => table).join(', ') || 'none'}`)
   }
+  return found
+}
+
+/** Looks for what the app needs, and registers nothing: where a start would, what is missing is no problem. */
+async function askRegistry(
+  { registerSchemas }: ResolvedApp,
+  manifests: readonly HandlerManifest[],
+  openSchemas: () => Promise<SchemaPort | null>,
+  attempt: Attempt,
+): Promise<readonly string[]> {
+  const found: string[] = []
+  await attempt(async () => {
+    const schemas = await openSchemas()
+    if (schemas === null) return
+    const needed = manifests.flatMap((manifest) => manifest.schemas)
+    const subjects = [...new Set(needed.map(({ subject }) => subject))].join(', ') || 'none are needed'
+    try {
+      await schemas.prepare(needed)
+      found.push(`schema registry: asked for subjects: ${subjects}`)
+    } catch (error) {
+      if (registerSchemas === 'never' || !isTroupeError(error) || error.code !== 'SCHEMA_MISSING') throw error
+      found.push(`schema registry: a start would register: ${error.message}`)
+    } finally {
+      schemas.close()
+    }
+  })
   return found
 }
 

@@ -9,7 +9,9 @@ import { envName, flagName } from '../../options/names.ts'
 import { systemClock } from '../../clock.ts'
 import { silentLog } from '../../log.ts'
 import { OpenWaits } from '../../metrics/open-waits.ts'
+import { EngineStats } from '../../metrics/stats.ts'
 import { brokerFor, verifyClient } from '../kafka.ts'
+import { schemasFor } from '../schemas.ts'
 import { loadAppWithOptions } from './app-module.ts'
 import { checkApp } from './check.ts'
 import type { InstancesRun, RunningInstances } from '../instances/instance-parent.ts'
@@ -151,12 +153,15 @@ async function run(path: string, flags: Record<string, unknown>, context: Comman
 async function check(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
   const { options } = await loadAppWithOptions(path, flagsByPath(flags), context.env)
   const waits = new OpenWaits(systemClock)
+  const isConnected = flags['connect'] === true
+  const own = { clock: systemClock, random: Math.random, log: silentLog, stats: new EngineStats() }
   const { problems, found } = await checkApp({
     app: options,
     waits,
     verifyClient: () => verifyClient(options, silentLog, waits),
     tryModule: flags['load'] === false ? null : (context.tryModule ?? tryInThread),
-    openBroker: flags['connect'] === true ? () => brokerFor(options, silentLog, waits) : null,
+    openBroker: isConnected ? () => brokerFor(options, silentLog, waits) : null,
+    openSchemas: isConnected ? () => schemasFor({ ...options, registerSchemas: 'never' }, own) : null,
   })
   context.stdout(`${describeOptions(options)}\n`)
   if (found.length > 0) context.stdout(`\n${found.join('\n')}\n`)
@@ -167,6 +172,8 @@ async function check(path: string, flags: Record<string, unknown>, context: Comm
 
 const headings: Readonly<Record<string, string>> = {
   kafka: 'Kafka:',
+  producer: 'Writing to Kafka:',
+  schemaRegistry: 'Schema registry:',
   actors: 'Actors:',
   threads: 'Worker threads:',
   intake: 'Limits of what is in flight:',

@@ -7,7 +7,7 @@ import type { ErrorCode } from '../../errors.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
-import type { TroubleStatus } from './trouble.ts'
+import type { SchemaTrouble, TroubleStatus } from './trouble.ts'
 import { findBlockingRecord, type BlockingRecord, type SinkTrouble } from './blocking-record.ts'
 
 export interface EngineView {
@@ -30,6 +30,8 @@ export interface EngineView {
   readonly bytesInFlight: number
   readonly actors: readonly PartitionActor[]
   readonly troubles: readonly SinkTrouble[]
+  /** Why schemas are waited for; null: none are, or they come. */
+  readonly schemaTrouble: SchemaTrouble | null
   readonly stats: EngineStats
 }
 

@@ -19,6 +19,7 @@ import {
   judgeBrokers,
   judgeGroup,
   judgeRetries,
+  judgeSchemas,
   judgeSink,
   restartTrouble,
   type RetryLoad,
@@ -122,11 +123,12 @@ export class TroubleWatch {
     const illnesses = findIllnesses(view)
     if (view.state !== 'running') return illnesses
     const told = new Set(illnesses.map(nameOf))
-    const { app, groupWaitSinceMs, isRestarting, seenSince, troubles } = view
+    const { app, groupWaitSinceMs, isRestarting, schemaTrouble, seenSince, troubles } = view
     const waits: (Trouble | null)[] = [
       isRestarting ? restartTrouble() : null,
       groupWaitSinceMs === null ? null : judgeGroup(seenSince(groupWaitSinceMs), app.kafka),
       ...troubles.map((trouble) => judgeSink(trouble, seenSince(trouble.sinceMs))),
+      schemaTrouble === null ? null : judgeSchemas(schemaTrouble, seenSince(schemaTrouble.sinceMs)),
       ...retries.map((load) => judgeRetries(this.#loadOf(load, view))),
       ...view.actors.flatMap((actor) => actor.inputs.map((input) => judgeSilence(this.#quietOf(actor, input, view)))),
       this.#judgeBrokers(view),

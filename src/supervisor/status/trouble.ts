@@ -8,6 +8,7 @@ import { describeWire } from '../../errors.ts'
 import type { Order, ResolvedApp } from '../../options/options.ts'
 import type { TroubleName } from '../../metrics/stats.ts'
 import type { OldestRetry } from '../../actors/waits/retrying.ts'
+import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import type { SinkTrouble } from './blocking-record.ts'
 import { many, seconds, verb } from './wording.ts'
 
@@ -26,6 +27,9 @@ export interface Trouble {
   /** For the log. */
   readonly fields?: Readonly<Record<string, unknown>>
 }
+
+/** What the registry's side of it says. */
+export type SchemaTrouble = NonNullable<ReturnType<SchemaPort['trouble']>>
 
 /** As /status shows it. */
 export type TroubleStatus = Pick<Trouble, 'kind' | 'about' | 'severity' | 'forMs' | 'says'>
@@ -52,6 +56,8 @@ const LONG_RETRY_MS = 60_000
 const MOSTLY_MS = 30_000
 /** A sink that is away for less is none that anybody could look at. */
 const SINK_AWAY_MS = 5_000
+/** A registry that answers the next question was none that anybody could look at. */
+const REGISTRY_AWAY_MS = 5_000
 /** A new group forms within some seconds. */
 const GROUP_WAIT_MS = 10_000
 /** The ends of the logs are asked for every few seconds. */
@@ -85,6 +91,20 @@ export function judgeSink({ reason, sink }: SinkTrouble, awayMs: number): Troubl
     says: `sink ${sink} is unavailable for ${seconds(awayMs)}; records wait, nothing is lost: ${reason}`,
     was: `sink ${sink} was unavailable`,
     fields: { sink, reason },
+  }
+}
+
+export function judgeSchemas({ reason, waitingIds }: SchemaTrouble, awayMs: number): Trouble | null {
+  if (awayMs < REGISTRY_AWAY_MS) return null
+  const ids = `${many(waitingIds, 'schema')} ${verb(waitingIds, 'is', 'are')} waited for`
+  return {
+    kind: 'schemas',
+    about: '',
+    severity: 'degraded',
+    forMs: awayMs,
+    says: `${ids}, for ${seconds(awayMs)}; records of them wait, others go on, nothing is lost: ${reason}`,
+    was: 'schemas were waited for',
+    fields: { waitingIds, reason },
   }
 }
 

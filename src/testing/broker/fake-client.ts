@@ -79,7 +79,7 @@ export class FakeClient implements Broker {
       connection: this.#connect(name),
       faults: this.#cluster.faults,
       topics: this.#cluster.topics,
-      append: (record) => this.#cluster.appendOutput(this.name, record),
+      append: (record, onPlaced) => this.#cluster.appendOutput(this.name, record, onPlaced),
       observe: this.#cluster.observe,
       onStep: this.#onStep,
     })

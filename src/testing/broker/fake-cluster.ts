@@ -1,7 +1,7 @@
 /** What all clients of a fake broker share: topics, settings, faults, chance. */
 import type { Clock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
-import type { WriteResult } from '../../streams/broker-port.ts'
+import type { RecordPlace, WriteResult } from '../../streams/broker-port.ts'
 import { partitionName, type OutputRecord, type TopicPartition } from '../../streams/record.ts'
 import type { Latency } from './fake-connection.ts'
 import type { FakeBrokerEvent } from './fake-events.ts'
@@ -43,11 +43,12 @@ export class FakeCluster {
   }
 
   /** A producer's record. Durable (null), or refused for good (an Error). */
-  appendOutput(client: string, record: OutputRecord): WriteResult {
+  appendOutput(client: string, record: OutputRecord, onPlaced?: (place: RecordPlace) => void): WriteResult {
     const reason = this.faults.refuseRecord(record)
     const refusal = reason === null ? this.#refusal(record) : new TroupeError('SINK_REFUSED', reason)
     if (refusal !== null) return refusal
-    this.append(client, record)
+    const { partition, offset, timestamp } = this.append(client, record).records.at(-1)!
+    onPlaced?.({ partition, offset, timestamp })
     return null
   }
 

@@ -1,7 +1,7 @@
 /** A producer of the fake broker: one batch in flight, in order, durable when it says so. */
 import type { Clock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
-import type { BrokerProducer, WriteResult } from '../../streams/broker-port.ts'
+import type { BrokerProducer, RecordPlace, WriteResult } from '../../streams/broker-port.ts'
 import type { OutputRecord } from '../../streams/record.ts'
 import type { FakeConnection } from './fake-connection.ts'
 import { countPartitions } from './fake-cluster.ts'
@@ -19,7 +19,7 @@ export interface FakeProducerOptions {
   readonly faults: FakeFaults
   readonly topics: ReadonlyMap<string, readonly FakeLog[]>
   /** Appends a record; an Error says why the broker refuses it for good. */
-  readonly append: (record: OutputRecord) => WriteResult
+  readonly append: (record: OutputRecord, onPlaced?: (place: RecordPlace) => void) => WriteResult
   readonly observe: (event: FakeBrokerEvent) => void
   readonly onStep: (step: 'written') => void
 }
@@ -38,7 +38,10 @@ export class FakeProducer implements BrokerProducer {
     this.#state = 'connected'
   }
 
-  write(records: readonly OutputRecord[]): Promise<readonly WriteResult[]> {
+  write(
+    records: readonly OutputRecord[],
+    onPlaced?: (index: number, place: RecordPlace) => void,
+  ): Promise<readonly WriteResult[]> {
     const { client, connection, name, observe, onStep } = this.#options
     if (this.#isWriting) {
       return Promise.reject(new TroupeError('INTERNAL', 'write was called while a write was outstanding'))
@@ -50,7 +53,7 @@ export class FakeProducer implements BrokerProducer {
     observe({ type: 'write', client, records })
     return new Promise((resolve, reject) => {
       connection.request(
-        () => this.#append(records),
+        () => this.#append(records, onPlaced),
         (results) => {
           this.#isWriting = false
           if (results === null) {
@@ -65,15 +68,25 @@ export class FakeProducer implements BrokerProducer {
   }
 
   /** What became of each record; null: nobody can say, though some may stand in the log. */
-  #append(records: readonly OutputRecord[]): readonly WriteResult[] | null {
+  #append(
+    records: readonly OutputRecord[],
+    onPlaced: ((index: number, place: RecordPlace) => void) | undefined,
+  ): readonly WriteResult[] | null {
     const { append, faults, random } = this.#options
     if (faults.areBrokersAway || faults.isProducingUnavailable) {
       const durable = random.chance(0.5) ? random.integer(0, records.length) : 0
       for (const record of records.slice(0, durable)) append(record)
       return null
     }
-    const results = records.map(append)
-    return random.chance(faults.lostAcknowledgements) ? null : results
+    const places: RecordPlace[] = []
+    const results = records.map((record, index) =>
+      append(record, (place) => {
+        places[index] = place
+      }),
+    )
+    if (random.chance(faults.lostAcknowledgements)) return null
+    if (onPlaced !== undefined) places.forEach((place, index) => onPlaced(index, place))
+    return results
   }
 
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {

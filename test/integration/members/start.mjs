@@ -2,4 +2,4 @@
 import { register } from 'tsx/esm/api'
 
 register()
-await import('../../../examples/clicks/start.ts')
+await import('../../../examples/start.ts')

@@ -254,8 +254,7 @@ describe('a registry that is away says why', () => {
     }
     const failure = await failureOf((await clientOf(server.url)).byId(1))
     expect(failure.message).toContain('it answered 429 (slow down)')
-    expect(failure).toBeInstanceOf(RegistryError)
-    const asked = (failure as RegistryError).retryAfterMs ?? -1
+    const asked = failure instanceof RegistryError ? (failure.retryAfterMs ?? -1) : NaN
     expect(Math.abs(asked - ms)).toBeLessThan(60_000)
   })
 })

@@ -14,9 +14,12 @@ import { OpenWaits } from '../../../src/metrics/open-waits.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
 import { table, topic } from '../../../src/streams/flows/flow.ts'
 import type { Sink } from '../../../src/streams/delivery/sink.ts'
+import type { NeededSchema, SchemaPort } from '../../../src/streams/registry/schema-port.ts'
 import { loadApp } from '../../../src/supervisor/cli/app-module.ts'
 import { checkApp, type CheckResult } from '../../../src/supervisor/cli/check.ts'
 import { FakeBroker } from '../../../src/testing/broker/fake-broker.ts'
+import { FakeSchemas } from '../../support/fake-schemas.ts'
+import { headed } from '../../support/header-codec.ts'
 
 const clicks = topic<number>('clicks')
 const copies = topic<number>('copies')
@@ -29,11 +32,12 @@ interface Settings extends Partial<AppDefinition> {
   /** What modules export, by their path. */
   readonly modules?: Readonly<Record<string, AnyHandler | Error>>
   readonly startTimeoutMs?: number
+  readonly schemas?: SchemaPort
 }
 
 async function check(
   actors: AppDefinition['actors'],
-  { broker, modules = {}, startTimeoutMs = 60_000, ...rest }: Settings = {},
+  { broker, modules = {}, schemas, startTimeoutMs = 60_000, ...rest }: Settings = {},
 ): Promise<CheckResult & { readonly told: readonly string[] }> {
   const app = resolveOptions({ kafka: { brokers: 'a:1', groupId: 'g' }, actors, ...rest })
   const result = await checkApp({
@@ -51,6 +55,7 @@ async function check(
       )
     },
     openBroker: broker === undefined ? null : () => Promise.resolve(broker.client('check')),
+    openSchemas: schemas === undefined ? null : () => Promise.resolve(schemas),
   })
   return { ...result, told: result.problems.map((error) => `${String(Reflect.get(error, 'code'))} ${error.message}`) }
 }
@@ -220,4 +225,60 @@ test('an app module whose top-level await never ends is told', async () => {
     message: expect.stringMatching(/app\.mjs does not load: Error: it still waits for something/) as string,
   })
   rmSync(folder, { recursive: true })
+})
+
+describe('schemas', () => {
+  const url = 'http://registry:8081'
+  const handler = defineHandler({
+    input: topic('orders', { value: headed() }),
+    outputs: [topic('copies', { key: headed() })],
+    handle: () => done(),
+  })
+  const missing = new TroupeError('SCHEMA_MISSING', 'subject copies-key: there is no such subject')
+
+  /** A registry that has all, or fails; notes what it was asked for. */
+  class Asked extends FakeSchemas {
+    readonly needed: string[] = []
+    isClosed = false
+    readonly #failure: Error | null
+
+    constructor(failure: Error | null) {
+      super(systemClock)
+      this.#failure = failure
+    }
+
+    override prepare(needed: readonly NeededSchema[] = []): Promise<void> {
+      this.needed.push(...needed.map(({ subject, use }) => `${use} ${subject}`))
+      return this.#failure === null ? Promise.resolve() : Promise.reject(this.#failure)
+    }
+
+    override close(): void {
+      this.isClosed = true
+    }
+  }
+
+  test('without a registry are a problem that names the topics', async () => {
+    const { told } = await check([{ name: 'copy', handler }])
+    expect(told).toEqual([
+      'SCHEMA_REGISTRY_MISSING a registry keeps the schemas of the values of topic orders (headed), the keys of topic copies (headed), and none is named: set schemaRegistry.url',
+    ])
+  })
+
+  test('are looked for where servers are asked, and the registry is let go', async () => {
+    const schemas = new Asked(null)
+    const { found, told } = await check([{ name: 'copy', handler }], { schemas, schemaRegistry: { url } })
+    expect(told).toEqual([])
+    expect(schemas.needed).toEqual(['read orders-value', 'write copies-key'])
+    expect(found).toContain('schema registry: asked for subjects: orders-value, copies-key')
+    expect(schemas.isClosed).toBe(true)
+  })
+
+  test('that are missing are a problem, unless a start registers them', async () => {
+    const settings = { schemas: new Asked(missing), schemaRegistry: { url } }
+    const { told } = await check([{ name: 'copy', handler }], settings)
+    expect(told).toEqual([`SCHEMA_MISSING ${missing.message}`])
+    const onStart = await check([{ name: 'copy', handler }], { ...settings, registerSchemas: 'on-start' })
+    expect(onStart.told).toEqual([])
+    expect(onStart.found).toContain(`schema registry: a start would register: ${missing.message}`)
+  })
 })

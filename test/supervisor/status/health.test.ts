@@ -32,6 +32,7 @@ function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineVi
     bytesInFlight: credit.bytesInFlight,
     actors: [actor],
     troubles: [],
+    schemaTrouble: null,
     stats,
     ...changes,
   }

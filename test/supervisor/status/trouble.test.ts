@@ -5,7 +5,7 @@ import { silentLog, type Log } from '../../../src/log.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
 import { judgeSilence, type QuietPartition } from '../../../src/supervisor/status/silence.ts'
 import type { EngineView } from '../../../src/supervisor/status/status.ts'
-import { judgeGroup, judgeRetries, type RetryLoad } from '../../../src/supervisor/status/trouble.ts'
+import { judgeGroup, judgeRetries, judgeSchemas, type RetryLoad } from '../../../src/supervisor/status/trouble.ts'
 import { TroubleWatch } from '../../../src/supervisor/status/trouble-watch.ts'
 import { makeActor, resolvedActor } from '../../actors/actor-fixture.ts'
 
@@ -135,6 +135,16 @@ describe('a partition with records in its log that takes in none', () => {
   })
 })
 
+test('schemas that are waited for are told of with the real cause, after some seconds', () => {
+  const trouble = { reason: 'connect ECONNREFUSED 127.0.0.1:8081', sinceMs: 0, waitingIds: 2 }
+  expect(judgeSchemas(trouble, 4_999)).toBeNull()
+  expect(judgeSchemas(trouble, 5_000)).toMatchObject({
+    kind: 'schemas',
+    severity: 'degraded',
+    says: '2 schemas are waited for, for 5 s; records of them wait, others go on, nothing is lost: connect ECONNREFUSED 127.0.0.1:8081',
+  })
+})
+
 describe('what is told', () => {
   function watched() {
     const made = makeActor()
@@ -160,6 +170,7 @@ describe('what is told', () => {
       bytesInFlight: 0,
       actors: [made.actor],
       troubles: world.away ? [{ sink: 'postgres', sinceMs: world.sinceMs, reason: 'connection refused' }] : [],
+      schemaTrouble: null,
       stats,
     })
     const watch = new TroubleWatch({ clock, log, stats, view })

@@ -4,9 +4,10 @@ import { TroupeError } from '../../../errors.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import type { Deadline } from './deadline.ts'
 import { codeOf, configurationError, connectClient, messageOf } from '../connection.ts'
-import type { NativeKafka, NativeProducer } from '../native.ts'
+import type { NativeDeliveryReport, NativeKafka, NativeProducer } from '../native.ts'
 import { toNativeBytes, toNativeHeaders } from '../record.ts'
 import { ClientLog } from '../trouble.ts'
+import type { RecordPlace } from '../../broker-port.ts'
 import type { OutputRecord } from '../../record.ts'
 
 const QUEUE_FULL = -184
@@ -45,6 +46,9 @@ export interface SendFailure {
   readonly local: boolean
 }
 
+/** Told of each record that became durable. */
+export type PlaceListener = (index: number, place: RecordPlace) => void
+
 export interface ProducerClientSettings {
   readonly native: NativeKafka
   readonly config: Readonly<Record<string, unknown>>
@@ -65,6 +69,7 @@ export class ProducerClient {
   readonly #unreported = new Set<number>()
   /** `failures` only: the first failure of each topic and key. */
   #failedKeys = new Map<string, SendFailure>()
+  #onPlaced: PlaceListener | undefined
   #reports = 0
   #ending: Promise<void> | undefined
 
@@ -79,7 +84,10 @@ export class ProducerClient {
     client.on('delivery-report', (error, report) => {
       this.#reports += 1
       if (report.opaque !== undefined) this.#unreported.delete(report.opaque)
-      if (error == null) return
+      if (error == null) {
+        if (this.#onPlaced !== undefined && report.opaque !== undefined) this.#onPlaced(report.opaque, placeOf(report))
+        return
+      }
       // "Fatal error" alone says nothing; the log has said which.
       const message = error.code === FATAL && cause.text !== '' ? cause.text : error.message
       const failure = { code: error.code, message, local: false }
@@ -125,13 +133,16 @@ export class ProducerClient {
    * those in the map failed, the others are durable. A client that gets reports of failures only may
    * also name records that are durable, if they share topic and key with one that failed. At the deadline, which
    * each acknowledgement puts off, what is not known counts as failed, and the client is of no use any more; rejects
-   * with SINK_UNAVAILABLE when that is all, or a client with reports of failures only cannot tell.
+   * with SINK_UNAVAILABLE when that is all, or a client with reports of failures only cannot tell. `onPlaced` is told by
+   * a client with a report for each record only.
    */
   async send(
     records: readonly OutputRecord[],
     indices: readonly number[],
     deadline: Deadline,
+    onPlaced?: PlaceListener,
   ): Promise<ReadonlyMap<number, SendFailure>> {
+    this.#onPlaced = onPlaced
     this.#failures = new Map()
     this.#failedKeys = new Map()
     for (const index of indices) {
@@ -279,6 +290,10 @@ export function isAboutRecords(failure: SendFailure): boolean {
 function groupOf({ topic, key }: { readonly topic: string; readonly key: Uint8Array | null }): string {
   // An empty key with those without one: not every allocator tells them apart in a report.
   return key === null || key.byteLength === 0 ? topic : `${topic}:${Buffer.from(key).toString('latin1')}`
+}
+
+function placeOf({ partition, offset = -1, timestamp }: NativeDeliveryReport): RecordPlace {
+  return { partition, ...(offset < 0 ? {} : { offset }), ...(timestamp === undefined ? {} : { timestamp }) }
 }
 
 export function unavailable(why: string, cause?: unknown): TroupeError {

@@ -21,7 +21,7 @@ import { countPartitions } from '../connection.ts'
 import type { NativeKafka } from '../native.ts'
 import { Deadline } from './deadline.ts'
 import { Pace, isLong } from './pace.ts'
-import type { ReportMode, SendFailure } from './producer-client.ts'
+import type { PlaceListener, ReportMode, SendFailure } from './producer-client.ts'
 import { NO_ANSWER, ProducerClient, isAboutRecords, unavailable } from './producer-client.ts'
 import { refusal, sendSingly } from './single-records.ts'
 import type { OutputRecord } from '../../record.ts'
@@ -104,13 +104,13 @@ export class KafkaBrokerProducer implements BrokerProducer {
     return counts
   }
 
-  write(records: readonly OutputRecord[]): Promise<readonly WriteAnswer[]> {
+  write(records: readonly OutputRecord[], onPlaced?: PlaceListener): Promise<readonly WriteAnswer[]> {
     if (this.#writing !== undefined) {
       return Promise.reject(new TroupeError('INTERNAL', 'write was called while a write was outstanding'))
     }
     const timeoutMs = this.#options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS
     this.#deadline = new Deadline(this.#clock, timeoutMs)
-    const writing = this.#write(records, this.#deadline)
+    const writing = this.#write(records, this.#deadline, onPlaced)
     this.#writing = writing
     const done = (): void => {
       this.#writing = undefined
@@ -119,7 +119,11 @@ export class KafkaBrokerProducer implements BrokerProducer {
     return writing
   }
 
-  async #write(records: readonly OutputRecord[], deadline: Deadline): Promise<readonly WriteAnswer[]> {
+  async #write(
+    records: readonly OutputRecord[],
+    deadline: Deadline,
+    onPlaced: PlaceListener | undefined,
+  ): Promise<readonly WriteAnswer[]> {
     const results = new Array<WriteAnswer>(records.length).fill(null)
     const open = await this.#refuseUnknownTopics(records, results)
     const startedAt = this.#clock.now()
@@ -129,7 +133,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
       const pieceAt = this.#clock.now()
       let isWritten = false
       try {
-        await this.#writePiece(records, results, piece, bytes, deadline)
+        await this.#writePiece(records, results, piece, bytes, deadline, onPlaced)
         deadline.noteProgress()
         isWritten = true
       } catch (error) {
@@ -157,13 +161,14 @@ export class KafkaBrokerProducer implements BrokerProducer {
     piece: readonly number[],
     bytes: number,
     deadline: Deadline,
+    onPlaced: PlaceListener | undefined,
   ): Promise<void> {
     let open = piece
     try {
       let fruitless = 0
       while (open.length > 0) {
-        const mode: ReportMode = open.length < LARGE_BATCH || !this.#pace.isSmall(bytes) ? 'all' : 'failures'
-        const failures = await this.#send(mode, records, open, deadline)
+        const wantsAll = onPlaced !== undefined || open.length < LARGE_BATCH || !this.#pace.isSmall(bytes)
+        const failures = await this.#send(wantsAll ? 'all' : 'failures', records, open, deadline, onPlaced)
         const left = open.filter((index) => {
           const failure = failures.get(index)
           if (failure?.local === true) results[index] = refusal(failure, records[index]!)
@@ -175,7 +180,7 @@ export class KafkaBrokerProducer implements BrokerProducer {
         }
         if (left.some((index) => isAboutRecords(failures.get(index)!))) {
           open = left
-          await this.#writeSingly(records, results, left, deadline)
+          await this.#writeSingly(records, results, left, deadline, onPlaced)
           return
         }
         // What is left was with the client when it stopped: it goes again with a new one.
@@ -196,10 +201,11 @@ export class KafkaBrokerProducer implements BrokerProducer {
     records: readonly OutputRecord[],
     indices: readonly number[],
     deadline: Deadline,
+    onPlaced: PlaceListener | undefined,
   ): Promise<ReadonlyMap<number, SendFailure>> {
     const client = await this.#usable(mode, deadline)
     try {
-      const failures = await client.send(records, indices, deadline)
+      const failures = await client.send(records, indices, deadline, onPlaced)
       // A refusal by the broker has stopped the client, and one that failed otherwise is not to be trusted.
       if ([...failures.values()].some((failure) => !failure.local)) this.#drop(mode)
       return failures
@@ -215,13 +221,14 @@ export class KafkaBrokerProducer implements BrokerProducer {
     results: WriteAnswer[],
     indices: readonly number[],
     deadline: Deadline,
+    onPlaced: PlaceListener | undefined,
   ): Promise<void> {
     const config = singleRecordProducerConfig(this.#options, this.#name)
     const client = await this.#open(config, 'all', untilAtMost(deadline, CONNECT_TIMEOUT_MS)).catch(asUnavailable)
     try {
       // Compressed, a longer record may pass where a shorter one did not.
       const compressed = (config['compression.codec'] ?? config['compression.type'] ?? 'none') !== 'none'
-      const answers = await sendSingly(client, records, indices, deadline, compressed)
+      const answers = await sendSingly(client, records, indices, deadline, compressed, onPlaced)
       for (const [index, failure] of answers) {
         results[index] = failure === 'again' ? failure : refusal(failure, records[index]!)
       }

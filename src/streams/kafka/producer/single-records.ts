@@ -1,7 +1,7 @@
 /** Sending records one to a batch, after the broker refused a batch of several, and saying why a record is refused. */
 import { TroupeError } from '../../../errors.ts'
 import type { Deadline } from './deadline.ts'
-import type { ProducerClient, SendFailure } from './producer-client.ts'
+import type { PlaceListener, ProducerClient, SendFailure } from './producer-client.ts'
 import { isAboutRecords, unavailable } from './producer-client.ts'
 import type { OutputRecord } from '../../record.ts'
 
@@ -33,6 +33,7 @@ export async function sendSingly(
   indices: readonly number[],
   deadline: Deadline,
   compressed: boolean,
+  onPlaced?: PlaceListener,
 ): Promise<ReadonlyMap<number, SendFailure | 'again'>> {
   const answers = new Map<number, SendFailure | 'again'>()
   const tooLarge = new Map<string, { readonly bytes: number; readonly failure: SendFailure }>()
@@ -46,7 +47,7 @@ export async function sendSingly(
       if (limit !== undefined && sizeOf(records[index]!) >= limit.bytes) answers.set(index, limit.failure)
       else run.push(index)
     }
-    const failures = await sendRun(client, records, run, deadline).catch((error: unknown) => {
+    const failures = await sendRun(client, records, run, deadline, onPlaced).catch((error: unknown) => {
       // Of the first run too: then nothing is known at all.
       if (run[0] === indices[0]) throw error
       return new Map(run.map((index) => [index, 'again' as const]))
@@ -77,8 +78,9 @@ async function sendRun(
   records: readonly OutputRecord[],
   run: readonly number[],
   deadline: Deadline,
+  onPlaced: PlaceListener | undefined,
 ): Promise<ReadonlyMap<number, SendFailure | 'again'>> {
-  const failures = await client.send(records, run, deadline)
+  const failures = await client.send(records, run, deadline, onPlaced)
   const unknown = run.findIndex((index) => {
     const failure = failures.get(index)
     return failure !== undefined && !isAboutRecords(failure)
