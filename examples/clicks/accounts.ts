@@ -15,13 +15,18 @@ export interface Accounts extends Omit<LedgerNumbers, 'out'>, RowNumbers {
   readonly distinct: number
 }
 
-export function noteRecord(ledger: ClickLedger, { topic, place, message }: ReadRecord): void {
+/** `read` makes JSON of an enriched click. */
+export function noteRecord(
+  ledger: ClickLedger,
+  { topic, place, message }: ReadRecord,
+  read: (value: Buffer) => string,
+): void {
   if (topic === clicks.name) {
     ledger.noteInput(place)
   } else if (topic === enrichedClicks.name) {
     const cause = causeOf(message, clicks.name)
     if (cause === undefined || message.value === null) return
-    ledger.noteEnriched(cause, message.key?.toString() ?? '', message.value.toString())
+    ledger.noteEnriched(cause, message.key?.toString() ?? '', read(message.value))
   } else if (topic === deadLetterTopic) {
     const origin = originOf(message, clicks.name)
     if (origin !== undefined) ledger.noteDeadLetter(origin)

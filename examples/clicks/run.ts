@@ -9,39 +9,46 @@ import { untilFinished, untilStopped } from '../pipeline/waiting.ts'
 import { accountLines, closeAccounts, findProblems, noteRecord } from './accounts.ts'
 import { createFakeClicks } from './fake-clicks.ts'
 import { clicks, deadLetterTopic, enrichedClicks } from './flows.ts'
+import { avroClicks, jsonClicks, type ClickFormat } from './formats.ts'
 import { ClickLedger } from './ledger.ts'
 import { countRows, createClickTable } from './table.ts'
 
 const BROKEN_SHARE = 0.05
 
-const blueprint: Blueprint = {
-  topics: [clicks.name, enrichedClicks.name, deadLetterTopic],
-  table: 'enriched_clicks',
-  createTable: createClickTable,
-  loadApp: async () => (await import('./clicks.ts')).default,
-  words: {
-    in: 'clicks read from user_clicks',
-    out: 'enriched: in enriched_clicks and in the table',
-    deadLettered: 'broken on purpose: in user_clicks_dlq, as they came',
-  },
+const topics = [clicks.name, enrichedClicks.name, deadLetterTopic] as const
+
+function blueprintOf({ loadApp }: ClickFormat): Blueprint {
+  return {
+    topics,
+    table: 'enriched_clicks',
+    createTable: createClickTable,
+    registerSchemas: avroClicks.register,
+    loadApp,
+    words: {
+      in: 'clicks read from user_clicks',
+      out: 'enriched: in enriched_clicks and in the table',
+      deadLettered: 'broken on purpose: in user_clicks_dlq, as they came',
+    },
+  }
 }
 
 export async function run(options: StartOptions, stop: AbortSignal): Promise<RunResult> {
   return await withClosers(async (onEnd) => {
-    const opened = await openPipeline(blueprint, options, stop, onEnd)
+    const format = options.avro ? avroClicks : jsonClicks
+    const opened = await openPipeline(blueprintOf(format), options, stop, onEnd)
     const { servers, kafka, failure } = opened
     if (!options.generator) {
       await untilStopped(stop, failure)
       return nothingToAccountFor
     }
 
-    const reader = await TopicReader.open(kafka, blueprint.topics)
+    const reader = await TopicReader.open(kafka, topics)
     onEnd(() => reader.stop())
     const ledger = new ClickLedger(reader.startsOf(clicks.name))
-    await reader.follow((record) => noteRecord(ledger, record))
+    await reader.follow((record) => noteRecord(ledger, record, format.read))
     const countFinished = (): number => ledger.finished
     const makeClick = createFakeClicks({ seed: options.seed, brokenShare: BROKEN_SHARE, now: Date.now })
-    const produced = await produceMade(kafka, clicks.name, makeClick, {
+    const produced = await produceMade(kafka, clicks.name, () => format.write(makeClick()), {
       records: options.records ?? MAX_RECORDS,
       rate: options.rate,
       countFinished,

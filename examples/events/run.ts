@@ -11,7 +11,7 @@ import { untilServersAnswer } from './connect.ts'
 import { createFakeEvents } from './fake-events.ts'
 import { deadLetterTopic, events, processedEvents } from './flows.ts'
 import { EventLedger } from './ledger.ts'
-import { openProducer } from './producer.ts'
+import { openEventProducer } from './producer.ts'
 import { countRows, createEventTable } from './table.ts'
 
 const BROKEN_SHARE = 0.05
@@ -43,21 +43,26 @@ export async function run(options: StartOptions, stop: AbortSignal): Promise<Run
     const ledger = new EventLedger(reader.startsOf(events.name))
     await reader.follow((record) => noteRecord(ledger, record))
     const countFinished = (): number => ledger.finished
-    const producer = await openProducer(kafka)
-    onEnd(() => producer.close())
+    const signal = AbortSignal.any([stop, failure])
+    const producer = await openEventProducer(servers.brokers, failure)
+    onEnd(() => producer.stop())
     const makeEvent = createFakeEvents({ seed: options.seed, brokenShare: BROKEN_SHARE, now: Date.now })
     const pace = {
       records: options.records ?? MAX_RECORDS,
       rate: options.rate,
       countFinished,
-      signal: AbortSignal.any([stop, failure]),
+      signal,
     }
     const produced = await sendPaced(pace, (count) => producer.send(Array.from({ length: count }, makeEvent)))
 
     await untilFinished(opened, reader, countFinished, stop)
     const rows = await countRows(servers.postgresUrl, ledger.expectedRows.values())
     const accounts = closeAccounts(ledger, producer.delivered, rows)
-    const problems = [...findProblems(accounts, produced), ...shortfall(produced, options.records, 'events')]
+    const problems = [
+      ...(producer.refusal === undefined ? [] : [`an event was not delivered: ${producer.refusal}`]),
+      ...findProblems(accounts, produced),
+      ...shortfall(produced, options.records, 'events'),
+    ]
     return { accounts: { ...accounts }, lines: accountLines(accounts), problems }
   })
 }

@@ -16,6 +16,8 @@ export interface Blueprint {
   readonly table: string
   /** Returns whether it had to be created. */
   readonly createTable: (postgresUrl: string) => Promise<boolean>
+  /** With `--avro`: its schemas into the registry. Only a pipeline that has them knows that option. */
+  readonly registerSchemas?: (registryUrl: string) => Promise<void>
   /** Loads its app, which finds the servers' addresses in the environment, as under `troupe run`. */
   readonly loadApp: () => Promise<App>
   readonly words: ViewWords
@@ -59,6 +61,10 @@ export async function openPipeline(
   const kafka = createKafkaClient(servers.brokers)
   await prepareTopics(kafka, servers, blueprint, options, say)
   await prepareTable(servers, blueprint, options, say)
+  if (servers.registryUrl !== undefined) {
+    process.env['SCHEMA_REGISTRY_URL'] = servers.registryUrl
+    if (options.generator || servers.isRegistryEmbedded) await blueprint.registerSchemas?.(servers.registryUrl)
+  }
 
   process.env['KAFKA_BROKERS'] = servers.brokers.join(',')
   process.env['PG_URL'] = servers.postgresUrl

@@ -25,7 +25,7 @@ export interface SensorRow extends Omit<Reading, 'timestamp'> {
 }
 
 /** Keys are the sensor's id. */
-export const sensorData = topic('sensor-data', { key: text, value: json(v.parser(readingShape)) })
+export const sensorData = topic('sensor-data', { key: text, value: json(readingShape) })
 
 export const sensorReadings = topic('sensor-readings', { key: text, value: json<Reading>() })
 

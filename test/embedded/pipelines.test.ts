@@ -7,10 +7,18 @@ const RECORDS = 2_000
 
 test.each([
   ['clicks', 'enriched'],
+  ['clicks --avro', 'enriched'],
   ['sensors', 'readings'],
   ['events', 'processed'],
-])('npm start -- %s loses nothing, repeats nothing, and keeps the order', async (name, out) => {
-  const end = await CommandProcess.node(start, [name, '--records', `${RECORDS}`, '--json', '--http-port', '0']).ended
+])('npm start -- %s loses nothing, repeats nothing, and keeps the order', async (words, out) => {
+  const end = await CommandProcess.node(start, [
+    ...words.split(' '),
+    '--records',
+    `${RECORDS}`,
+    '--json',
+    '--http-port',
+    '0',
+  ]).ended
   expect(end, end.stderr).toMatchObject({ code: 0 })
   const accounts = JSON.parse(end.stdout.trim().split('\n').at(-1) ?? '') as Record<string, number>
   expect(accounts).toMatchObject({ in: RECORDS, lost: 0, duplicates: 0, outOfOrder: 0, wrongRows: 0 })
