@@ -7,14 +7,8 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Broker, BrokerStartError, logOptions } from './kafka/broker.mjs'
 import { makeCertificates } from './kafka/certificates.mjs'
-import {
-  KafkaMissingError,
-  dockerIsUsable,
-  findWhatIsMissing,
-  isWritable,
-  lastLines,
-  prepareKafka,
-} from './kafka/installation.mjs'
+import { isWritable, lastLines } from './java.mjs'
+import { KafkaMissingError, dockerIsUsable, findWhatIsMissing, prepareKafka } from './kafka/installation.mjs'
 import { makeOwnedFolder, notePid, removeFolder, startGuard, sweepLeftovers } from './kafka/leftovers.mjs'
 import { choosePlaces } from './kafka/ports.mjs'
 import { formatProperties, makeBrokerSettings } from './kafka/settings.mjs'

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findWhatIsMissing } from './kafka-cluster.mjs'
+import { findMissingForRegistry } from './schema-registry.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const forwarded = process.argv.slice(2)
@@ -20,14 +21,18 @@ const setUp = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs')], { s
 if (setUp.status !== 0) finish({ passed: 0, failed: 1, skipped: 0 })
 
 const noKafka = process.env.TEST_KAFKA_BROKERS ? undefined : findWhatIsMissing()
+const noRegistry = findMissingForRegistry()
 const isEverything = forwarded.length === 0
-if (isEverything && noKafka !== undefined && process.env.REQUIRE_KAFKA === '1') {
-  console.error(`REQUIRE_KAFKA=1, but the suites on real Kafka cannot run. ${noKafka}`)
+const missing = noKafka ?? noRegistry
+if (isEverything && missing !== undefined && process.env.REQUIRE_KAFKA === '1') {
+  console.error(`REQUIRE_KAFKA=1, but the suites on real Kafka and a real schema registry cannot run. ${missing}`)
   finish({ passed: 0, failed: 1, skipped: 0 })
 }
 
 const tally = await runVitest()
 if (isEverything && noKafka !== undefined) console.log(`\nSKIPPED: the suites on real Kafka. ${noKafka}\n`)
+if (isEverything && noRegistry !== undefined)
+  console.log(`\nSKIPPED: the suites on a real schema registry. ${noRegistry}\n`)
 finish(tally)
 
 async function runVitest() {

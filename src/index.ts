@@ -58,6 +58,16 @@ export type { WriteResult } from './streams/broker-port.ts'
 export { bytes, json, text } from './streams/flows/codec.ts'
 export type { Codec, JsonCheck, JsonOptions, UnsafeIntegers } from './streams/flows/codec.ts'
 export type { StandardSchema } from './streams/flows/standard-schema.ts'
+export type {
+  Contract,
+  KnownSchemas,
+  OwnSchema,
+  Place,
+  ReferencedSchema,
+  SchemaType,
+  SubjectSchema,
+  WriterSchema,
+} from './streams/flows/contract.ts'
 export { table, topic } from './streams/flows/flow.ts'
 export type {
   ColumnValue,

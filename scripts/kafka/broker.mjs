@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { lastLines } from './installation.mjs'
+import { lastLines } from '../java.mjs'
 import { notePid } from './leftovers.mjs'
 import { countKnownBrokers } from './metadata-probe.mjs'
 

@@ -179,7 +179,7 @@ export const metricTable = [
   {
     name: 'troupe_waiting_records',
     type: 'gauge',
-    help: 'Records of keys whose first record has failed and waits, for its retry or parked. /status names the largest key.',
+    help: 'Records of keys whose first record waits: for its retry, for a schema, or parked. /status names the largest key.',
     labels: partitionLabels,
     read: perAssigned((stats) => stats.waitingRecords),
   },

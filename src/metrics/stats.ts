@@ -110,7 +110,7 @@ export class PartitionStats {
   bytesInFlight = 0
   /** Records that wait for an operator's word. */
   parked = 0
-  /** Records of keys whose first record has failed and waits, for its retry or parked. */
+  /** Records of keys whose first record waits: for its retry, for a schema, or parked. */
   waitingRecords = 0
   /** Such keys hold so much that intake has stopped. */
   isStoppedByKeys = false

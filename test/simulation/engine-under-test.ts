@@ -6,6 +6,7 @@ import { silentLog, type Log } from '../../src/log.ts'
 import type { ResolvedApp } from '../../src/options/options.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
 import type { Broker } from '../../src/streams/broker-port.ts'
+import type { SchemaPort } from '../../src/streams/registry/schema-port.ts'
 import type { Sink } from '../../src/streams/delivery/sink.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
@@ -21,6 +22,7 @@ export interface MemberParts {
   /** Where the handlers of a world on threads run. */
   readonly openTaskPool: OpenTaskPool
   readonly random: () => number
+  readonly schemas?: SchemaPort
   readonly log?: Log
   /** What the member counts in. Default: its own, which nobody sees. */
   readonly stats?: EngineStats
@@ -44,9 +46,10 @@ export interface EngineUnderTest {
 
 export const troupe: EngineUnderTest = {
   async start(parts) {
-    const { broker, clock, log = silentLog, openTaskPool, random, stats = new EngineStats() } = parts
+    const { broker, clock, log = silentLog, openTaskPool, random, schemas, stats = new EngineStats() } = parts
+    const known = schemas === undefined ? {} : { schemas }
     const app = appFor(parts)
-    const engine = await Engine.start({ app, broker, clock, random, log, openTaskPool, stats })
+    const engine = await Engine.start({ app, broker, clock, random, log, openTaskPool, stats, ...known })
     return {
       stop: () => engine.stop(),
       kill: () => engine.kill(),

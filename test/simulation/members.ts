@@ -10,6 +10,7 @@ import type { Sink } from '../../src/streams/delivery/sink.ts'
 import { topicAt, type EngineUnderTest, type RunningMember } from './engine-under-test.ts'
 import { originOf, type Journal, type OutputName } from './journal.ts'
 import { simulatedHandler, type HandlerNotes } from './simulated-handler.ts'
+import type { SimulatedRegistry } from './simulated-registry.ts'
 import { SimulatedPool } from './threads/simulated-pool.ts'
 import type { ThreadEnd } from './threads/simulated-thread.ts'
 import type { World } from './world.ts'
@@ -22,6 +23,7 @@ export interface MembersOptions {
   readonly database: FakeDatabase
   readonly journal: Journal
   readonly random: Random
+  readonly registry: SimulatedRegistry
 }
 
 interface Member {
@@ -129,7 +131,7 @@ export class Members {
   }
 
   #start(): void {
-    const { broker, database, engine, journal, random, world } = this.#options
+    const { broker, database, engine, journal, random, registry, world } = this.#options
     const name = `m${this.#all.length}`
     const slot = this.#freeSlot()
     const client = broker.client(name, world.isStatic ? { instanceId: `instance-${slot}` } : {})
@@ -158,6 +160,7 @@ export class Members {
         return pool
       },
       random: () => chance.next(),
+      ...(world.schemas === undefined ? {} : { schemas: registry.open(clock) }),
     })
     starting.then(
       (running) => {

@@ -14,11 +14,14 @@ import type { EngineUnderTest } from './engine-under-test.ts'
 import { Journal, placeName, type JournalEvent, type OutputName, type PartitionPlace } from './journal.ts'
 import { Members, parseOutputId } from './members.ts'
 import { deadLetterTopic, outputTopic, refusedMark } from './simulated-handler.ts'
-import { fateOf, type Action, type World } from './world.ts'
+import { SimulatedRegistry, garbage, planBytes } from './simulated-registry.ts'
+import { fateOf, type Action, type Plan, type World } from './world.ts'
 
 export interface Played {
   readonly events: readonly JournalEvent[]
   readonly violations: readonly string[]
+  /** How often the schema registry was asked. */
+  readonly questions: number
   /** How the world stood when it did not come to rest; undefined: it did. */
   readonly stuck?: unknown
 }
@@ -48,7 +51,7 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
     ...late,
     ...findViolations(events, facts),
   ]
-  return { events, violations, ...(stuck === undefined ? {} : { stuck }) }
+  return { events, violations, questions: stage.registry.questions, ...(stuck === undefined ? {} : { stuck }) }
 }
 
 class Stage {
@@ -57,6 +60,7 @@ class Stage {
   readonly #clock = new ManualClock()
   readonly #broker: FakeBroker
   readonly #database = new FakeDatabase()
+  readonly registry = new SimulatedRegistry()
   readonly #members: Members
   readonly #random: Random
   readonly #crashed = new Set<string>()
@@ -96,18 +100,25 @@ class Stage {
       broker: this.#broker,
       database: this.#database,
       journal: this.journal,
+      registry: this.registry,
       random: this.#random.fork('members'),
     })
   }
 
   async playTimetable(): Promise<void> {
     const steps = [
-      ...this.#world.records.map(({ atMs, key, partition, plan, topic }) => ({
+      ...this.#world.records.map(({ atMs, key, partition, plan, topic }, at) => ({
         atMs,
         run: () => {
-          const value = plan.isGarbage ? 'no JSON' : JSON.stringify(plan)
+          const value = plan.isGarbage ? garbage : this.#valueOf(plan, at)
           const isKnown = this.#expected.push(fateOf(plan, this.#world.attempts)) > 0
           if (isKnown) this.#broker.append(topic, { key, partition, value })
+        },
+      })),
+      ...(this.#world.schemas?.appear ?? []).map(({ atMs, id }) => ({
+        atMs,
+        run: () => {
+          this.registry.register(id)
         },
       })),
       ...this.#world.timetable.map(({ action, atMs }) => ({
@@ -122,6 +133,11 @@ class Stage {
       await this.#advanceTo(startedAtMs + atMs)
       run()
     }
+  }
+
+  #valueOf(plan: Plan, at: number): string | Buffer {
+    const { schemas } = this.#world
+    return schemas === undefined ? JSON.stringify(plan) : planBytes(schemas.ids[at]!, plan)
   }
 
   /** Fates of the records that are being appended: the journal wants them with the record. */
@@ -266,6 +282,12 @@ class Stage {
       case 'sink-unavailable':
         this.#database.isUnavailable = true
         this.#for(action.durationMs, () => (this.#database.isUnavailable = false))
+        break
+      case 'registry-away':
+        this.registry.goAway()
+        this.#for(action.durationMs, () => {
+          this.registry.comeBack()
+        })
         break
       case 'commits-refused':
         faults.answerCommit = () => (this.#random.chance(0.5) ? action.answer : null)

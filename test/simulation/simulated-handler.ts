@@ -6,6 +6,7 @@ import { TerminalError } from '../../src/errors.ts'
 import { table, topic, type Effect } from '../../src/streams/flows/flow.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
 import type { HandlerResult } from './journal.ts'
+import { planCodec } from './simulated-registry.ts'
 import { threadEnds, type Plan, type ThreadEnding, type World } from './world.ts'
 
 export const outputTopic = 'out'
@@ -25,7 +26,7 @@ export interface SimulatedHandlerOptions {
   readonly topic: string
   readonly clock: Clock
   readonly notes: HandlerNotes
-  readonly world: Pick<World, 'attempts' | 'calls' | 'order'>
+  readonly world: Pick<World, 'attempts' | 'calls' | 'order' | 'schemas'>
 }
 
 export interface HandlerNotes {
@@ -44,7 +45,7 @@ export function simulatedHandler(options: SimulatedHandlerOptions): AnyHandler {
   const { world } = options
   const common = {
     name: `handler of ${options.topic}`,
-    input: topic<Plan>(options.topic),
+    input: topic<Plan>(options.topic, world.schemas === undefined ? {} : { value: planCodec() }),
     outputs: [outputs, rows],
   }
   const handle = handleOne(options)

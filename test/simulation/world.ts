@@ -57,6 +57,7 @@ export type Action =
   | { readonly type: 'producing-unavailable'; readonly durationMs: number }
   | { readonly type: 'acknowledgements-lost'; readonly durationMs: number; readonly share: number }
   | { readonly type: 'sink-unavailable'; readonly durationMs: number }
+  | { readonly type: 'registry-away'; readonly durationMs: number }
   | {
       readonly type: 'commits-refused'
       readonly durationMs: number
@@ -97,6 +98,15 @@ export interface World {
   readonly latencyMs: readonly [number, number]
   readonly records: readonly WorldRecord[]
   readonly timetable: readonly { readonly atMs: number; readonly action: Action }[]
+  /** Values name schemas of a registry. Default: they are JSON. */
+  readonly schemas?: WorldSchemas
+}
+
+export interface WorldSchemas {
+  /** Of each record, in their order. */
+  readonly ids: readonly number[]
+  /** When the registry gets them. */
+  readonly appear: readonly { readonly atMs: number; readonly id: number }[]
 }
 
 const themes = ['calm', 'rebalances', 'crashes', 'zombies', 'clocks', 'outages', 'commits', 'everything'] as const
@@ -297,6 +307,7 @@ function makeAction(random: Random, type: Action['type'], topics: World['topics'
     case 'brokers-away':
     case 'producing-unavailable':
     case 'sink-unavailable':
+    case 'registry-away':
       return { type, durationMs }
     case 'acknowledgements-lost':
       return { type, durationMs, share: random.pick([0.2, 1]) }

@@ -26,10 +26,9 @@ describe('a handler whose topics need schemas', () => {
 
   test('gets no record of another schema: that is a dead letter, which says so', async () => {
     const harness = createHarness(bill)
+    const reason = expect.stringMatching(/^the value is not what codec headed expects: .* no schema of id 9/) as string
     const outcome = await harness.sendBytes(withId(9, {}))
-    expect(outcome).toEqual(
-      deadLetter(expect.stringMatching(/^the value is not what codec headed expects: .* no schema of id 9/)),
-    )
+    expect(outcome).toEqual(deadLetter(reason))
   })
 
   test('in calls of many records, too', async () => {

@@ -1,5 +1,6 @@
 /** The paths of Confluent's REST API, as far as clients go: what they ask for, and the form of the answers. */
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
 import type { CompatibilityLevel } from '../../schemas/compatibility.ts'
 import { Levels } from './levels.ts'
@@ -34,6 +35,7 @@ export function registryRoutes(level: CompatibilityLevel, guards: readonly Middl
     if (error instanceof RegistryError) {
       return context.json({ error_code: error.code, message: error.message }, error.status)
     }
+    if (error instanceof HTTPException) return error.getResponse()
     return refuse(context, 500, error.message)
   })
   routes.notFound((context) => refuse(context, 404, 'HTTP 404 Not Found'))
@@ -224,9 +226,10 @@ async function readText({ req }: Context): Promise<string> {
   let size = 0
   for await (const chunk of (req.raw.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.length
-    if (size > MAX_BODY_BYTES) throw new RegistryError(413, `the body is longer than ${MAX_BODY_BYTES} bytes`)
-    chunks.push(chunk)
+    // Read to its end all the same: a sender that is cut off would not see the answer.
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk)
   }
+  if (size > MAX_BODY_BYTES) throw new RegistryError(413, `the body is longer than ${MAX_BODY_BYTES} bytes`)
   return Buffer.concat(chunks).toString('utf8')
 }
 

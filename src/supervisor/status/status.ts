@@ -49,7 +49,7 @@ export interface PartitionStatus {
   readonly intakeStoppedBy: readonly (IntakeStop | 'user' | 'limit')[]
   /** The record that the safe position waits for; null: nothing is in flight. */
   readonly waitsFor: BlockingRecord | null
-  /** Records of keys whose first record has failed and waits, for its retry or parked; null: there are none. */
+  /** Records of keys whose first record waits, for its retry, for a schema, or parked; null: there are none. */
   readonly waitingKeys: WaitingKeys | null
   /** Why the partition goes no further by itself; null: it does. */
   readonly halted: {

@@ -10,7 +10,7 @@ import { topic } from '../../../src/streams/flows/flow.ts'
 import type { SourceRecord } from '../../../src/streams/record.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 import { FakeSchemas } from '../../support/fake-schemas.ts'
-import { headed, withId, type Headed } from '../../support/header-codec.ts'
+import { headed, withId } from '../../support/header-codec.ts'
 
 const input = topic('orders', { value: headed() })
 let offset = 0
@@ -57,7 +57,7 @@ async function batch(schemas: FakeSchemas, order: Order, word?: ErrorDecision) {
       return word
     },
     handle(records) {
-      calls.push(records.map(({ value }) => (value as Headed).body))
+      calls.push(records.map(({ value }) => (value).body))
       return done()
     },
   })
