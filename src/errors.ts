@@ -129,7 +129,7 @@ export const errorTable = {
   },
   SCHEMAS_WRONG: {
     meaning:
-      '`troupe schemas` found files that are no schemas, samples or older versions that they do not go with, or types that are not theirs.',
+      'Schema files, as `troupe schemas` has found: what is no schema, does not go with its samples or older versions, or has types that are not its own.',
     retryable: false,
     action: 'Correct what is told above, a line each. After a change of schemas run `troupe schemas generate`.',
   },

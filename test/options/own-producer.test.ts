@@ -16,7 +16,10 @@ function problemsOf(given: unknown, env?: Record<string, string>): string {
 
 describe('startProducer', () => {
   test('needs brokers alone; the rest is the safe way', () => {
-    expect(resolveProducerOptions(smallest)).toEqual({
+    const { schemaRegistry, ...writing } = resolveProducerOptions(smallest)
+    expect(schemaRegistry.url).toEqual([])
+    expect(writing).toEqual({
+      registerSchemas: 'never',
       kafka: { brokers: ['localhost:9092'], clientId: 'troupe', connectTimeoutMs: 15_000, client: {} },
       producer: {
         acks: 'all',

@@ -83,7 +83,7 @@ test('what is queued when a process ends is written, embedded too', async () => 
     process.exit(0)`
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
   // Nobody reads before all is queued.
-  await once(child.stdout, 'data')
+  await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
   const said = await text(child.stderr)
   expect(said.trimEnd().split('\n')).toHaveLength(1000)
 })
