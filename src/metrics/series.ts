@@ -74,7 +74,10 @@ export function readConstraints(stats: EngineStats): readonly Series[] {
   )
 }
 
-export function tallies(stats: EngineStats, entriesOf: (actor: ActorStats) => Iterable<[string, number]>): readonly Series[] {
+export function tallies(
+  stats: EngineStats,
+  entriesOf: (actor: ActorStats) => Iterable<[string, number]>,
+): readonly Series[] {
   return [...stats.actors()].flatMap((actor) =>
     [...entriesOf(actor)].map(([code, count]): Series => [[actor.name, code], count]),
   )
@@ -89,7 +92,10 @@ export function sinkResults(
   )
 }
 
-export function countPartitions(stats: EngineStats, isCounted: (partition: PartitionStats) => boolean): readonly Series[] {
+export function countPartitions(
+  stats: EngineStats,
+  isCounted: (partition: PartitionStats) => boolean,
+): readonly Series[] {
   const counts = new Map<string, { labels: readonly string[]; count: number }>()
   for (const partition of stats.partitions()) {
     const key = `${partition.actor}/${partition.topic}`

@@ -5,7 +5,7 @@ import type { OptionRow } from './option-row.ts'
 import { credential, file, headerMap, milliseconds, name, nullable, oneOf, registryUrls, secretText } from './rules.ts'
 
 type RegistryRows = {
-  readonly [Name in keyof RegistrySettings & string as `schemaRegistry.${Name}`]: OptionRow<RegistrySettings[Name]>
+  readonly [Name in keyof RegistrySettings as `schemaRegistry.${Name}`]: OptionRow<RegistrySettings[Name]>
 }
 
 export const registryOptions: RegistryRows & { readonly registerSchemas: OptionRow<RegisterSchemas> } = {

@@ -47,7 +47,15 @@ describe('records and outcomes cross', () => {
     send([record!])
     await finished()
     expect(manifests).toEqual([
-      { actor: 'enrich', input: 'scripts', outputTopics: ['results'], destinations: [], schemas: [], call: null, contracts: [] },
+      {
+        actor: 'enrich',
+        input: 'scripts',
+        outputTopics: ['results'],
+        destinations: [],
+        schemas: [],
+        call: null,
+        contracts: [],
+      },
     ])
     expect(delivery.outputs).toHaveLength(1)
     const [output] = delivery.outputs

@@ -57,7 +57,7 @@ async function batch(schemas: FakeSchemas, order: Order, word?: ErrorDecision) {
       return word
     },
     handle(records) {
-      calls.push(records.map(({ value }) => (value).body))
+      calls.push(records.map(({ value }) => value.body))
       return done()
     },
   })
