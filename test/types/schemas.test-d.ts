@@ -1,12 +1,12 @@
 /** What `troupe schemas generate` writes is what the codec reads and writes: `Infer` says the same of the schemas. */
-import type { expectTypeOf, test } from 'vitest'
-import type { clickSchema, type Click } from '../../schemas/click.ts'
-import type { enrichedOrderSchema, type EnrichedOrder } from '../../schemas/enriched-order.ts'
-import type { orderSchema, type Order } from '../../schemas/order.ts'
-import type { salesAggregateSchema, type SalesAggregate } from '../../schemas/sales-aggregate.ts'
-import type { sensorReadingSchema, type SensorReading } from '../../schemas/sensor-reading.ts'
+import { expectTypeOf, test } from 'vitest'
+import type { clickSchema, Click } from '../../schemas/click.ts'
+import type { enrichedOrderSchema, EnrichedOrder } from '../../schemas/enriched-order.ts'
+import type { orderSchema, Order } from '../../schemas/order.ts'
+import type { salesAggregateSchema, SalesAggregate } from '../../schemas/sales-aggregate.ts'
+import type { sensorReadingSchema, SensorReading } from '../../schemas/sensor-reading.ts'
 import type { Infer } from '../../src/streams/avro/infer.ts'
-import type { everythingSchema, type Everything } from '../schemas/fixtures/everything.ts'
+import type { everythingSchema, Everything } from '../schemas/fixtures/everything.ts'
 
 test('generated types are those that are inferred', () => {
   expectTypeOf<Infer<typeof clickSchema>>().toEqualTypeOf<Click>()
