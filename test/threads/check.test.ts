@@ -66,7 +66,7 @@ test('an app with mistakes of many kinds: all are told, and the exit code is 1',
 })
 
 test('options alone end with 2', async () => {
-  write('plain.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle() {} }")
+  write('plain.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'in', value: {} }, handle() {} }")
   const path = write('twice.mjs', app("{ name: 'a', handler: './plain.mjs' }, { name: 'b', handler: './plain.mjs' }"))
   const { exitCode, stderr } = await check(path)
   expect(exitCode).toBe(2)
@@ -89,7 +89,7 @@ describe('a module', () => {
   test('that posts messages of its own is tried like any other', async () => {
     const source = `import { parentPort } from 'node:worker_threads'
 parentPort.postMessage('loading'); parentPort.postMessage({ manifest: null, errors: [] })
-export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle() {} }`
+export default { kind: 'handler', input: { kind: 'topic', name: 'in', value: {} }, handle() {} }`
     const url = pathToFileURL(write('talks.mjs', source)).href
     const { errors, manifest } = await tryInThread({ actor: 'talks', url, shared, maxHeapMb: null })
     expect([errors, manifest?.actor]).toEqual([[], 'talks'])
@@ -104,7 +104,7 @@ export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle()
   test('that only the main thread can load is tried there, if its actor runs there', async () => {
     const client = import.meta.resolve('@confluentinc/kafka-javascript')
     const source = `import ${JSON.stringify(client)}
-      export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle() {} }`
+      export default { kind: 'handler', input: { kind: 'topic', name: 'in', value: {} }, handle() {} }`
     write('native.mjs', source)
     const actor = (runOn: string): string => app(`{ name: 'native', handler: './native.mjs', runOn: '${runOn}' }`)
     expect(await check(write('native-main.mjs', actor('main')))).toMatchObject({ exitCode: 0, stderr: '' })
@@ -121,8 +121,8 @@ export default { kind: 'handler', input: { kind: 'topic', name: 'in' }, handle()
 })
 
 test('a heap limit that a flag of Node lifts is told once, as a start would', () => {
-  write('one.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'one' }, handle() {} }")
-  write('two.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'two' }, handle() {} }")
+  write('one.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'one', value: {} }, handle() {} }")
+  write('two.mjs', "export default { kind: 'handler', input: { kind: 'topic', name: 'two', value: {} }, handle() {} }")
   const actors = ['one', 'two'].map((name) => `{ name: '${name}', handler: './${name}.mjs', runOn: 'threads' }`)
   const path = write('heap.mjs', app(actors.join()))
   const cli = fileURLToPath(new URL('../../dist/supervisor/cli/cli.js', import.meta.url))
