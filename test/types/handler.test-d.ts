@@ -17,6 +17,7 @@ import {
   text,
   ThrottledError,
   topic,
+  type HandlerContext,
   type Outcome,
   type Topic,
   type Wrapper,
@@ -249,6 +250,19 @@ test('the key has the type of the codec for keys, and is bytes without one', () 
       expectTypeOf(records[0]!.key).toEqualTypeOf<string | null>()
       return done()
     },
+  })
+})
+
+test('the steps of compose, and what is around them, see the key with its type', () => {
+  const keyed = topic('keyed', { key: text, value: json<Click>() })
+  const check = (value: Click, { key }: HandlerContext<unknown, string>) => (key === '' ? deadLetter('no key') : value)
+  // @ts-expect-error -- not yet: a step takes no key of a type
+  defineHandler({ input: keyed, handle: compose(check, () => done()) })
+  defineHandler({
+    input: keyed,
+    outputs: [keyed],
+    // @ts-expect-error -- not yet: the key is unknown in a step
+    handle: compose((value, { key }) => done([keyed.record(value, { key })])),
   })
 })
 
