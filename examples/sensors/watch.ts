@@ -10,7 +10,7 @@ export default defineHandler({
 })
 
 /** The codec has seen to it that it is a reading; whether one can be is said here. */
-function check(reading: Reading, { key }: HandlerContext<unknown>): Reading | Outcome {
+function check(reading: Reading, { key }: HandlerContext<unknown, string>): Reading | Outcome {
   if (reading.sensor_id < 1 || reading.sensor_id > SENSORS) return deadLetter(`no sensor ${reading.sensor_id}`)
   // Order is kept by key: a reading under another sensor's would overtake those of its own.
   if (key !== String(reading.sensor_id)) return deadLetter(`of sensor ${reading.sensor_id} under key ${String(key)}`)

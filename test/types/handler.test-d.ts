@@ -17,6 +17,7 @@ import {
   text,
   ThrottledError,
   topic,
+  type HandlerContext,
   type Outcome,
   type Topic,
   type Wrapper,
@@ -250,6 +251,65 @@ test('the key has the type of the codec for keys, and is bytes without one', () 
       return done()
     },
   })
+})
+
+test('the steps of compose, and what is around them, see the key with its type', () => {
+  const keyed = topic('keyed', { key: text, value: json<Click>() })
+  const check = (value: Click, { key }: HandlerContext<unknown, string>) => (key === '' ? deadLetter('no key') : value)
+  const ofAnyKey = (value: Click, { key }: HandlerContext<unknown>) => (key === null ? skip() : value)
+  const logged: Wrapper<Click, Click, unknown, string> = (value, { key, log }, next) => {
+    expectTypeOf(key).toEqualTypeOf<string | null>()
+    log.info({}, 'called')
+    return next(value)
+  }
+  const timed =
+    <In, Out>(): Wrapper<In, Out> =>
+    (value, _context, next) =>
+      next(value)
+  defineHandler({
+    input: keyed,
+    outputs: [keyed],
+    handle: compose(ofAnyKey, around(check, logged, timed()), (value, { key }) => {
+      expectTypeOf(key).toEqualTypeOf<string | null>()
+      return done([keyed.record(value, { key })])
+    }),
+  })
+  defineHandler({
+    input: keyed,
+    setup: () => ({ country: 'IS' }),
+    handle: compose(
+      (value: Click, { key, setup }) => {
+        expectTypeOf(key).toEqualTypeOf<string | null>()
+        expectTypeOf(setup).toEqualTypeOf<{ country: string }>()
+        return value.user
+      },
+      (user, { key }) => {
+        expectTypeOf(user).toEqualTypeOf<number>()
+        expectTypeOf(key).toEqualTypeOf<string | null>()
+        return done()
+      },
+    ),
+  })
+  // The whole handle of one handler is a step of another.
+  const whole = defineHandler({ input: keyed, handle: (_value, { key }) => (key === null ? skip() : done()) })
+  defineHandler({
+    input: keyed,
+    handle: compose((value: Click) => value, around(whole.handle, timed())),
+  })
+  defineHandler({
+    input: clicks,
+    handle: compose((value: Click, { key }) => {
+      expectTypeOf(key).toEqualTypeOf<Uint8Array | null>()
+      return value.user > 0 ? done() : skip()
+    }),
+  })
+  expectTypeOf(compose(check, () => done()))
+    .parameter(1)
+    .toEqualTypeOf<HandlerContext<unknown, string>>()
+  // @ts-expect-error -- keys of this topic are bytes
+  defineHandler({ input: clicks, handle: compose(check, () => done()) })
+  // @ts-expect-error -- around a step of other keys
+  around((value: Click, { key }: HandlerContext<unknown, number>) => ({ ...value, key }), logged)
 })
 
 test('a key is written as its codec takes it, and freely without one', () => {

@@ -15,9 +15,9 @@ export type Next<In, Out> = (value: In) => Said<Out>
  * Goes around a step: calls `next` and says what it says, or something else of the same kind. An outcome is no value: let it
  * through (`isOutcome`).
  */
-export type Wrapper<In, Out, Setup = unknown> = (
+export type Wrapper<In, Out, Setup = unknown, KeyValue = unknown> = (
   value: In,
-  context: HandlerContext<Setup>,
+  context: HandlerContext<Setup, KeyValue>,
   next: Next<In, Out>,
 ) => Said<Out>
 
@@ -28,14 +28,14 @@ export type Wrapper<In, Out, Setup = unknown> = (
  * @example
  * handle: compose(around(findCustomer, timed('customer'), cached(customers)), greet)
  */
-export function around<In, Setup, To extends Effect = never>(
-  handle: Handle<In, Setup, To>,
-  ...wrappers: readonly Wrapper<In, never, Setup>[]
-): Handle<In, Setup, To>
-export function around<In, Out, Setup, To extends Effect = never>(
-  step: Step<In, Out, Setup, To>,
-  ...wrappers: readonly Wrapper<In, Out, Setup>[]
-): Step<In, Out, Setup, To>
+export function around<In, Setup, To extends Effect = never, KeyValue = unknown>(
+  handle: Handle<In, Setup, To, KeyValue>,
+  ...wrappers: readonly Wrapper<In, never, Setup, KeyValue>[]
+): Handle<In, Setup, To, KeyValue>
+export function around<In, Out, Setup, To extends Effect = never, KeyValue = unknown>(
+  step: Step<In, Out, Setup, To, KeyValue>,
+  ...wrappers: readonly Wrapper<In, Out, Setup, KeyValue>[]
+): Step<In, Out, Setup, To, KeyValue>
 export function around(
   step: (value: never, context: never) => unknown,
   ...wrappers: readonly ((value: never, context: never, next: never) => unknown)[]

@@ -86,7 +86,7 @@ export function isOutcome(value: unknown): value is Outcome {
   return typeof value === 'object' && value !== null && Reflect.get(value, outcomeBrand) === true
 }
 
-/** Whoever takes one without saying what `KeyValue` is, as a step of `compose`, serves for topics of any keys. */
+/** A step of `compose` that takes one without saying what `KeyValue` is serves for topics of any keys. */
 export interface HandlerContext<Setup, KeyValue = unknown> {
   /** The record as it came, undecoded. */
   readonly record: SourceRecord
@@ -194,9 +194,9 @@ export function isHandler(value: unknown): value is AnyRecordHandler {
 }
 
 /** One step of `compose`: a value for the next step, or an outcome that ends the chain. */
-export type Step<In, Out, Setup = unknown, To extends Effect = Effect> = (
+export type Step<In, Out, Setup = unknown, To extends Effect = Effect, KeyValue = unknown> = (
   value: In,
-  context: HandlerContext<Setup>,
+  context: HandlerContext<Setup, KeyValue>,
 ) => Out | Outcome<To> | Promise<Out | Outcome<To>>
 
 /** The `handle` of a handler. */
@@ -206,16 +206,21 @@ export type Handle<In, Setup = unknown, To extends Effect = Effect, KeyValue = u
 ) => Outcome<To> | Promise<Outcome<To>>
 
 /** Chains steps into a `handle`: each gets what the one before returned; any outcome ends the chain. */
-export function compose<A, S, E extends Effect = never>(last: Handle<A, S, E>): Handle<A, S, E>
-export function compose<A, B, S, E1 extends Effect = never, E extends Effect = never>(
-  a: Step<A, B, S, E1>,
-  last: Handle<B, S, E>,
-): Handle<A, S, E1 | E>
-export function compose<A, B, C, S, E1 extends Effect = never, E2 extends Effect = never, E extends Effect = never>(
-  a: Step<A, B, S, E1>,
-  b: Step<B, C, S, E2>,
-  last: Handle<C, S, E>,
-): Handle<A, S, E1 | E2 | E>
+export function compose<A, S, E extends Effect = never, K = unknown>(last: Handle<A, S, E, K>): Handle<A, S, E, K>
+export function compose<A, B, S, E1 extends Effect = never, E extends Effect = never, K = unknown>(
+  a: Step<A, B, S, E1, K>,
+  last: Handle<B, S, E, K>,
+): Handle<A, S, E1 | E, K>
+export function compose<
+  A,
+  B,
+  C,
+  S,
+  E1 extends Effect = never,
+  E2 extends Effect = never,
+  E extends Effect = never,
+  K = unknown,
+>(a: Step<A, B, S, E1, K>, b: Step<B, C, S, E2, K>, last: Handle<C, S, E, K>): Handle<A, S, E1 | E2 | E, K>
 export function compose<
   A,
   B,
@@ -226,12 +231,13 @@ export function compose<
   E2 extends Effect = never,
   E3 extends Effect = never,
   E extends Effect = never,
+  K = unknown,
 >(
-  a: Step<A, B, S, E1>,
-  b: Step<B, C, S, E2>,
-  c: Step<C, D, S, E3>,
-  last: Handle<D, S, E>,
-): Handle<A, S, E1 | E2 | E3 | E>
+  a: Step<A, B, S, E1, K>,
+  b: Step<B, C, S, E2, K>,
+  c: Step<C, D, S, E3, K>,
+  last: Handle<D, S, E, K>,
+): Handle<A, S, E1 | E2 | E3 | E, K>
 export function compose<
   A,
   B,
@@ -244,13 +250,14 @@ export function compose<
   E3 extends Effect = never,
   E4 extends Effect = never,
   E extends Effect = never,
+  K = unknown,
 >(
-  a: Step<A, B, S, E1>,
-  b: Step<B, C, S, E2>,
-  c: Step<C, D, S, E3>,
-  d: Step<D, F, S, E4>,
-  last: Handle<F, S, E>,
-): Handle<A, S, E1 | E2 | E3 | E4 | E>
+  a: Step<A, B, S, E1, K>,
+  b: Step<B, C, S, E2, K>,
+  c: Step<C, D, S, E3, K>,
+  d: Step<D, F, S, E4, K>,
+  last: Handle<F, S, E, K>,
+): Handle<A, S, E1 | E2 | E3 | E4 | E, K>
 export function compose(...steps: Step<unknown, unknown>[]): Handle<unknown> {
   return (value, context) => runFrom(steps, 0, value, context)
 }
