@@ -265,7 +265,7 @@ test('lingerMs lets the first of a batch wait for others; a flush does not', asy
   expect(writes()).toBe(2)
 })
 
-test.fails('a batch that is full is written, however many records come in every turn', async () => {
+test('a batch that is full is written, however many records come in every turn', async () => {
   const clock = new ManualClock()
   const written: number[] = []
   const write = (records: readonly unknown[]) => {
@@ -405,7 +405,7 @@ describe('a codec whose schemas a registry keeps', () => {
     expect(schemas.isClosed).toBe(true)
   })
 
-  test.fails('does not hold up a start that is aborted', async () => {
+  test('does not hold up a start that is aborted', async () => {
     const schemas = new FakeSchemas()
     schemas.prepare = () =>
       new Promise((_, reject) => {
@@ -423,7 +423,7 @@ describe('a codec whose schemas a registry keeps', () => {
     )
     await clock.advance(1_000)
     stop.abort()
-    await clock.settle()
+    await clock.advance(1_000)
     expect([starting.is(), schemas.isClosed]).toEqual(['START_STOPPED', true])
   })
 
