@@ -17,7 +17,11 @@ export async function verifyClient(app: ResolvedApp, log: Log, waits: OpenWaits)
   verifyClientConfig(brokerOptions(app, log, waits))
 }
 
-function brokerOptions({ kafka, producer, commitIntervalMs }: ResolvedApp, log: Log, waits: OpenWaits): KafkaBrokerOptions {
+function brokerOptions(
+  { kafka, producer, commitIntervalMs }: ResolvedApp,
+  log: Log,
+  waits: OpenWaits,
+): KafkaBrokerOptions {
   return {
     brokers: kafka.brokers,
     groupId: kafka.groupId,

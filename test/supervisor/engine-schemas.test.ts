@@ -136,7 +136,7 @@ describe('a start', () => {
     expect(world.clock.pendingTimers).toBe(0)
   })
 
-  test.fails('without a registry names all that needs one, before any server is asked', async () => {
+  test('without a registry names all that needs one, before any server is asked', async () => {
     const world = new World()
     world.broker.faults.areBrokersAway = true
     await expect(world.start(false)).rejects.toMatchObject({
