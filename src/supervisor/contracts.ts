@@ -4,10 +4,14 @@ import { TroupeError } from '../errors.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import { problemsOfWriting, registryIsMissing } from '../streams/registry/used-contracts.ts'
 
-/** Rejects with SCHEMA_REGISTRY_MISSING, SCHEMA_MISSING, SCHEMA_INCOMPATIBLE, or what kept the registry from answering. */
-export async function prepareSchemas(manifests: readonly HandlerManifest[], schemas: SchemaPort | null): Promise<void> {
-  const [problem] = surveyContracts(manifests, schemas !== null)
+/** Throws SCHEMA_REGISTRY_MISSING, or OPTIONS_INVALID for what cannot be written with. */
+export function verifyContracts(manifests: readonly HandlerManifest[], hasRegistry: boolean): void {
+  const [problem] = surveyContracts(manifests, hasRegistry)
   if (problem !== undefined) throw problem
+}
+
+/** Rejects with SCHEMA_MISSING, SCHEMA_INCOMPATIBLE, or what kept the registry from answering. */
+export async function prepareSchemas(manifests: readonly HandlerManifest[], schemas: SchemaPort | null): Promise<void> {
   const needed = manifests.flatMap((manifest) => manifest.schemas)
   if (needed.length > 0) await schemas?.prepare(needed)
 }

@@ -27,7 +27,7 @@ import { describeHealth, type Health, type Readiness } from './status/health.ts'
 import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
-import { prepareSchemas } from './contracts.ts'
+import { prepareSchemas, verifyContracts } from './contracts.ts'
 import { Membership } from './membership.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
@@ -154,6 +154,7 @@ export class Engine {
       const host = await before(opening)
       const engine = new Engine(parts, host, lookout)
       const topology = engine.#topology
+      verifyContracts(host.manifests, parts.schemas !== undefined)
       for (const [name, sink] of Object.entries(app.sinks)) {
         undo.push(() => waits.answer('sink-close', name, sink.close()))
         await before(waits.answer('sink-open', name, openSink(sink, { log }, topology.destinations.get(name) ?? [])))

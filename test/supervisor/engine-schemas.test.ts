@@ -136,8 +136,15 @@ describe('a start', () => {
     expect(world.clock.pendingTimers).toBe(0)
   })
 
-  test('without a registry is SCHEMA_REGISTRY_MISSING', async () => {
-    await expect(new World().start(false)).rejects.toMatchObject({ code: 'SCHEMA_REGISTRY_MISSING' })
+  test('without a registry names all that needs one, before any server is asked', async () => {
+    const world = new World()
+    world.broker.faults.areBrokersAway = true
+    await expect(world.start(false)).rejects.toMatchObject({
+      code: 'SCHEMA_REGISTRY_MISSING',
+      message: expect.stringContaining(
+        'the values of topic clicks (headed), the values of topic out (headed)',
+      ) as string,
+    })
   })
 
   test('refuses to write with what can only be read', async () => {

@@ -12,6 +12,7 @@ import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
+import { noSchemas } from '../handlers/handler-schemas.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
 import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
 import { BatchExecutor } from './batch-executor.ts'
@@ -231,7 +232,8 @@ async function loadAndSetUp(
     log: handlerLog(handler.name ?? actor.name, log),
     clock: lookout,
     shared,
-    ...(schemas === null ? {} : { schemas }),
+    // Where there is no registry, the start says for all handlers at once what needs one.
+    schemas: schemas ?? noSchemas,
   })
   return { runner, manifest: manifestOf(actor.name, handler) }
 }

@@ -11,6 +11,7 @@ import { inBackground, systemClock } from '../../clock.ts'
 import { toWireError, type WireError } from '../../errors.ts'
 import { Lookout } from '../../lookout.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
+import { noSchemas } from '../handlers/handler-schemas.ts'
 import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
 import { LoopBusyMeter } from './busy-meter.ts'
 import { heapInForce, liftedHeapLimit } from './heap-limit.ts'
@@ -126,7 +127,7 @@ function open(
     log,
     clock: lookout,
     shared: setup.shared,
-    ...(schemas === null ? {} : { schemas }),
+    schemas: schemas ?? noSchemas,
   })
 }
 

@@ -3,21 +3,14 @@
  * handler does. Whatever it throws dead-letters the record with its raw bytes.
  */
 import { refuseWrong } from '../../options/declared.ts'
-import type { Contract } from './contract.ts'
+import type { Codec } from './contract.ts'
 import { problemsOfJson, type unsafeIntegerWords } from './flow-shapes.ts'
 import { JsonWriter, jsonText } from './json-writer.ts'
 import { checkBy, isStandardSchema, type StandardSchema } from './standard-schema.ts'
 import { utf8, utf8Bytes } from './unicode.ts'
 import { mayHoldWideInteger, wideIntegers, withBigInts, type WideInteger } from './wide-integers.ts'
 
-export interface Codec<Value> {
-  /** Shown in the manifest and in errors: `json`, `text`, `bytes`, `avro`. */
-  readonly name: string
-  decode(bytes: Uint8Array): Value
-  encode(value: Value): Uint8Array
-  /** Its bytes name a schema of a registry: where it works, `bind` of this makes the codec. */
-  readonly contract?: Contract<Value>
-}
+export type { Codec } from './contract.ts'
 
 /**
  * What becomes of integers beyond 2^53 − 1, which a JavaScript number rounds:

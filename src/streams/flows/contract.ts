@@ -4,7 +4,6 @@
  * it crosses threads.
  */
 import { TroupeError } from '../../errors.ts'
-import type { Codec } from './codec.ts'
 
 /** As registries call them. */
 export type SchemaType = 'AVRO' | 'JSON' | 'PROTOBUF'
@@ -54,6 +53,15 @@ export interface KnownSchemas {
   writerOf(id: number): WriterSchema
   /** The id of what the app itself registered, or found, under this subject. Throws SCHEMA_MISSING where nobody has looked. */
   idOf(subject: string): number
+}
+
+export interface Codec<Value> {
+  /** Shown in the manifest and in errors: `json`, `text`, `bytes`, `avro`. */
+  readonly name: string
+  decode(bytes: Uint8Array): Value
+  encode(value: Value): Uint8Array
+  /** Its bytes name a schema of a registry: where it works, `bind` of this makes the codec. */
+  readonly contract?: Contract<Value>
 }
 
 /** What makes a codec one of a registry's. */

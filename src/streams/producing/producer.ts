@@ -72,8 +72,13 @@ export async function openProducer<const Topics extends readonly Destination[]>(
   const topics = topicsOnly(parts.topics)
   const producer = broker.producer('producer')
   const waits = parts.waits ?? new OpenWaits(parts.clock)
+  // Also what it waits for ends: a registry may be slow, or ask to be left alone for a while.
+  const close = async (): Promise<void> => {
+    schemas?.close()
+    await producer.disconnect().catch(() => undefined)
+  }
   const onAbort = (): void => {
-    void producer.disconnect()
+    void close()
   }
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
@@ -82,8 +87,7 @@ export async function openProducer<const Topics extends readonly Destination[]>(
     signal?.throwIfAborted()
     return new RecordProducer({ ...parts, log, schemas, producer, destinations: topics, waits })
   } catch (error) {
-    schemas?.close()
-    await producer.disconnect().catch(() => undefined)
+    await close()
     throw signal?.aborted === true ? new TroupeError('START_STOPPED', STOPPED_AT_START) : error
   } finally {
     signal?.removeEventListener('abort', onAbort)

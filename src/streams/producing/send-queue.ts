@@ -78,6 +78,7 @@ export class SendQueue {
   #refusal: string | null = null
   #isClosed = false
   #trouble: { readonly sinceMs: number; readonly reason: string } | null = null
+  /** Not null: a batch is being gathered, and may be written sooner. */
   #cancelLinger: (() => void) | null = null
   #cancelDeadline: (() => void) | null = null
   #endBackoff: () => void = () => undefined
@@ -182,10 +183,12 @@ export class SendQueue {
 
   #begin(delayMs: number): void {
     this.#cancelLinger?.()
-    this.#cancelLinger = this.#options.clock.after(delayMs, () => {
+    const cancel = this.#options.clock.after(delayMs, () => {
       this.#cancelLinger = null
       void this.#writeAll()
     })
+    // What begins next turn is put off no more: who sends in every turn would put it off for ever.
+    this.#cancelLinger = delayMs > 0 ? cancel : null
   }
 
   #hasWork(): boolean {

@@ -2,8 +2,13 @@
 import { within } from '../../clock.ts'
 import type { RegistrySettings, Token } from './registry-settings.ts'
 
+/** Any header may be a key to get in. One that is shorter is none, and masked it would spoil every other word. */
+const SHORTEST_KEY = 6
+
+type CredentialSettings = Pick<RegistrySettings, 'username' | 'password' | 'token' | 'headers' | 'timeoutMs'>
+
 export class Credentials {
-  readonly #settings: Pick<RegistrySettings, 'username' | 'password' | 'token' | 'timeoutMs'>
+  readonly #settings: CredentialSettings
   /** The token in use. One fetch for all who ask meanwhile. */
   #token: Promise<string> | null = null
   /** The header made of it. */
@@ -11,9 +16,12 @@ export class Credentials {
   /** What must not be shown. */
   readonly #secrets = new Set<string>()
 
-  constructor(settings: Pick<RegistrySettings, 'username' | 'password' | 'token' | 'timeoutMs'>) {
+  constructor(settings: CredentialSettings) {
     this.#settings = settings
     if (settings.password !== null) this.#secrets.add(settings.password)
+    for (const value of Object.values(settings.headers)) {
+      for (const word of value.split(' ')) if (word.length >= SHORTEST_KEY) this.#secrets.add(word)
+    }
   }
 
   /** The header for a question to this URL; null: none. Rejects with what the function that fetches a token threw. */

@@ -2,7 +2,6 @@
  * What an app needs of a registry before its first record: the ids of what it writes with, looked up or registered, and
  * the latest of what it reads. Every subject is looked at, and what is wrong is said of all at once.
  */
-import { sleep, type Clock } from '../../clock.ts'
 import { TroupeError, isTroupeError } from '../../errors.ts'
 import type { OwnSchema, WriterSchema } from '../flows/contract.ts'
 import type { ReferencedSchemas } from './referenced-schemas.ts'
@@ -16,7 +15,8 @@ export interface NeededParts {
   readonly registry: Registry
   readonly references: ReferencedSchemas
   readonly registerSchemas: RegisterSchemas
-  readonly clock: Clock
+  /** Resolves after so long; rejects where the start is given up meanwhile. */
+  readonly wait: (delayMs: number) => Promise<void>
 }
 
 /** What was found. */
@@ -147,7 +147,7 @@ class Search implements FoundSchemas {
 
   /** Asks again where the registry has asked to wait, as long as a start may take. */
   async #ask<Answer>(question: (registry: Registry) => Promise<Answer>): Promise<Answer> {
-    const { clock, registry } = this.#parts
+    const { registry, wait } = this.#parts
     for (;;) {
       try {
         return await question(registry)
@@ -156,7 +156,7 @@ class Search implements FoundSchemas {
         if (waitMs === null || this.#patienceMs <= 0 || waitMs > this.#patienceMs) throw error
         const delayMs = Math.max(waitMs, 1_000)
         this.#patienceMs -= delayMs
-        await sleep(clock, delayMs)
+        await wait(delayMs)
       }
     }
   }

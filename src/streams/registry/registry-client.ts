@@ -188,7 +188,7 @@ export class RegistryClient implements Registry {
     for (let tried = 0; tried < this.#bases.length; tried += 1) {
       const at = (this.#first + tried) % this.#bases.length
       const base = this.#bases[at]!
-      const reading = shaped(shape, await this.#askOne(base.url, method, path, schema))
+      const reading = this.#shaped(shape, await this.#askOne(base.url, method, path, schema))
       this.#parts.onOutcome?.(reading.outcome)
       if (reading.outcome === 'unreachable') {
         failures.push(`${base.shown}: ${reading.reason}`)
@@ -212,6 +212,7 @@ export class RegistryClient implements Registry {
     url.password = ''
     const body = schema === undefined ? null : JSON.stringify(bodyOf(schema))
     let authorization: string | null = null
+    const masked = (text: string): string => this.#credentials.masked(text)
     const ask = async (): Promise<Reading> => {
       try {
         authorization = await this.#credentials.header(base)
@@ -221,7 +222,7 @@ export class RegistryClient implements Registry {
       const headers = this.#headers(authorization, body)
       try {
         const answer = await this.#exchange.ask({ method, url, headers, body })
-        return readAnswer(answer, this.#parts.clock.wallNow())
+        return readAnswer(answer, this.#parts.clock.wallNow(), masked)
       } catch (error) {
         return unanswered(error)
       }
@@ -230,7 +231,17 @@ export class RegistryClient implements Registry {
     // A token that has expired since it was fetched.
     const isExpired = first.outcome === 'refused' && first.isUnknown && this.#credentials.renew(authorization)
     const reading = isExpired ? await ask() : first
-    return 'reason' in reading ? { ...reading, reason: this.#credentials.masked(reading.reason) } : reading
+    // Of what fetches a token, too.
+    return 'reason' in reading ? { ...reading, reason: masked(reading.reason) } : reading
+  }
+
+  /** Something else that speaks JSON may stand where the registry should. */
+  #shaped<Body>(shape: z.ZodType<Body>, reading: Reading): Shaped<Body> {
+    if (reading.outcome !== 'answered') return reading
+    const { data, success } = shape.safeParse(reading.body)
+    if (success) return { outcome: 'answered', body: data }
+    const start = this.#credentials.masked(JSON.stringify(reading.body)).slice(0, 200)
+    return { outcome: 'unreachable', reason: `its answer is no schema registry's: ${start}`, retryAfterMs: null }
   }
 
   #headers(authorization: string | null, body: string | null): Record<string, string> {
@@ -250,15 +261,6 @@ export class RegistryClient implements Registry {
 
 function isMissing(answer: Outcome<object>): answer is Missing {
   return 'outcome' in answer && answer.outcome === 'not-found'
-}
-
-/** Something else that speaks JSON may stand where the registry should. */
-function shaped<Body>(shape: z.ZodType<Body>, reading: Reading): Shaped<Body> {
-  if (reading.outcome !== 'answered') return reading
-  const { data, success } = shape.safeParse(reading.body)
-  if (success) return { outcome: 'answered', body: data }
-  const start = JSON.stringify(reading.body).slice(0, 200)
-  return { outcome: 'unreachable', reason: `its answer is no schema registry's: ${start}`, retryAfterMs: null }
 }
 
 /** Avro goes without its type: so older registries take it, too. */

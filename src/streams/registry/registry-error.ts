@@ -32,17 +32,18 @@ const notFoundCodes = [NO_SUBJECT, 40402, 40403]
 
 const MAX_SHOWN = 200
 
-export function readAnswer(answer: HttpAnswer, wallNowMs: number): Reading {
+/** `masked` takes secrets out of what is shown: before anything is cut off, since half a secret is not found. */
+export function readAnswer(answer: HttpAnswer, wallNowMs: number, masked: (text: string) => string): Reading {
   const { status, text } = answer
   const body = parsed(text)
   const { code, message } = errorOf(body)
-  const says = message ?? shownBody(answer)
+  const says = masked(message ?? shownBody(answer, masked))
   if (status >= 200 && status < 300) {
     if (body !== undefined) return { outcome: 'answered', body }
-    return unreachable(`it answered ${status} with something that is no JSON (${shownBody(answer)})`)
+    return unreachable(`it answered ${status} with something that is no JSON (${shownBody(answer, masked)})`)
   }
   if (status >= 300 && status < 400) {
-    const target = answer.header('location') ?? 'nowhere'
+    const target = masked(answer.header('location') ?? 'nowhere')
     return unreachable(
       `it redirects (${status}) to ${target}: no redirect is followed, since the credentials are for this server`,
     )
@@ -84,9 +85,9 @@ function errorOf(body: unknown): { readonly code: number | null; readonly messag
 }
 
 /** `text/html: <html><head>…`: enough to see who answered. */
-function shownBody({ header, text }: HttpAnswer): string {
+function shownBody({ header, text }: HttpAnswer, masked: (text: string) => string): string {
   const type = header('content-type')?.split(';')[0] ?? 'no content type'
-  const line = text
+  const line = masked(text)
     .slice(0, 4 * MAX_SHOWN)
     .replaceAll(/[\s\p{Cc}]+/gu, ' ')
     .trim()

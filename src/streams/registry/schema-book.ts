@@ -51,6 +51,7 @@ export class SchemaBook implements SchemaPort {
   /** and for one that is known, until they are told. */
   readonly #soon = new Map<number, Set<() => void>>()
   #cancelSoon: (() => void) | null = null
+  #endWaitAtStart: () => void = () => undefined
 
   constructor(parts: SchemaBookParts) {
     const { clock, stats } = parts
@@ -83,7 +84,8 @@ export class SchemaBook implements SchemaPort {
   }
 
   async prepare(needed: readonly NeededSchema[]): Promise<void> {
-    const { ids, writers } = await findNeeded({ ...this.#parts, references: this.#references }, needed)
+    const wait = (delayMs: number): Promise<void> => this.#waitAtStart(delayMs)
+    const { ids, writers } = await findNeeded({ ...this.#parts, references: this.#references, wait }, needed)
     for (const [subject, id] of ids) this.#ids.set(subject, id)
     for (const [id, schema] of writers) this.#prepared.set(id, schema)
     this.onNews({ ids: [...ids], writers: [...writers] })
@@ -119,6 +121,7 @@ export class SchemaBook implements SchemaPort {
   close(): void {
     this.#questions.close()
     this.#cancelSoon?.()
+    this.#endWaitAtStart()
     this.#waiting.clear()
     this.#soon.clear()
     this.#parts.registry.close()
@@ -129,6 +132,18 @@ export class SchemaBook implements SchemaPort {
     const schema = this.#prepared.get(id) ?? this.#fetched.get(id)
     if (schema !== undefined) return schema
     return this.#unknown.has(id) || !Number.isInteger(id) || id < 0 || id > MAX_ID ? null : undefined
+  }
+
+  #waitAtStart(delayMs: number): Promise<void> {
+    const { clock, registry } = this.#parts
+    return new Promise((resolve, reject) => {
+      const cancel = clock.after(delayMs, resolve)
+      this.#endWaitAtStart = () => {
+        cancel()
+        const message = `${registry.name} has asked to wait, and the start was given up`
+        reject(new TroupeError('SCHEMA_REGISTRY_UNREACHABLE', message))
+      }
+    })
   }
 
   async #fetch(id: number): Promise<WriterSchema | null> {

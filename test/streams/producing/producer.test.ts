@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { isTroupeError } from '../../../src/errors.ts'
+import { silentLog } from '../../../src/log.ts'
 import type { Contract, KnownSchemas } from '../../../src/streams/flows/contract.ts'
 import { text, type Codec } from '../../../src/streams/flows/codec.ts'
 import { topic } from '../../../src/streams/flows/flow.ts'
 import { openProducer, type Producer, type ProducerParts } from '../../../src/streams/producing/producer.ts'
-import type { DeliveryReport } from '../../../src/streams/producing/send-queue.ts'
+import { SendQueue, sendDefaults, type DeliveryReport } from '../../../src/streams/producing/send-queue.ts'
 import type { NeededSchema, SchemaPort } from '../../../src/streams/registry/schema-port.ts'
 import { FakeBroker } from '../../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
@@ -264,6 +265,27 @@ test('lingerMs lets the first of a batch wait for others; a flush does not', asy
   expect(writes()).toBe(2)
 })
 
+test('a batch that is full is written, however many records come in every turn', async () => {
+  const clock = new ManualClock()
+  const written: number[] = []
+  const write = (records: readonly unknown[]) => {
+    written.push(records.length)
+    return Promise.resolve(records.map(() => null))
+  }
+  const queue = new SendQueue({ ...sendDefaults, producer: { write }, clock, log: silentLog })
+  const add = () => void queue.add({ topic: 'orders', key: null, value: Buffer.from('a') })
+  let turns = 0
+  const goOn = (): void => {
+    turns += 1
+    if (written.length === 0 && turns < 100) clock.after(0, goOn)
+    add()
+  }
+  clock.after(0, goOn)
+  for (let n = 0; n < 2_000; n += 1) add()
+  await clock.settle()
+  expect(turns).toBeLessThan(3)
+})
+
 describe('the end', () => {
   test('a stop finishes what is pending and takes nothing more', async () => {
     const { clock, producer, values } = await opened({ maxPendingRecords: 1 })
@@ -381,6 +403,28 @@ describe('a codec whose schemas a registry keeps', () => {
     expect(values()).toEqual(['\u0007a'])
     await settled(clock, producer.stop())
     expect(schemas.isClosed).toBe(true)
+  })
+
+  test('does not hold up a start that is aborted', async () => {
+    const schemas = new FakeSchemas()
+    schemas.prepare = () =>
+      new Promise((_, reject) => {
+        schemas.close = () => {
+          schemas.isClosed = true
+          reject(new Error('closed'))
+        }
+      })
+    const stop = new AbortController()
+    const clock = new ManualClock()
+    const broker = new FakeBroker({ clock })
+    broker.createTopic('orders', 1)
+    const starting = fateOf(
+      openProducer({ broker, clock, topics: [topic('orders', { value: kept })], schemas, signal: stop.signal }),
+    )
+    await clock.advance(1_000)
+    stop.abort()
+    await clock.advance(1_000)
+    expect([starting.is(), schemas.isClosed]).toEqual(['START_STOPPED', true])
   })
 
   test('without a registry, or where it refuses, ends the start', async () => {

@@ -283,6 +283,24 @@ describe('who asks', () => {
     expect(client.name + failure.message).not.toMatch(/hunter/)
   })
 
+  describe('is not shown, whoever echoes it', () => {
+    const secrets = { token: 'hunter2', headers: { 'x-api-key': 'hunter3' } }
+
+    test.each([
+      ['in JSON that is no registry answer', 200, (echo: string) => ({ echo })],
+      ['in an error of its own', 500, (echo: string) => ({ error_code: 500, message: echo })],
+      ['where its text is cut off', 500, (echo: string) => `${' -'.repeat(95)}${echo}`],
+    ])('%s', async (_, status, body) => {
+      server.spoil = ({ headers }, response) => {
+        send(response, status, body(`${headers.authorization ?? ''} ${String(headers['x-api-key'])}`))
+        return true
+      }
+      const failure = await failureOf((await clientOf(server.url, secrets)).byId(1))
+      expect(failure.message).toContain('***')
+      expect(failure.message).not.toMatch(/hunt/)
+    })
+  })
+
   test.each([
     [401, 'Unauthorized'],
     [403, 'User is denied operation Read on Subject'],

@@ -584,6 +584,19 @@ describe('before the first record', () => {
 })
 
 describe('closed', () => {
+  test('a start that waits for it to be asked again waits no more', async () => {
+    const { book, clock, registry } = new World()
+    registry.fails = () => new RegistryError('SCHEMA_REGISTRY_UNREACHABLE', 'it answered 429', 20_000)
+    let told: unknown = 'waits'
+    book.prepare([{ subject: 'out-value', schema: own('Out', 'O'), use: 'write' }]).catch((error: unknown) => {
+      told = isTroupeError(error) ? error.code : error
+    })
+    await clock.settle()
+    book.close()
+    await clock.settle()
+    expect([told, clock.pendingTimers]).toEqual(['SCHEMA_REGISTRY_UNREACHABLE', 0])
+  })
+
   test('nobody is called any more, no timer is left, and the registry is let go', async () => {
     const world = new World()
     world.registry.keep('clicks-value', '"string"')

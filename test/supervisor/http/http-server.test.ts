@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
-import { Agent, createServer } from 'node:http'
+import { Agent, createServer, type IncomingMessage } from 'node:http'
 import { connect, Server as NetServer, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Counter, Registry } from 'prom-client'
@@ -198,6 +199,27 @@ test('what was decided for a key is logged and told, though another instance ref
     { code: 'NO_DEAD_LETTER_TOPIC', error: 'decided for clicks/0/1, and refused for others: there is none' },
   ])
   expect(said).toContainEqual(expect.objectContaining({ ids: ['clicks/0/1'], decision: 'dead-letter' }))
+})
+
+describe('a decision that does not say how long it is', () => {
+  const post = async (bytes: number): Promise<[number, unknown]> => {
+    const token = 'a-token-of-sixteen'
+    const url = await start({ token, instances: one({ decide: () => undefined }) })
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
+    const sent = request(`${url}/parked/clicks/0/1`, { method: 'POST', headers })
+    sent.write('{"decision": ')
+    sent.end(`"dead-letter"${' '.repeat(bytes)}}`)
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+    return [answer.statusCode ?? 0, JSON.parse(await text(answer))]
+  }
+
+  test('is taken', async () => {
+    expect(await post(0)).toEqual([200, { id: 'clicks/0/1', decision: 'dead-letter' }])
+  })
+
+  test('is refused where it is too long', async () => {
+    expect(await post(20_000)).toEqual([413, { error: 'the body is longer than 16384 bytes' }])
+  })
 })
 
 test.each([

@@ -8,6 +8,11 @@ import {
   startEmbeddedSchemaRegistry,
   type EmbeddedSchemaRegistry,
 } from '../../../../src/embedded/schema-registry/embedded-schema-registry.ts'
+import { loadHandler } from '../../../../src/actors/handlers/handler-module.ts'
+import { tryHandler } from '../../../../src/actors/handlers/handler-trial.ts'
+import type { TryModule } from '../../../../src/actors/threads/trial.ts'
+import { silentLog } from '../../../../src/log.ts'
+import { TroupeError, toWireError } from '../../../../src/errors.ts'
 import { runCommandLine } from '../../../../src/supervisor/cli/command-line.ts'
 
 let folder: string
@@ -26,6 +31,7 @@ afterEach(async () => {
 async function troupe(
   args: readonly string[],
   env: Readonly<Record<string, string>> = { SCHEMA_REGISTRY_URL: registry.url },
+  tryModule: TryModule = ({ actor, shared, url }) => tryHandler(actor, () => loadHandler(url), shared, silentLog),
 ) {
   let stdout = ''
   let stderr = ''
@@ -35,6 +41,7 @@ async function troupe(
     stderr: (text) => (stderr += text),
     startSupervisor: () => Promise.reject(new Error('nothing starts here')),
     startInstances: () => Promise.reject(new Error('nothing starts here')),
+    tryModule,
   })
   return { exitCode, stdout, stderr }
 }
@@ -147,6 +154,19 @@ describe('an app', () => {
     expect(await subjects()).toEqual(['com.acme.Item', 'orders-key', 'orders-value'])
     await troupe(['register', app, '--yes', '--inputs'])
     expect(await subjects()).toEqual(['clicks-value', 'com.acme.Item', 'orders-key', 'orders-value'])
+  })
+
+  test.fails('has its handlers loaded where they can do no harm, and none set up', async () => {
+    const asked: unknown[] = []
+    const refuse: TryModule = ({ shared, url }) => {
+      asked.push([url.endsWith('/contracts/handler.ts'), shared])
+      const error = toWireError(new TroupeError('HANDLER_NOT_LOADED', 'it ended its thread'))
+      return Promise.resolve({ manifest: null, errors: [error] })
+    }
+    const { exitCode, stderr } = await troupe(['register', app, '--yes'], undefined, refuse)
+    expect([exitCode, asked]).toEqual([1, [[true, null]]])
+    expect(stderr).toContain('HANDLER_NOT_LOADED')
+    expect(await subjects()).toEqual([])
   })
 
   test('says its subjects itself', async () => {
