@@ -9,7 +9,7 @@
  * - ended       for good: all of them stop.
  */
 import type { Clock } from '../../clock.ts'
-import { TroupeError, describeError, isTroupeError } from '../../errors.ts'
+import { TroupeError, describeError, isTroupeError, type ErrorCode } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import type { EngineEnd } from '../engine.ts'
@@ -52,6 +52,16 @@ type Slot = { -readonly [Field in keyof Instance]: Instance[Field] } & {
 
 /** A crash costs the totals at most what was counted since the last look. */
 const LOOK_INTERVAL_MS = 5000
+
+/** A server that is away keeps a process from its start, and the next one as well: others would only end with it. */
+const outages: ReadonlySet<string> = new Set([
+  'BROKER_UNREACHABLE',
+  'DATABASE_UNREACHABLE',
+  'SCHEMA_REGISTRY_REFUSED',
+  'SCHEMA_REGISTRY_UNREACHABLE',
+  'SINK_UNAVAILABLE',
+] satisfies ErrorCode[])
+
 /**
  * With the KIP-848 protocol brokers refuse a static member while the one of its crashed process is in the group, which
  * is until its session has ended: after 45 s by default, 60 s at most unless a broker allows more.
@@ -202,7 +212,7 @@ export class Instances {
     const nowMs = this.#parts.clock.now()
     if (error === null) slot.crashedAtMs = nowMs
     const code = isTroupeError(error) ? error.code : null
-    if (code === 'BROKER_UNREACHABLE') return this.#restarts.outageDelayMs
+    if (code !== null && outages.has(code)) return this.#restarts.outageDelayMs
     const mayBeItself = nowMs - slot.crashedAtMs < CRASHED_MEMBER_MS
     if (code === 'FENCED' && mayBeItself) return Math.max(CRASHED_MEMBER_RETRY_MS, this.#restarts.outageDelayMs)
     return this.#restarts.noteFailure(nowMs)

@@ -177,7 +177,7 @@ describe('an instance that has ended', () => {
     expect(world.states).toEqual(['running', 'running', 'running'])
   })
 
-  test('an error at a later start is a failure like any other', async () => {
+  test('a broker that is away at a later start ends no other', async () => {
     const world = new World()
     await world.joinAll()
     world.process(1).end({ signal: 'SIGKILL' })
@@ -187,6 +187,29 @@ describe('an instance that has ended', () => {
     expect(world.count(1)).toBe(3)
     expect(world.process(2).told).toEqual([])
   })
+
+  test.each([
+    'SCHEMA_REGISTRY_UNREACHABLE',
+    'SCHEMA_REGISTRY_REFUSED',
+    'DATABASE_UNREACHABLE',
+    'SINK_UNAVAILABLE',
+  ] as const)(
+    'a server that is away when it starts again (%s) is no failure: it tries for as long as that takes',
+    async (code) => {
+      const world = new World()
+      await world.joinAll()
+      world.process(1).end({ signal: 'SIGKILL' })
+      for (let start = 0; start < 60; start += 1) {
+        await world.clock.advance(1000)
+        world.process(1).end({ code: 1, error: new TroupeError(code, 'nobody answers') })
+      }
+      await world.clock.advance(1000)
+      world.process(1).join()
+      await world.clock.settle()
+      expect(world.states).toEqual(['running', 'running', 'running'])
+      expect(world.count(1)).toBe(62)
+    },
+  )
 })
 
 // KIP-848: the static member of a killed process stays in the group until its session has ended.
