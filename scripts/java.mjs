@@ -1,12 +1,9 @@
-// Java, and what Maven fetches once for programs in it, into a cache that all clones share.
+// Java, and what Maven fetches once for programs in it.
 import { execFile, execFileSync } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { fillOnce, findCached } from './cache.mjs'
 
-const here = dirname(fileURLToPath(import.meta.url))
 const run = promisify(execFile)
 
 /**
@@ -19,18 +16,9 @@ export function findMissingJava({ program, oldestJava, folder }) {
   if (java === undefined)
     return `Java ${oldestJava} or newer is missing (Debian: apt-get install openjdk-17-jre-headless maven; macOS: brew install openjdk maven)`
   if (java.major < oldestJava) return `Java is ${java.major}, ${program} needs ${oldestJava} or newer`
-  if (findFetched(folder) === undefined && !commandWorks('mvn', ['-v']))
+  if (findCached(folder) === undefined && !commandWorks('mvn', ['-v']))
     return `Maven is missing, which fetches ${program} once (Debian: apt-get install maven; macOS: brew install maven)`
   return undefined
-}
-
-/**
- * The folder that Maven has filled; undefined: it has not yet. Whatever is fetched has its jars in `lib`.
- * @param {string} name
- * @returns {string | undefined}
- */
-export function findFetched(name) {
-  return cacheFolders(name).find((folder) => existsSync(join(folder, 'lib')))
 }
 
 /**
@@ -39,27 +27,22 @@ export function findFetched(name) {
  * @returns {Promise<string>}
  */
 export async function fetchOnce({ name, title, size, goal }, log) {
-  const fetched = findFetched(name)
-  if (fetched !== undefined) return fetched
-  const folder = cacheFolders(name).find(canBeMade)
-  if (folder === undefined) throw new Error(`no folder for ${title} can be written: ${cacheFolders(name).join(', ')}`)
-  log(`fetching ${title} with Maven into ${folder} (${size}, once)`)
-  // Fetched beside and renamed: another starter sees all of it or nothing.
-  const fresh = mkdtempSync(`${folder}.fetching-`)
+  return await fillOnce({ name, title, size, by: 'Maven' }, (folder) => runMaven(title, goal(folder)), log)
+}
+
+/**
+ * @param {string} title
+ * @param {string[]} goal
+ */
+async function runMaven(title, goal) {
   try {
-    await run('mvn', ['-q', '-B', '-Dstyle.color=never', ...goal(fresh)], { maxBuffer: 64 << 20 })
-    renameSync(fresh, folder)
+    await run('mvn', ['-q', '-B', '-Dstyle.color=never', ...goal], { maxBuffer: 64 << 20 })
   } catch (error) {
-    // Another starter was quicker: its folder is as good as ours.
-    if (existsSync(join(folder, 'lib'))) return folder
     const { stdout, message } = /** @type {{ stdout?: string, message: string }} */ (error)
     throw new Error(`Maven could not fetch ${title} (needed once):\n${mavenErrors(stdout ?? '') || message}`, {
       cause: error,
     })
-  } finally {
-    rmSync(fresh, { recursive: true, force: true })
   }
-  return folder
 }
 
 /**
@@ -75,32 +58,6 @@ function mavenErrors(output) {
       .join('\n'),
     12,
   )
-}
-
-/** @param {string} name */
-function cacheFolders(name) {
-  const shared = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
-  return [join(shared, 'troupe', name), join(here, '..', '.cache', name)]
-}
-
-/** @param {string} folder */
-function canBeMade(folder) {
-  try {
-    mkdirSync(dirname(folder), { recursive: true })
-    return isWritable(dirname(folder))
-  } catch {
-    return false
-  }
-}
-
-/** @param {string} folder */
-export function isWritable(folder) {
-  try {
-    accessSync(folder, constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** @type {{ command: string, version: string, major: number } | undefined} */

@@ -5,7 +5,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Codec } from '../flows/codec.ts'
 import type { KnownSchemas, WriterSchema } from '../flows/contract.ts'
-import type { AvroType, Resolver, ResolverOptions } from './avsc-inside.ts'
+import type { AvroType, Resolver, ResolverOptions, Tap } from './avsc-inside.ts'
 import { beginRecord } from './limits.ts'
 import { isReasoning, kindOf } from './primitives.ts'
 import { nameOf, Unreadable } from './resolving.ts'
@@ -101,7 +101,8 @@ export class BoundAvro implements Codec<unknown> {
     }
     try {
       const options: ResolverOptions = { registry: {}, ignoreNamespaces: true }
-      return this.#type.createResolver(writer, options)
+      const resolver = this.#type.createResolver(writer, options)
+      return isBare(writer) ? withoutLength(resolver) : resolver
     } catch (error) {
       const names = `schema ${id} (${nameOf(writer)}) cannot be read as ${nameOf(this.#type)}`
       return new Refusal(`${names}: ${error instanceof Unreadable ? error.message : messageOf(error)}`)
@@ -137,10 +138,11 @@ export class BoundAvro implements Codec<unknown> {
     } finally {
       if (scratch.length <= MAX_KEPT_SCRATCH) this.#scratch = scratch
     }
-    scratch[0] = MAGIC
-    scratch.writeInt32BE(id, 1)
-    const bytes = Buffer.allocUnsafe(end)
-    scratch.copy(bytes, 0, 0, end)
+    const header = written.isBare ? sizeOfLength(scratch) : 0
+    scratch[header] = MAGIC
+    scratch.writeInt32BE(id, header + 1)
+    const bytes = Buffer.allocUnsafe(end - header)
+    scratch.copy(bytes, 0, header, end)
     return bytes
   }
 }
@@ -149,12 +151,14 @@ export class BoundAvro implements Codec<unknown> {
 class Written {
   readonly type: AvroType
   readonly subject: string
+  readonly isBare: boolean
   /** Asked for once. */
   id: number | undefined
 
   constructor(type: AvroType, subject: string) {
     this.type = type
     this.subject = subject
+    this.isBare = isBare(type)
   }
 }
 
@@ -165,6 +169,30 @@ class Refusal {
   constructor(message: string) {
     this.message = message
   }
+}
+
+/** Confluent's serializers write bytes alone, in no record, without the length that Avro has before them. */
+function isBare({ typeName }: AvroType): boolean {
+  return typeName === 'bytes'
+}
+
+/** Their length is all that is left. */
+function withoutLength(resolver: Resolver): Resolver {
+  const read = (tap: Tap): unknown => {
+    const bare = Object.assign(Object.create(tap) as Tap, { readLong: () => tap.buf.length - tap.pos })
+    const value = resolver._read!(bare)
+    tap.pos = bare.pos
+    return value
+  }
+  // avsc has frozen it.
+  return Object.create(resolver, { _read: { value: read } }) as Resolver
+}
+
+/** How many bytes the length takes that was written behind the header. */
+function sizeOfLength(scratch: Buffer): number {
+  let at = HEADER_SIZE
+  while (scratch[at]! >= 0x80) at += 1
+  return at + 1 - HEADER_SIZE
 }
 
 function encode(type: AvroType, value: unknown, into: Buffer): number {

@@ -1,7 +1,7 @@
 /** What values look like in JavaScript: each comes back as it was written, and what would be changed is refused. */
 import avsc from 'avsc'
 import { describe, expect, test } from 'vitest'
-import { holding, Registry, round } from './registry.ts'
+import { framed, holding, Registry, round } from './registry.ts'
 
 const long = { type: 'long' }
 
@@ -220,6 +220,34 @@ describe('logical types', () => {
     expect(registry.codec(holding('double')).decode(registry.codec(holding(day)).encode({ it: '1970-01-03' }))).toEqual(
       { it: 2 },
     )
+  })
+})
+
+describe('bytes alone, in no record', () => {
+  const decimal = { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 }
+
+  test('have no length before them, as Confluent has it: whatever stands behind the id is theirs', () => {
+    const codec = new Registry().codec('"bytes"')
+    for (const bytes of [[], [0, 1, 0], new Array<number>(300).fill(7)]) {
+      expect(codec.encode(Uint8Array.from(bytes))).toEqual(framed(1, bytes))
+      expect(codec.decode(framed(1, bytes))).toEqual(Uint8Array.from(bytes))
+    }
+    const price = new Registry().codec(decimal)
+    expect(price.encode('-1.29')).toEqual(framed(1, [0xff, 0x7f]))
+    expect(price.decode(framed(1, [0xff, 0x7f]))).toBe('-1.29')
+  })
+
+  test('are read so by what the writer had, whatever they are read as', () => {
+    const registry = new Registry()
+    const id = registry.add('{"type":"bytes"}')
+    const ofText = registry.add('"string"')
+    expect(registry.codec('"string"').decode(framed(id, [0x68, 0x69]))).toBe('hi')
+    expect(registry.codec(['null', 'bytes']).decode(framed(id, [0x68, 0x69]))).toEqual(Uint8Array.of(0x68, 0x69))
+    expect(registry.codec('"bytes"').decode(framed(ofText, [4, 0x68, 0x69]))).toEqual(Uint8Array.of(0x68, 0x69))
+  })
+
+  test('have one in a union', () => {
+    expect(new Registry().codec(['null', 'bytes']).encode(Uint8Array.of(7))).toEqual(framed(1, [2, 2, 7]))
   })
 })
 
