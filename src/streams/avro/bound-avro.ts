@@ -100,7 +100,7 @@ export class BoundAvro implements Codec<unknown> {
       return new Refusal(`schema ${id} is none that can be read: ${messageOf(error)}`)
     }
     try {
-      const options: ResolverOptions = { registry: {}, ignoreNamespaces: true }
+      const options: ResolverOptions = { registry: {}, failures: new Map(), ignoreNamespaces: true }
       return this.#type.createResolver(writer, options)
     } catch (error) {
       const names = `schema ${id} (${nameOf(writer)}) cannot be read as ${nameOf(this.#type)}`

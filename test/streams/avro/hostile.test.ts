@@ -195,9 +195,9 @@ describe('a schema that somebody made up', () => {
   })
   const reference = (schema: object) => ({ name: (schema as { name: string }).name, text: JSON.stringify(schema) })
 
-  test.fails('records that take no byte, each of two others, are counted as items are: read and skipped', () => {
+  test('records that take no byte, each of two others, are counted as items are: read and skipped', () => {
     const levels = Array.from({ length: 18 }, (_, level) => pair(`R${level + 1}`, `R${level}`))
-    const writer = holding('R18')
+    const writer = { ...holding('R18'), name: 'Holder' }
     const references = [{ ...empty, name: 'R0' }, ...levels].map(reference)
     const registry = new Registry()
     const id = registry.add(writer, { references })
@@ -209,7 +209,7 @@ describe('a schema that somebody made up', () => {
     expect(() => reads.decode(framed(id))).toThrow('more than 10000 items that take no bytes')
   })
 
-  test.fails('what cannot be read is looked at once, by however many ways it is come to', () => {
+  test('what cannot be read is looked at once, by however many ways it is come to', () => {
     const reader = {
       type: 'record',
       name: 'A',
