@@ -217,9 +217,17 @@ function compareSizes(reader: FixedType, writer: FixedType, path: Path): readonl
 /** Of these, two that differ make another value of the same bytes: a thousand times as late, a hundred times as much. */
 const meanings = /^(?:decimal|date|(?:time|(?:local-)?timestamp)-(?:millis|micros|nanos))$/
 
-/** Avro asks it of decimals; registries ask nobody. A decimal may become longer, but its point has to stay. */
+/**
+ * Avro asks it of decimals; registries ask nobody. A decimal may become longer, but its point has to stay. Text and bytes are
+ * read as each other, but not as the bytes of a decimal.
+ */
 function compareMeanings(reader: AvroType, writer: AvroType, path: Path): readonly Incompatibility[] {
   const [read, written] = [meaningOf(reader), meaningOf(writer)]
+  const [toText, ofText] = [reader.kind === 'string', writer.kind === 'string']
+  if ((ofText && read?.name === 'decimal') || (toText && written?.name === 'decimal')) {
+    const detail = `expected: ${written?.text ?? writer.kind}, found: ${read?.text ?? reader.kind}`
+    return [at(path, 'LOGICAL_TYPE_MISMATCH', detail)]
+  }
   if (read === null || written === null) return []
   const isSame = read.name === written.name && read.scale === written.scale && read.precision >= written.precision
   return isSame ? [] : [at(path, 'LOGICAL_TYPE_MISMATCH', `expected: ${written.text}, found: ${read.text}`)]

@@ -21,6 +21,15 @@ describe('a change of a schema', () => {
     expect(kinds(from, to)).toEqual(forward === null ? [] : [forward])
   })
 
+  it('of text to a decimal, or back, is refused: both are bytes, and one would be read as another value', () => {
+    const decimal = { type: 'bytes', logicalType: 'decimal', precision: 10, scale: 2 }
+    const inRecord = (type: unknown) => ({ type: 'record', name: 'R', fields: [{ name: 'a', type }] })
+    expect(kinds(inRecord(decimal), inRecord('string'))).toEqual(['LOGICAL_TYPE_MISMATCH'])
+    expect(kinds(inRecord('string'), inRecord(decimal))).toEqual(['LOGICAL_TYPE_MISMATCH'])
+    expect(kinds(inRecord('bytes'), inRecord(decimal))).toEqual([])
+    expect(kinds(inRecord('string'), inRecord('bytes'))).toEqual([])
+  })
+
   it('that breaks several things has each told, with its place', () => {
     const from = {
       type: 'record',

@@ -41,6 +41,8 @@ export interface ResolverOptions {
   registry: Record<string, Resolver>
   /** As Avro has it: the names of two schemas have to be alike without their namespaces. */
   ignoreNamespaces: boolean
+  /** Ours: what cannot be read, by reader and writer. It may be come to by many ways. */
+  readonly failures: Map<AvroType, Map<AvroType, Error>>
 }
 
 /** What a default is copied from: JSON, or (nothing given) another value. */

@@ -100,7 +100,7 @@ export class BoundAvro implements Codec<unknown> {
       return new Refusal(`schema ${id} is none that can be read: ${messageOf(error)}`)
     }
     try {
-      const options: ResolverOptions = { registry: {}, ignoreNamespaces: true }
+      const options: ResolverOptions = { registry: {}, failures: new Map(), ignoreNamespaces: true }
       const resolver = this.#type.createResolver(writer, options)
       return isBare(writer) ? withoutLength(resolver) : resolver
     } catch (error) {

@@ -21,6 +21,12 @@ export function enterRecord(): void {
   if (depth > MAX_DEPTH) throw new RangeError(`records are nested more than ${MAX_DEPTH} deep`)
 }
 
+/** Of a record that takes no byte: there may be any number of them in each other. */
+export function enterWeightless(): void {
+  weightlessLeft -= 1
+  if (weightlessLeft < 0) throw new RangeError(`more than ${MAX_WEIGHTLESS} items that take no bytes`)
+}
+
 export function leaveRecord(): void {
   depth -= 1
 }

@@ -95,6 +95,8 @@ function viewed(Base: TypeClass, logical: LogicalAttributes, view: View): TypeCl
       if (isViewed(writer) && !readsView(view, writer.logical)) {
         throw new Error('the two count in other units, or have other digits')
       }
+      // Avro reads text as bytes; these are a number.
+      if (view.name === 'decimal' && writer.typeName === 'string') throw new Error('text is none of its bytes')
       super._update(resolver, writer, options)
       const read = resolver._read
       if (read !== null && view.take === undefined) resolver._read = (tap) => view.show(read(tap))

@@ -16,7 +16,7 @@ import {
   type Tap,
   type Write,
 } from './avsc-inside.ts'
-import { enterRecord, leastSize, leaveRecord, readCount, skipBlocks } from './limits.ts'
+import { enterRecord, enterWeightless, leastSize, leaveRecord, readCount, skipBlocks } from './limits.ts'
 import { kindOf, ours, readText, skipBytes, Unwritable } from './primitives.ts'
 import { branchFor, isSameName, readBranch, Unreadable } from './resolving.ts'
 
@@ -97,18 +97,24 @@ export class Dictionary extends ours(MapType) {
   }
 
   override _check(value: unknown, flags?: number, hook?: InvalidHook, path?: string[]): boolean {
-    if (isPlain(value)) return super._check(value, flags, hook, path)
+    if (this.reasonAgainst(value) === undefined) return super._check(value, flags, hook, path)
     hook?.(value, this)
     return false
   }
 
   override _write(tap: Tap, value: unknown): void {
-    if (!isPlain(value)) throw new Unwritable(this.reasonAgainst(value))
+    const reason = this.reasonAgainst(value)
+    if (reason !== undefined) throw new Unwritable(reason)
     super._write(tap, value)
   }
 
   reasonAgainst(value: unknown): string | undefined {
-    return isPlain(value) ? undefined : `${kindOf(value)}, where an object is written`
+    if (!isPlain(value)) return `${kindOf(value)}, where an object is written`
+    for (const key in value) {
+      if (!key.isWellFormed())
+        return `the key ${JSON.stringify(key.slice(0, 40))} is no valid Unicode (half of a surrogate pair)`
+    }
+    return undefined
   }
 
   override _update(resolver: Resolver, writer: AvroType, options: ResolverOptions): void {
@@ -132,7 +138,7 @@ function set(map: Record<string, unknown>, key: string, value: unknown): void {
 }
 
 /** A Map, a Date or bytes would be written as their own properties: mostly none. */
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   return !(value instanceof Map || value instanceof Date || ArrayBuffer.isView(value))
 }
@@ -230,13 +236,13 @@ function branchOf({ _branchIndices, types }: AvroUnion, value: unknown): AvroTyp
 
 function onlyKey(value: unknown): string | undefined {
   if (!isPlain(value)) return undefined
-  const keys = Object.keys(value as object)
+  const keys = Object.keys(value)
   return keys.length === 1 ? keys[0] : undefined
 }
 
 function keysOf(value: unknown): string {
   if (!isPlain(value)) return kindOf(value)
-  const keys = Object.keys(value as object)
+  const keys = Object.keys(value)
   return keys.length === 0 ? 'an empty object' : `an object of ${keys.slice(0, 5).map(quoted).join(', ')}`
 }
 
@@ -303,8 +309,10 @@ export class OwnRecord extends ours(RecordType) {
       throw error instanceof Unreadable ? error.within(this, writer, fieldOf(this, error, writer)) : error
     }
     const read = resolver._read!
+    const isWeightless = leastSize(writer) === 0
     resolver._read = (tap) => {
       enterRecord()
+      if (isWeightless) enterWeightless()
       const value = read(tap)
       leaveRecord()
       return value
@@ -345,8 +353,11 @@ export class WriterRecord extends ours(RecordType) {
 
   override _createSkipper(): (tap: Tap) => void {
     const skip = super._createSkipper()
+    // Known when it is whole, which it is not yet.
+    let isWeightless: boolean | undefined
     return (tap) => {
       enterRecord()
+      if ((isWeightless ??= leastSize(this) === 0)) enterWeightless()
       skip(tap)
       leaveRecord()
     }

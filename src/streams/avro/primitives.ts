@@ -251,8 +251,10 @@ export class Text extends strict(StringType, (value) => {
     skipBytes(tap)
   }
 
-  override _update(resolver: Resolver, { typeName }: AvroType): void {
-    if (typeName === 'string' || typeName === 'bytes') resolver._read = readText
+  override _update(resolver: Resolver, writer: AvroType): void {
+    // Avro reads bytes as text; those of a decimal are a number.
+    const isText = writer.typeName === 'string' || (writer.typeName === 'bytes' && !('logical' in writer))
+    if (isText) resolver._read = readText
   }
 }
 

@@ -58,15 +58,25 @@ export function resolved(
   options: ResolverOptions,
   ofOne: (writer: AvroType) => Resolver,
 ): Resolver {
+  const { failures, registry } = options
+  const failed = failures.get(reader)?.get(writer)
+  if (failed !== undefined) throw failed
   try {
     return isUnion(writer) ? branchByBranch(reader, writer, options) : ofOne(writer)
   } catch (error) {
     // avsc keeps what it began, and would hand it out as if it were done.
     // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- a registry of avsc's, by names
-    if (reader.name !== undefined) delete options.registry[`${reader.name}:${writer.name}`]
-    if (error instanceof Unreadable) throw error
-    throw new Unreadable(reader, writer, `${nameOf(writer)} cannot be read as ${nameOf(reader)}${because(error)}`, [])
+    if (reader.name !== undefined) delete registry[`${reader.name}:${writer.name}`]
+    const failure = unreadable(reader, writer, error)
+    const ofReader = failures.get(reader) ?? new Map<AvroType, Error>()
+    failures.set(reader, ofReader.set(writer, failure))
+    throw failure
   }
+}
+
+function unreadable(reader: AvroType, writer: AvroType, error: unknown): Unreadable {
+  if (error instanceof Unreadable) return error
+  return new Unreadable(reader, writer, `${nameOf(writer)} cannot be read as ${nameOf(reader)}${because(error)}`, [])
 }
 
 function because(error: unknown): string {

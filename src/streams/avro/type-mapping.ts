@@ -113,7 +113,7 @@ export function bareBranch(branches: readonly unknown[]): unknown {
   return others.length === 1 ? others[0] : undefined
 }
 
-export function isNull(schema: unknown): boolean {
+function isNull(schema: unknown): boolean {
   return (
     schema === 'null' || (typeof schema === 'object' && schema !== null && 'type' in schema && schema.type === 'null')
   )

@@ -1,6 +1,7 @@
 /** Bytes that somebody made up, or that broke: refused in bounded time and memory, with a reason. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { avro } from '../../../src/streams/avro/avro.ts'
+import { OwnRecord } from '../../../src/streams/avro/parts.ts'
 import { Random } from '../../../src/testing/random.ts'
 import { fuzz } from './fuzz.ts'
 import { framed, holding, orders, Registry } from './registry.ts'
@@ -180,6 +181,63 @@ describe('depth', () => {
     const circle: { next: object | null } = { next: null }
     circle.next = circle
     expect(() => new Registry().codec(list).encode(circle)).toThrow('nested more than 250 deep')
+  })
+})
+
+describe('a schema that somebody made up', () => {
+  const pair = (name: string, type: string): object => ({
+    type: 'record',
+    name,
+    fields: [
+      { name: 'a', type },
+      { name: 'b', type },
+    ],
+  })
+  const reference = (schema: object) => ({ name: (schema as { name: string }).name, text: JSON.stringify(schema) })
+
+  test('records that take no byte, each of two others, are counted as items are: read and skipped', () => {
+    const levels = Array.from({ length: 18 }, (_, level) => pair(`R${level + 1}`, `R${level}`))
+    const writer = { ...holding('R18'), name: 'Holder' }
+    const references = [{ ...empty, name: 'R0' }, ...levels].map(reference)
+    const registry = new Registry()
+    const id = registry.add(writer, { references })
+    const reader = { ...writer, fields: [{ name: 'other', type: 'int', default: 1 }] }
+    const skips = avro<unknown>(reader).contract.bind(orders, registry)
+    expect(() => skips.decode(framed(id))).toThrow('more than 10000 items that take no bytes')
+    const texts = references.map(({ text }) => JSON.parse(text) as object)
+    const reads = avro<unknown>(writer, { references: texts }).contract.bind(orders, registry)
+    expect(() => reads.decode(framed(id))).toThrow('more than 10000 items that take no bytes')
+  })
+
+  test('what cannot be read is looked at once, by however many ways it is come to', () => {
+    const reader = {
+      type: 'record',
+      name: 'A',
+      fields: [
+        { name: 'next', type: 'A' },
+        { name: 'id', type: 'int' },
+      ],
+    }
+    const update = vi.spyOn(OwnRecord.prototype, '_update')
+    const leaf = { type: 'record', name: 'leaf.A', fields: [] }
+    const levels = Array.from({ length: 8 }, (_, level) => {
+      const below = level === 0 ? ['leaf.A'] : [`p${level - 1}.A`, `q${level - 1}.A`]
+      return ['p', 'q'].map((name) => ({
+        type: 'record',
+        name: `${name}${level}.A`,
+        fields: [{ name: 'next', type: below }],
+      }))
+    })
+    const registry = new Registry()
+    const references = [leaf, ...levels.flat()].map(reference)
+    const id = registry.add(
+      { type: 'record', name: 'top.A', fields: [{ name: 'next', type: ['p7.A', 'q7.A'] }] },
+      { references },
+    )
+    expect(() => registry.codec(reader).decode(framed(id))).toThrow('cannot be read')
+    // Once for each of the 18 records that others wrote.
+    expect(update.mock.calls.length).toBe(18)
+    update.mockRestore()
   })
 })
 

@@ -221,6 +221,19 @@ describe('logical types', () => {
       { it: 2 },
     )
   })
+
+  test('a decimal is never read out of text, nor text out of a decimal: both are bytes, of another meaning', () => {
+    const registry = new Registry()
+    const text = registry.codec(holding('string'))
+    const price = registry.codec(holding(decimal))
+    expect(() => price.decode(text.encode({ it: '12.30' }))).toThrow('it: string cannot be read as bytes decimal')
+    expect(() => text.decode(price.encode({ it: '0.65' }))).toThrow('it: bytes decimal cannot be read as string')
+    // Bytes without a meaning of their own are whatever the reader says.
+    expect(registry.codec(holding('bytes')).decode(price.encode({ it: '0.65' }))).toEqual({
+      it: new Uint8Array([65]),
+    })
+    expect(text.decode(registry.codec(holding('bytes')).encode({ it: new Uint8Array([65]) }))).toEqual({ it: 'A' })
+  })
 })
 
 describe('bytes alone, in no record', () => {
@@ -307,6 +320,12 @@ describe('records, maps and unions', () => {
     ])
     expect(Object.getPrototypeOf(read)).toBe(Object.prototype)
     expect(() => round({ type: 'map', values: 'int' }, new Map([['a', 1]]))).toThrow('where an object is written')
+  })
+
+  test('a key of a map that is no valid Unicode is refused: it would be written as another, as two of them as one', () => {
+    expect(() => round(holding({ type: 'map', values: 'int' }), { it: { '\ud83e': 1, '\ud83f': 2 } })).toThrow(
+      'it: the key "\\ud83e" is no valid Unicode',
+    )
   })
 
   test('a field that is missing is written with its default, each made anew', () => {

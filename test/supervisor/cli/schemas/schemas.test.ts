@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { runCommandLine } from '../../../../src/supervisor/cli/command-line.ts'
 
 let folder: string
@@ -208,6 +208,64 @@ describe('troupe schemas check', () => {
       await put('s/order.avsc', record('Order', { ...id, type: 'string' }))
       const { stdout } = await troupe('check', join(folder, 's'), '--against', 'git:HEAD')
       expect(stdout).toMatch(/box\.avsc: not BACKWARD to HEAD in git/)
+    })
+
+    test.fails('a name of a file in another folder is found there, as it was', async () => {
+      await put('s/common/money.avsc', record('Money', id))
+      await put('s/bills/bill.avsc', record('Bill', { name: 'total', type: 'Money' }))
+      commit()
+      await put('s/bills/bill.avsc', record('Bill', { name: 'total', type: 'string' }))
+      const { exitCode, stdout } = await troupe('check', join(folder, 's'), '--against', 'git:HEAD')
+      expect(stdout).toMatch(/bill\.avsc: not BACKWARD to HEAD in git/)
+      expect(exitCode).toBe(1)
+    })
+
+    test.fails('a file that was no valid schema is said to be compared with nothing', async () => {
+      await put('s/broken.avsc', '{"type": "record"}')
+      commit()
+      await put('s/broken.avsc', record('Broken', id))
+      const { exitCode, stdout } = await troupe('check', join(folder, 's'), '--against', 'git:HEAD')
+      expect(stdout).toMatch(
+        /ok .*broken\.avsc: no samples, not compared with HEAD in git: no valid schema there: .*name/,
+      )
+      expect(exitCode).toBe(0)
+    })
+
+    test.fails(
+      'where git does not know where the work began, it is compared with the main branch as it is',
+      async () => {
+        git('checkout', '--orphan', 'elsewhere')
+        await put('s/order.avsc', record('Order', { ...id, type: 'string' }))
+        commit()
+        const { exitCode, stdout } = await troupe('check', join(folder, 's'))
+        expect(stdout).toContain('compared with git:main')
+        expect(exitCode).toBe(1)
+      },
+    )
+
+    test.fails(
+      'without a main branch, as in a shallow clone, it is said that only what is not committed is compared',
+      async () => {
+        git('branch', '-D', 'main')
+        const { exitCode, stdout } = await troupe('check', join(folder, 's'))
+        expect(stdout).toMatch(/compared with git:HEAD .*: git has no main branch here.*--against git:REF/)
+        expect(exitCode).toBe(0)
+      },
+    )
+
+    test.fails('what git refuses is told in its words, and not taken for no git', async () => {
+      await writeFile(join(folder, '.git/config'), '[core\n')
+      const { exitCode, stderr } = await troupe('check', join(folder, 's'))
+      expect(stderr).toMatch(/git .*bad config/)
+      expect(exitCode).toBe(2)
+    })
+
+    test.fails('in a hook of git, which tells its own folders by the environment', async () => {
+      await put('s/order.avsc', record('Order', { ...id, type: 'string' }))
+      vi.stubEnv('GIT_DIR', join(folder, '.git'))
+      const { stdout } = await troupe('check', join(folder, 's'))
+      vi.unstubAllEnvs()
+      expect(stdout).toMatch(/order\.avsc: not BACKWARD to main in git|order\.avsc: not BACKWARD to HEAD in git/)
     })
 
     test.each([['git:nowhere'], ['git'], ['svn:1']])('--against %s is used wrongly', async (against) => {
