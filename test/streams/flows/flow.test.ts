@@ -1,5 +1,6 @@
 /** Topics and tables say at once what is wrong with them; outputs say it with the first record, by name. */
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { TroupeError, describeError } from '../../../src/errors.ts'
 import { bytes, json, text } from '../../../src/streams/flows/codec.ts'
 import { EffectEncoder } from '../../../src/streams/flows/effect-encoder.ts'
@@ -42,6 +43,17 @@ describe('topic', () => {
     ['no object of options', 'json', "the options are 'json', which is no object"],
   ])('refuses %s', (_, options, message) => {
     expect(messageOf(() => topic('x', unchecked(options)))).toContain(message)
+  })
+
+  test.fails.each([
+    ['zod', z.string(), 'value: it is a schema, which checks and reads no bytes: write json(schema)'],
+    [
+      'Avro',
+      { type: 'record', name: 'R', fields: [] },
+      'value: it is an Avro schema: write avro(schema), of troupe/avro',
+    ],
+  ])('a schema of %s in the place of a codec is told from one', (_, value, message) => {
+    expect(messageOf(() => topic('x', unchecked({ value })))).toContain(message)
   })
 
   test.each([undefined, '', 'a b', 'a/b', '..', 'x'.repeat(250), 5])('refuses the name %o', (name) => {

@@ -1,5 +1,6 @@
 /** What goes wrong between us and a registry, each against a real HTTP server. */
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -167,6 +168,23 @@ describe('a registry that is away says why', () => {
     const failure = await failureOf((await clientOf(url, { connectTimeoutMs: 50 })).byId(1))
     expect(failure.message).toBe(`schema registry ${url}: no connection within 50 ms`)
     silent.close()
+  })
+
+  test.fails('https where it speaks plain HTTP', async () => {
+    const url = server.url.replace('http:', 'https:')
+    const failure = await failureOf((await clientOf(url)).byId(1))
+    expect(failure.message).toBe(
+      `schema registry ${url}: what answers there speaks no TLS: write http://, or another port`,
+    )
+  })
+
+  test.fails('the port of something else', async () => {
+    const other = createServer((socket) => socket.on('data', () => socket.resetAndDestroy()))
+    await once(other.listen(0, '127.0.0.1'), 'listening')
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+    const failure = await failureOf((await clientOf(url)).byId(1))
+    other.close()
+    expect(failure.message).toMatch(/(ECONNRESET|hang up): nothing was answered; is it a port for http:\/\/\?$/)
   })
 
   test.each([
