@@ -1,4 +1,5 @@
 /** One run: all that the pipeline needs, the generator, and the accounts at the end. */
+import type { Format } from '../pipeline/formats.ts'
 import { produceMade } from '../pipeline/generator.ts'
 import { openPipeline, withClosers, type Blueprint } from '../pipeline/open.ts'
 import { shortfall } from '../pipeline/problems.ts'
@@ -9,7 +10,7 @@ import { untilFinished, untilStopped } from '../pipeline/waiting.ts'
 import { accountLines, closeAccounts, findProblems, noteRecord } from './accounts.ts'
 import { createFakeClicks } from './fake-clicks.ts'
 import { clicks, deadLetterTopic, enrichedClicks } from './flows.ts'
-import { avroClicks, jsonClicks, type ClickFormat } from './formats.ts'
+import { avroClicks, jsonClicks } from './formats.ts'
 import { ClickLedger } from './ledger.ts'
 import { countRows, createClickTable } from './table.ts'
 
@@ -17,7 +18,7 @@ const BROKEN_SHARE = 0.05
 
 const topics = [clicks.name, enrichedClicks.name, deadLetterTopic] as const
 
-function blueprintOf({ loadApp }: ClickFormat): Blueprint {
+function blueprintOf({ loadApp }: Format): Blueprint {
   return {
     topics,
     table: 'enriched_clicks',

@@ -33,7 +33,7 @@ const DEFAULT_RATE = 1000
 const PIPELINES = `
 Pipelines:
   clicks    user_clicks → the country of each click → enriched_clicks, and a table; JSON, or Avro by --avro
-  sensors   sensor-data → readings in range, and alerts beyond limits → sensor-readings, sensor-alerts, and a table
+  sensors   sensor-data → readings in range, and alerts beyond limits → sensor-readings, sensor-alerts, and a table; JSON or Avro
   events    events → checked, transformed, stored → processed-events, and a table
 
 Each has a README in examples/NAME.`
@@ -59,7 +59,7 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
     .addOption(
       new Option('--registry <url>', 'schema registry, with --avro (none: an embedded one)').env('SCHEMA_REGISTRY_URL'),
     )
-    .option('--avro', 'clicks: on Avro instead of JSON, with a schema registry', false)
+    .option('--avro', 'clicks, sensors: on Avro instead of JSON, with a schema registry', false)
     .option('--partitions <number>', 'partitions of topics that have to be created on real Kafka', parseCount, 12)
     .option('--http-port <port>', 'port of /metrics, 0 for none (9464, or another when that is taken)', parsePort)
     .option('--no-generator', 'only the supervisor, on records that somebody else produces; creates nothing')
@@ -77,8 +77,8 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
   if (!options.generator && options.json) {
     command.error('error: --json prints the accounts, which are kept of the records that the generator makes')
   }
-  if (options.avro && options.pipeline !== 'clicks') {
-    command.error(`error: --avro is for clicks; ${options.pipeline} are JSON`)
+  if (options.avro && options.pipeline === 'events') {
+    command.error('error: --avro is for clicks and sensors; events are JSON')
   }
   if (!options.avro && command.getOptionValueSource('registry') === 'cli') {
     command.error('error: --registry is of use with --avro only')

@@ -14,7 +14,12 @@ export interface Accounts extends Omit<SensorNumbers, 'out'>, RowNumbers {
   readonly sensors: number
 }
 
-export function noteRecord(ledger: SensorLedger, { topic, place, message }: ReadRecord): void {
+/** `read` makes JSON of a reading. */
+export function noteRecord(
+  ledger: SensorLedger,
+  { topic, place, message }: ReadRecord,
+  read: (value: Buffer) => string,
+): void {
   if (topic === sensorData.name) {
     ledger.noteInput(place)
   } else if (topic === deadLetterTopic) {
@@ -25,7 +30,7 @@ export function noteRecord(ledger: SensorLedger, { topic, place, message }: Read
     if (cause === undefined || message.value === null) return
     if (topic === sensorAlerts.name) ledger.noteAlert(cause)
     if (topic === sensorReadings.name) {
-      ledger.noteReading(cause, message.key?.toString() ?? '', message.value.toString())
+      ledger.noteReading(cause, message.key?.toString() ?? '', read(message.value))
     }
   }
 }

@@ -9,7 +9,7 @@ const readingShape = v.object({
   /** % */
   humidity: v.number(),
   /** Milliseconds since the Unix epoch. */
-  timestamp: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  timestamp: v.pipe(v.number(), v.integer()),
 })
 
 export type Reading = v.InferOutput<typeof readingShape>
@@ -57,8 +57,10 @@ export interface Range {
   readonly max: number
 }
 
+type Measured = Pick<Reading, 'temperature' | 'humidity'>
+
 /** The quantities of a reading that are not within their ranges, in words. */
-export function beyond(reading: Reading, ranges: Readonly<Record<'temperature' | 'humidity', Range>>): string[] {
+export function beyond(reading: Measured, ranges: Readonly<Record<keyof Measured, Range>>): string[] {
   return (['temperature', 'humidity'] as const).flatMap((name) => {
     const { min, max } = ranges[name]
     if (reading[name] < min) return [`${name} ${reading[name]} is below ${min}`]

@@ -8,17 +8,20 @@ import { TopicReader } from '../pipeline/topic-reader.ts'
 import { untilFinished, untilStopped } from '../pipeline/waiting.ts'
 import { accountLines, closeAccounts, findProblems, noteRecord } from './accounts.ts'
 import { deadLetterTopic, sensorAlerts, sensorData, sensorReadings } from './flows.ts'
+import { avroSensors, jsonSensors } from './formats.ts'
 import { SensorLedger } from './ledger.ts'
 import { createSimulator } from './simulator.ts'
 import { countRows, createSensorTable } from './table.ts'
 
 const BROKEN_SHARE = 0.05
 
-const blueprint: Blueprint = {
-  topics: [sensorData.name, sensorReadings.name, sensorAlerts.name, deadLetterTopic],
+const topics = [sensorData.name, sensorReadings.name, sensorAlerts.name, deadLetterTopic] as const
+
+const blueprint: Omit<Blueprint, 'loadApp'> = {
+  topics,
   table: 'sensors',
   createTable: createSensorTable,
-  loadApp: async () => (await import('./sensors.ts')).default,
+  registerSchemas: avroSensors.register,
   words: {
     in: 'readings from sensor-data',
     out: 'in sensor-readings and in the table; with an alert where a limit is passed',
@@ -28,20 +31,21 @@ const blueprint: Blueprint = {
 
 export async function run(options: StartOptions, stop: AbortSignal): Promise<RunResult> {
   return await withClosers(async (onEnd) => {
-    const opened = await openPipeline(blueprint, options, stop, onEnd)
+    const format = options.avro ? avroSensors : jsonSensors
+    const opened = await openPipeline({ ...blueprint, loadApp: format.loadApp }, options, stop, onEnd)
     const { servers, kafka, failure } = opened
     if (!options.generator) {
       await untilStopped(stop, failure)
       return nothingToAccountFor
     }
 
-    const reader = await TopicReader.open(kafka, blueprint.topics)
+    const reader = await TopicReader.open(kafka, topics)
     onEnd(() => reader.stop())
     const ledger = new SensorLedger(reader.startsOf(sensorData.name))
-    await reader.follow((record) => noteRecord(ledger, record))
+    await reader.follow((record) => noteRecord(ledger, record, format.read))
     const countFinished = (): number => ledger.finished
-    const read = createSimulator({ seed: options.seed, brokenShare: BROKEN_SHARE, now: Date.now })
-    const produced = await produceMade(kafka, sensorData.name, read, {
+    const simulate = createSimulator({ seed: options.seed, brokenShare: BROKEN_SHARE, now: Date.now })
+    const produced = await produceMade(kafka, sensorData.name, () => format.write(simulate()), {
       records: options.records ?? MAX_RECORDS,
       rate: options.rate,
       countFinished,

@@ -35,6 +35,7 @@ describe('a dead letter is', () => {
     [{}, '8', 'of sensor 7 under key 8'],
     [{}, null, 'of sensor 7 under key null'],
     [{ temperature: 451 }, '7', 'not measurable: temperature 451 is above 85'],
+    [{ timestamp: 0 }, '7', 'its time was never set'],
     [{ humidity: -1 }, '7', 'not measurable: humidity -1 is below 0'],
   ])('%o with key %s: %s', async (change, key, reason) => {
     expect(await harness.send({ ...reading, ...change }, { key })).toEqual(deadLetter(reason))

@@ -3,12 +3,13 @@ import { expect, test } from 'vitest'
 import { CommandProcess } from '../support/command-process.ts'
 
 const start = 'test/integration/members/start.mjs'
-const RECORDS = 2_000
+const RECORDS = 1_000
 
 test.each([
   ['clicks', 'enriched'],
   ['clicks --avro', 'enriched'],
   ['sensors', 'readings'],
+  ['sensors --avro', 'readings'],
   ['events', 'processed'],
 ])('npm start -- %s loses nothing, repeats nothing, and keeps the order', async (words, out) => {
   const end = await CommandProcess.node(start, [
