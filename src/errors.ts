@@ -104,7 +104,8 @@ export const errorTable = {
   SCHEMA_REGISTRY_MISSING: {
     meaning: 'A topic has a codec whose schemas a registry keeps, and no registry is named.',
     retryable: false,
-    action: 'Set schemaRegistry.url; `npm start` and the tests bring a registry of their own.',
+    action:
+      'Set schemaRegistry.url (SCHEMA_REGISTRY_URL). To try it out, startEmbeddedSchemaRegistry() of troupe/embedded brings one.',
   },
   SCHEMA_REGISTRY_UNREACHABLE: {
     meaning:

@@ -4,17 +4,19 @@
  * channel: however the parent ends, the channel closes and this process is gone.
  */
 import { isTroupeError, type ErrorCode } from '../errors.ts'
-import { loadNativeKafka, type NativeKafka } from '../streams/kafka/native.ts'
+import { loadNativeKafka, type NativeKafka, type NativeMetadata, type NativeProducer } from '../streams/kafka/native.ts'
 
 export type BrokerReply =
   | { readonly type: 'ready'; readonly bootstrapServers: string }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly reason: string }
 
+const METADATA_TIMEOUT_MS = 10_000
+
 function reply(message: BrokerReply): void {
   process.send?.(message)
 }
 
-function startCluster(brokers: number, kafka: NativeKafka): void {
+function startCluster(brokers: number, topics: readonly string[], kafka: NativeKafka): void {
   // Properties that librdkafka hides: the client makes its own cluster and connects to it.
   const client = new kafka.Producer({ 'bootstrap.servers': '', 'test.mock.num.brokers': brokers, log_level: 3 })
   client.on('event.log', () => undefined)
@@ -26,8 +28,36 @@ function startCluster(brokers: number, kafka: NativeKafka): void {
       return
     }
     const cluster = metadata as unknown as { brokers: readonly { host: string; port: number }[] }
-    reply({ type: 'ready', bootstrapServers: cluster.brokers.map(({ host, port }) => `${host}:${port}`).join(',') })
+    const bootstrapServers = cluster.brokers.map(({ host, port }) => `${host}:${port}`).join(',')
+    Promise.all(topics.map((topic) => touchTopic(client, topic))).then(
+      () => reply({ type: 'ready', bootstrapServers }),
+      (cause: unknown) => reply(failed(cause)),
+    )
   })
+}
+
+/**
+ * The mock cluster has no request that makes a topic: it makes what a client that may make topics asks about, a moment
+ * later. So it is asked until the topic is there; who waits for us has a time-out.
+ */
+async function touchTopic(client: NativeProducer, topic: string): Promise<void> {
+  for (;;) {
+    const topics = await new Promise<NativeMetadata['topics']>((resolve, reject) => {
+      client.getMetadata({ topic, timeout: METADATA_TIMEOUT_MS }, (error, metadata) => {
+        if (error === null || error === undefined) resolve(metadata.topics)
+        else reject(new Error(`topic ${topic}: ${error.message}`))
+      })
+    })
+    if (topics.some(({ name, partitions }) => name === topic && partitions.length > 0)) return
+  }
+}
+
+function failed(cause: unknown): BrokerReply {
+  return {
+    type: 'failed',
+    code: isTroupeError(cause) ? cause.code : 'BROKER_UNREACHABLE',
+    reason: cause instanceof Error ? cause.message : String(cause),
+  }
 }
 
 // Nothing here is worth an orderly end (all of it is in memory), and an orderly one can hang.
@@ -42,11 +72,8 @@ if (!process.connected) end()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 
 try {
-  startCluster(Number(process.argv[2] ?? 1), loadNativeKafka())
+  const [brokers, ...topics] = process.argv.slice(2)
+  startCluster(Number(brokers ?? 1), topics, loadNativeKafka())
 } catch (error) {
-  reply({
-    type: 'failed',
-    code: isTroupeError(error) ? error.code : 'BROKER_UNREACHABLE',
-    reason: error instanceof Error ? error.message : String(error),
-  })
+  reply(failed(error))
 }

@@ -15,6 +15,8 @@ import type { BrokerReply } from './broker-process.ts'
 export interface EmbeddedBrokerOptions {
   /** Number of brokers in the cluster; 1 unless given. */
   readonly brokers?: number
+  /** Topics that are there from the start, with four partitions each. Troupe itself makes none. */
+  readonly topics?: readonly string[]
 }
 
 export interface EmbeddedBroker {
@@ -24,7 +26,7 @@ export interface EmbeddedBroker {
   stop(): Promise<void>
 }
 
-/** Partitions of a topic on the embedded broker. Topics come into being when they are first asked for. */
+/** Partitions of a topic on the embedded broker. Topics are there from the start, or come into being when a client asks for them. */
 export const EMBEDDED_PARTITIONS = 4
 
 const START_TIMEOUT_MS = 30_000
@@ -36,7 +38,7 @@ const START_TIMEOUT_MS = 30_000
  * It runs in a process of its own so that its memory and CPU are not the supervisor's.
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions = {}): Promise<EmbeddedBroker> {
-  const child = forkBroker(options.brokers ?? 1)
+  const child = forkBroker(options.brokers ?? 1, options.topics ?? [])
   const errors: string[] = []
   child.stderr?.setEncoding('utf8').on('data', (text: string) => errors.push(text))
   try {
@@ -53,12 +55,12 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions = {}): 
   }
 }
 
-function forkBroker(brokers: number): ChildProcess {
+function forkBroker(brokers: number, topics: readonly string[]): ChildProcess {
   const entry = ownProgram('./embedded/broker-process')
   const isSource = entry.pathname.endsWith('.ts')
   // Run from its TypeScript source (in this package's own tests) it needs what compiles on the fly.
   const tsx = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-  return fork(fileURLToPath(entry), [String(brokers)], {
+  return fork(fileURLToPath(entry), [String(brokers), ...topics], {
     // A session of its own: the terminal's Ctrl-C goes to our group, not to the broker.
     detached: true,
     execArgv: isSource ? ['--import', tsx()] : [],

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterEach, describe, expect, it } from 'vitest'
+import { startProducer, topic } from '../../src/index.ts'
 import { EMBEDDED_PARTITIONS, startEmbeddedBroker, type EmbeddedBroker } from '../../src/embedded/embedded.ts'
 
 const running: EmbeddedBroker[] = []
@@ -43,6 +44,16 @@ describe('the embedded broker', () => {
     await expect.poll(() => [...read.values()].sort().join('')).toBe('ABCDEFGH')
     expect(Math.max(...partitions)).toBeLessThan(EMBEDDED_PARTITIONS)
     await consumer.disconnect()
+  })
+
+  it('has the topics that it was asked for, so that Troupe alone can write the first record', async () => {
+    const orders = topic('orders')
+    const broker = await startEmbeddedBroker({ topics: ['orders', 'orders_dlq'] })
+    running.push(broker)
+
+    const producer = await startProducer({ kafka: { brokers: broker.bootstrapServers }, topics: [orders] })
+    expect(await producer.send(orders.record({ id: 1 }, { key: 'a' }))).toMatchObject({ topic: 'orders' })
+    await producer.stop()
   })
 
   it('makes topics when they are written, on as many brokers as wanted', async () => {

@@ -5,7 +5,20 @@
  * avsc parses schemas, compiles the readers and writers of records, and walks values that are refused. The leaves are ours:
  * its tap believes every length and count that the bytes name.
  */
-import avsc from 'avsc'
+import { createRequire } from 'node:module'
+import type Avsc from 'avsc'
+import { TroupeError } from '../../errors.ts'
+
+const avsc = loadAvsc()
+
+/** An optional package: whoever lacks it reads what to do, and not which file of ours asks for it. */
+function loadAvsc(): typeof Avsc {
+  try {
+    return createRequire(import.meta.url)('avsc') as typeof Avsc
+  } catch (cause) {
+    throw new TroupeError('OPTIONS_INVALID', 'troupe/avro needs the package avsc: run `npm install avsc`', { cause })
+  }
+}
 
 /** Where bytes are read and written. Reads and writes beyond its end do nothing; who made it looks at `pos` when all is done. */
 export interface Tap {

@@ -95,12 +95,17 @@ function problemsOfKey(key: unknown, columns: readonly string[]): string[] {
 }
 
 function codecProblem(codec: unknown): string | undefined {
+  // Some of them have functions called decode and encode, which know no bytes.
+  if (isStandardSchema(codec)) return 'it is a schema, which checks and reads no bytes: write json(schema)'
   const forgotten = forgottenCall(codec, (name) => `${name}()`)
   if (forgotten !== undefined) return forgotten
   if (!isObject(codec)) {
     return `${shown(codec)} is no codec (an object with decode and encode, such as json(), text or bytes)`
   }
   const missing = ['decode', 'encode'].filter((method) => typeof codec[method] !== 'function')
+  if (missing.length === 2 && typeof codec['type'] === 'string') {
+    return 'it is an Avro schema: write avro(schema), of troupe/avro'
+  }
   return missing.length === 0 ? undefined : `it has no function ${missing.join(' and ')}`
 }
 

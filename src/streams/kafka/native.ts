@@ -55,7 +55,11 @@ type Done<Value> = (error: NativeError | null | undefined, value: Value) => void
 interface NativeClient {
   connect(options: { timeout: number; allTopics: boolean }, done: Done<NativeMetadata>): void
   disconnect(done: () => void): void
-  getMetadata(options: { timeout: number; allTopics: boolean }, done: Done<NativeMetadata>): void
+  /** Asking about one `topic` makes it where clients may make topics. */
+  getMetadata(
+    options: { timeout: number; allTopics: boolean } | { timeout: number; topic: string },
+    done: Done<NativeMetadata>,
+  ): void
   isConnected(): boolean
   on(event: 'event.error', listener: (error: NativeError) => void): void
   on(event: 'event.log', listener: (event: NativeLogEvent) => void): void

@@ -93,7 +93,7 @@ export class HttpExchange {
         whenConnected(socket, isTls, cancelConnect)
       })
       request.on('error', (error) => {
-        end(request.reusedSocket && isReset(error) ? new LostConnection() : error)
+        end(request.reusedSocket && isReset(error) ? new LostConnection() : explained(error, url.protocol))
       })
       request.on('response', (response) => {
         readText(response).then((text) => {
@@ -107,6 +107,21 @@ export class HttpExchange {
 }
 
 class LostConnection extends Error {}
+
+/** Wrong ports and schemes show as these; Node.js's own words name neither. */
+function explained(error: Error & { readonly code?: string }, protocol: string): Error {
+  const { code, message } = error
+  if (code === 'EPROTO' && /wrong version number|packet length too long/i.test(message)) {
+    return new Error('what answers there speaks no TLS (EPROTO): write http://, or another port')
+  }
+  if (code === 'ECONNRESET') {
+    return new Error(`${message}: nothing was answered; is it a port for ${protocol}//?`)
+  }
+  if (code?.startsWith('HPE_')) {
+    return new Error(`what answers there speaks no HTTP (${message}): is it the registry's port?`)
+  }
+  return error
+}
 
 function isReset(error: Error): boolean {
   return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')

@@ -1,6 +1,5 @@
 /** The codec of a schema file. It needs avsc, which is there where an app has Avro: so it is loaded when it is asked for. */
 import { basename } from 'node:path'
-import { TroupeError } from '../../../errors.ts'
 import type { ReadSchema } from '../../../schemas/schema-set.ts'
 import type * as Avro from '../../../streams/avro/avro.ts'
 import type { Codec } from '../../../streams/flows/codec.ts'
@@ -24,15 +23,6 @@ export async function ownSchema(schema: ReadSchema): Promise<OwnSchema> {
 }
 
 async function avroOf({ references, text }: ReadSchema): Promise<Avro.AvroCodec<unknown>> {
-  const { avro } = await importAvro()
+  const { avro } = await import('../../../streams/avro/avro.ts')
   return avro<unknown>(text, { references: references.map((each) => each.text) })
-}
-
-async function importAvro(): Promise<typeof Avro> {
-  try {
-    return await import('../../../streams/avro/avro.ts')
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error
-    throw new TroupeError('OPTIONS_INVALID', 'this needs avsc, which is not installed: npm install avsc')
-  }
 }
