@@ -1,5 +1,5 @@
 /** What Confluent's serializers for Python write and read, against one registry: each value both ways, by way of bytes alone. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { silentLog } from '../../src/log.ts'
 import { RegistryStats } from '../../src/metrics/registry-stats.ts'
