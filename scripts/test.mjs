@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findWhatIsMissing } from './kafka-cluster.mjs'
+import { findMissingForPython } from './python-peer.mjs'
 import { findMissingForRegistry } from './schema-registry.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -22,6 +23,7 @@ if (setUp.status !== 0) finish({ passed: 0, failed: 1, skipped: 0 })
 
 const noKafka = process.env.TEST_KAFKA_BROKERS ? undefined : findWhatIsMissing()
 const noRegistry = findMissingForRegistry()
+const noPython = findMissingForPython()
 const isEverything = forwarded.length === 0
 const missing = noKafka ?? noRegistry
 if (isEverything && missing !== undefined && process.env.REQUIRE_KAFKA === '1') {
@@ -33,6 +35,8 @@ const tally = await runVitest()
 if (isEverything && noKafka !== undefined) console.log(`\nSKIPPED: the suites on real Kafka. ${noKafka}\n`)
 if (isEverything && noRegistry !== undefined)
   console.log(`\nSKIPPED: the suites on a real schema registry. ${noRegistry}\n`)
+if (isEverything && noPython !== undefined)
+  console.log(`\nSKIPPED: the suites with Python's serializers. ${noPython}\n`)
 finish(tally)
 
 async function runVitest() {

@@ -1,5 +1,5 @@
 /** What Confluent's serializers for Python write and read, against one registry: each value both ways, by way of bytes alone. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { silentLog } from '../../src/log.ts'
 import { RegistryStats } from '../../src/metrics/registry-stats.ts'
@@ -10,7 +10,7 @@ import { neededSchema } from '../../src/streams/flows/contract.ts'
 import { openSchemas } from '../../src/streams/registry/open-schemas.ts'
 import type { SchemaPort } from '../../src/streams/registry/schema-port.ts'
 import { PythonPeer } from '../support/python-peer.ts'
-import { sharedValues } from './python-values.ts'
+import type { SharedValue } from './python-values.ts'
 
 type AnyOptions = AvroOptions<never>
 
@@ -27,7 +27,7 @@ async function openOurs(url: string): Promise<SchemaPort> {
   return (await openSchemas({ schemaRegistry, registerSchemas: 'on-start' }, parts))!
 }
 
-export function describePythonContract(registryUrl: () => string): void {
+export function describePythonContract(registryUrl: () => string, values: readonly SharedValue[]): void {
   let peer: PythonPeer
   let topics = 0
   beforeAll(async () => {
@@ -80,7 +80,7 @@ export function describePythonContract(registryUrl: () => string): void {
     expect(await weRead(others, schema, read)).toStrictEqual(ours)
   }
 
-  const named = sharedValues.map((value) => [value.title, value] as const)
+  const named = values.map((value) => [value.title, value] as const)
   test.each(named)('%s is the same to both', async (_, { ours, theirs, told = theirs, type }) => {
     const schema = { type: 'record', name: 'com.acme.Holder', fields: [{ name: 'it', type }] }
     await expectSame(schema, { it: ours }, `{'it': ${theirs}}`, `{'it': ${told}}`)

@@ -304,3 +304,19 @@ export const sharedValues: readonly SharedValue[] = [
     theirs: "[('com.acme.Card', {'last4': '1'}), ('com.acme.Cash', {'given': 1})]",
   },
 ]
+
+/** The first of each kind of type: of values alone, a registry that has shown one shows all. */
+export function oneOfEachKind(): readonly SharedValue[] {
+  const kinds = new Map<string, SharedValue>()
+  for (const value of sharedValues) {
+    const kind = kindOf(value.type)
+    if (!kinds.has(kind)) kinds.set(kind, value)
+  }
+  return [...kinds.values()]
+}
+
+function kindOf(type: unknown): string {
+  if (Array.isArray(type)) return type.includes('null') ? 'nullable' : 'union'
+  const { logicalType, type: name = type } = type as { type?: unknown; logicalType?: unknown }
+  return `${String(name)} ${String(logicalType)}`
+}

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { startEmbeddedSchemaRegistry, type EmbeddedSchemaRegistry } from 'troupe/embedded'
 import { describePythonContract } from '../contract/python-serializers.ts'
+import { sharedValues } from '../contract/python-values.ts'
 import { pythonIsAvailable } from '../support/python-peer.ts'
 
 describe.skipIf(!pythonIsAvailable)("Python's Confluent serializers, by the embedded registry", () => {
@@ -11,5 +12,5 @@ describe.skipIf(!pythonIsAvailable)("Python's Confluent serializers, by the embe
   })
   afterAll(() => registry.stop())
 
-  describePythonContract(() => registry.url)
+  describePythonContract(() => registry.url, sharedValues)
 })

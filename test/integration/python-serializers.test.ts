@@ -4,6 +4,7 @@ import { defineApp, defineHandler, done, startSupervisor, topic } from 'troupe'
 import { avro } from 'troupe/avro'
 import { silentLog } from '../../src/log.ts'
 import { describePythonContract } from '../contract/python-serializers.ts'
+import { oneOfEachKind } from '../contract/python-values.ts'
 import { KafkaProbe, uniqueName } from '../support/kafka-probe.ts'
 import { PythonPeer, pythonIsAvailable } from '../support/python-peer.ts'
 import { bootstrapServers, kafkaIsAvailable } from '../support/real-kafka.ts'
@@ -17,7 +18,7 @@ describe.skipIf(!pythonIsAvailable || !registryIsAvailable)("Python's Confluent 
   afterAll(() => registry.stop())
 
   describe('by a real registry', () => {
-    describePythonContract(() => registry.url)
+    describePythonContract(() => registry.url, oneOfEachKind())
   })
 
   const order = {

@@ -31,7 +31,7 @@ export class PythonPeer {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #ended: Promise<unknown>
   #complaints = ''
-  readonly #waiting: { resolve(answer: unknown): void; reject(error: Error): void }[] = []
+  readonly #waiting: { resolve: (answer: unknown) => void; reject: (error: Error) => void }[] = []
 
   private constructor(python: string, registryUrl: string) {
     this.#child = spawn(python, [program, registryUrl])
