@@ -165,6 +165,12 @@ const ways = {
     const bytes = inNumbers.map((each) => Buffer.concat([framed[0].subarray(0, 5), type.toBuffer(each)]))
     return (at) => registry.decode(bytes[at], { AVRO: { readerSchema: schema } })
   },
+  'kafkajs compiled': () => {
+    const registry = registryClient()
+    const type = avsc.Type.forSchema(schema)
+    const bytes = inNumbers.map((each) => Buffer.concat([framed[0].subarray(0, 5), type.toBuffer(each)]))
+    return (at) => registry.decode(bytes[at], { AVRO: { readerSchema: type } })
+  },
   'kafkajs encode': () => {
     const registry = registryClient()
     return (at) => registry.encode(SCHEMA_ID, inNumbers[at])

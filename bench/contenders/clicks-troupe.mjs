@@ -1,4 +1,4 @@
-// The clicks as examples/clicks has them, with Troupe's defaults.
+// The clicks as examples/clicks has them, in JSON or in Avro, with Troupe's defaults.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { startSupervisor } from 'troupe'
@@ -15,7 +15,7 @@ export async function run({ brokers, group, settings, meter }) {
     kafka: { brokers, groupId: group },
     actors: [
       {
-        handler: new URL('../../examples/clicks/enrich.ts', import.meta.url),
+        handler: new URL(`../../${settings.handler}`, import.meta.url),
         runOn: 'threads',
         order: 'key',
         retry: { attempts: 5, backoffMs: 100 },
@@ -25,6 +25,7 @@ export async function run({ brokers, group, settings, meter }) {
     shared: { geo: () => readFileSync(geoFile) },
     sinks: { postgres: postgresSink({ url: settings.postgresUrl }) },
     log: { level: 'error' },
+    ...(settings.registryUrl === undefined ? {} : { schemaRegistry: { url: settings.registryUrl } }),
     ...settings.app,
   })
   let finished = 0
