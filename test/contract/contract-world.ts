@@ -52,6 +52,8 @@ export interface BrokerWorld {
     readonly commitsInHold: boolean
     /** Header values of null stay null when written. */
     readonly nullHeaders: boolean
+    /** Reports of what was written tell the time that the log has; librdkafka's mock says 1234 of all. */
+    readonly reportedTimes: boolean
   }
   end(): Promise<void>
 }

@@ -39,7 +39,7 @@ async function embeddedWorld(): Promise<BrokerWorld> {
         }),
       })
     },
-    has: { ...world.has, topicIds: false, topicLimits: false },
+    has: { ...world.has, topicIds: false, topicLimits: false, reportedTimes: false },
     end: async () => {
       await world.end()
       await producer.disconnect()

@@ -62,6 +62,7 @@ export function realWorld(
       incrementalRebalance: options.groupProtocol === 'consumer' || options.assignmentStrategy === undefined,
       commitsInHold: true,
       nullHeaders: true,
+      reportedTimes: true,
     },
     end: () => probe.close(),
   }

@@ -37,6 +37,7 @@ function fakeWorld(strategy: 'cooperative-sticky' | 'eager'): BrokerWorld {
       incrementalRebalance: strategy === 'cooperative-sticky',
       commitsInHold: true,
       nullHeaders: true,
+      reportedTimes: true,
     },
     end: () => Promise.resolve(),
   }

@@ -121,7 +121,7 @@ describe('a record whose schema is not known', () => {
     await finished()
     const [letter] = deadLetters()
     expect(Buffer.from(letter!.record.value!)).toEqual(unknown.value)
-    expect(letter!.headers).toMatchObject({ 'troupe.error-code': 'DECODE_FAILED', 'troupe.attempts': '1' })
+    expect(letter!.headers).toMatchObject({ 'troupe.error-code': 'SCHEMA_UNKNOWN', 'troupe.attempts': '1' })
     expect(letter!.headers['troupe.error-message']).toContain('has no schema 17')
     expect(stats.partition('enrich', 'scripts', 0)).toMatchObject({ attempts: 1, deadLettered: 1 })
   })

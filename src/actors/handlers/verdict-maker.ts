@@ -161,8 +161,8 @@ function delayOf(afterMs: number | undefined): number | undefined {
   return afterMs !== undefined && Number.isFinite(afterMs) && afterMs >= 0 ? afterMs : undefined
 }
 
-/** DECODE_FAILED with this cause; a schema that is needed is no failure. */
+/** DECODE_FAILED with this cause. A schema that is needed is no failure, and one that the registry does not have says more by itself. */
 function undecoded(part: 'key' | 'value', { name }: Codec<unknown>, cause: unknown): unknown {
-  if (neededSchema(cause) !== undefined) return cause
+  if (neededSchema(cause) !== undefined || (isTroupeError(cause) && cause.code === 'SCHEMA_UNKNOWN')) return cause
   return new TroupeError('DECODE_FAILED', `the ${part} is not what codec ${name} expects`, { cause })
 }
