@@ -104,8 +104,9 @@ async function loadAllShared(app: ResolvedApp, attempt: Attempt, timeoutMs: numb
   return isWhole ? data : null
 }
 
-interface Trial {
+export interface Trial {
   readonly tryModule: TryModule
+  /** null: nothing is set up. */
   readonly shared: SharedData | null
   readonly startTimeoutMs: number
 }
@@ -113,7 +114,8 @@ interface Trial {
 /** Each has a heap of its own, and opens what its setup opens. */
 const TRIALS_AT_ONCE = 4
 
-async function tryActors({ actors, threads }: ResolvedApp, trial: Trial): Promise<readonly TrialAnswer[]> {
+/** An answer for each actor. Never rejects. */
+export async function tryActors({ actors, threads }: ResolvedApp, trial: Trial): Promise<readonly TrialAnswer[]> {
   const answers: TrialAnswer[] = []
   const waiting = actors.entries()
   const takeNext = async (): Promise<void> => {

@@ -1,7 +1,10 @@
 /** The subjects of an app, by the codecs of its topics. */
-import { loadHandler } from '../../../actors/handlers/handler-module.ts'
+import { START_TIMEOUT_MS } from '../../../actors/threads/thread-set.ts'
+import type { TryModule } from '../../../actors/threads/trial.ts'
+import { fromWireError } from '../../../errors.ts'
 import type { ResolvedApp } from '../../../options/options.ts'
-import type { Place, SubjectSchema } from '../../../streams/flows/contract.ts'
+import type { SubjectSchema } from '../../../streams/flows/contract.ts'
+import { tryActors } from '../check.ts'
 
 export interface AppSubjects {
   /** What its handlers write with. */
@@ -10,32 +13,12 @@ export interface AppSubjects {
   readonly read: readonly SubjectSchema[]
 }
 
-/** Rejects with HANDLER_NOT_LOADED. */
-export async function subjectsOfApp({ actors }: ResolvedApp): Promise<AppSubjects> {
-  const [written, read]: [SubjectSchema[], SubjectSchema[]] = [[], []]
-  for (const { handler: given } of actors) {
-    const handler = given instanceof URL ? await loadHandler(given.href) : given
-    read.push(...subjectsOf(handler.input))
-    for (const output of handler.outputs ?? []) {
-      if (output.kind === 'topic') written.push(...subjectsOf(output))
-    }
-  }
-  return { written, read }
-}
-
-interface Contracted {
-  readonly contract?: { subjectsAt(place: Place): readonly SubjectSchema[] }
-}
-
-interface NamedTopic {
-  readonly name: string
-  readonly key: Contracted | undefined
-  readonly value: Contracted
-}
-
-function subjectsOf({ key, name: topic, value }: NamedTopic): SubjectSchema[] {
-  return [
-    ...(key?.contract?.subjectsAt({ topic, part: 'key' }) ?? []),
-    ...(value.contract?.subjectsAt({ topic, part: 'value' }) ?? []),
-  ]
+/** Its modules are loaded as `troupe check` does. Rejects with HANDLER_NOT_LOADED. */
+export async function subjectsOfApp(app: ResolvedApp, tryModule: TryModule): Promise<AppSubjects> {
+  const answers = await tryActors(app, { tryModule, shared: null, startTimeoutMs: START_TIMEOUT_MS })
+  const [error] = answers.flatMap(({ errors, threadError }) => [...errors, ...(threadError ? [threadError] : [])])
+  if (error !== undefined) throw fromWireError(error)
+  const needed = answers.flatMap(({ manifest }) => manifest?.schemas ?? [])
+  const [written, read] = (['write', 'read'] as const).map((use) => needed.filter((each) => each.use === use))
+  return { written: written ?? [], read: read ?? [] }
 }

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { tryInThread, type TryModule } from '../../../actors/threads/trial.ts'
 import { systemClock } from '../../../clock.ts'
 import { TroupeError } from '../../../errors.ts'
 import { resolveRegistry } from '../../../options/resolve.ts'
@@ -24,6 +25,8 @@ import { SubjectsOfFiles } from './subjects-of-files.ts'
 export interface SchemasCommandsContext {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdout: (text: string) => void
+  /** Where handler modules of an app are loaded: in a thread, unless given. */
+  readonly tryModule?: TryModule
 }
 
 interface GenerateFlags {
@@ -61,7 +64,8 @@ Without --yes it is a dry run: it says what the registry has, what is new and wh
 Where one schema is refused none is registered. Exit code 0: none was refused; 1: one was, or the registry cannot be
 reached; 2: wrong options.`
 
-export function addSchemasCommands(program: Command, { env, stdout }: SchemasCommandsContext): void {
+export function addSchemasCommands(program: Command, context: SchemasCommandsContext): void {
+  const { env, stdout } = context
   const print = (line: string): void => {
     stdout(`${line}\n`)
   }
@@ -121,7 +125,7 @@ export function addSchemasCommands(program: Command, { env, stdout }: SchemasCom
     .addHelpText('after', registerHelp)
     .action(async (paths: readonly string[], flags: RegisterFlags) => {
       const { settings, wanted } = isApp(paths)
-        ? await appRegistration(paths[0]!, flags, env)
+        ? await appRegistration(paths[0]!, flags, context)
         : { settings: settingsOf(flags), wanted: await fileRegistration(paths, flags) }
       await withRegistry(settings, async (registry) => {
         await registerSchemas({ wanted, registry, yes: flags.yes === true, print })
@@ -191,13 +195,13 @@ function isApp(paths: readonly string[]): boolean {
 async function appRegistration(
   path: string,
   flags: RegisterFlags,
-  env: SchemasCommandsContext['env'],
+  { env, tryModule = tryInThread }: SchemasCommandsContext,
 ): Promise<Wanted> {
   if (flags.subject !== undefined) {
     throw new TroupeError('OPTIONS_INVALID', "--subject goes with files: an app's codecs say their subjects themselves")
   }
   const { options } = await loadAppWithOptions(path, flagsByPath(flags), env)
-  const { read, written } = await subjectsOfApp(options)
+  const { read, written } = await subjectsOfApp(options, tryModule)
   const wanted = flags.inputs === true ? [...written, ...read] : written
   if (wanted.length > 0) return { settings: options.schemaRegistry, wanted }
   const hint = read.length === 0 ? '' : '; it reads with one, which --inputs registers'
