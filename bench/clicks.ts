@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { createFakeClicks } from '../examples/clicks/fake-clicks.ts'
 import { clicks as clickTopic, deadLetterTopic, enrichedClicks } from '../examples/clicks/flows.ts'
-import { avroClicks, jsonClicks, type ClickFormat } from '../examples/clicks/formats.ts'
+import { avroClicks, jsonClicks } from '../examples/clicks/formats.ts'
+import type { Format } from '../examples/pipeline/formats.ts'
 import { createClickTable } from '../examples/clicks/table.ts'
 import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts'
 import { startEmbeddedSchemaRegistry } from '../src/embedded/schema-registry/embedded-schema-registry.ts'
@@ -112,7 +113,7 @@ export const clicks: Benchmark<Its> = {
 async function fillClicks(
   { probe }: BenchKafka,
   topic: string,
-  format: ClickFormat,
+  format: Format,
   count: number,
   brokenShare: number,
 ): Promise<void> {
