@@ -320,6 +320,13 @@ export class OwnRecord extends ours(RecordType) {
   }
 }
 
+/** Some fields of a record, which may hold itself: avsc keeps resolvers by names, and those within are whole. */
+export class ProjectedRecord extends OwnRecord {
+  override _update(resolver: Resolver, writer: AvroType, options: ResolverOptions): void {
+    super._update(resolver, writer, { ...options, registry: {} })
+  }
+}
+
 /** Resolving always ends alike, so the first field of these two types is the one. */
 function fieldOf({ fields }: AvroType, { reader, writer: written }: Unreadable, writer: AvroType): string {
   const found = fields.find(({ aliases, name, type }) => {

@@ -2,7 +2,7 @@
 import { isObject } from '../../options/declared.ts'
 import { forSchema, type AvroType, type ParseOptions, type TypeClass } from './avsc-inside.ts'
 import { logicalType } from './logical.ts'
-import { Dictionary, Enum, Keyed, List, Nullable, OwnRecord, WriterRecord } from './parts.ts'
+import { Dictionary, Enum, Keyed, List, Nullable, OwnRecord, ProjectedRecord, WriterRecord } from './parts.ts'
 import { Fixed, primitive, type Longs } from './primitives.ts'
 import { bareBranch, logicalTypeOf, type LogicalAttributes } from './type-mapping.ts'
 
@@ -33,7 +33,7 @@ export function writerType(schema: SchemaJson, references: readonly SchemaJson[]
 /** A record of some fields of another, whose types are taken as they are. */
 export function projectedType(type: AvroType, fields: readonly object[], longs: Longs): AvroType {
   const { aliases, name, typeName } = type
-  return ownType({ type: typeName, name, aliases, fields }, {}, longs)
+  return typeOf({ type: typeName, name, aliases, fields }, {}, { longs, Record: ProjectedRecord })
 }
 
 function typeOf(schema: SchemaJson, registry: TypeRegistry, kind: Kind): AvroType {

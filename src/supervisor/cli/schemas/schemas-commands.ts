@@ -161,15 +161,15 @@ async function withRegistry(settings: RegistrySettings, work: (registry: Registr
 /** A text: nothing is compared, and why. */
 async function gitOrNone(paths: readonly string[], against: string | undefined): Promise<Baseline | string> {
   if (against === 'none') return 'compared with nothing, as asked'
-  const folder = isFolder(paths[0]!) ? paths[0]! : dirname(paths[0]!)
-  if (against === undefined) return (await gitBaseline(folder, undefined)) ?? 'compared with nothing: no git here'
+  const folders = [...new Set(paths.map((path) => (isFolder(path) ? path : dirname(path))))]
+  if (against === undefined) return (await gitBaseline(folders, undefined)) ?? 'compared with nothing: no git here'
   const [kind, ...ref] = against.split(':')
   if (kind !== 'git' || ref.length === 0) {
     throw new TroupeError('OPTIONS_INVALID', `--against: ${against} is not git:REF, registry or none`)
   }
-  const baseline = await gitBaseline(folder, ref.join(':'))
+  const baseline = await gitBaseline(folders, ref.join(':'))
   if (baseline !== null) return baseline
-  throw new TroupeError('OPTIONS_INVALID', `--against: ${folder} is in no git repository that has a commit`)
+  throw new TroupeError('OPTIONS_INVALID', `--against: ${folders.join(', ')} is in no git repository that has a commit`)
 }
 
 function isFolder(path: string): boolean {
