@@ -11,7 +11,7 @@ export interface Headed {
   readonly schema: string
 }
 
-export const ownSchema: OwnSchema = { type: 'JSON', name: 'test.Headed', text: '{}', references: [] }
+const ownSchema: OwnSchema = { type: 'JSON', name: 'test.Headed', text: '{}', references: [] }
 
 export function headed(): Codec<Headed> {
   const unbound = (): never => {
@@ -31,7 +31,7 @@ export function withId(id: number, body: unknown): Buffer {
   return bytes
 }
 
-export function subjectOf({ part, topic }: Place): string {
+function subjectOf({ part, topic }: Place): string {
   return `${topic}-${part}`
 }
 

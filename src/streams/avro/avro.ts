@@ -5,7 +5,7 @@ import { BoundAvro } from './bound-avro.ts'
 import { declared, type Declaration, type SubjectStrategy } from './declaration.ts'
 import type { AvroSchema, Infer } from './infer.ts'
 
-export type { AvroSchema, Infer, SchemaField, SchemaObject } from './infer.ts'
+export type { AvroSchema, Infer } from './infer.ts'
 export type { SubjectStrategy } from './declaration.ts'
 export type { AvroDuration } from './type-mapping.ts'
 

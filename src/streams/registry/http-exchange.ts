@@ -27,7 +27,7 @@ export interface HttpLimits {
 }
 
 /** No schema is as large: whoever sends more is no registry. */
-export const MAX_ANSWER_BYTES = 8 * 1024 * 1024
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024
 /** A connection without a question is closed sooner than whatever stands between forgets it. */
 const IDLE_MS = 4_000
 

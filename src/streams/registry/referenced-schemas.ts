@@ -10,7 +10,7 @@ const MAX_KEPT_CHARACTERS = 32 * 1024 * 1024
 const MAX_DEPTH = 32
 const MAX_REFERENCES = 500
 /** All of one schema together: less than any cache of schemas holds. */
-export const MAX_SCHEMA_CHARACTERS = 16 * 1024 * 1024
+const MAX_SCHEMA_CHARACTERS = 16 * 1024 * 1024
 
 export class ReferencedSchemas {
   readonly #registry: Pick<Registry, 'version'>

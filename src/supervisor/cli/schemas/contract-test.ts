@@ -123,7 +123,9 @@ function breachesOf(
         (breach) => `${schema.path}: not ${level} to ${old.name}: ${describeBreach(breach)}`,
       )
     } catch (error) {
-      if (error instanceof InvalidSchema) return []
+      if (error instanceof InvalidSchema) {
+        return [`${schema.path}: cannot be compared with ${old.name}, which is no valid schema: ${error.message}`]
+      }
       throw error
     }
   })

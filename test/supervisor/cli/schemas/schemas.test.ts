@@ -231,27 +231,21 @@ describe('troupe schemas check', () => {
       expect(exitCode).toBe(0)
     })
 
-    test(
-      'where git does not know where the work began, it is compared with the main branch as it is',
-      async () => {
-        git('checkout', '--orphan', 'elsewhere')
-        await put('s/order.avsc', record('Order', { ...id, type: 'string' }))
-        commit()
-        const { exitCode, stdout } = await troupe('check', join(folder, 's'))
-        expect(stdout).toContain('compared with git:main')
-        expect(exitCode).toBe(1)
-      },
-    )
+    test('where git does not know where the work began, it is compared with the main branch as it is', async () => {
+      git('checkout', '--orphan', 'elsewhere')
+      await put('s/order.avsc', record('Order', { ...id, type: 'string' }))
+      commit()
+      const { exitCode, stdout } = await troupe('check', join(folder, 's'))
+      expect(stdout).toContain('compared with git:main')
+      expect(exitCode).toBe(1)
+    })
 
-    test(
-      'without a main branch, as in a shallow clone, it is said that only what is not committed is compared',
-      async () => {
-        git('branch', '-D', 'main')
-        const { exitCode, stdout } = await troupe('check', join(folder, 's'))
-        expect(stdout).toMatch(/compared with git:HEAD .*: git has no main branch here.*--against git:REF/)
-        expect(exitCode).toBe(0)
-      },
-    )
+    test('without a main branch, as in a shallow clone, it is said that only what is not committed is compared', async () => {
+      git('branch', '-D', 'main')
+      const { exitCode, stdout } = await troupe('check', join(folder, 's'))
+      expect(stdout).toMatch(/compared with git:HEAD .*: git has no main branch here.*--against git:REF/)
+      expect(exitCode).toBe(0)
+    })
 
     test('what git refuses is told in its words, and not taken for no git', async () => {
       await writeFile(join(folder, '.git/config'), '[core\n')
