@@ -26,7 +26,7 @@ describe('a handler whose topics need schemas', () => {
 
   test('gets no record of another schema: that is a dead letter, which says so', async () => {
     const harness = createHarness(bill)
-    const reason = expect.stringMatching(/^the value is not what codec headed expects: .* no schema of id 9/) as string
+    const reason = expect.stringContaining('no schema of id 9') as string
     const outcome = await harness.sendBytes(withId(9, {}))
     expect(outcome).toEqual(deadLetter(reason))
   })
