@@ -5,6 +5,7 @@ import { TroupeError } from '../../../errors.ts'
 import { InvalidSchema } from '../../../schemas/avro-schema.ts'
 import { checkLevel, describeBreach, type CompatibilityLevel, type OldVersion } from '../../../schemas/compatibility.ts'
 import { judgeBad, judgeGood } from '../../../schemas/sample.ts'
+import { unseenLogicalTypes } from '../../../schemas/unseen-logical-types.ts'
 import type { ReadSchema } from '../../../schemas/schema-set.ts'
 import { boundCodec } from './avro-codec.ts'
 import { SCHEMA_ENDING, describeProblems, findSchemas } from './schema-folder.ts'
@@ -43,6 +44,7 @@ export async function testContracts({ baseline, level, paths, print }: ContractT
     const wrong = [...samples.problems, ...breaches]
     const word = typeof baseline === 'string' ? '' : `, ${wordOn(schema, versions, breaches)}`
     print(`${wrong.length === 0 ? 'ok   ' : 'WRONG'}  ${schema.path}: ${samples.word}${word}`)
+    for (const line of unseenLogicalTypes(JSON.parse(schema.text))) print(`note   ${schema.path}: ${line}`)
     problems.push(...wrong)
   }
   for (const problem of problems) print(problem)

@@ -148,6 +148,12 @@ describe('troupe schemas check', () => {
     expect(stdout).not.toContain('bytes.json')
   })
 
+  test('a logical type that nobody sees is noted, and no problem', async () => {
+    await put('order.avsc', record('Order', id, { name: 'at', type: 'long', logicalType: 'timestamp-millis' }))
+    const { exitCode, stdout } = await troupe('check', folder, '--against', 'none')
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining('at: logicalType timestamp-millis stands beside')])
+  })
+
   test('samples that no schema has are told of', async () => {
     await put('order.avsc', order)
     await put('samples/ordre/good/one.json', { id: 1 })
