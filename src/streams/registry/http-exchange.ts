@@ -93,7 +93,11 @@ export class HttpExchange {
         whenConnected(socket, isTls, cancelConnect)
       })
       request.on('error', (error) => {
-        end(request.reusedSocket && isReset(error) ? new LostConnection() : explained(error, url.protocol))
+        end(
+          request.reusedSocket && isReset(error)
+            ? new LostConnection('the server has closed the connection twice, each time as it was taken up again')
+            : explained(error, url.protocol),
+        )
       })
       request.on('response', (response) => {
         readText(response).then((text) => {
