@@ -83,7 +83,7 @@ describe.skipIf(!kafkaIsAvailable)('a record near the limit of the broker', () =
     const { letters } = await handle('copy', manyLines(), CompressionTypes.GZIP)
     expect(letters).toHaveLength(1)
     const [letter] = letters
-    expect(letter && headerText(letter, 'troupe.error-message')).toMatch(/5\d{6} bytes.*compression\.codec/)
+    expect(letter && headerText(letter, 'troupe.error-message')).toMatch(/5\d{6} bytes.*producer\.compression/)
   })
 })
 
