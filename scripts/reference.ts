@@ -1,7 +1,7 @@
 /** Prints the tables of options, metrics and errors into docs/: `npm run docs`. A test compares them. */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { errorTable } from '../src/errors.ts'
+import { errorTable } from '../src/error-table.ts'
 import { describeMetrics } from '../src/metrics/metrics.ts'
 import { describeOptionTable } from '../src/options/docs.ts'
 

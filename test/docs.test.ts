@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { documents } from '../scripts/reference.ts'
-import { errorTable } from '../src/errors.ts'
+import { errorTable } from '../src/error-table.ts'
 import { actorOptions } from '../src/options/options.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')

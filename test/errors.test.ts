@@ -1,9 +1,9 @@
+import { errorTable } from '../src/error-table.ts'
 import { readFileSync, readdirSync } from 'node:fs'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import {
   describeError,
-  errorTable,
   fromWireError,
   isRetryableError,
   isTerminalError,

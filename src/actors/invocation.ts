@@ -11,7 +11,7 @@
 import type { ErrorCode, WireError } from '../errors.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { SourceRecord } from '../streams/record.ts'
-import { NO_KEY, type Keyed } from './busy-keys.ts'
+import { NO_KEY, type Keyed } from './lanes/busy-keys.ts'
 
 export type Stage =
   'queued' | 'at-handler' | 'waiting' | 'waits-for-schema' | 'parked' | 'at-sinks' | 'at-dead-letters' | 'halted'

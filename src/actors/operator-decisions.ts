@@ -4,7 +4,7 @@ import { TroupeError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { Inputs } from './inputs.ts'
 import { idOf, type Invocation } from './invocation.ts'
-import type { Lanes } from './lanes.ts'
+import type { Lanes } from './lanes/lanes.ts'
 import type { Decision, ParkingLot, Place } from './parking-lot.ts'
 
 export interface OperatorDecisionsOptions {

@@ -5,7 +5,7 @@
  */
 import { describeWire, ownCode, type ErrorCode } from '../errors.ts'
 import { idOf, type Invocation } from './invocation.ts'
-import type { Lane } from './lanes.ts'
+import type { Lane } from './lanes/lanes.ts'
 import { keyHash, type KeyText } from './key-text.ts'
 import type { Fault } from './triage.ts'
 

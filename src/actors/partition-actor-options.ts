@@ -8,7 +8,7 @@ import type { Credit } from '../streams/credit.ts'
 import type { ActorDelivery } from '../streams/delivery/delivery.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { InputOptions } from './input-progress.ts'
-import type { KeyBudget } from './key-brake.ts'
+import type { KeyBudget } from './lanes/key-brake.ts'
 import type { KeyText } from './key-text.ts'
 
 export interface PartitionActorOptions {

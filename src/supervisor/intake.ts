@@ -5,7 +5,7 @@
  * Everything is decided and done within one turn of the loop, from what is true then: no wake-up can
  * fall between a decision and its pause.
  */
-import type { KeyBudget } from '../actors/key-brake.ts'
+import type { KeyBudget } from '../actors/lanes/key-brake.ts'
 import type { InputProgress } from '../actors/input-progress.ts'
 import type { PartitionActor } from '../actors/partition-actor.ts'
 import type { Log } from '../log.ts'

@@ -1,10 +1,10 @@
 /** A partition actor with everything around it held by hand: clock, sinks, commits. */
 import { plainKey } from '../../src/actors/key-text.ts'
-import type { KeyBudget } from '../../src/actors/key-brake.ts'
+import type { KeyBudget } from '../../src/actors/lanes/key-brake.ts'
 import type { InputProgress } from '../../src/actors/input-progress.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import type { Verdict } from '../../src/actors/handlers/verdict.ts'
-import type { LaneRun } from '../../src/actors/lanes.ts'
+import type { LaneRun } from '../../src/actors/lanes/lanes.ts'
 import { silentLog } from '../../src/log.ts'
 import type { ResolvedActor } from '../../src/options/options.ts'
 import type { WriteResult } from '../../src/streams/broker-port.ts'

@@ -1,4 +1,5 @@
 /** One code says why a record failed for good: the same as metric, header, log line and for operators. On the fake broker. */
+import { errorTable } from '../../src/error-table.ts'
 import { Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
 import {
@@ -9,7 +10,7 @@ import {
   type FailedRecords,
   type Outcome,
 } from '../../src/actors/handlers/handler.ts'
-import { RetryableError, TerminalError, errorTable } from '../../src/errors.ts'
+import { RetryableError, TerminalError } from '../../src/errors.ts'
 import { silentLog, type Log } from '../../src/log.ts'
 import { registerMetrics } from '../../src/metrics/metrics.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'

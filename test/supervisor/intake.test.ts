@@ -1,6 +1,6 @@
 /** Pauses and resumes, of the engine's own accord and of the user's. Cases 50 to 52. */
 import { describe, expect, test } from 'vitest'
-import type { KeyBudget } from '../../src/actors/key-brake.ts'
+import type { KeyBudget } from '../../src/actors/lanes/key-brake.ts'
 import type { PartitionActor } from '../../src/actors/partition-actor.ts'
 import type { ResolvedActor } from '../../src/options/options.ts'
 import { silentLog } from '../../src/log.ts'

@@ -1,7 +1,7 @@
 /** Where handlers run: worker threads, or inline on main. The dispatcher does not know which. */
 import type { ResolvedActor } from '../../options/options.ts'
 import type { CallLimits } from '../handlers/batch-handler.ts'
-import type { LaneRun } from '../lanes.ts'
+import type { LaneRun } from '../lanes/lanes.ts'
 import type { PartitionActor } from '../partition-actor.ts'
 import type { Verdict } from '../handlers/verdict.ts'
 

@@ -11,8 +11,8 @@ import { TroupeError, describeError, toWireError } from '../../errors.ts'
 import type { DispatchedRun } from '../executors/executor.ts'
 import type { Verdict } from '../handlers/verdict.ts'
 import { idOf, type Invocation } from '../invocation.ts'
-import type { LaneRun } from '../lanes.ts'
-import { isAtHandler, recordEnded } from './progress-board.ts'
+import type { LaneRun } from '../lanes/lanes.ts'
+import { isAtHandler, recordEnded } from './protocol/progress-board.ts'
 
 /** A batch whose thread ended under it. */
 export interface LostBatch<Run extends LaneRun = LaneRun> {

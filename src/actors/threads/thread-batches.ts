@@ -11,7 +11,7 @@ import { BatchGate } from './batch-gate.ts'
 import type { BusyMeter } from './busy-meter.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
 import type { AnyRunner } from '../handlers/open-runner.ts'
-import { BatchNotes, type SharedBoard } from './progress-board.ts'
+import { BatchNotes, type SharedBoard } from './protocol/progress-board.ts'
 import { runCall } from './thread-call.ts'
 import { runLane } from './thread-lane.ts'
 import {
@@ -25,7 +25,7 @@ import {
   type PackedRun,
   type PackedVerdicts,
   type ReplyMessage,
-} from './thread-protocol.ts'
+} from './protocol/thread-protocol.ts'
 
 /** A handler as a batch finds it. */
 export interface OpenHandler {

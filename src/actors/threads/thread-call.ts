@@ -1,9 +1,9 @@
 /** Runs a call of a batch handler: all runs of a batch at once. Each of them is told for itself. */
 import type { BatchRunner } from '../handlers/batch-runner.ts'
 import type { Verdict } from '../handlers/verdict.ts'
-import type { BatchNotes } from './progress-board.ts'
+import type { BatchNotes } from './protocol/progress-board.ts'
 import type { LaneTime } from './thread-lane.ts'
-import type { PackedRun, PackedVerdicts } from './thread-protocol.ts'
+import type { PackedRun, PackedVerdicts } from './protocol/thread-protocol.ts'
 
 /** What became of each run, in their order; promises only when the handler is asynchronous. */
 export function runCall(

@@ -1,9 +1,9 @@
 /** Runs the records of one lane in order, up to the first that fails or waits: the rest goes back unrun. */
 import type { Clock } from '../../clock.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
-import type { BatchNotes } from './progress-board.ts'
+import type { BatchNotes } from './protocol/progress-board.ts'
 import type { TurnWatch } from '../executors/turn-watch.ts'
-import type { PackedRecord, PackedVerdicts } from './thread-protocol.ts'
+import type { PackedRecord, PackedVerdicts } from './protocol/thread-protocol.ts'
 import { endsRun, type Verdict } from '../handlers/verdict.ts'
 
 /** The thread's time. */

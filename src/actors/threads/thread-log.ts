@@ -2,7 +2,7 @@
 import { fromWireError, toWireError, type WireError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { lineOf } from '../handlers/handler-log.ts'
-import type { LogNotice } from './thread-protocol.ts'
+import type { LogNotice } from './protocol/thread-protocol.ts'
 
 export function threadLog(handler: string, threadId: number, send: (notice: LogNotice) => void): Log {
   const at =

@@ -22,7 +22,7 @@ import { describeThreadEnd } from './blame.ts'
 import { MEMORY_REPORT_MS, MemoryWatch } from './memory-watch.ts'
 import { SchemaBroadcast } from './schemas/schema-broadcast.ts'
 import type { OpenNewsOutbox } from './schemas/news-channel.ts'
-import type { SharedBoard } from './progress-board.ts'
+import type { SharedBoard } from './protocol/progress-board.ts'
 import type { SharedData } from '../handlers/shared-data.ts'
 import { fieldsOf } from './thread-log.ts'
 import type {
@@ -35,7 +35,7 @@ import type {
   ReplyMessage,
   ThreadNotice,
   ThreadSetup,
-} from './thread-protocol.ts'
+} from './protocol/thread-protocol.ts'
 import { ThreadRoster, type PoolThread } from './thread-roster.ts'
 
 export type TaskPoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>

@@ -20,7 +20,7 @@ import type { ActorStats, EngineStats } from '../../metrics/stats.ts'
 import type { AdaptiveLimit } from '../executors/adaptive-limit.ts'
 import { atEnd, deathOf, findCulprit, isOutOfMemory } from './blame.ts'
 import type { DispatchedRun, Executor, Settle } from '../executors/executor.ts'
-import { ProgressBoard, isAtHandler, recordEnded } from './progress-board.ts'
+import { ProgressBoard, isAtHandler, recordEnded } from './protocol/progress-board.ts'
 import {
   packBatch,
   unpackOutcomes,
@@ -30,7 +30,7 @@ import {
   type OutcomesNotice,
   type PackedVerdicts,
   type ReplyMessage,
-} from './thread-protocol.ts'
+} from './protocol/thread-protocol.ts'
 import type { PoolThread } from './thread-roster.ts'
 import { ThreadSet, type ThreadSetOptions } from './thread-set.ts'
 import { TurnLimit } from '../executors/turn-limit.ts'

@@ -27,7 +27,7 @@ import type {
   ReplyMessage,
   ThreadNotice,
   ThreadSetup,
-} from './thread-protocol.ts'
+} from './protocol/thread-protocol.ts'
 
 if (isMainThread) throw new Error('worker-thread.js runs in a worker thread only')
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../clock.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
-import type { Lane, Lanes } from '../lanes.ts'
+import type { Lane, Lanes } from '../lanes/lanes.ts'
 import type { Standing } from '../triage.ts'
 import { SchemaWaits } from './schema-waits.ts'
 

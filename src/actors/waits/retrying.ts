@@ -4,7 +4,7 @@
  */
 import type { WireError } from '../../errors.ts'
 import { idOf } from '../invocation.ts'
-import type { Lane, Lanes } from '../lanes.ts'
+import type { Lane, Lanes } from '../lanes/lanes.ts'
 import type { ParkingLot } from '../parking-lot.ts'
 
 export interface Retrying {

@@ -4,7 +4,7 @@
  */
 import { TroupeError } from '../../errors.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
-import type { Lane } from '../lanes.ts'
+import type { Lane } from '../lanes/lanes.ts'
 
 interface Wait {
   readonly lanes: Lane[]

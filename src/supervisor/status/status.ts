@@ -1,5 +1,5 @@
 /** What /status says: for each actor what a record costs and what keeps it from doing more, for each partition how far it is and what holds it back. */
-import type { WaitingKeys } from '../../actors/key-brake.ts'
+import type { WaitingKeys } from '../../actors/lanes/key-brake.ts'
 import type { InputProgress } from '../../actors/input-progress.ts'
 import type { IntakeStop } from '../../actors/actor-load.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { describeThreadEnd, findCulprit, type LostBatch } from '../../../src/actors/threads/blame.ts'
 import type { Invocation } from '../../../src/actors/invocation.ts'
-import type { Lane } from '../../../src/actors/lanes.ts'
+import type { Lane } from '../../../src/actors/lanes/lanes.ts'
 import {
   recordEnded as ended,
   recordRuns as runs,
   recordWaits as waits,
-} from '../../../src/actors/threads/progress-board.ts'
+} from '../../../src/actors/threads/protocol/progress-board.ts'
 import { sourceRecord } from '../actor-fixture.ts'
 
 /** A batch of lanes; each number is how far the thread had come with a record. */

@@ -15,7 +15,7 @@ import {
   type ReplyMessage,
   type ThreadNotice,
   type ThreadSetup,
-} from '../../../src/actors/threads/thread-protocol.ts'
+} from '../../../src/actors/threads/protocol/thread-protocol.ts'
 import type { TaskPool, TaskPoolOptions } from '../../../src/actors/threads/thread-set.ts'
 import type { Random } from '../../../src/testing/random.ts'
 import { nameOf, originOf, type Journal, type Origin } from '../journal.ts'

@@ -15,7 +15,7 @@ import type {
   ReplyMessage,
   ThreadNotice,
   ThreadSetup,
-} from '../../../src/actors/threads/thread-protocol.ts'
+} from '../../../src/actors/threads/protocol/thread-protocol.ts'
 import { Lookout } from '../../../src/lookout.ts'
 import { silentLog } from '../../../src/log.ts'
 import type { SourceRecord } from '../../../src/streams/record.ts'

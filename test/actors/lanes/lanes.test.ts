@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { newInvocation, type Invocation } from '../../src/actors/invocation.ts'
-import { Lanes, type Lane, type LaneRun } from '../../src/actors/lanes.ts'
-import type { Order, RunOn } from '../../src/options/options.ts'
+import { newInvocation, type Invocation } from '../../../src/actors/invocation.ts'
+import { Lanes, type Lane, type LaneRun } from '../../../src/actors/lanes/lanes.ts'
+import type { Order, RunOn } from '../../../src/options/options.ts'
 
 function invocation(offset: number, key: string | Uint8Array | null): Invocation {
   const keyBytes = typeof key === 'string' ? Buffer.from(key) : key

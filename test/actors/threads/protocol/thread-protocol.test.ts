@@ -9,11 +9,11 @@ import {
   unpackOutcomes,
   unpackReply,
   type PackedRun,
-} from '../../../src/actors/threads/thread-protocol.ts'
-import type { Verdict } from '../../../src/actors/handlers/verdict.ts'
-import { RetryableError, TroupeError, fromWireError, toWireError } from '../../../src/errors.ts'
-import type { EncodedEffect } from '../../../src/streams/flows/effect-encoder.ts'
-import type { RecordHeader, SourceRecord } from '../../../src/streams/record.ts'
+} from '../../../../src/actors/threads/protocol/thread-protocol.ts'
+import type { Verdict } from '../../../../src/actors/handlers/verdict.ts'
+import { RetryableError, TroupeError, fromWireError, toWireError } from '../../../../src/errors.ts'
+import type { EncodedEffect } from '../../../../src/streams/flows/effect-encoder.ts'
+import type { RecordHeader, SourceRecord } from '../../../../src/streams/record.ts'
 
 const bytes = fc.uint8Array({ maxLength: 64 }).map((array) => Buffer.from(array))
 const maybeBytes = fc.option(bytes)

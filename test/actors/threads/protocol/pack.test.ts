@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { PackReader, PackWriter, type Pack } from '../../../src/actors/threads/pack.ts'
+import { PackReader, PackWriter, type Pack } from '../../../../src/actors/threads/protocol/pack.ts'
 
 type Value =
   | { readonly kind: 'number'; readonly value: number }

@@ -7,16 +7,16 @@
  * progress board: the thread notes there which records it is at, so that when it dies the killer is
  * known at once.
  */
-import type { HandlerManifest } from '../handlers/handler-manifest.ts'
-import type { Order } from '../../options/options.ts'
-import type { WireError } from '../../errors.ts'
-import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
-import type { OutputRecord, RecordHeader, SourceRecord } from '../../streams/record.ts'
-import type { FailedRecords } from '../handlers/handler.ts'
+import type { HandlerManifest } from '../../handlers/handler-manifest.ts'
+import type { Order } from '../../../options/options.ts'
+import type { WireError } from '../../../errors.ts'
+import type { EncodedEffect } from '../../../streams/flows/effect-encoder.ts'
+import type { OutputRecord, RecordHeader, SourceRecord } from '../../../streams/record.ts'
+import type { FailedRecords } from '../../handlers/handler.ts'
 import { PackReader, PackWriter, type Pack } from './pack.ts'
 import type { SharedBoard } from './progress-board.ts'
-import type { SharedData } from '../handlers/shared-data.ts'
-import { doneWithNothing, skipVerdict, type Verdict } from '../handlers/verdict.ts'
+import type { SharedData } from '../../handlers/shared-data.ts'
+import { doneWithNothing, skipVerdict, type Verdict } from '../../handlers/verdict.ts'
 
 /** What a thread needs to begin: in `workerData`. */
 export interface ThreadSetup {

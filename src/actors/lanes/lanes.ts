@@ -32,10 +32,10 @@
  *   included: what is blocked would otherwise swing with every back-off.
  * - `unread` while its head, which has not failed, cannot be decoded before a schema is known.
  */
-import type { Order } from '../options/options.ts'
+import type { Order } from '../../options/options.ts'
 import { BlockedLanes } from './blocked-lanes.ts'
 import { BusyKeys, NOT_BUSY, NO_KEY, hashKey, type Keyed } from './busy-keys.ts'
-import type { Invocation } from './invocation.ts'
+import type { Invocation } from '../invocation.ts'
 
 export interface Lane extends Readonly<Keyed> {
   /** Its records have no order among each other. */

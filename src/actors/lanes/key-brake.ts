@@ -3,11 +3,11 @@
  * the budget: for new records of other keys there must be room, in this partition and in others.
  * It is let go at half of that, so that it does not flap around the limit.
  */
-import type { Log } from '../log.ts'
-import type { PartitionStats } from '../metrics/stats.ts'
-import type { KeyText } from './key-text.ts'
+import type { Log } from '../../log.ts'
+import type { PartitionStats } from '../../metrics/stats.ts'
+import type { KeyText } from '../key-text.ts'
 import type { Lanes } from './lanes.ts'
-import type { ParkingLot } from './parking-lot.ts'
+import type { ParkingLot } from '../parking-lot.ts'
 
 /** What waiting keys of one partition may hold. */
 export interface KeyBudget {

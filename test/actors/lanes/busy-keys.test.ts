@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { BusyKeys, NOT_BUSY, NO_KEY, hashKey } from '../../src/actors/busy-keys.ts'
+import { BusyKeys, NOT_BUSY, NO_KEY, hashKey } from '../../../src/actors/lanes/busy-keys.ts'
 
 test('finds what was added and not deleted since, also where hashes lead to the same slots', () => {
   // Few places, all in the last slots and the first: searches run into each other, and around the end.
