@@ -64,6 +64,7 @@ interface Run {
 
 /** Sinks that are durable at once. */
 const delivery: ActorDelivery = {
+  finishesWhen: 'durable',
   deliver: (ticket, _id, effects) => {
     // A turn later, as a sink answers.
     setImmediate(() => {

@@ -101,6 +101,7 @@ async function measure(order: Order, open: (stats: EngineStats) => Promise<Execu
       epoch: 1,
       inputs: [{ topic: 'in', start: { position: 0, map: null }, stats: stats.partition('none', 'in', partition) }],
       delivery: {
+        finishesWhen: 'durable',
         deliver: () => null,
         deadLetter: () => undefined,
         noteProgress: (of) => void dirty.add(of),

@@ -31,7 +31,15 @@ export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' |
 export interface AppDefinition extends Partial<
   Pick<
     ResolvedApp,
-    'instances' | 'commitIntervalMs' | 'drainTimeoutMs' | 'foreignMetadata' | 'showKeys' | 'registerSchemas'
+    | 'guarantee'
+    | 'checkpointIntervalMs'
+    | 'transactionTimeoutMs'
+    | 'instances'
+    | 'commitIntervalMs'
+    | 'drainTimeoutMs'
+    | 'foreignMetadata'
+    | 'showKeys'
+    | 'registerSchemas'
   >
 > {
   /** `brokers` and `groupId` are required; under `troupe run` they may come from flags or the environment. */
@@ -53,6 +61,8 @@ export interface AppDefinition extends Partial<
   readonly shared?: Readonly<Record<string, SharedLoader>>
   readonly threads?: Partial<ResolvedApp['threads']>
   readonly intake?: Partial<ResolvedApp['intake']>
+  /** Where the state of handlers is kept between checkpoints. */
+  readonly state?: Partial<ResolvedApp['state']>
   readonly restart?: Partial<ResolvedApp['restart']>
   readonly http?: Partial<ResolvedApp['http']>
   readonly log?: Partial<ResolvedApp['log']>

@@ -322,4 +322,62 @@ export const errorTable = {
     retryable: false,
     action: 'Please report it with the stack.',
   },
+  // --- state and exactly-once
+  TRANSACTION_NOT_ALLOWED: {
+    meaning:
+      'This user may not use the transactional id, may not write to a topic of the transaction, or not commit for the group.',
+    retryable: false,
+    action: 'Grant what the message names; `troupe check --connect` asks for every right that is needed.',
+  },
+  TRANSACTIONAL_ID_TAKEN: {
+    meaning:
+      'Another live process uses the same transactional id. Two would fence each other for ever, so this one has ended.',
+    retryable: false,
+    action: 'Give each process a kafka.transactionalId (or kafka.groupInstanceId) of its own.',
+  },
+  TRANSACTIONS_UNSUPPORTED: {
+    meaning: 'The brokers are too old for exactly-once: it needs transactions with group metadata (Kafka 2.5).',
+    retryable: false,
+    action: 'Upgrade the brokers, or take guarantee: at-least-once and keep no state in handlers.',
+  },
+  TOPIC_NOT_ALLOWED: {
+    meaning: 'This user may not make, read or describe a topic that the app needs for itself.',
+    retryable: false,
+    action: 'Grant the right, or make the topic with the command in the message.',
+  },
+  CHANGELOG_UNFIT: {
+    meaning:
+      'The changelog of an actor does not fit: other partitions than its input, or settings that would lose state.',
+    retryable: false,
+    action: 'Change the topic as the message says, or forget the state with `troupe reset`.',
+  },
+  CHANGELOG_LOST: {
+    meaning:
+      'Positions are committed, and the changelog with the state that belongs to them is missing, was made anew, or ends before it.',
+    retryable: false,
+    action:
+      'Restore the changelog topic, or forget state and positions with `troupe reset`: the input is then read again.',
+  },
+  CHANGELOG_UNREADABLE: {
+    meaning: 'A changelog has records that this version of Troupe cannot read.',
+    retryable: false,
+    action: 'Run the version that wrote them, or forget the state with `troupe reset`.',
+  },
+  STATE_CHANGED: {
+    meaning: 'A handler declares a state in another way than the one that has written it: another codec, for one.',
+    retryable: false,
+    action: 'Give the state a new name, or forget the old one with `troupe reset`.',
+  },
+  STATE_INVALID: {
+    meaning:
+      'A handler gave a state a value that its codec cannot write, that is larger than maxBytes, or for a record without a key.',
+    retryable: false,
+    action: 'Look at the record named in the message; correct the handler, or raise maxBytes.',
+  },
+  STORE_FAILED: {
+    meaning:
+      'The local store of a state could not be opened or written: no space, no right, or the directory is in use.',
+    retryable: true,
+    action: 'See the cause in the message. Nothing is lost: the store is restored from the changelog.',
+  },
 } as const satisfies Record<string, ErrorRow>

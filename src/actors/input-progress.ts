@@ -6,7 +6,7 @@
 import type { Log } from '../log.ts'
 import type { PartitionStats } from '../metrics/stats.ts'
 import type { Credit } from '../streams/credit.ts'
-import type { ActorDelivery, CommittedPartition } from '../streams/delivery/delivery.ts'
+import type { ActorDelivery, CheckpointOwner, OwnedPartition } from '../streams/delivery/delivery.ts'
 import { OffsetTracker, type TrackerStart } from '../streams/positions/offset-tracker.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { HeldRecords } from './held-records.ts'
@@ -23,6 +23,7 @@ export interface InputOptions {
 export interface InputProgressOptions extends InputOptions {
   readonly partition: number
   readonly epoch: number
+  readonly owner: CheckpointOwner
   readonly credit: Credit
   readonly log: Log
   /** The epoch of its actor has ended. */
@@ -32,9 +33,10 @@ export interface InputProgressOptions extends InputOptions {
   readonly delivery: ActorDelivery
 }
 
-export class InputProgress implements CommittedPartition {
+export class InputProgress implements OwnedPartition {
   readonly topic: string
   readonly partition: number
+  readonly owner: CheckpointOwner
   readonly tracker: OffsetTracker
   readonly held: HeldRecords
   readonly stats: PartitionStats
@@ -49,6 +51,7 @@ export class InputProgress implements CommittedPartition {
     this.#options = options
     const { epoch, partition, start, stats, topic } = options
     this.topic = topic
+    this.owner = options.owner
     this.partition = partition
     this.tracker = new OffsetTracker(start)
     this.held = new HeldRecords(options)

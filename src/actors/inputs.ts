@@ -2,13 +2,14 @@
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Credit } from '../streams/credit.ts'
-import type { ActorDelivery } from '../streams/delivery/delivery.ts'
+import type { ActorDelivery, CheckpointOwner } from '../streams/delivery/delivery.ts'
 import { InputProgress, type InputOptions } from './input-progress.ts'
 import type { Invocation } from './invocation.ts'
 
 export interface InputsOptions {
   readonly partition: number
   readonly epoch: number
+  readonly owner: CheckpointOwner
   /** One at least. */
   readonly inputs: readonly InputOptions[]
   readonly credit: Credit

@@ -1,12 +1,13 @@
 /**
  * One record on its way through an actor.
  *
- *     queued → at-handler → at-sinks (or at-dead-letters) → finished
+ *     queued → at-handler → at-sinks (or at-dead-letters, or at-checkpoint) → finished
  *        ↑         ↓
  *        └───── waiting (for its next attempt), waits-for-schema (before it can be decoded)
  *               or parked (until an operator decides)
  *
- * `halted` is the record that its actor stopped on.
+ * `halted` is the record that its actor stopped on. One that waits for its checkpoint counts as finished in its tracker
+ * already: the checkpoint makes that true together with its outputs.
  */
 import type { ErrorCode, WireError } from '../errors.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
@@ -14,7 +15,15 @@ import type { SourceRecord } from '../streams/record.ts'
 import { NO_KEY, type Keyed } from './lanes/busy-keys.ts'
 
 export type Stage =
-  'queued' | 'at-handler' | 'waiting' | 'waits-for-schema' | 'parked' | 'at-sinks' | 'at-dead-letters' | 'halted'
+  | 'queued'
+  | 'at-handler'
+  | 'waiting'
+  | 'waits-for-schema'
+  | 'parked'
+  | 'at-sinks'
+  | 'at-dead-letters'
+  | 'at-checkpoint'
+  | 'halted'
 
 /** What the attempts so far came to. */
 export interface Failure {

@@ -7,10 +7,10 @@ import type { Clock } from '../clock.ts'
 import { toWireError, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import { deadLetterRecord } from '../streams/delivery/dead-letter.ts'
-import type { ActorDelivery } from '../streams/delivery/delivery.ts'
+import type { ActorDelivery, HandledTicket } from '../streams/delivery/delivery.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { WriteResult } from '../streams/broker-port.ts'
-import type { OutputOwner, Ticket } from '../streams/delivery/sink-queue.ts'
+import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
 import { idOf, noOutputs, type Invocation } from './invocation.ts'
 import type { DeadLetter, Fault } from './triage.ts'
 
@@ -51,7 +51,7 @@ export class Outbox {
     const ticket = new OutputTicket(owner, invocation, effects.length, this.#settle)
     const refusal = delivery.deliver(ticket, idOf(invocation.record), effects)
     if (refusal !== null) return refusal
-    invocation.stage = 'at-sinks'
+    invocation.stage = delivery.finishesWhen === 'handled' ? 'at-checkpoint' : 'at-sinks'
     invocation.outputs = effects
     this.#pending += 1
     return null
@@ -68,7 +68,7 @@ export class Outbox {
       firstFailedAtMs: invocation.failure?.firstAtMs ?? now,
       deadLetteredAtMs: now,
     })
-    invocation.stage = 'at-dead-letters'
+    invocation.stage = delivery.finishesWhen === 'handled' ? 'at-checkpoint' : 'at-dead-letters'
     this.#pending += 1
     const settle = (result: WriteResult): void => {
       this.#pending -= 1
@@ -91,7 +91,7 @@ export class Outbox {
 }
 
 /** The outputs of one record: counts their answers. */
-class OutputTicket implements Ticket {
+class OutputTicket implements HandledTicket {
   readonly owner: OutputOwner
   readonly #invocation: Invocation
   readonly #settled: (invocation: Invocation, refusal: Error | null) => void
@@ -114,5 +114,10 @@ class OutputTicket implements Ticket {
     this.#refusal ??= result
     this.#open -= 1
     if (this.#open === 0) this.#settled(this.#invocation, this.#refusal)
+  }
+
+  settleAll(result: WriteResult): void {
+    this.#open = 0
+    this.#settled(this.#invocation, result)
   }
 }

@@ -19,7 +19,7 @@
  */
 import { toWireError, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
-import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
+import type { CheckpointedState, CheckpointOwner } from '../streams/delivery/delivery.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
@@ -52,10 +52,11 @@ import { findRetrying, type Retrying } from './waits/retrying.ts'
 
 type State = 'running' | 'halted' | 'draining' | 'fenced'
 
-export class PartitionActor implements OutputOwner {
+export class PartitionActor implements CheckpointOwner {
   readonly partition: number
   readonly epoch: number
   readonly actor: ResolvedActor
+  readonly state: CheckpointedState | null
   readonly #options: PartitionActorOptions
   readonly #inputs: Inputs
   readonly #progress: ActorProgress
@@ -78,7 +79,8 @@ export class PartitionActor implements OutputOwner {
     this.actor = options.actor
     this.partition = options.partition
     this.epoch = options.epoch
-    this.#inputs = new Inputs({ ...options, isFenced: () => this.isFenced })
+    this.state = options.state ?? null
+    this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     // What waits is counted for the actor as a whole: with the first of its inputs.
@@ -454,6 +456,7 @@ export class PartitionActor implements OutputOwner {
         break
       case 'dead-letter':
         this.#outbox.deadLetter(invocation, ruling)
+        this.#noteHandled(invocation)
         break
       case 'park':
         this.#park(ruling, invocation, lane)
@@ -484,7 +487,9 @@ export class PartitionActor implements OutputOwner {
       return null
     }
     const refusal = this.#outbox.deliver(invocation, effects)
-    return refusal === null ? null : this.#ruleOnRefused(invocation, toWireError(refusal))
+    if (refusal !== null) return this.#ruleOnRefused(invocation, toWireError(refusal))
+    this.#noteHandled(invocation)
+    return null
   }
 
   /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */
@@ -508,6 +513,11 @@ export class PartitionActor implements OutputOwner {
         break
     }
     this.#noteDrained()
+  }
+
+  /** Of a checkpoint it is a part from now on, position and all. */
+  #noteHandled(invocation: Invocation): void {
+    if (invocation.stage === 'at-checkpoint') this.#inputs.of(invocation.record).finish(invocation.sequence)
   }
 
   #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
@@ -565,7 +575,7 @@ export class PartitionActor implements OutputOwner {
   #finish(invocation: Invocation): void {
     if (this.isFenced) return
     const input = this.#inputs.of(invocation.record)
-    if (!input.finish(invocation.sequence)) return
+    if (invocation.stage !== 'at-checkpoint' && !input.finish(invocation.sequence)) return
     this.#progress.noteFinished(invocation.admittedAtMs)
     input.held.remove(invocation)
     // Of a whole run it is told once, when it is settled.

@@ -34,6 +34,7 @@ import type { RegisterSchemas } from '../streams/registry/needed-schemas.ts'
 import type { RegistrySettings } from '../streams/registry/registry-settings.ts'
 import type { ProducerSettings } from '../streams/kafka/producer-settings.ts'
 import type { OptionRow } from './option-row.ts'
+import { checkpointOptions, type CheckpointSettings } from './checkpoint-options.ts'
 import { producerOptions } from './producer-options.ts'
 import { registryOptions } from './registry-options.ts'
 
@@ -78,7 +79,7 @@ export interface ResolvedActor {
   readonly idHeader: boolean
 }
 
-export interface ResolvedApp {
+export interface ResolvedApp extends CheckpointSettings {
   /** Processes under `troupe run`; a supervisor is one of them. */
   readonly instances: number
   readonly kafka: {
@@ -86,6 +87,7 @@ export interface ResolvedApp {
     readonly groupId: string
     readonly clientId: string
     readonly groupInstanceId: string | null
+    readonly transactionalId: string | null
     readonly groupProtocol: 'classic' | 'consumer'
     readonly assignmentStrategy: 'cooperative-sticky' | 'range' | 'roundrobin'
     readonly connectTimeoutMs: number
@@ -136,7 +138,17 @@ export interface ResolvedApp {
 }
 
 type Branch =
-  'kafka' | 'producer' | 'schemaRegistry' | 'threads' | 'intake' | 'restart' | 'http' | 'log' | 'retry' | 'rate'
+  | 'kafka'
+  | 'producer'
+  | 'schemaRegistry'
+  | 'state'
+  | 'threads'
+  | 'intake'
+  | 'restart'
+  | 'http'
+  | 'log'
+  | 'retry'
+  | 'rate'
 type PathsIn<Shape> = {
   [Key in keyof Shape & string]: Key extends Branch ? `${Key}.${keyof Shape[Key] & string}` : Key
 }[keyof Shape & string]
@@ -213,6 +225,7 @@ export const appOptions: { readonly [Path in AppPath]: OptionRow<ValueAt<Resolve
   },
   ...producerOptions,
   ...registryOptions,
+  ...checkpointOptions,
   sinks: {
     rule: sinkMap(),
     default: {},

@@ -73,6 +73,12 @@ export const appRelations: readonly Relation<ResolvedApp>[] = [
     why: 'one partition would use up what is there for all',
     holds: (app) => app.intake.maxPartitionBytes <= app.intake.maxBytes,
   },
+  {
+    paths: ['state.store', 'state.directory'],
+    rule: 'state.store disk needs state.directory',
+    why: 'state that is to be found again needs a place of its own',
+    holds: ({ state }) => state.store === 'memory' || state.directory !== null,
+  },
   ...registryRelations,
 ]
 

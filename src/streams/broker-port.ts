@@ -1,5 +1,6 @@
 /**
- * All that Troupe asks of Kafka: one consumer in a group, producers, and readers that belong to no group.
+ * All that Troupe asks of Kafka while records flow: one consumer in a group, producers, and readers that belong to no
+ * group. `broker.ts` makes them; `transaction-port.ts` and `admin-port.ts` have the rest.
  * `kafka/broker.ts` is the real one, `troupe/testing` has a fake; one contract suite runs against both.
  *
  * Nothing here decides anything: partitions are taken and given back only by `assign` and
@@ -192,12 +193,4 @@ export interface BrokerProducer {
   /** Number of partitions of each topic; a topic that does not exist is absent. */
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>>
   disconnect(): Promise<void>
-}
-
-/** Makes clients with the same connection settings. */
-export interface Broker {
-  consumer(): BrokerConsumer
-  /** `name` tells clients apart in logs: `outputs`, `dead-letters`, `restore`. */
-  producer(name: string): BrokerProducer
-  reader(name: string): BrokerReader
 }

@@ -15,7 +15,7 @@ import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Lookout } from '../lookout.ts'
 import type { ResolvedApp } from '../options/options.ts'
-import type { Broker } from '../streams/broker-port.ts'
+import type { Broker } from '../streams/broker.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { openDelivery } from '../streams/delivery/open-delivery.ts'
 import { openSink } from '../streams/delivery/sink.ts'
@@ -102,6 +102,9 @@ export class Engine {
         onRefused: (partitions) => this.#membership?.assignment.fence(partitions),
         onCommitted: (partition, position) => {
           this.#noteCommitted(partition, position)
+        },
+        onRefusedOutputs: () => {
+          throw new TroupeError('INTERNAL', 'no record can be given up yet')
         },
       },
     })

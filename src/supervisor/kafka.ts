@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { OpenWaits } from '../metrics/open-waits.ts'
 import type { ResolvedApp } from '../options/options.ts'
-import type { Broker } from '../streams/broker-port.ts'
+import type { Broker } from '../streams/broker.ts'
 import type { KafkaBrokerOptions } from '../streams/kafka/broker-options.ts'
 
 export async function brokerFor(app: ResolvedApp, log: Log, waits: OpenWaits): Promise<Broker> {

@@ -32,6 +32,7 @@ export interface HeldDeadLetter {
 
 /** Sinks that write nothing until the test says so. */
 class HeldDelivery implements ActorDelivery {
+  readonly finishesWhen = 'durable'
   readonly outputs: HeldOutput[] = []
   readonly deadLetters: HeldDeadLetter[] = []
   progressCount = 0

@@ -26,7 +26,7 @@ function deliveryWithoutSinks(): Delivery {
     sinks: {},
     commitIntervalMs: 200,
     assignedCount: () => 1,
-    events: { onRefused: () => undefined, onCommitted: () => undefined },
+    events: { onRefused: () => undefined, onCommitted: () => undefined, onRefusedOutputs: () => undefined },
   })
 }
 

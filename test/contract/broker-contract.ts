@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TestContext } from 'vitest'
-import type { Broker } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
 import { describeProducerContract } from './producer-contract.ts'
 import { describeReaderContract } from './reader-contract.ts'
 import type { BrokerWorld } from './contract-world.ts'

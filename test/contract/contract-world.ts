@@ -1,7 +1,7 @@
 /** What the contract suite needs of a broker's surroundings, and a member of a group that tests can watch. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Broker } from '../../src/streams/broker.ts'
 import type {
-  Broker,
   BrokerConsumer,
   BrokerTrouble,
   CommitReport,

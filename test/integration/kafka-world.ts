@@ -1,6 +1,6 @@
 /** The surroundings of the broker contract on a real Kafka: a client that is not ours appends and reads. */
 import { systemClock } from '../../src/clock.ts'
-import type { Broker } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
 import type { KafkaBrokerOptions } from '../../src/streams/kafka/broker-options.ts'
 import type { BrokerWorld } from '../contract/contract-world.ts'
 import { KafkaProbe, uniqueName } from '../support/kafka-probe.ts'

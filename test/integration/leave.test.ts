@@ -4,7 +4,7 @@ import { systemClock } from '../../src/clock.ts'
 import { defineHandler, done, topic } from '../../src/index.ts'
 import { silentLog } from '../../src/log.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
-import type { Broker } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
 import { createKafkaBroker } from '../../src/streams/kafka/broker.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
@@ -57,6 +57,8 @@ function noteLeave(broker: Broker): { readonly watched: Broker; readonly isLeavi
   const watched: Broker = {
     producer: (name) => broker.producer(name),
     reader: (name) => broker.reader(name),
+    transactionalProducer: (options) => broker.transactionalProducer(options),
+    admin: () => broker.admin(),
     consumer: () => {
       const consumer = broker.consumer()
       const disconnect = consumer.disconnect.bind(consumer)

@@ -4,7 +4,8 @@ import { systemClock } from '../../src/clock.ts'
 import { defineHandler, done, topic } from '../../src/index.ts'
 import { silentLog } from '../../src/log.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
-import type { Broker, BrokerConsumer } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
+import type { BrokerConsumer } from '../../src/streams/broker-port.ts'
 import { createKafkaBroker } from '../../src/streams/kafka/broker.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
@@ -24,6 +25,8 @@ function failingOnce(broker: Broker): Broker {
   return {
     producer: (name) => broker.producer(name),
     reader: (name) => broker.reader(name),
+    transactionalProducer: (options) => broker.transactionalProducer(options),
+    admin: () => broker.admin(),
     consumer: (): BrokerConsumer => {
       const consumer = broker.consumer()
       if (!isToFail) return consumer

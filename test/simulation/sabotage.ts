@@ -1,5 +1,6 @@
 /** Plays worlds with an engine that breaks the guarantee, until a checker cries out. */
-import type { Broker, BrokerConsumer, BrokerProducer } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
+import type { BrokerConsumer, BrokerProducer } from '../../src/streams/broker-port.ts'
 import { troupe, type EngineUnderTest } from './engine-under-test.ts'
 import { play } from './play.ts'
 import { makeWorld, type World } from './world.ts'
@@ -20,6 +21,8 @@ function sabotaged({ consumer, producer }: Sabotage): EngineUnderTest {
         consumer: () => overlaid(broker.consumer(), consumer ?? (() => ({}))),
         producer: (name) => overlaid(broker.producer(name), producer ?? (() => ({}))),
         reader: (name) => broker.reader(name),
+        transactionalProducer: (options) => broker.transactionalProducer(options),
+        admin: () => broker.admin(),
       }
       return troupe.start({ ...parts, broker: spoilt })
     },

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
 import { silentLog } from '../../src/log.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
-import type { Broker, BrokerConsumer, StartPosition } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
+import type { BrokerConsumer, StartPosition } from '../../src/streams/broker-port.ts'
 import { text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
@@ -38,6 +39,8 @@ function watching(broker: Broker, watched: Watched): Broker {
   return {
     producer: (name) => broker.producer(name),
     reader: (name) => broker.reader(name),
+    transactionalProducer: (options) => broker.transactionalProducer(options),
+    admin: () => broker.admin(),
     consumer: () => {
       const consumer = broker.consumer()
       const held: Partial<BrokerConsumer> = {

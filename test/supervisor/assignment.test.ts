@@ -153,6 +153,7 @@ class World {
 
   #deliveryTo(committer: Committer): Delivery {
     const asked: Pick<Delivery, keyof ActorDelivery | 'makeDurable' | 'forget'> = {
+      finishesWhen: 'durable',
       deliver: (ticket) => {
         this.#outputs.push(() => {
           // As a sink's queue does it.

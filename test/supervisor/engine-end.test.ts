@@ -5,7 +5,8 @@ import { defineHandler, done, type Outcome } from '../../src/actors/handlers/han
 import { silentLog } from '../../src/log.ts'
 import { registerMetrics } from '../../src/metrics/metrics.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
-import type { Broker, BrokerConsumer, BrokerProducer } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
+import type { BrokerConsumer, BrokerProducer } from '../../src/streams/broker-port.ts'
 import { text } from '../../src/streams/flows/codec.ts'
 import { table, topic } from '../../src/streams/flows/flow.ts'
 import type { Sink } from '../../src/streams/delivery/sink.ts'
@@ -79,6 +80,8 @@ class World {
       consumer: () => notingConsumer(client.consumer(), this.said, note),
       producer: (name) => notingProducer(client.producer(name), name, this.said, note),
       reader: (name) => client.reader(name),
+      transactionalProducer: (options) => client.transactionalProducer(options),
+      admin: () => client.admin(),
     }
     const { clock } = client
     this.stats = new EngineStats(clock)

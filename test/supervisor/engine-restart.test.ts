@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
 import { silentLog } from '../../src/log.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
-import type { Broker, BrokerConsumer, BrokerConsumerEvents } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
+import type { BrokerConsumer, BrokerConsumerEvents } from '../../src/streams/broker-port.ts'
 import { text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
@@ -61,6 +62,8 @@ class World {
       consumer: () => this.#watched(client.consumer()),
       producer: (name) => client.producer(name),
       reader: (name) => client.reader(name),
+      transactionalProducer: (options) => client.transactionalProducer(options),
+      admin: () => client.admin(),
     }
   }
 

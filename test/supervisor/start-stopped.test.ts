@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
 import { silentLog } from '../../src/log.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
-import type { Broker } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
 import { text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
@@ -56,6 +56,8 @@ function makeWorld(stuckAt: Step | null) {
       return consumer
     },
     reader: (name) => client.reader(name),
+    transactionalProducer: (options) => client.transactionalProducer(options),
+    admin: () => client.admin(),
     producer: (name) => {
       const producer = client.producer(name)
       const connect = producer.connect.bind(producer)

@@ -2,7 +2,8 @@
  * Counts what crosses the engine's seams (broker port, sinks), where the engine cannot reach: what its own numbers have to
  * agree with. Knows nothing of how it counts.
  */
-import type { Broker, BrokerConsumer, BrokerProducer, CommitReport } from '../../src/streams/broker-port.ts'
+import type { Broker } from '../../src/streams/broker.ts'
+import type { BrokerConsumer, BrokerProducer, CommitReport } from '../../src/streams/broker-port.ts'
 import type { Sink } from '../../src/streams/delivery/sink.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../../src/streams/record.ts'
 
@@ -41,6 +42,8 @@ export class SeamCounts {
     return {
       consumer: () => this.#consumer(broker.consumer()),
       reader: (name) => broker.reader(name),
+      transactionalProducer: (options) => broker.transactionalProducer(options),
+      admin: () => broker.admin(),
       producer: (name) => this.#producer(broker.producer(name), name === 'outputs' ? 'kafka' : name),
     }
   }

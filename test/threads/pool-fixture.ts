@@ -33,6 +33,7 @@ export interface PoolSettings {
 
 /** Durable a turn later, in the order in which things came. */
 class CollectingDelivery implements ActorDelivery {
+  readonly finishesWhen = 'durable'
   readonly outputs: OutputRecord[] = []
   readonly deadLetters: OutputRecord[] = []
 

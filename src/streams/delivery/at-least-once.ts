@@ -7,12 +7,13 @@ import type { Clock } from '../../clock.ts'
 import { TroupeError, isTroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
-import type { Broker, BrokerConsumer, BrokerProducer, CommitReport, WriteAnswer, WriteResult } from '../broker-port.ts'
+import type { Broker } from '../broker.ts'
+import type { BrokerConsumer, BrokerProducer, CommitReport, WriteAnswer, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/effect-encoder.ts'
 import type { OutputRecord } from '../record.ts'
 import { Committer } from './committer.ts'
 import { smallerLetter, type DeadLetter } from './dead-letter.ts'
-import type { CommittedPartition, Delivery, DeliveryEvents, LetterTicket } from './delivery.ts'
+import type { CommittedPartition, Delivery, CommitEvents, LetterTicket } from './delivery.ts'
 import { SinkQueue, type Ticket } from './sink-queue.ts'
 import type { EncodedRow, Sink, SinkWrite } from './sink.ts'
 
@@ -25,7 +26,7 @@ export interface AtLeastOnceOptions {
   readonly commitIntervalMs: number
   /** How many partitions share one commit. */
   readonly assignedCount: () => number
-  readonly events: DeliveryEvents
+  readonly events: CommitEvents
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
@@ -36,6 +37,7 @@ const MAX_RECORDS_PER_BATCH = 2_000
 
 export class AtLeastOnceDelivery implements Delivery {
   readonly kind = 'at-least-once'
+  readonly finishesWhen = 'durable'
   readonly #options: AtLeastOnceOptions
   readonly #outputProducer: BrokerProducer
   readonly #deadLetterProducer: BrokerProducer

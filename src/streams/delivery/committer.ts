@@ -8,7 +8,7 @@ import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { BrokerConsumer, CommitReport, StoredPosition } from '../broker-port.ts'
 import { encodeCompletionMap, maxMetadataCharacters } from '../positions/completion-map.ts'
-import type { CommittedPartition, DeliveryEvents } from './delivery.ts'
+import type { CommittedPartition, CommitEvents } from './delivery.ts'
 import { isNearLimit, maxCharactersFor, restAfterMs } from '../positions/map-budget.ts'
 import { partitionName } from '../record.ts'
 import { encodeOrigin, originLength } from '../positions/topic-origin.ts'
@@ -22,7 +22,7 @@ export interface CommitterOptions {
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
-  readonly events: DeliveryEvents
+  readonly events: CommitEvents
   /** How many partitions share one commit, and so its budget for maps. */
   readonly assignedCount: () => number
 }

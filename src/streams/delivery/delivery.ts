@@ -1,13 +1,14 @@
 /**
- * How outputs and positions become durable, and the only door to it: nobody else knows who writes or commits. One
- * interface for two kinds: at least once (outputs first, then the position), and transactions (later: one commit makes
- * both durable).
+ * How outputs, state and positions become durable, and the only door to it: nobody else knows who writes or commits. One
+ * interface for two kinds: at least once (outputs first, then the position), and checkpoints (one transaction makes all of
+ * it durable).
  */
 import type { BrokerConsumer, CommitReport, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/effect-encoder.ts'
+import type { CompletionSnapshot } from '../positions/completion-map.ts'
 import type { OffsetTracker } from '../positions/offset-tracker.ts'
 import type { TopicOrigin } from '../positions/topic-origin.ts'
-import type { TopicPartition } from '../record.ts'
+import type { OutputRecord, TopicPartition } from '../record.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { OutputOwner, Ticket } from './sink-queue.ts'
 
@@ -22,6 +23,41 @@ export interface CommittedPartition extends TopicPartition, OutputOwner {
   setMapLeftOut(isLeftOut: boolean): void
 }
 
+/** The same, of an owner whose inputs are committed together. */
+export interface OwnedPartition extends CommittedPartition {
+  readonly owner: CheckpointOwner
+}
+
+/** Whose outputs, state and positions become durable together: a partition actor, for one epoch. */
+export interface CheckpointOwner extends OutputOwner {
+  readonly inputs: readonly OwnedPartition[]
+  /** null: its handler keeps none. */
+  readonly state: CheckpointedState | null
+}
+
+/**
+ * The state of a partition, as a checkpoint sees it. Changes of handled records gather in the next generation; a freeze makes
+ * it the frozen one, which stays as it is, and readable, until it is committed.
+ */
+export interface CheckpointedState {
+  /** Something has changed since the last freeze. */
+  readonly hasChanges: boolean
+  /** Synchronous. Only while nothing is frozen. */
+  freeze(checkpoint: number): void
+  /** What the changelog gets of the frozen generation: each key once, and the meta record. Again the same at each call. */
+  frozenRecords(): Iterable<OutputRecord>
+  /** The frozen generation stands in the changelog: it is the base now. Resolves when the store has it as well. */
+  commit(): Promise<void>
+}
+
+/** Records that a destination has refused for good, by `topic/partition/offset`, and what it has said. */
+export type Refusals = ReadonlyMap<string, Error>
+
+/** The outputs of a record, which a checkpoint has become durable together: it answers once for all of them. */
+export interface HandledTicket extends Ticket {
+  settleAll(result: WriteResult): void
+}
+
 /** A dead letter on its way: answered once. */
 export interface LetterTicket {
   readonly owner: OutputOwner
@@ -31,21 +67,26 @@ export interface LetterTicket {
 /** What partition actors ask of it. */
 export interface ActorDelivery {
   /**
+   * When a record counts as finished in its tracker. `durable`: when its outputs are. `handled`: at once, since its outputs
+   * become durable in one step with the position that says so; only its credit is kept until then.
+   */
+  readonly finishesWhen: 'durable' | 'handled'
+  /**
    * Takes the outputs of one handled record, in the order of its lane; each sink keeps that order. An error: one of them
    * has no way to go, so none was taken, and nothing will be settled.
    */
-  deliver(ticket: Ticket, id: string, effects: readonly EncodedEffect[]): Error | null
+  deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null
   /**
    * Takes a record for the dead-letter topic, through a producer of its own. One that is too large
    * goes again with less of what we have added to it; refused is what is too large alone.
    */
   deadLetter(ticket: LetterTicket, id: string, letter: DeadLetter): void
   /** Something finished in this partition: its position goes with one of the next commits. */
-  noteProgress(partition: CommittedPartition): void
+  noteProgress(partition: OwnedPartition): void
 }
 
 export interface Delivery extends ActorDelivery {
-  readonly kind: 'at-least-once' | 'transactions'
+  readonly kind: 'at-least-once' | 'exactly-once'
   /** Connects to where outputs go. */
   connect(): Promise<void>
   /** Number of partitions of each topic; a topic that does not exist is absent. */
@@ -59,9 +100,9 @@ export interface Delivery extends ActorDelivery {
    * Resolves when what these partitions have finished is on record, as far as this kind can: the last step before they
    * are given back. What is unfinished, or fenced meanwhile, is no part of it.
    */
-  makeDurable(partitions: readonly CommittedPartition[]): Promise<void>
+  makeDurable(partitions: readonly OwnedPartition[]): Promise<void>
   /** The epoch of this partition has ended. */
-  forget(partition: CommittedPartition): void
+  forget(partition: OwnedPartition): void
   /** A destination has so much to write that more outputs would only wait. */
   readonly isSated: boolean
   /** Called when some outputs were written. Set by who brings records. */
@@ -76,10 +117,25 @@ export interface Delivery extends ActorDelivery {
   disconnect(): Promise<void>
 }
 
-/** What a delivery tells its supervisor. */
-export interface DeliveryEvents {
+/** What the broker says of positions. */
+export interface CommitEvents {
   /** The broker says that these partitions are not ours: fence them. */
   onRefused(partitions: readonly TopicPartition[]): void
   /** The broker has accepted this position. */
   onCommitted(partition: TopicPartition, position: number): void
+}
+
+/** What a delivery tells its supervisor. */
+export interface DeliveryEvents extends CommitEvents {
+  /**
+   * Some of what this owner has handled cannot be committed, because a destination refuses outputs of these records for
+   * good. It has to begin again where its last checkpoint stands, and to give those records up instead of handling them.
+   */
+  onRefusedOutputs(owner: CheckpointOwner, refusals: Refusals, bases: readonly CheckpointBase[]): void
+}
+
+/** Where an input stood at the last checkpoint; null: where its epoch began. */
+export interface CheckpointBase {
+  readonly input: OwnedPartition
+  readonly snapshot: CompletionSnapshot | null
 }

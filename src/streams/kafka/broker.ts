@@ -1,5 +1,7 @@
 /** The broker port on the native Kafka client. */
-import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader } from '../broker-port.ts'
+import { TroupeError } from '../../errors.ts'
+import type { Broker } from '../broker.ts'
+import type { BrokerConsumer, BrokerProducer, BrokerReader } from '../broker-port.ts'
 import { KafkaBrokerConsumer } from './consumer/consumer.ts'
 import { KafkaBrokerReader } from './consumer/reader.ts'
 import type { KafkaBrokerOptions } from './broker-options.ts'
@@ -15,6 +17,12 @@ export function createKafkaBroker(options: KafkaBrokerOptions): Broker {
     consumer: (): BrokerConsumer => new KafkaBrokerConsumer(native, options),
     producer: (name: string): BrokerProducer => new KafkaBrokerProducer(native, options, name),
     reader: (name: string): BrokerReader => new KafkaBrokerReader(native, options, name),
+    transactionalProducer: () => {
+      throw new TroupeError('INTERNAL', 'there are no transactions yet')
+    },
+    admin: () => {
+      throw new TroupeError('INTERNAL', 'there is no admin yet')
+    },
   }
 }
 

@@ -10,6 +10,7 @@ const headings: Readonly<Record<string, string>> = {
   actors: 'Actors:',
   threads: 'Worker threads:',
   intake: 'Limits of what is in flight:',
+  state: 'State of handlers:',
   '': 'Processes, commits and shutdown:',
   restart: 'Restarts after failures:',
   http: 'HTTP (/metrics, /healthz, /readyz, /status):',

@@ -52,14 +52,16 @@ export type InstanceMessage =
  * What is different in one instance, by path of option: it is a process of its own to the brokers,
  * has no port, and no instances.
  */
-export function instanceOptions({ kafka, threads }: ResolvedApp, instance: number): Record<string, unknown> {
-  const { clientId, groupInstanceId } = kafka
+export function instanceOptions({ kafka, state, threads }: ResolvedApp, instance: number): Record<string, unknown> {
+  const { clientId, groupInstanceId, transactionalId } = kafka
   return {
     instances: 1,
     'threads.count': threads.count,
     'kafka.clientId': `${clientId}-${instance}`,
     // Two static members of one name would fence each other.
     ...(groupInstanceId === null ? {} : { 'kafka.groupInstanceId': `${groupInstanceId}-${instance}` }),
+    ...(transactionalId === null ? {} : { 'kafka.transactionalId': `${transactionalId}-${instance}` }),
+    ...(state.directory === null ? {} : { 'state.directory': `${state.directory}-${instance}` }),
     'http.port': 0,
   }
 }

@@ -68,6 +68,8 @@ function whyOf(held: Invocation, actor: PartitionActor, nowMs: number, troubles:
       return `it is parked until an operator decides${lastError(held)}`
     case 'at-sinks':
       return whySinks(sinksOf(held), troubles)
+    case 'at-checkpoint':
+      return 'it is handled, and waits for its checkpoint'
     case 'at-dead-letters':
       return whySinks(['dead-letters'], troubles)
     case 'halted':

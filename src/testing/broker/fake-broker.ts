@@ -5,7 +5,10 @@
  *
  * `broker.client(name)` is one process at it; the fake is itself a Broker, for tests with one process.
  */
-import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader, StoredPosition } from '../../streams/broker-port.ts'
+import type { Broker } from '../../streams/broker.ts'
+import type { BrokerConsumer, BrokerProducer, BrokerReader, StoredPosition } from '../../streams/broker-port.ts'
+import type { BrokerAdmin } from '../../streams/admin-port.ts'
+import type { TransactionalProducer, TransactionalProducerOptions } from '../../streams/transaction-port.ts'
 import type { Clock } from '../../clock.ts'
 import { bytes as rawBytes } from '../../streams/flows/codec.ts'
 import { EffectEncoder } from '../../streams/flows/effect-encoder.ts'
@@ -240,6 +243,14 @@ export class FakeBroker implements Broker {
 
   reader(name: string): BrokerReader {
     return this.client('main').reader(name)
+  }
+
+  transactionalProducer(options: TransactionalProducerOptions): TransactionalProducer {
+    return this.client('main').transactionalProducer(options)
+  }
+
+  admin(): BrokerAdmin {
+    return this.client('main').admin()
   }
 
   #logs(topic: string): FakeLog[] {

@@ -2,7 +2,10 @@
  * One process at a fake broker: a broker port of its own, whose consumers and producers share its
  * fate. Give the engine in it this client's clock, and a freeze or a crash stops the engine as well.
  */
-import type { Broker, BrokerConsumer, BrokerProducer, BrokerReader } from '../../streams/broker-port.ts'
+import type { Broker } from '../../streams/broker.ts'
+import type { BrokerConsumer, BrokerProducer, BrokerReader } from '../../streams/broker-port.ts'
+import type { BrokerAdmin } from '../../streams/admin-port.ts'
+import type { TransactionalProducer, TransactionalProducerOptions } from '../../streams/transaction-port.ts'
 import { FakeConnection } from './fake-connection.ts'
 import { FakeConsumer } from './fake-consumer.ts'
 import type { FakeGroup } from './fake-group.ts'
@@ -97,6 +100,14 @@ export class FakeClient implements Broker {
     })
     this.#readers.push(reader)
     return reader
+  }
+
+  transactionalProducer(_options: TransactionalProducerOptions): TransactionalProducer {
+    throw new Error('there are no transactions yet')
+  }
+
+  admin(): BrokerAdmin {
+    throw new Error('there is no admin yet')
   }
 
   /**

@@ -1,0 +1,66 @@
+/**
+ * Where the state of one partition of one actor is kept between checkpoints: what is committed, and nothing else.
+ * Memory or disk behind one port; one contract suite runs against both. Keys and values are bytes; what they mean is for
+ * `state-key.ts` and the codecs to say.
+ */
+
+/** How far a store has come. It is written in one batch with the changes that it speaks of. */
+export interface StoreMark {
+  /** The next offset of the changelog to be read: all below it is in the store. */
+  readonly changelogPosition: number
+  /** Stream time of the committed position, milliseconds since the Unix epoch; null: nothing had a time yet. */
+  readonly streamTime: number | null
+  /** Of the checkpoint that was written last. */
+  readonly checkpoint: number
+}
+
+/** null: the key is deleted. */
+export type Change = readonly [key: Uint8Array, value: Uint8Array | null]
+
+/** From `from`, included, up to `to`, excluded, in the order of the bytes. Left out: from the first, to the last. */
+export interface KeyRange {
+  readonly from?: Uint8Array
+  readonly to?: Uint8Array
+}
+
+export interface StateStore {
+  /** null: nothing was ever written, or it was wiped when it was opened. */
+  readonly mark: StoreMark | null
+  /** Entries. */
+  readonly keyCount: number
+  /** Bytes that keys and values take, and what the store needs for them. */
+  readonly byteCount: number
+  /** Synchronous, since handlers on main ask in the middle of a record. The bytes are the caller's own. */
+  get(key: Uint8Array): Uint8Array | undefined
+  /** A copy of what there is in this range, in order, at most `limit`. */
+  scan(range: KeyRange, limit: number): readonly (readonly [key: Uint8Array, value: Uint8Array])[]
+  /**
+   * All of it or nothing, with the mark. Gives way to the event loop every few milliseconds; reads in between may see some of
+   * it. At most one call at a time. Rejects with STORE_FAILED (disk full, for one): the store is then wiped when it is
+   * opened next.
+   */
+  write(changes: Iterable<Change>, mark: StoreMark): Promise<void>
+  /** Forgets everything, the mark too: the changelog is read from its beginning. */
+  wipe(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Of which partition a store is, and of which changelog: another topic id is another state. */
+export interface StorePlace {
+  readonly groupId: string
+  readonly actor: string
+  readonly partition: number
+  /** null: the brokers do not tell. */
+  readonly changelogId: string | null
+  /** Tombstones are kept in the changelog for so long, milliseconds: a store that was written longer ago than half of it is wiped. */
+  readonly deleteRetentionMs: number
+}
+
+/** What makes the stores of a process; closed at its end. */
+export interface Stores {
+  readonly kind: 'memory' | 'disk'
+  open(place: StorePlace): Promise<StateStore>
+  /** What a partition left here that belongs to others by now may be thrown away. */
+  sweep(owned: readonly StorePlace[]): Promise<void>
+  close(): Promise<void>
+}

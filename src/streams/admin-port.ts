@@ -1,0 +1,31 @@
+/** Topics and groups as an operator sees them: asked at a start, and by commands. No record passes here. */
+import type { TopicDescription } from './broker-port.ts'
+
+export interface NewTopic {
+  readonly topic: string
+  readonly partitions: number
+  /** By the names that the brokers give them, such as `cleanup.policy`. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+export interface BrokerAdmin {
+  connect(): Promise<void>
+  /** A topic that does not exist is absent. */
+  describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>
+  /** The settings of a topic that are asked for, as the brokers have them. null: these brokers do not tell. */
+  topicSettings(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string> | null>
+  /** With as many replicas as the brokers make by default. False: it was there. Rejects with TOPIC_NOT_ALLOWED where there is no right to. */
+  createTopic(topic: NewTopic): Promise<boolean>
+  /** Resolves when they are gone; those that are not there count as gone. */
+  deleteTopics(topics: readonly string[]): Promise<void>
+  /** Ids of the group's members, as far as they live. */
+  groupMembers(groupId: string): Promise<readonly string[]>
+  /** Positions that the group has committed in these topics. */
+  committedPositions(
+    groupId: string,
+    topics: readonly string[],
+  ): Promise<readonly { readonly topic: string; readonly partition: number; readonly position: number }[]>
+  /** Forgets what the group has committed. Rejects while members live. */
+  deleteGroup(groupId: string): Promise<void>
+  disconnect(): Promise<void>
+}
