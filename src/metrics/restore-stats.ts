@@ -58,10 +58,10 @@ export interface RestoreDescription {
 }
 
 /** Of one actor: all restores that have ended, whichever way. They only grow. */
-export class ActorRestores {
-  restores = 0
-  records = 0
-  bytes = 0
+export interface ActorRestores {
+  restores: number
+  records: number
+  bytes: number
 }
 
 export class RestoreStats {
@@ -77,7 +77,7 @@ export class RestoreStats {
   /** It has ended: restored, given up with its partition, or failed. */
   end(progress: RestoreProgress): void {
     if (!this.#open.delete(progress)) return
-    const ended = this.#ended.get(progress.actor) ?? new ActorRestores()
+    const ended = this.#ended.get(progress.actor) ?? { restores: 0, records: 0, bytes: 0 }
     this.#ended.set(progress.actor, ended)
     ended.restores += 1
     ended.records += progress.records
@@ -93,7 +93,7 @@ export class RestoreStats {
   totals(): ReadonlyMap<string, Readonly<ActorRestores>> {
     const totals = new Map([...this.#ended].map(([actor, ended]) => [actor, { ...ended }]))
     for (const { actor, bytes, records } of this.#open) {
-      const total = totals.get(actor) ?? new ActorRestores()
+      const total = totals.get(actor) ?? { restores: 0, records: 0, bytes: 0 }
       totals.set(actor, total)
       total.records += records
       total.bytes += bytes

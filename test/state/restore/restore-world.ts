@@ -5,7 +5,7 @@ import type { Restored } from '../../../src/state/restore/restore-task.ts'
 import { Restorer } from '../../../src/state/restore/restorer.ts'
 import { FakeBroker, type NewRecord } from '../../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
-import { MapStore } from '../../support/map-store.ts'
+import type { MapStore } from '../../support/map-store.ts'
 
 export const changelog = 'group-count-changelog'
 export const at = (partition = 0): { readonly topic: string; readonly partition: number } => ({

@@ -274,7 +274,7 @@ describe('what may come in between', () => {
     expect(running.isOver).toBe(false)
     await running.end()
     expect(running.outcome).toMatchObject({ error: { code: 'CHANGELOG_LOST' } })
-    expect(String((running.outcome as { error: Error }).error.message)).toContain(`${changelog}/7`)
+    expect((running.outcome as { error: Error }).error.message).toContain(`${changelog}/7`)
   })
 
   test('a slow store: no more than two batches are held, whatever the log has', async () => {
