@@ -45,6 +45,7 @@ function problemsOf(definition: unknown, sources?: OptionSources): string {
 
 /** Options that say nothing alone: what has to be set beside them. */
 const mates: Readonly<Record<string, readonly [path: string, value: string]>> = {
+  'state.store': ['state.directory', '/var/lib/troupe'],
   'schemaRegistry.password': ['schemaRegistry.username', 'me'],
   'schemaRegistry.certFile': ['schemaRegistry.keyFile', 'key.pem'],
   'schemaRegistry.keyFile': ['schemaRegistry.certFile', 'cert.pem'],
@@ -355,6 +356,10 @@ describe('relations', () => {
     'intake.maxPartitionBytes intake.maxBytes': {
       keeps: { 'intake.maxPartitionBytes': 100, 'intake.maxBytes': 100 },
       breaks: { 'intake.maxPartitionBytes': 101, 'intake.maxBytes': 100 },
+    },
+    'state.store state.directory': {
+      keeps: { 'state.store': 'disk', 'state.directory': '/var/lib/troupe' },
+      breaks: { 'state.store': 'disk' },
     },
     'schemaRegistry.username schemaRegistry.password': {
       keeps: { 'schemaRegistry.username': 'me', 'schemaRegistry.password': 'hunter2' },
