@@ -85,7 +85,7 @@ export class FakeAdmin implements BrokerAdmin {
     return this.#ask(() => {
       const group = this.#cluster.group(groupId)
       const members = group.memberIds.length
-      if (members > 0) throw new TroupeError('OPTIONS_INVALID', `the group ${groupId} has members: ${members}`)
+      if (members > 0) throw new Error(`the group ${groupId} has members: ${members}`)
       group.forgetPositions()
     })
   }
