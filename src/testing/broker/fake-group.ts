@@ -214,7 +214,9 @@ export class FakeGroup {
   ): TransactionFault | null {
     if (id !== null && !this.#members.has(id)) return 'not-a-member'
     if (id !== null && generation !== this.#generation) return 'stale-generation'
-    if (positions.some(({ metadata }) => metadata.length + 1 > this.#options.maxMetadataCharacters)) return 'refused'
+    if (positions.some(({ metadata }) => metadata.length + 1 > this.#options.maxMetadataCharacters)) {
+      return 'metadata-too-long'
+    }
     const pending = this.#pending.get(transactionalId) ?? new Set()
     for (const position of positions) pending.add(partitionName(position))
     this.#pending.set(transactionalId, pending)

@@ -264,6 +264,7 @@ const meanings: Readonly<Record<TransactionFault, string>> = {
   'not-a-member': 'the group does not know this member',
   fenced: 'another client has the transactional id, or the transaction has timed out',
   refused: 'something of the transaction is refused for good',
+  'metadata-too-long': 'the brokers keep less text with a position',
   'not-allowed': 'there is no right to',
   unknown: 'the commit was asked for and not answered',
   unavailable: 'no broker answered',
