@@ -27,6 +27,7 @@ import { offsetTracker } from './offset-tracker.ts'
 import { partition } from './partition.ts'
 import { passThrough } from './pass-through.ts'
 import { replay } from './replay.ts'
+import { stateCount } from './state/count.ts'
 import { zipf } from './zipf.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -43,6 +44,7 @@ const benchmarks: readonly Benchmark[] = [
   inlinePath,
   avroCodec,
   replay,
+  stateCount,
   offsetTracker,
 ] as unknown as readonly Benchmark[]
 

@@ -60,7 +60,13 @@ function chooserOf(choice: NonNullable<DataSet['choice']>, keys: number): (index
   for (let key = 1; key < keys; key += 1) shares[key]! += shares[key - 1]!
   return () => {
     const drawn = random() * shares[keys - 1]!
-    return shares.findIndex((upTo) => drawn < upTo)
+    let [from, to] = [0, keys - 1]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if (drawn < shares[middle]!) to = middle
+      else from = middle + 1
+    }
+    return from
   }
 }
 

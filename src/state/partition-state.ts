@@ -193,6 +193,14 @@ export class PartitionState implements CheckpointedState, StateReader {
     await store.write([], { ...this.#committed, changelogPosition: this.#changelogPosition })
   }
 
+  rewound(): PartitionState {
+    const store = this.#openStore()
+    this.#store = null
+    const again = new PartitionState(this.#options)
+    again.begin(store)
+    return again
+  }
+
   /** What is committed under this name for this key; null: nothing. For operators. */
   lookUp(name: string, key: Uint8Array): StoredState | null {
     const at = this.shapes.findIndex((shape) => shape.name === name)
