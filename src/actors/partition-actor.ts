@@ -18,7 +18,8 @@
  * stands in the dead-letter topic.
  */
 import type { ResolvedActor } from '../options/options.ts'
-import type { CheckpointedState, CheckpointOwner } from '../streams/delivery/delivery.ts'
+import type { PartitionState } from '../state/partition-state.ts'
+import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
@@ -43,7 +44,7 @@ export class PartitionActor implements CheckpointOwner {
   readonly partition: number
   readonly epoch: number
   readonly actor: ResolvedActor
-  readonly state: CheckpointedState | null
+  readonly state: PartitionState | null
   readonly #options: PartitionActorOptions
   readonly #inputs: Inputs
   readonly #progress: ActorProgress
@@ -144,11 +145,17 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state === 'halted') stops.push('halted')
     if (input.isMapNearLimit) stops.push('completion-map')
     if (this.#brake.isOn) stops.push('waiting-keys')
+    if (this.#isRestoring) stops.push('restoring')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
-    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted'
+    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted' || this.#isRestoring
+  }
+
+  /** Nothing may be known of its keys yet. */
+  get #isRestoring(): boolean {
+    return this.state?.isReady === false
   }
 
   /** What waits behind records that failed, the parked ones included. */
