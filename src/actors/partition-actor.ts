@@ -146,11 +146,17 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state === 'halted') stops.push('halted')
     if (input.isMapNearLimit) stops.push('completion-map')
     if (this.#brake.isOn) stops.push('waiting-keys')
+    if (this.#isRestoring) stops.push('restoring')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
-    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted'
+    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted' || this.#isRestoring
+  }
+
+  /** Nothing may be known of its keys yet. */
+  get #isRestoring(): boolean {
+    return this.state?.isReady === false
   }
 
   /** What waits behind records that failed, the parked ones included. */

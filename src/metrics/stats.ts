@@ -10,6 +10,7 @@ import type { CommitReport } from '../streams/broker-port.ts'
 import { CodeTally } from './code-tally.ts'
 import { OpenWaits } from './open-waits.ts'
 import { RegistryStats } from './registry-stats.ts'
+import { RestoreStats } from './restore-stats.ts'
 
 /** Counts observations in buckets. Not cumulative, in whatever unit the bounds are in. */
 export class Histogram {
@@ -358,6 +359,7 @@ export class EngineStats {
   /** What does not get done, as last looked at. */
   readonly openTroubles: Map<TroubleName, number> = new Map<TroubleName, number>()
   readonly registry: RegistryStats = new RegistryStats()
+  readonly restores: RestoreStats = new RestoreStats()
   /** Answers of others that are waited for. */
   readonly waits: OpenWaits
 
