@@ -7,10 +7,9 @@ import type { Clock } from '../clock.ts'
 import { toWireError, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import { deadLetterRecord } from '../streams/delivery/dead-letter.ts'
-import type { ActorDelivery, HandledTicket } from '../streams/delivery/delivery.ts'
+import type { ActorDelivery, CheckpointOwner, HandledTicket } from '../streams/delivery/delivery.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { WriteResult } from '../streams/broker-port.ts'
-import type { OutputOwner } from '../streams/delivery/sink-queue.ts'
 import { idOf, noOutputs, type Invocation } from './invocation.ts'
 import type { DeadLetter, Fault } from './triage.ts'
 
@@ -26,7 +25,7 @@ export interface OutboxOptions {
   readonly actor: ResolvedActor
   readonly clock: Clock
   readonly delivery: ActorDelivery
-  readonly owner: OutputOwner
+  readonly owner: CheckpointOwner
   readonly onSettled: (invocation: Invocation, settlement: Settlement) => void
 }
 
@@ -40,7 +39,7 @@ export class Outbox {
     this.#options = options
   }
 
-  /** Records with something on its way. */
+  /** Records with something on its way to a sink. What waits for its checkpoint needs nothing more of its actor. */
   get pending(): number {
     return this.#pending
   }
@@ -53,7 +52,7 @@ export class Outbox {
     if (refusal !== null) return refusal
     invocation.stage = delivery.finishesWhen === 'handled' ? 'at-checkpoint' : 'at-sinks'
     invocation.outputs = effects
-    this.#pending += 1
+    this.#noteUnderWay(invocation, 1)
     return null
   }
 
@@ -69,9 +68,9 @@ export class Outbox {
       deadLetteredAtMs: now,
     })
     invocation.stage = delivery.finishesWhen === 'handled' ? 'at-checkpoint' : 'at-dead-letters'
-    this.#pending += 1
+    this.#noteUnderWay(invocation, 1)
     const settle = (result: WriteResult): void => {
-      this.#pending -= 1
+      this.#noteUnderWay(invocation, -1)
       onSettled(
         invocation,
         result === null
@@ -82,8 +81,12 @@ export class Outbox {
     delivery.deadLetter({ owner, settle }, idOf(invocation.record), letter)
   }
 
+  #noteUnderWay({ stage }: Invocation, count: number): void {
+    if (stage !== 'at-checkpoint') this.#pending += count
+  }
+
   readonly #settle = (invocation: Invocation, refusal: Error | null): void => {
-    this.#pending -= 1
+    this.#noteUnderWay(invocation, -1)
     invocation.outputs = noOutputs
     // Nothing is atomic across sinks: when one is refused, its other outputs stand.
     this.#options.onSettled(invocation, refusal === null ? durable : { type: 'refused', error: toWireError(refusal) })
@@ -92,14 +95,14 @@ export class Outbox {
 
 /** The outputs of one record: counts their answers. */
 class OutputTicket implements HandledTicket {
-  readonly owner: OutputOwner
+  readonly owner: CheckpointOwner
   readonly #invocation: Invocation
   readonly #settled: (invocation: Invocation, refusal: Error | null) => void
   #open: number
   #refusal: Error | null = null
 
   constructor(
-    owner: OutputOwner,
+    owner: CheckpointOwner,
     invocation: Invocation,
     outputs: number,
     settled: (invocation: Invocation, refusal: Error | null) => void,
@@ -108,6 +111,10 @@ class OutputTicket implements HandledTicket {
     this.#invocation = invocation
     this.#open = outputs
     this.#settled = settled
+  }
+
+  get bytes(): number {
+    return this.#invocation.bytes
   }
 
   settle(result: WriteResult): void {

@@ -17,10 +17,8 @@
  * Invariant: what the tracker calls finished was skipped, or all its outputs are durable, or it
  * stands in the dead-letter topic.
  */
-import { toWireError, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { CheckpointedState, CheckpointOwner } from '../streams/delivery/delivery.ts'
-import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
@@ -28,25 +26,14 @@ import { FailureNotes } from './failure-notes.ts'
 import { endsRun, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
-import { idOf, newInvocation, type Invocation } from './invocation.ts'
+import { newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes/lanes.ts'
 import { OperatorDecisions } from './operator-decisions.ts'
-import { Outbox, type Settlement } from './outbox.ts'
+import { RecordEnds } from './record-ends.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
-import {
-  deadLetterOrHalt,
-  failureAfter,
-  keepsLane,
-  ruleOnAttempt,
-  ruleOnRefusedLetter,
-  ruleOnRefusedOutput,
-  type Halt,
-  type Park,
-  type Ruling,
-  type Standing,
-} from './triage.ts'
+import { deadLetterOrHalt, keepsLane, type Ruling, type Standing } from './triage.ts'
 import { LaneWaits } from './waits/lane-waits.ts'
 import { findRetrying, type Retrying } from './waits/retrying.ts'
 
@@ -64,8 +51,7 @@ export class PartitionActor implements CheckpointOwner {
   readonly #parking = new ParkingLot()
   readonly #decisions: OperatorDecisions
   readonly #brake: KeyBrake
-  readonly #outbox: Outbox
-  readonly #notes: FailureNotes
+  readonly #ends: RecordEnds
   readonly #waits: LaneWaits
   #state: State = 'running'
   #halt: HaltedRecord | null = null
@@ -91,22 +77,33 @@ export class PartitionActor implements CheckpointOwner {
       lanes: this.#lanes,
       parking: this.#parking,
       skip: (invocation) => {
-        this.#skip(invocation)
+        this.#ends.skip(invocation)
       },
       deadLetter: ({ fault, invocation, lane }) => {
-        this.#act(deadLetterOrHalt(this.actor, fault), invocation, lane)
+        this.#ends.act(deadLetterOrHalt(this.actor, fault), invocation, lane)
       },
       onCarriedOut: () => {
         this.#noteLoad()
         options.onReady()
       },
     })
-    this.#notes = new FailureNotes(options)
-    this.#outbox = new Outbox({
+    this.#ends = new RecordEnds({
       ...options,
       owner: this,
-      onSettled: (invocation, settlement) => {
-        this.#noteSettled(invocation, settlement)
+      inputs: this.#inputs,
+      notes: new FailureNotes(options),
+      parking: this.#parking,
+      progress: this.#progress,
+      isRunning: () => this.#state === 'running',
+      isFenced: () => this.isFenced,
+      onHalt: (record) => {
+        this.#haltOn(record)
+      },
+      onLoad: () => {
+        this.#noteLoad()
+      },
+      onSettled: () => {
+        this.#noteDrained()
       },
     })
     this.#waits = new LaneWaits({
@@ -184,7 +181,7 @@ export class PartitionActor implements CheckpointOwner {
       held: this.heldRecords,
       ready: this.readyRecordCount,
       atHandler: this.#atHandler,
-      atSinks: this.#outbox.pending,
+      atSinks: this.#ends.pending,
       waiting: this.#brake.waitingRecords,
       waitingForSchemas: this.#lanes.unread.recordCount,
       parked: this.#parking.size,
@@ -304,11 +301,11 @@ export class PartitionActor implements CheckpointOwner {
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun' || verdict.type === 'alone') break
-      const ruling = this.#conclude(invocation, verdict)
+      const ruling = this.#ends.conclude(invocation, verdict)
       if (run.lane.isLoose && ruling !== null) {
         this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
       } else {
-        if (ruling !== null) this.#act(ruling, invocation, run.lane)
+        if (ruling !== null) this.#ends.act(ruling, invocation, run.lane)
         if (ruling !== null && keepsLane(ruling)) {
           standing = ruling
           break
@@ -353,7 +350,7 @@ export class PartitionActor implements CheckpointOwner {
 
   /** A loose record that is not handled: what becomes of it concerns no other of its run. */
   #actApart(ruling: Ruling | NeedsSchema, invocation: Invocation, own: Lane): void {
-    this.#act(ruling, invocation, own)
+    this.#ends.act(ruling, invocation, own)
     if (!keepsLane(ruling)) this.#lanes.advance(own)
     this.#endRun(own, keepsLane(ruling) ? ruling : null)
   }
@@ -379,12 +376,12 @@ export class PartitionActor implements CheckpointOwner {
   }
 
   get hasWorkAtSinks(): boolean {
-    return this.#outbox.pending > 0
+    return this.#ends.pending > 0
   }
 
   /** True while something is at a handler or at a sink. */
   get hasWorkInFlight(): boolean {
-    return this.#atHandler > 0 || this.#outbox.pending > 0
+    return this.#atHandler > 0 || this.#ends.pending > 0
   }
 
   /** Ends the epoch. Whatever comes late changes nothing any more. */
@@ -412,65 +409,6 @@ export class PartitionActor implements CheckpointOwner {
     return this.#decisions.decideKey(topic, hash, decision)
   }
 
-  /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else this is what becomes of it. */
-  #conclude(
-    invocation: Invocation,
-    verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>,
-  ): Ruling | NeedsSchema | null {
-    const { stats } = this.#inputs.of(invocation.record)
-    switch (verdict.type) {
-      case 'done':
-        stats.attempts += 1
-        return this.#deliver(invocation, verdict.effects)
-      case 'skip':
-        stats.attempts += 1
-        this.#skip(invocation)
-        return null
-      case 'needs-schema':
-        return verdict
-      default: {
-        stats.attempts += 1
-        const ruling = ruleOnAttempt(this.actor, invocation, verdict, this.#options.random)
-        this.#notes.noteAttempt(ruling.error)
-        invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
-        this.#noteThrottled(invocation, ruling)
-        return ruling
-      }
-    }
-  }
-
-  /** Does what was ruled on a record, all but moving its lane. `lane` is null where it has left its lane. */
-  #act(ruling: Ruling | NeedsSchema, invocation: Invocation, lane: Lane | null): void {
-    switch (ruling.type) {
-      case 'retry':
-        this.#notes.noteRetry(invocation, ruling)
-        invocation.attempt += 1
-        if (ruling.isAlone) invocation.runsAlone = true
-        invocation.stage = 'waiting'
-        invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
-        this.#inputs.of(invocation.record).stats.retries += 1
-        break
-      case 'needs-schema':
-        invocation.stage = 'waits-for-schema'
-        invocation.neededSchema = ruling.id
-        break
-      case 'dead-letter':
-        this.#outbox.deadLetter(invocation, ruling)
-        this.#noteHandled(invocation)
-        break
-      case 'park':
-        this.#park(ruling, invocation, lane)
-        break
-      case 'halt':
-        this.#haltOn(ruling, invocation, lane)
-        break
-      case 'skip':
-        this.#notes.noteSkipped(invocation, ruling)
-        this.#skip(invocation)
-        break
-    }
-  }
-
   #endRun(lane: Lane, standing: Standing | null): void {
     if (this.#state !== 'running') {
       this.#release(this.#lanes.discard(lane))
@@ -481,107 +419,12 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
-  #deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Ruling | null {
-    if (effects.length === 0) {
-      this.#finishDone(invocation)
-      return null
-    }
-    const refusal = this.#outbox.deliver(invocation, effects)
-    if (refusal !== null) return this.#ruleOnRefused(invocation, toWireError(refusal))
-    this.#noteHandled(invocation)
-    return null
-  }
-
-  /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */
-  #noteSettled(invocation: Invocation, settlement: Settlement): void {
-    switch (settlement.type) {
-      case 'durable':
-        this.#finishDone(invocation)
-        break
-      case 'dead-lettered':
-        this.#inputs.of(invocation.record).stats.deadLettered += 1
-        this.#notes.noteDeadLettered(invocation, settlement.fault)
-        this.#finish(invocation)
-        break
-      case 'refused':
-        this.#act(this.#ruleOnRefused(invocation, settlement.error), invocation, null)
-        this.#noteLoad()
-        break
-      case 'letter-refused':
-        this.#act(ruleOnRefusedLetter(this.actor, settlement.error), invocation, null)
-        this.#noteLoad()
-        break
-    }
-    this.#noteDrained()
-  }
-
-  /** Of a checkpoint it is a part from now on, position and all. */
-  #noteHandled(invocation: Invocation): void {
-    if (invocation.stage === 'at-checkpoint') this.#inputs.of(invocation.record).finish(invocation.sequence)
-  }
-
-  #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
-    const ruling = ruleOnRefusedOutput(this.actor, error)
-    invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
-    return ruling
-  }
-
-  /** Whatever becomes of this record, what it has heard concerns all others. */
-  #noteThrottled({ record }: Invocation, ruling: Ruling): void {
-    if (ruling.error.kind !== 'throttled') return
-    const forMs = ruling.type === 'retry' ? ruling.delayMs : (ruling.error.retryAfterMs ?? 0)
-    this.#options.onThrottled(forMs, idOf(record))
-  }
-
-  /** While the actor ends the record just stays unfinished, for the next owner. */
-  #park(ruling: Park, invocation: Invocation, lane: Lane | null): void {
-    if (this.#state !== 'running') {
-      // One that stands in no lane would be given up by nobody else.
-      if (lane === null) this.#inputs.giveUp([invocation])
-      return
-    }
-    this.#parking.park({ invocation, lane, fault: ruling, sinceMs: this.#options.clock.wallNow() })
-    this.#notes.noteParked(invocation, ruling)
-  }
-
-  #haltOn(ruling: Halt, invocation: Invocation, lane: Lane | null): void {
-    // One that stands in no lane would be given up by nobody else.
-    if (lane === null) this.#inputs.giveUp([invocation])
-    invocation.stage = 'halted'
-    const { attempt, record } = invocation
-    const { code, reason } = ruling
-    const sinceMs = this.#options.clock.now()
-    this.#halt ??= { code, id: idOf(record), offset: record.offset, attempt, reason, sinceMs }
-    if (this.#state === 'running') {
-      this.#state = 'halted'
-      // Held for ever, it would take the credit that other partitions live on.
-      this.#dropQueued()
-    }
-    const error = this.#notes.noteHalt(invocation, ruling)
-    this.#options.onLoadChanged()
-    if (ruling.escalates) this.#options.onEscalate(error)
-  }
-
-  #finishDone(invocation: Invocation): void {
-    this.#inputs.of(invocation.record).stats.done += 1
-    this.#finish(invocation)
-  }
-
-  #skip(invocation: Invocation): void {
-    this.#inputs.of(invocation.record).stats.skipped += 1
-    this.#finish(invocation)
-  }
-
-  #finish(invocation: Invocation): void {
-    if (this.isFenced) return
-    const input = this.#inputs.of(invocation.record)
-    if (invocation.stage !== 'at-checkpoint' && !input.finish(invocation.sequence)) return
-    this.#progress.noteFinished(invocation.admittedAtMs)
-    input.held.remove(invocation)
-    // Of a whole run it is told once, when it is settled.
-    if (this.#progress.isWithinRun) return
-    input.noteProgress()
-    this.#noteLoad()
+  #haltOn(record: HaltedRecord): void {
+    this.#halt ??= record
+    if (this.#state !== 'running') return
+    this.#state = 'halted'
+    // Held for ever, it would take the credit that other partitions live on.
+    this.#dropQueued()
   }
 
   /** Drops what was not started, the records that wait or are parked included. */

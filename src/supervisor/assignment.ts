@@ -6,7 +6,7 @@
  * member has to keep polling.
  */
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
-import type { InputOptions } from '../actors/input-progress.ts'
+import type { InputOptions, InputProgress } from '../actors/input-progress.ts'
 import type { KeyText } from '../actors/key-text.ts'
 import { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
@@ -20,7 +20,7 @@ import { partitionName, type SourceRecord, type TopicPartition } from '../stream
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import type { EngineStats } from '../metrics/stats.ts'
-import { Beginnings, type Beginning } from './beginnings.ts'
+import { Beginnings, type Beginning, type OvertakenPartition } from './beginnings.ts'
 import { handOver } from './hand-over.ts'
 import { Intake } from './intake.ts'
 import type { UserPauses } from './user-pauses.ts'
@@ -215,10 +215,14 @@ export class Assignment {
   async #revoke(event: RebalanceEvent): Promise<void> {
     const { consumer, log, stats } = this.#options
     const actors = event.partitions.flatMap((partition) => this.#owned.get(partitionName(partition)) ?? [])
-    const isAnswered = await this.#handOver(actors, () => consumer.unassign(event.id, event.partitions))
+    const recorded: OvertakenPartition[] = []
+    const isAnswered = await this.#handOver(actors, () => {
+      for (const { isFenced, inputs } of actors) if (!isFenced) recorded.push(...inputs.flatMap(this.#recordedOf))
+      return consumer.unassign(event.id, event.partitions)
+    })
     this.#noteSize()
     if (!isAnswered) {
-      if (!event.lost) this.#beginnings.noteOvertaken(actors.flatMap(({ inputs }) => inputs))
+      if (!event.lost) this.#beginnings.noteOvertaken(recorded)
       log.info({}, 'a revoke was overtaken by a newer assignment; its answer is dropped')
       return
     }
@@ -230,6 +234,12 @@ export class Assignment {
       stats.rebalances.revoke += 1
       log.info({ partitions: event.partitions.map(partitionName), lost: event.lost }, 'partitions given back')
     }
+  }
+
+  readonly #recordedOf = (input: InputProgress): OvertakenPartition[] => {
+    const { origin, partition, topic } = input
+    const snapshot = this.#options.delivery.recorded(input)
+    return snapshot === null ? [] : [{ topic, partition, origin, snapshot }]
   }
 
   #handOver<Answer>(actors: readonly PartitionActor[], giveBack: () => Answer): Promise<Answer> {
@@ -253,7 +263,8 @@ export class Assignment {
     const inputs = beginnings
       .filter(({ isNew }) => isNew)
       .flatMap(({ at }) => this.#owned.get(partitionName(at))?.inputs ?? [])
-    if (inputs.length > 0) await this.#options.delivery.makeDurable(inputs)
+    const { delivery, drainTimeoutMs } = this.#options
+    if (inputs.length > 0) await delivery.makeDurable(inputs, drainTimeoutMs)
   }
 
   /** Of one input: an app's actor takes one topic. */

@@ -5,7 +5,6 @@ import type { EngineStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, CommittedPosition, TopicDescription } from '../streams/broker-port.ts'
 import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
-import type { OffsetTracker } from '../streams/positions/offset-tracker.ts'
 import { decodeOrigin, isOtherTopic, originOf, type TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 
@@ -44,17 +43,15 @@ interface Topic {
 }
 
 export interface OvertakenPartition extends TopicPartition {
-  readonly tracker: OffsetTracker
+  /** What stands of it, or is about to. */
+  readonly snapshot: CompletionSnapshot
   readonly origin: TopicOrigin | null
 }
 
 export class Beginnings {
   readonly #options: BeginningsOptions
   /** What an overtaken revoke had stored, until the assignment that overtook it is taken. */
-  readonly #overtaken = new Map<
-    string,
-    { readonly snapshot: CompletionSnapshot; readonly origin: TopicOrigin | null }
-  >()
+  readonly #overtaken = new Map<string, OvertakenPartition>()
 
   readonly #origins: Map<string, TopicOrigin>
 
@@ -69,11 +66,7 @@ export class Beginnings {
    * begin below them, repeat what is finished and take the commit back.
    */
   noteOvertaken(partitions: readonly OvertakenPartition[]): void {
-    for (const partition of partitions) {
-      const snapshot = partition.tracker.snapshot()
-      const { origin } = partition
-      if (snapshot !== null) this.#overtaken.set(partitionName(partition), { snapshot, origin })
-    }
+    for (const partition of partitions) this.#overtaken.set(partitionName(partition), partition)
   }
 
   /** Of these partitions, or of all. */

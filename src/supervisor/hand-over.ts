@@ -3,13 +3,13 @@
  * guarantee:
  *
  * 1. drain: what was not started is dropped, what is in flight is finished, within the deadline;
- * 2. make durable: outputs and positions of what has finished are on record;
+ * 2. make durable: outputs and positions of what has finished are on record, and nothing is open that could still move a position;
  * 3. give back: the group may give the partitions to somebody else;
  * 4. end the epoch: whatever comes late changes nothing any more.
  *
  * Ending the epoch first would make every clean hand-over a replay; giving back first would let the next owner begin
  * below what is still being finished here. Of partitions that are lost, or dropped by a kill, the epoch has ended before:
- * they have nothing to drain, and nothing of them is stored.
+ * they have nothing to drain, and nothing of them is stored; what is open of them is aborted before they are given back.
  */
 import type { InputProgress } from '../actors/input-progress.ts'
 import type { PartitionActor } from '../actors/partition-actor.ts'
@@ -21,7 +21,7 @@ import type { Delivery } from '../streams/delivery/delivery.ts'
 import { partitionName } from '../streams/record.ts'
 
 export interface HandOverOptions {
-  readonly delivery: Pick<Delivery, 'makeDurable'>
+  readonly delivery: Pick<Delivery, 'makeDurable' | 'atRest'>
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
@@ -34,17 +34,25 @@ export interface HandOverSteps<Answer> {
   endEpoch(actor: PartitionActor): void
 }
 
+/** A drain that has used up its time leaves so much for what has finished by then. */
+const LEAST_DURABLE_MS = 2_000
+
 /** Resolves with what giving back has answered. */
 export async function handOver<Answer>(
   actors: readonly PartitionActor[],
   steps: HandOverSteps<Answer>,
   options: HandOverOptions,
 ): Promise<Answer> {
+  const { clock, delivery, drainTimeoutMs } = options
+  const startedAt = clock.now()
   // 1. Drain.
-  if (actors.some((actor) => !actor.isFenced)) await drain(actors, options)
+  const drained = actors.some((actor) => !actor.isFenced) ? await drain(actors, options) : null
   // 2. Make durable. Work that overran the deadline is simply no part of it: never stored as done.
   const inputs = actors.flatMap((actor) => (actor.isFenced ? [] : actor.inputs))
-  if (inputs.length > 0) await options.delivery.makeDurable(inputs)
+  const leftMs = Math.max(LEAST_DURABLE_MS, startedAt + drainTimeoutMs - clock.now())
+  if (inputs.length > 0) await delivery.makeDurable(inputs, leftMs)
+  await delivery.atRest()
+  if (drained !== null) sayWhatIsLeft(drained, options)
   // 3. Give back.
   const answer = steps.giveBack()
   // 4. End the epoch.
@@ -54,8 +62,8 @@ export async function handOver<Answer>(
 
 async function drain(
   actors: readonly PartitionActor[],
-  { clock, drainTimeoutMs, log, stats }: HandOverOptions,
-): Promise<void> {
+  { clock, drainTimeoutMs, stats }: HandOverOptions,
+): Promise<Drained> {
   const startedAt = clock.now()
   const inputs = actors.flatMap((actor) => (actor.isFenced ? [] : actor.inputs))
   const droppedBefore = new Map(inputs.map((input) => [input, input.stats.dropped]))
@@ -69,7 +77,12 @@ async function drain(
     }, reject)
   })
   stats.drainSeconds.observe((clock.now() - startedAt) / 1000)
-  const left = inputs.flatMap((input) => whatIsLeft(input, droppedBefore.get(input) ?? 0))
+  return { isOver, droppedBefore }
+}
+
+/** After what has finished is on record: until then its checkpoint may hold it. */
+function sayWhatIsLeft({ droppedBefore, isOver }: Drained, { drainTimeoutMs, log, stats }: HandOverOptions): void {
+  const left = [...droppedBefore].flatMap(([input, before]) => whatIsLeft(input, before))
   if (isOver) {
     if (left.length > 0) log.info({ left }, `the next owner handles what is left: ${describe(left)}`)
     return
@@ -81,6 +94,13 @@ async function drain(
     `work in flight did not finish within ${drainTimeoutMs} ms, and the next owner handles it again: ${describe(late)}`,
   )
   log.warn({ code: error.code, action: error.action, left }, error.message)
+}
+
+interface Drained {
+  /** Within its time. */
+  readonly isOver: boolean
+  /** Records that were given up before, by input. */
+  readonly droppedBefore: ReadonlyMap<InputProgress, number>
 }
 
 /** Records of one partition that its next owner handles. */

@@ -167,6 +167,7 @@ export class Membership {
     const { clock, consumer, delivery } = this.#options
     this.#cancelLagTimer?.()
     this.source.stop()
+    await delivery.atRest()
     // Stores after this are refused by the client anyway; the last ones were made by the drain.
     delivery.end()
     await this.#attempt('disconnect', async () => {

@@ -152,7 +152,7 @@ class World {
   }
 
   #deliveryTo(committer: Committer): Delivery {
-    const asked: Pick<Delivery, keyof ActorDelivery | 'makeDurable' | 'forget'> = {
+    const asked: Pick<Delivery, keyof ActorDelivery | 'makeDurable' | 'atRest' | 'recorded' | 'forget'> = {
       finishesWhen: 'durable',
       deliver: (ticket) => {
         this.#outputs.push(() => {
@@ -169,6 +169,8 @@ class World {
         committer.storeNow(partitions)
         return Promise.resolve()
       },
+      atRest: () => Promise.resolve(),
+      recorded: ({ tracker }) => tracker.snapshot(),
       forget: (partition) => {
         committer.forget(partition)
       },

@@ -16,7 +16,7 @@ function begun() {
   const clock = new ManualClock()
   const log = { debug: write, info: write, warn: write, error: write }
   const steps = { giveBack: () => undefined, endEpoch: () => actor.fence() }
-  const delivery = { makeDurable: () => Promise.resolve() }
+  const delivery = { makeDurable: () => Promise.resolve(), atRest: () => Promise.resolve() }
   const ended = handOver([actor], steps, {
     ...{ clock, log, delivery, stats: new EngineStats(clock), drainTimeoutMs: DRAIN_TIMEOUT_MS },
   })

@@ -53,5 +53,6 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     schemas: schemasOf(handler),
     call: callLimitsOf(handler),
     contracts: contractsOf(handler),
+    states: [],
   }
 }

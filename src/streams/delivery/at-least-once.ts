@@ -13,7 +13,8 @@ import type { EncodedEffect } from '../flows/effect-encoder.ts'
 import type { OutputRecord } from '../record.ts'
 import { Committer } from './committer.ts'
 import { smallerLetter, type DeadLetter } from './dead-letter.ts'
-import type { CommittedPartition, Delivery, CommitEvents, LetterTicket } from './delivery.ts'
+import type { CompletionSnapshot } from '../positions/completion-map.ts'
+import type { CommittedPartition, Delivery, CommitEvents } from './delivery.ts'
 import { SinkQueue, type Ticket } from './sink-queue.ts'
 import type { EncodedRow, Sink, SinkWrite } from './sink.ts'
 
@@ -123,7 +124,7 @@ export class AtLeastOnceDelivery implements Delivery {
     return null
   }
 
-  deadLetter({ owner, settle }: LetterTicket, id: string, letter: DeadLetter): void {
+  deadLetter({ owner, settle }: Ticket, id: string, letter: DeadLetter): void {
     const settleOrShrink = (result: WriteResult): void => {
       // The last resort must not fail for what we have added to the record.
       const smaller = isTroupeError(result) && result.code === 'RECORD_TOO_LARGE' ? smallerLetter(letter) : null
@@ -141,6 +142,15 @@ export class AtLeastOnceDelivery implements Delivery {
   makeDurable(partitions: readonly CommittedPartition[]): Promise<void> {
     this.#committer.storeNow(partitions)
     return Promise.resolve()
+  }
+
+  /** A commit on its way carries what this member has stored, whoever is next. */
+  atRest(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  recorded({ tracker }: CommittedPartition): CompletionSnapshot | null {
+    return tracker.snapshot()
   }
 
   forget(partition: CommittedPartition): void {

@@ -7,11 +7,11 @@
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { BrokerConsumer, CommitReport, StoredPosition } from '../broker-port.ts'
-import { encodeCompletionMap, maxMetadataCharacters } from '../positions/completion-map.ts'
+import { takeReport } from './commit-report.ts'
 import type { CommittedPartition, CommitEvents } from './delivery.ts'
-import { isNearLimit, maxCharactersFor, restAfterMs } from '../positions/map-budget.ts'
+import { PositionTexts } from './position-texts.ts'
+import { restAfterMs } from '../positions/map-budget.ts'
 import { partitionName } from '../record.ts'
-import { encodeOrigin, originLength } from '../positions/topic-origin.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 
 export interface CommitterOptions {
@@ -29,16 +29,16 @@ export interface CommitterOptions {
 
 export class Committer {
   readonly #options: CommitterOptions
+  readonly #texts: PositionTexts
   #consumer: BrokerConsumer | null = null
   #dirty = new Set<CommittedPartition>()
   /** Partitions with a stored position: a commit report names them only. */
   readonly #stored = new Map<string, CommittedPartition>()
-  /** Of partitions of which this broker refused a map for its length: what is tried from then on. */
-  readonly #learnedLimits = new Map<string, number>()
   #cancelTimer: (() => void) | null = null
 
   constructor(options: CommitterOptions) {
     this.#options = options
+    this.#texts = new PositionTexts(options)
   }
 
   /** Commits through this consumer from now on; a restarted membership brings a new one. */
@@ -80,57 +80,24 @@ export class Committer {
 
   /** Takes the broker's answer to a commit. */
   noteReport(report: CommitReport): void {
-    const { log, stats, events } = this.#options
-    stats.commits[report.result] += 1
-    switch (report.result) {
-      case 'accepted':
-        for (const { topic, partition, position } of report.positions) {
-          if (position !== undefined) events.onCommitted({ topic, partition }, position)
-        }
-        break
-      case 'deferred':
-        log.debug({ reason: report.reason }, 'a commit waits for the end of a rebalance')
-        break
-      case 'fenced':
-        log.warn({ reason: report.reason }, 'the broker does not know this member any more; its partitions are fenced')
-        events.onRefused(report.positions)
-        break
-      case 'too-large':
-        this.#learnLimit(report.positions)
-        log.warn(
-          { partitions: report.positions.map(partitionName), reason: report.reason },
-          'the broker refuses the length of a completion map (offset.metadata.max.bytes); positions are committed alone',
-        )
-        break
-      case 'failed':
-        log.warn({ reason: report.reason }, 'a commit failed; it is tried again')
-        break
-    }
+    takeReport(report, this.#options)
+    if (report.result === 'too-large') this.#learnLimit(report.positions)
   }
 
   /** Forgets a partition whose epoch ended. */
   forget(partition: CommittedPartition): void {
     this.#dirty.delete(partition)
     if (this.#stored.get(partitionName(partition)) === partition) this.#stored.delete(partitionName(partition))
-    this.#learnedLimits.delete(partitionName(partition))
+    this.#texts.forget(partition)
   }
 
-  /**
-   * Their maps are too long for this broker. What the broker would take is not said, and some count
-   * bytes: from now on a map goes only while it is half as long as the one refused. A map that was on its way
-   * by then is refused for the same length, and tells nothing new.
-   */
+  /** Their maps are too long for this broker. */
   #learnLimit(refused: CommitReport['positions']): void {
     for (const each of refused) {
-      const name = partitionName(each)
-      const partition = this.#stored.get(name)
+      const partition = this.#stored.get(partitionName(each))
       // It has gone meanwhile: nothing of it may stay here.
       if (partition === undefined) continue
-      // Not told: what the client has committed by itself of a partition that it gave back.
-      if (each.metadataLength !== undefined) {
-        const half = Math.floor(each.metadataLength / 2)
-        this.#learnedLimits.set(name, Math.min(half, this.#learnedLimits.get(name) ?? half))
-      }
+      this.#texts.noteTooLong(each)
       this.#dirty.add(partition)
     }
   }
@@ -159,30 +126,8 @@ export class Committer {
 
   #positionOf(partition: CommittedPartition): StoredPosition[] {
     this.#stored.set(partitionName(partition), partition)
-    // One snapshot for both: a map next to the position of another moment would skip unfinished records.
     const snapshot = partition.tracker.snapshot()
     if (snapshot === null) return []
-    const name = partitionName(partition)
-    const all = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
-    const learned = this.#learnedLimits.get(name)
-    const isRoomForOrigin = partition.origin != null && originLength <= Math.min(all, learned ?? all)
-    const origin = isRoomForOrigin ? encodeOrigin(partition.origin, snapshot.position) : ''
-    const limit = Math.min(all, maxMetadataCharacters) - origin.length
-    const encoded = encodeCompletionMap(snapshot, {
-      maxCharacters: learned === undefined ? limit : Math.min(limit, learned - origin.length),
-    })
-    const isWritten = typeof encoded === 'string'
-    // A position without a map is safe, only dearer after a crash; a truncated map would not be.
-    const map = isWritten ? encoded : ''
-    partition.setMapLeftOut(!isWritten)
-    // What the map of the last owner tells of makes this one smaller when it is read, and nothing else
-    // does: stopped there, with nothing in flight, the intake would stay stopped for ever. And where this
-    // broker refuses what others take, it would wait for nothing.
-    const mayStop = !partition.tracker.hasMapAhead && learned === undefined
-    const characters = isWritten ? encoded.length : encoded.characters
-    partition.setIntakeBlocked(mayStop && isNearLimit(characters, limit))
-    this.#options.stats.mapBytes += Buffer.byteLength(map)
-    const metadata = origin + map
-    return [{ topic: partition.topic, partition: partition.partition, position: snapshot.position, metadata }]
+    return [this.#texts.of(partition, snapshot, null)]
   }
 }

@@ -42,25 +42,30 @@ export interface CheckpointOwner extends OutputOwner {
 export interface CheckpointedState {
   /** Something has changed since the last freeze. */
   readonly hasChanges: boolean
-  /** Synchronous. Only while nothing is frozen. */
+  /** Synchronous. Only while nothing is frozen. Also where nothing has changed: the position gets the same number. */
   freeze(checkpoint: number): void
-  /** What the changelog gets of the frozen generation: each key once, and the meta record. Again the same at each call. */
+  /** What the changelog gets of the frozen generation: each key once, and always the meta record. Again the same at each call. */
   frozenRecords(): Iterable<OutputRecord>
   /** The frozen generation stands in the changelog: it is the base now. Resolves when the store has it as well. */
   commit(): Promise<void>
+  /** The same as it was at the last checkpoint: what has changed since is no part of it. Nothing is asked of this one any more. */
+  rewound(): CheckpointedState
 }
 
 /** Records that a destination has refused for good, by `topic/partition/offset`, and what it has said. */
 export type Refusals = ReadonlyMap<string, Error>
 
-/** The outputs of a record, which a checkpoint has become durable together: it answers once for all of them. */
+/** The outputs of a record, which a checkpoint makes durable together: it answers once for all of them. */
 export interface HandledTicket extends Ticket {
+  readonly owner: CheckpointOwner
+  /** What its record counts against the intake's budget. */
+  readonly bytes: number
   settleAll(result: WriteResult): void
 }
 
 /** A dead letter on its way: answered once. */
 export interface LetterTicket {
-  readonly owner: OutputOwner
+  readonly owner: CheckpointOwner
   readonly settle: (result: WriteResult) => void
 }
 
@@ -97,17 +102,24 @@ export interface Delivery extends ActorDelivery {
   /** Takes the broker's answer to a commit. */
   noteReport(report: CommitReport): void
   /**
-   * Resolves when what these partitions have finished is on record, as far as this kind can: the last step before they
-   * are given back. What is unfinished, or fenced meanwhile, is no part of it.
+   * Resolves when what these partitions have finished is on record, as far as this kind can within this time: the last step
+   * before they are given back. What is unfinished, or fenced meanwhile, or was late, is no part of it.
    */
-  makeDurable(partitions: readonly OwnedPartition[]): Promise<void>
+  makeDurable(partitions: readonly OwnedPartition[], withinMs: number): Promise<void>
+  /**
+   * Resolves when nothing is under way that could still move a position: no transaction is open. Until then no revoke is
+   * answered and no consumer disconnected, or it would come after the next owner's. Of fenced owners it is aborted.
+   */
+  atRest(): Promise<void>
+  /** What of this partition stands, or is about to, whatever the brokers say just now. null: what they say. */
+  recorded(partition: OwnedPartition): CompletionSnapshot | null
   /** The epoch of this partition has ended. */
   forget(partition: OwnedPartition): void
   /** A destination has so much to write that more outputs would only wait. */
   readonly isSated: boolean
   /** Called when some outputs were written. Set by who brings records. */
   onWritten: () => void
-  /** Called when something in it has failed that is a bug: it must not go on. Set by who ends it. */
+  /** Called when it cannot go on: with a TroupeError that says why, or else it is a bug. Set by who ends it, or begins anew. */
   onFailure: (error: unknown) => void
   /** Why outputs wait, by sink. Empty: nothing does. */
   troubles(): readonly { readonly sink: string; readonly sinceMs: number; readonly reason: string }[]

@@ -9,6 +9,8 @@ import { consumerConfig, producerConfig } from './client-config.ts'
 import { configurationError } from './connection.ts'
 import { loadNativeKafka } from './native.ts'
 import { KafkaBrokerProducer } from './producer/producer.ts'
+import type { TransactionalProducer, TransactionalProducerOptions } from '../transaction-port.ts'
+import { KafkaTransactionalProducer } from './transactions/transactional-producer.ts'
 
 /** Throws NATIVE_CLIENT_NOT_LOADED or NOT_MAIN_THREAD. Connects nothing yet. */
 export function createKafkaBroker(options: KafkaBrokerOptions): Broker {
@@ -17,9 +19,8 @@ export function createKafkaBroker(options: KafkaBrokerOptions): Broker {
     consumer: (): BrokerConsumer => new KafkaBrokerConsumer(native, options),
     producer: (name: string): BrokerProducer => new KafkaBrokerProducer(native, options, name),
     reader: (name: string): BrokerReader => new KafkaBrokerReader(native, options, name),
-    transactionalProducer: () => {
-      throw new TroupeError('INTERNAL', 'there are no transactions yet')
-    },
+    transactionalProducer: (transaction: TransactionalProducerOptions): TransactionalProducer =>
+      new KafkaTransactionalProducer(native, options, transaction),
     admin: () => {
       throw new TroupeError('INTERNAL', 'there is no admin yet')
     },

@@ -14,10 +14,11 @@
  * burst, which CRC-32 notices always, not merely nearly always. It covers the position because
  * tools that move a group's offsets copy the metadata along.
  *
- * Before it stands of which topic it is (`topic-origin.ts`), where that is known.
+ * Before it stands of which topic it is (`topic-origin.ts`), where that is known, and of which checkpoint (`checkpoint-mark.ts`).
  */
 import { crc32 } from 'node:zlib'
 import { maxPlainBytes, packPayload, unpackPayload } from './completion-payload.ts'
+import { decodeMark, markLength } from './checkpoint-mark.ts'
 import { decodeOrigin, originLength } from './topic-origin.ts'
 import { appendVarint, readVarint, type ByteCursor } from './varint.ts'
 import { toWideText, fromWideText, wideTextLength } from './wide-text.ts'
@@ -151,6 +152,12 @@ export function decodeCompletionMap(text: string, committed: CommittedWith): Dec
     }
     return decodeCompletionMap(written.slice(originLength), committed)
   }
+  if (version === MARK_VERSION) {
+    if (decodeMark(written, committed.position) === null) {
+      return { kind: 'corrupt', reason: 'what it says of its checkpoint is damaged, or of another position' }
+    }
+    return decodeCompletionMap(written.slice(markLength), committed)
+  }
   if (version > VERSION && version <= MAX_VERSION) return { kind: 'newer', version }
   if (version !== VERSION) return { kind: 'corrupt', reason: 'it has no version' }
   const map = decodeBody(written.slice(HEAD.length), committed)
@@ -186,6 +193,8 @@ const MAGIC = 'T~' // no base64 text has a tilde
 const VERSION = 1
 /** What stands before the map, or alone: of which topic it is. */
 const ORIGIN_VERSION = 2
+/** What stands behind that: of which checkpoint. */
+const MARK_VERSION = 3
 const VERSION_ZERO = '0'.charCodeAt(0)
 const MAX_VERSION = 'z'.charCodeAt(0) - VERSION_ZERO
 const HEAD = MAGIC + String.fromCharCode(VERSION_ZERO + VERSION)
