@@ -1,83 +1,20 @@
-// Confluent's serializers for Python, a peer that knows nothing of us: pip installs them once into an environment of their own.
-import { execFile, execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+// Confluent's client and serializers for Python, a peer that knows nothing of us.
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { fillOnce, findCached } from './cache.mjs'
-import { lastLines } from './java.mjs'
+import { findMissingPython, installPython } from './python.mjs'
 
-const run = promisify(execFile)
-const requirements = join(dirname(fileURLToPath(import.meta.url)), 'python', 'requirements.txt')
-const oldestMinor = 10
+const peer = {
+  name: 'peer',
+  title: "Confluent's client for Python",
+  size: '86 MB',
+  requirements: join(dirname(fileURLToPath(import.meta.url)), 'python', 'requirements.txt'),
+}
 
 /** @returns {string | undefined} */
-export function findMissingForPython() {
-  const python = findPython()
-  if (python === undefined) return `Python 3.${oldestMinor} or newer is missing (Debian: apt-get install python3-venv)`
-  if (python.minor < oldestMinor) return `Python is 3.${python.minor}, the peer needs 3.${oldestMinor} or newer`
-  if (findCached(folderName(python.minor)) === undefined && !python.hasVenv)
-    return 'Python has no venv, which the peer is installed into (Debian: apt-get install python3-venv)'
-  return undefined
-}
+export const findMissingForPython = () => findMissingPython(peer)
 
 /**
  * @param {(line: string) => void} [log]
  * @returns {Promise<string>}
  */
-export async function installPythonPeer(log = () => {}) {
-  const missing = findMissingForPython()
-  const python = findPython()
-  if (missing !== undefined || python === undefined) throw new Error(missing ?? 'Python is missing')
-  const what = { name: folderName(python.minor), title: "Confluent's client for Python", size: '86 MB', by: 'pip' }
-  return join(await fillOnce(what, install, log), 'bin', 'python')
-}
-
-/** @param {string} folder */
-async function install(folder) {
-  try {
-    await run('python3', ['-m', 'venv', folder])
-    const quietly = ['--disable-pip-version-check', '--no-input', '--no-compile', '-q']
-    // It may be renamed: `bin/python` finds what belongs to it, the scripts beside it would not.
-    await run(join(folder, 'bin', 'python'), [
-      ...['-m', 'pip', 'install', ...quietly],
-      ...['--only-binary', ':all:', '--no-deps', '-r', requirements],
-    ])
-  } catch (error) {
-    const { stderr, message } = /** @type {{ stderr?: string, message: string }} */ (error)
-    const said = lastLines(stderr ?? '', 12) || message
-    throw new Error(`pip could not install Confluent's client for Python (needed once):\n${said}`, { cause: error })
-  }
-}
-
-/**
- * Another state of the requirements is another folder.
- * @param {number} minor
- */
-function folderName(minor) {
-  const state = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 8)
-  return `python-3.${minor}-peer-${state}`
-}
-
-/** @type {{ minor: number, hasVenv: boolean } | undefined} */
-let knownPython
-
-/** @returns {typeof knownPython} */
-function findPython() {
-  if (knownPython !== undefined) return knownPython
-  const question =
-    'import sys, importlib.util as u; print(sys.version_info[:2], all(map(u.find_spec, ("venv", "ensurepip"))))'
-  try {
-    const answer = execFileSync('python3', ['-c', question], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: 10_000,
-    })
-    const [, minor, hasVenv] = /^\(3, (\d+)\) (True|False)/.exec(answer) ?? []
-    if (minor !== undefined) knownPython = { minor: Number(minor), hasVenv: hasVenv === 'True' }
-  } catch {
-    // Not there, or the stand-in that macOS has in its place.
-  }
-  return knownPython
-}
+export const installPythonPeer = (log) => installPython(peer, log)

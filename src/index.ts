@@ -95,6 +95,8 @@ export type {
   SinkLog,
   SinkWrite,
 } from './streams/delivery/sink.ts'
+export { state } from './state/declared-state.ts'
+export type { DeclaredState, DeclaredStates, KeyedState, StateOf, StateOptions } from './state/declared-state.ts'
 export type { Health, Readiness } from './supervisor/status/health.ts'
 export type { StartOptions, Supervisor, SupervisorEnd, SupervisorStatus } from './supervisor/supervisor.ts'
 

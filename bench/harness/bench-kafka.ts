@@ -1,5 +1,6 @@
 /** One real broker for a benchmark, and topics filled once for all rounds. */
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import kafkaClient from '@confluentinc/kafka-javascript'
 import { startKafka } from '../../scripts/kafka-cluster.mjs'
 import { KafkaProbe, uniqueName } from '../../test/support/kafka-probe.ts'
@@ -11,14 +12,22 @@ export class BenchKafka {
   readonly brokers: string
   /** Of brokers on this machine; empty when they are given by KAFKA_BROKERS, or where there is no /proc. */
   readonly brokerPids: readonly number[]
+  /** Where they keep their logs; empty when they are given. */
+  readonly brokerFolders: readonly string[]
   readonly description: string
   readonly probe: KafkaProbe
   readonly #stop: () => Promise<void>
   readonly #topics: string[] = []
 
-  private constructor(brokers: string, pids: readonly number[], description: string, stop: () => Promise<void>) {
+  private constructor(
+    brokers: string,
+    own: { readonly pids: readonly number[]; readonly folders: readonly string[] },
+    description: string,
+    stop: () => Promise<void>,
+  ) {
     this.brokers = brokers
-    this.brokerPids = existsSync('/proc/self/stat') ? pids : []
+    this.brokerPids = existsSync('/proc/self/stat') ? own.pids : []
+    this.brokerFolders = own.folders
     this.description = description
     this.probe = new KafkaProbe(brokers)
     this.#stop = stop
@@ -27,11 +36,15 @@ export class BenchKafka {
   /** KAFKA_BROKERS, or one broker of our own, with the compiler that a broker in production has. */
   static async start(log: (line: string) => void): Promise<BenchKafka> {
     const given = process.env['KAFKA_BROKERS']
-    if (given !== undefined) return new BenchKafka(given, [], `brokers at ${given}`, () => Promise.resolve())
+    if (given !== undefined)
+      return new BenchKafka(given, { pids: [], folders: [] }, `brokers at ${given}`, () => Promise.resolve())
     log('starting a broker')
     const cluster = await startKafka({ heapMb: 1024, javaOptions: ['-XX:TieredStopAtLevel=4'] })
-    const pids = cluster.brokers.map(({ pid }) => pid!)
-    return new BenchKafka(cluster.bootstrapServers, pids, 'Apache Kafka 4.1, one broker on this machine', () =>
+    const own = {
+      pids: cluster.brokers.map(({ pid }) => pid!),
+      folders: cluster.brokers.map(({ id }) => join(cluster.folder, `broker-${id}`, 'data')),
+    }
+    return new BenchKafka(cluster.bootstrapServers, own, 'Apache Kafka 4.1, one broker on this machine', () =>
       cluster.stop(),
     )
   }

@@ -6,7 +6,8 @@ import { Meter } from './meter.mjs'
 
 process.on('unhandledRejection', fail)
 process.on('uncaughtException', fail)
-process.once('disconnect', () => process.exit(1))
+// With all that it has started: it leads a group of its own.
+process.once('disconnect', () => process.kill(-process.pid, 'SIGKILL'))
 process.once('message', async ({ module, endsByItself, ...task }) => {
   const { run } = await import(module)
   const meter = new Meter(task)

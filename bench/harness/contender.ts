@@ -35,8 +35,9 @@ export interface Measurement {
   readonly cpuUs: number
   /** The same of the brokers; null: they are not on this machine. */
   readonly brokerCpuUs: number | null
-  readonly loopDelayP99Ms: number
-  readonly loopDelayMaxMs: number
+  /** null: a program in another language has no event loop. */
+  readonly loopDelayP99Ms: number | null
+  readonly loopDelayMaxMs: number | null
   readonly peakRssMb: number
   /** What the contender noted besides. */
   readonly notes: Readonly<Record<string, number>>
@@ -60,7 +61,16 @@ export async function runContender(
   const child = fork(program, [], {
     execArgv: [...profiling, '--no-warnings'],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    // A group of its own, so that it ends with all that it has started.
+    detached: true,
   })
+  const kill = (): void => {
+    try {
+      process.kill(-child.pid!, 'SIGKILL')
+    } catch {
+      // All have ended by themselves.
+    }
+  }
   let errors = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-4_000)
@@ -76,6 +86,7 @@ export async function runContender(
     module: new URL(`../contenders/${contender.module}`, import.meta.url).href,
     brokers: kafka?.brokers ?? '',
     brokerPids: kafka?.brokerPids ?? [],
+    brokerFolders: kafka?.brokerFolders ?? [],
     topic: contender.topic ?? '',
     group: `bench-${randomUUID().slice(0, 8)}`,
     // A tenth is enough for the broker to have warmed up.
@@ -87,7 +98,7 @@ export async function runContender(
   const { limitSeconds = 60 } = contender
   const limit = setTimeout(() => {
     exitReason = `not through after ${limitSeconds} s: killed`
-    child.kill('SIGKILL')
+    kill()
   }, limitSeconds * 1000)
   try {
     const answer = await Promise.race([answered, exited.then((error): Answer => ({ type: 'failed', error }))])
@@ -97,7 +108,7 @@ export async function runContender(
     return answer.measurement
   } finally {
     clearTimeout(limit)
-    child.kill('SIGKILL')
+    kill()
     await exited
   }
 }

@@ -1,6 +1,7 @@
 // Counts records and measures what they cost, from the end of the warm-up to the last one.
 import { existsSync, readFileSync } from 'node:fs'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { cpuOf, cpuOfFamily, peakRssMbOf, peakRssMbOfFamily } from './processes.mjs'
 
 const delayResolutionMs = 5
 /** Threads count in memory that all of them share. */
@@ -15,11 +16,17 @@ export class Meter {
   #last
   #brokerPids
   #start
+  /** Whose CPU and memory are taken; null: of this process. */
+  #other = null
   #notes = {}
   #notesAtEnd = () => ({})
   #delay = monitorEventLoopDelay({ resolution: delayResolutionMs })
   #resolve
-  finished = new Promise((resolve) => (this.#resolve = resolve))
+  #reject
+  finished = new Promise((resolve, reject) => {
+    this.#resolve = resolve
+    this.#reject = reject
+  })
 
   constructor({ records, warmUp, brokerPids }) {
     this.#warmUp = warmUp
@@ -47,7 +54,12 @@ export class Meter {
     this.#notes[name] = value
   }
 
-  /** Such figures, asked for at the end. */
+  /** Another process does the work, with all that it starts: its CPU and memory count instead of ours. It has no event loop. */
+  follow(pid) {
+    this.#other = pid
+  }
+
+  /** Such figures, asked for at the end; they may take their time. */
   noteAtEnd(notes) {
     this.#notesAtEnd = notes
   }
@@ -66,28 +78,36 @@ export class Meter {
     const seconds = (end.atMs - this.#start.atMs) / 1000
     const delayMs = (ns) => Math.max(0, ns / 1e6 - delayResolutionMs)
     const hasDelay = this.#delay.count > 0
-    this.#resolve({
-      seconds,
-      clockUs: [this.#start.clockUs, end.clockUs],
-      recordsPerSecond: records / seconds,
-      cpuUs: (end.cpuUs - this.#start.cpuUs) / records,
-      brokerCpuUs: end.brokerUs === null ? null : (end.brokerUs - this.#start.brokerUs) / records,
-      loopDelayP99Ms: hasDelay ? delayMs(this.#delay.percentile(99)) : seconds * 1000,
-      loopDelayMaxMs: hasDelay ? delayMs(this.#delay.max) : seconds * 1000,
-      peakRssMb: peakRssMb(),
-      notes: { ...mainThread(this.#start, end, records), ...this.#notes, ...this.#notesAtEnd() },
-    })
+    const isOwn = this.#other === null
+    const loopDelay = (ns) => (!isOwn ? null : hasDelay ? delayMs(ns) : seconds * 1000)
+    const peakRssMb = isOwn ? peakRssMbOfOurs() : peakRssMbOfFamily(this.#other)
+    const main = isOwn ? mainThread(this.#start, end, records) : {}
+    const resolve = (notes) =>
+      this.#resolve({
+        seconds,
+        clockUs: [this.#start.clockUs, end.clockUs],
+        recordsPerSecond: records / seconds,
+        cpuUs: (end.cpuUs - this.#start.cpuUs) / records,
+        brokerCpuUs: end.brokerUs === null ? null : (end.brokerUs - this.#start.brokerUs) / records,
+        loopDelayP99Ms: loopDelay(this.#delay.percentile(99)),
+        loopDelayMaxMs: loopDelay(this.#delay.max),
+        peakRssMb,
+        notes: { ...main, ...this.#notes, ...notes },
+      })
+    // What is asked at the end may end the contender: it is no part of what was measured.
+    const asked = this.#notesAtEnd()
+    if (asked instanceof Promise) asked.then(resolve, this.#reject)
+    else resolve(asked)
   }
 
   #look() {
-    const { user, system } = process.cpuUsage()
     const brokerUs = this.#brokerPids.length === 0 ? null : this.#brokerPids.reduce((sum, pid) => sum + cpuOf(pid), 0)
     const clockUs = Number(process.hrtime.bigint() / 1000n)
     return {
       atMs: performance.now(),
       clockUs,
       count: this.#count,
-      cpuUs: user + system,
+      cpuUs: this.#other === null ? cpuOfOurs() : cpuOfFamily(this.#other),
       brokerUs,
       main: mainThreadNs(),
     }
@@ -107,19 +127,13 @@ function mainThread(start, end, records) {
   return { mainRunsUs, mainWaitsForCoreUs }
 }
 
-/** Of this program alone: what `resourceUsage` tells begins with the process that it was forked from. */
-function peakRssMb() {
-  // Other systems have nothing better.
-  if (!existsSync('/proc/self/status')) return process.resourceUsage().maxRSS / 1024
-  const [, kib] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))
-  return Number(kib) / 1024
+function cpuOfOurs() {
+  const { user, system } = process.cpuUsage()
+  return user + system
 }
 
-/** User and system time of a process, in microseconds. */
-function cpuOf(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The command's name, in parentheses, may contain anything.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  // In hundredths of a second on every Linux that Node.js runs on.
-  return (Number(fields[11]) + Number(fields[12])) * 10_000
+/** Of this program alone: what `resourceUsage` tells begins with the process that it was forked from. */
+function peakRssMbOfOurs() {
+  // Other systems have nothing better.
+  return existsSync('/proc/self/status') ? peakRssMbOf('self') : process.resourceUsage().maxRSS / 1024
 }

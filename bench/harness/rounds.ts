@@ -106,5 +106,6 @@ export async function alternate(
 function describe({ recordsPerSecond, cpuUs, brokerCpuUs, loopDelayP99Ms, seconds }: Measurement): string {
   const broker = brokerCpuUs === null ? '' : `, broker ${brokerCpuUs.toFixed(1)} µs`
   const rate = Math.round(recordsPerSecond).toLocaleString('en')
-  return `${rate}/s, CPU ${cpuUs.toFixed(1)} µs${broker}, loop delay p99 ${loopDelayP99Ms.toFixed(0)} ms (${seconds.toFixed(1)} s)`
+  const delay = loopDelayP99Ms === null ? '' : `, loop delay p99 ${loopDelayP99Ms.toFixed(0)} ms`
+  return `${rate}/s, CPU ${cpuUs.toFixed(1)} µs${broker}${delay} (${seconds.toFixed(1)} s)`
 }

@@ -17,36 +17,24 @@
  * Invariant: what the tracker calls finished was skipped, or all its outputs are durable, or it
  * stands in the dead-letter topic.
  */
-import { toWireError, type WireError } from '../errors.ts'
 import type { ResolvedActor } from '../options/options.ts'
-import type { CheckpointedState, CheckpointOwner } from '../streams/delivery/delivery.ts'
-import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
+import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
+import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
-import { endsRun, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
+import { changesOf, endsRun, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
-import { idOf, newInvocation, type Invocation } from './invocation.ts'
+import { newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes/lanes.ts'
 import { OperatorDecisions } from './operator-decisions.ts'
-import { Outbox, type Settlement } from './outbox.ts'
+import { RecordEnds } from './record-ends.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
-import {
-  deadLetterOrHalt,
-  failureAfter,
-  keepsLane,
-  ruleOnAttempt,
-  ruleOnRefusedLetter,
-  ruleOnRefusedOutput,
-  type Halt,
-  type Park,
-  type Ruling,
-  type Standing,
-} from './triage.ts'
+import { deadLetterOrHalt, keepsLane, type Ruling, type Standing } from './triage.ts'
 import { LaneWaits } from './waits/lane-waits.ts'
 import { findRetrying, type Retrying } from './waits/retrying.ts'
 
@@ -56,7 +44,7 @@ export class PartitionActor implements CheckpointOwner {
   readonly partition: number
   readonly epoch: number
   readonly actor: ResolvedActor
-  readonly state: CheckpointedState | null
+  readonly state: PartitionState | null
   readonly #options: PartitionActorOptions
   readonly #inputs: Inputs
   readonly #progress: ActorProgress
@@ -64,8 +52,7 @@ export class PartitionActor implements CheckpointOwner {
   readonly #parking = new ParkingLot()
   readonly #decisions: OperatorDecisions
   readonly #brake: KeyBrake
-  readonly #outbox: Outbox
-  readonly #notes: FailureNotes
+  readonly #ends: RecordEnds
   readonly #waits: LaneWaits
   #state: State = 'running'
   #halt: HaltedRecord | null = null
@@ -81,6 +68,7 @@ export class PartitionActor implements CheckpointOwner {
     this.epoch = options.epoch
     this.state = options.state ?? null
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
+    this.#followState()
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     // What waits is counted for the actor as a whole: with the first of its inputs.
@@ -91,22 +79,33 @@ export class PartitionActor implements CheckpointOwner {
       lanes: this.#lanes,
       parking: this.#parking,
       skip: (invocation) => {
-        this.#skip(invocation)
+        this.#ends.skip(invocation)
       },
       deadLetter: ({ fault, invocation, lane }) => {
-        this.#act(deadLetterOrHalt(this.actor, fault), invocation, lane)
+        this.#ends.act(deadLetterOrHalt(this.actor, fault), invocation, lane)
       },
       onCarriedOut: () => {
         this.#noteLoad()
         options.onReady()
       },
     })
-    this.#notes = new FailureNotes(options)
-    this.#outbox = new Outbox({
+    this.#ends = new RecordEnds({
       ...options,
       owner: this,
-      onSettled: (invocation, settlement) => {
-        this.#noteSettled(invocation, settlement)
+      inputs: this.#inputs,
+      notes: new FailureNotes(options),
+      parking: this.#parking,
+      progress: this.#progress,
+      isRunning: () => this.#state === 'running',
+      isFenced: () => this.isFenced,
+      onHalt: (record) => {
+        this.#haltOn(record)
+      },
+      onLoad: () => {
+        this.#noteLoad()
+      },
+      onSettled: () => {
+        this.#noteDrained()
       },
     })
     this.#waits = new LaneWaits({
@@ -147,11 +146,17 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state === 'halted') stops.push('halted')
     if (input.isMapNearLimit) stops.push('completion-map')
     if (this.#brake.isOn) stops.push('waiting-keys')
+    if (this.#isRestoring) stops.push('restoring')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
-    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted'
+    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted' || this.#isRestoring
+  }
+
+  /** Nothing may be known of its keys yet. */
+  get #isRestoring(): boolean {
+    return this.state?.isReady === false
   }
 
   /** What waits behind records that failed, the parked ones included. */
@@ -184,7 +189,7 @@ export class PartitionActor implements CheckpointOwner {
       held: this.heldRecords,
       ready: this.readyRecordCount,
       atHandler: this.#atHandler,
-      atSinks: this.#outbox.pending,
+      atSinks: this.#ends.pending,
       waiting: this.#brake.waitingRecords,
       waitingForSchemas: this.#lanes.unread.recordCount,
       parked: this.#parking.size,
@@ -197,15 +202,20 @@ export class PartitionActor implements CheckpointOwner {
     return lane === null ? null : { key: this.#options.keyText(lane.head?.record.key ?? null), records: lane.size }
   }
 
+  /** Not before its state is restored. */
+  get #handsOut(): boolean {
+    return this.#state === 'running' && (this.state === null || this.state.isReady)
+  }
+
   /** Records that may be handed out now. */
   get readyRecordCount(): number {
-    return this.#state === 'running' ? this.#lanes.readyRecordCount : 0
+    return this.#handsOut ? this.#lanes.readyRecordCount : 0
   }
 
   /** Lanes in which they stand: so many may be at work at once. */
   get readyLaneCount(): number {
     if (this.actor.order === 'unordered') return this.readyRecordCount
-    return this.#state === 'running' ? this.#lanes.readyLaneCount : 0
+    return this.#handsOut ? this.#lanes.readyLaneCount : 0
   }
 
   get firstRunsAlone(): boolean {
@@ -214,12 +224,12 @@ export class PartitionActor implements CheckpointOwner {
 
   /** The first record of the next run; null: nothing may be handed out. */
   get firstReady(): Invocation | null {
-    return this.#state === 'running' ? this.#lanes.firstReady : null
+    return this.#handsOut ? this.#lanes.firstReady : null
   }
 
   /** Bytes of the records that may be handed out now; it looks no further once there are so many. */
   readyBytes(most: number): number {
-    return this.#state === 'running' ? this.#lanes.readyBytes(most) : 0
+    return this.#handsOut ? this.#lanes.readyBytes(most) : 0
   }
 
   /** Clock time when an attempt last ended or a record was finished, or the actor was idle. */
@@ -240,12 +250,14 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state !== 'running' || first === undefined) return
     const input = this.#inputs.of(first)
     const { held, stats, tracker } = input
+    const { state } = this
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
     let hasSkipped = false
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
+      const streamTime = state === null ? null : state.noteRecord(record.offset, record.timestamp)
       if (tracker.isFinishedBefore(record.offset)) {
         tracker.skip(record.offset)
         stats.alreadyFinished += 1
@@ -253,6 +265,10 @@ export class PartitionActor implements CheckpointOwner {
         continue
       }
       const invocation = newInvocation(record, tracker.start(record.offset), sizeInBytes(record, payload), now)
+      if (state !== null) {
+        invocation.stateKey = record.key === null ? null : keyTextOf(record.key)
+        invocation.streamTime = streamTime
+      }
       held.add(invocation)
       this.#lanes.admit(invocation)
     }
@@ -276,7 +292,7 @@ export class PartitionActor implements CheckpointOwner {
 
   /** Hands out the next run of a lane, of at most `maxRecords`, and no more once it has `maxBytes`. null: nothing may be handed out. */
   takeRun(maxRecords: number, maxBytes?: number): LaneRun | null {
-    if (this.#state !== 'running') return null
+    if (!this.#handsOut) return null
     const run = this.#lanes.take(maxRecords, maxBytes)
     if (run === null) return null
     this.#atHandler += run.invocations.length
@@ -304,11 +320,11 @@ export class PartitionActor implements CheckpointOwner {
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun' || verdict.type === 'alone') break
-      const ruling = this.#conclude(invocation, verdict)
+      const ruling = this.#ends.conclude(invocation, verdict)
       if (run.lane.isLoose && ruling !== null) {
         this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
       } else {
-        if (ruling !== null) this.#act(ruling, invocation, run.lane)
+        if (ruling !== null) this.#ends.act(ruling, invocation, run.lane)
         if (ruling !== null && keepsLane(ruling)) {
           standing = ruling
           break
@@ -316,8 +332,9 @@ export class PartitionActor implements CheckpointOwner {
         this.#lanes.advance(run.lane)
       }
       handled += 1
-      // It might have been tried again: what a call says of those behind it was said too early.
-      if (ruling !== null && endsRun(verdict) && !run.lane.isLoose) break
+      // It might have been tried again: what a call says of those behind it was said too early. So it was where they have
+      // seen what it has set, which does not count.
+      if (ruling !== null && (endsRun(verdict) || changesOf(verdict) !== undefined) && !run.lane.isLoose) break
     }
     if (verdicts[handled]?.type === 'alone') this.#options.actorStats.setAlone += run.invocations.length - handled
     this.#progress.endRun()
@@ -343,6 +360,14 @@ export class PartitionActor implements CheckpointOwner {
     this.#noteRunsEnded(finishedBefore, waitingBefore)
   }
 
+  #followState(): void {
+    if (this.state === null) return
+    this.state.follow(this.#inputs.first.tracker)
+    this.state.onReady = () => {
+      if (this.readyRecordCount > 0) this.#options.onReady()
+    }
+  }
+
   #noteRunsEnded(finishedBefore: number, waitingBefore: number): void {
     if (this.#progress.finishedCount > finishedBefore) this.#inputs.noteProgress()
     // What waits cannot get on: that there is room for others again is told even when nothing was finished.
@@ -353,7 +378,7 @@ export class PartitionActor implements CheckpointOwner {
 
   /** A loose record that is not handled: what becomes of it concerns no other of its run. */
   #actApart(ruling: Ruling | NeedsSchema, invocation: Invocation, own: Lane): void {
-    this.#act(ruling, invocation, own)
+    this.#ends.act(ruling, invocation, own)
     if (!keepsLane(ruling)) this.#lanes.advance(own)
     this.#endRun(own, keepsLane(ruling) ? ruling : null)
   }
@@ -379,12 +404,12 @@ export class PartitionActor implements CheckpointOwner {
   }
 
   get hasWorkAtSinks(): boolean {
-    return this.#outbox.pending > 0
+    return this.#ends.pending > 0
   }
 
   /** True while something is at a handler or at a sink. */
   get hasWorkInFlight(): boolean {
-    return this.#atHandler > 0 || this.#outbox.pending > 0
+    return this.#atHandler > 0 || this.#ends.pending > 0
   }
 
   /** Ends the epoch. Whatever comes late changes nothing any more. */
@@ -412,65 +437,6 @@ export class PartitionActor implements CheckpointOwner {
     return this.#decisions.decideKey(topic, hash, decision)
   }
 
-  /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else this is what becomes of it. */
-  #conclude(
-    invocation: Invocation,
-    verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>,
-  ): Ruling | NeedsSchema | null {
-    const { stats } = this.#inputs.of(invocation.record)
-    switch (verdict.type) {
-      case 'done':
-        stats.attempts += 1
-        return this.#deliver(invocation, verdict.effects)
-      case 'skip':
-        stats.attempts += 1
-        this.#skip(invocation)
-        return null
-      case 'needs-schema':
-        return verdict
-      default: {
-        stats.attempts += 1
-        const ruling = ruleOnAttempt(this.actor, invocation, verdict, this.#options.random)
-        this.#notes.noteAttempt(ruling.error)
-        invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
-        this.#noteThrottled(invocation, ruling)
-        return ruling
-      }
-    }
-  }
-
-  /** Does what was ruled on a record, all but moving its lane. `lane` is null where it has left its lane. */
-  #act(ruling: Ruling | NeedsSchema, invocation: Invocation, lane: Lane | null): void {
-    switch (ruling.type) {
-      case 'retry':
-        this.#notes.noteRetry(invocation, ruling)
-        invocation.attempt += 1
-        if (ruling.isAlone) invocation.runsAlone = true
-        invocation.stage = 'waiting'
-        invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
-        this.#inputs.of(invocation.record).stats.retries += 1
-        break
-      case 'needs-schema':
-        invocation.stage = 'waits-for-schema'
-        invocation.neededSchema = ruling.id
-        break
-      case 'dead-letter':
-        this.#outbox.deadLetter(invocation, ruling)
-        this.#noteHandled(invocation)
-        break
-      case 'park':
-        this.#park(ruling, invocation, lane)
-        break
-      case 'halt':
-        this.#haltOn(ruling, invocation, lane)
-        break
-      case 'skip':
-        this.#notes.noteSkipped(invocation, ruling)
-        this.#skip(invocation)
-        break
-    }
-  }
-
   #endRun(lane: Lane, standing: Standing | null): void {
     if (this.#state !== 'running') {
       this.#release(this.#lanes.discard(lane))
@@ -481,107 +447,12 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
-  #deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Ruling | null {
-    if (effects.length === 0) {
-      this.#finishDone(invocation)
-      return null
-    }
-    const refusal = this.#outbox.deliver(invocation, effects)
-    if (refusal !== null) return this.#ruleOnRefused(invocation, toWireError(refusal))
-    this.#noteHandled(invocation)
-    return null
-  }
-
-  /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */
-  #noteSettled(invocation: Invocation, settlement: Settlement): void {
-    switch (settlement.type) {
-      case 'durable':
-        this.#finishDone(invocation)
-        break
-      case 'dead-lettered':
-        this.#inputs.of(invocation.record).stats.deadLettered += 1
-        this.#notes.noteDeadLettered(invocation, settlement.fault)
-        this.#finish(invocation)
-        break
-      case 'refused':
-        this.#act(this.#ruleOnRefused(invocation, settlement.error), invocation, null)
-        this.#noteLoad()
-        break
-      case 'letter-refused':
-        this.#act(ruleOnRefusedLetter(this.actor, settlement.error), invocation, null)
-        this.#noteLoad()
-        break
-    }
-    this.#noteDrained()
-  }
-
-  /** Of a checkpoint it is a part from now on, position and all. */
-  #noteHandled(invocation: Invocation): void {
-    if (invocation.stage === 'at-checkpoint') this.#inputs.of(invocation.record).finish(invocation.sequence)
-  }
-
-  #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
-    const ruling = ruleOnRefusedOutput(this.actor, error)
-    invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
-    return ruling
-  }
-
-  /** Whatever becomes of this record, what it has heard concerns all others. */
-  #noteThrottled({ record }: Invocation, ruling: Ruling): void {
-    if (ruling.error.kind !== 'throttled') return
-    const forMs = ruling.type === 'retry' ? ruling.delayMs : (ruling.error.retryAfterMs ?? 0)
-    this.#options.onThrottled(forMs, idOf(record))
-  }
-
-  /** While the actor ends the record just stays unfinished, for the next owner. */
-  #park(ruling: Park, invocation: Invocation, lane: Lane | null): void {
-    if (this.#state !== 'running') {
-      // One that stands in no lane would be given up by nobody else.
-      if (lane === null) this.#inputs.giveUp([invocation])
-      return
-    }
-    this.#parking.park({ invocation, lane, fault: ruling, sinceMs: this.#options.clock.wallNow() })
-    this.#notes.noteParked(invocation, ruling)
-  }
-
-  #haltOn(ruling: Halt, invocation: Invocation, lane: Lane | null): void {
-    // One that stands in no lane would be given up by nobody else.
-    if (lane === null) this.#inputs.giveUp([invocation])
-    invocation.stage = 'halted'
-    const { attempt, record } = invocation
-    const { code, reason } = ruling
-    const sinceMs = this.#options.clock.now()
-    this.#halt ??= { code, id: idOf(record), offset: record.offset, attempt, reason, sinceMs }
-    if (this.#state === 'running') {
-      this.#state = 'halted'
-      // Held for ever, it would take the credit that other partitions live on.
-      this.#dropQueued()
-    }
-    const error = this.#notes.noteHalt(invocation, ruling)
-    this.#options.onLoadChanged()
-    if (ruling.escalates) this.#options.onEscalate(error)
-  }
-
-  #finishDone(invocation: Invocation): void {
-    this.#inputs.of(invocation.record).stats.done += 1
-    this.#finish(invocation)
-  }
-
-  #skip(invocation: Invocation): void {
-    this.#inputs.of(invocation.record).stats.skipped += 1
-    this.#finish(invocation)
-  }
-
-  #finish(invocation: Invocation): void {
-    if (this.isFenced) return
-    const input = this.#inputs.of(invocation.record)
-    if (invocation.stage !== 'at-checkpoint' && !input.finish(invocation.sequence)) return
-    this.#progress.noteFinished(invocation.admittedAtMs)
-    input.held.remove(invocation)
-    // Of a whole run it is told once, when it is settled.
-    if (this.#progress.isWithinRun) return
-    input.noteProgress()
-    this.#noteLoad()
+  #haltOn(record: HaltedRecord): void {
+    this.#halt ??= record
+    if (this.#state !== 'running') return
+    this.#state = 'halted'
+    // Held for ever, it would take the credit that other partitions live on.
+    this.#dropQueued()
   }
 
   /** Drops what was not started, the records that wait or are parked included. */

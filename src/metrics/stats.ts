@@ -12,6 +12,7 @@ import { CodeTally } from './code-tally.ts'
 import { Histogram } from './histogram.ts'
 import { OpenWaits } from './open-waits.ts'
 import { RegistryStats } from './registry-stats.ts'
+import { RestoreStats } from './restore-stats.ts'
 
 /** Seconds. Handlers range from some microseconds (a lookup) to a minute (a call to a slow service). */
 const handlerBounds: readonly number[] = [
@@ -320,6 +321,7 @@ export class EngineStats {
   /** What does not get done, as last looked at. */
   readonly openTroubles: Map<TroubleName, number> = new Map<TroubleName, number>()
   readonly registry: RegistryStats = new RegistryStats()
+  readonly restores: RestoreStats = new RestoreStats()
   readonly checkpoints: CheckpointStats = new CheckpointStats()
   /** Answers of others that are waited for. */
   readonly waits: OpenWaits

@@ -5,13 +5,14 @@
  *     meta    0                                       → version 1, checkpoint, stream time, short ids of input and changelog
  *     state   1, length of the name, name, key        → as `state-value.ts` says
  *     timer   2, clock, length of the name, name, key → when it is due
+ *     shape   3, length of the name, name             → how the state of this name is declared: `shape-records.ts`
  *
  * Names are those that the handler gives its states and timers, so that a new version of it finds what the old one has
  * written. Numbers are big-endian.
  */
 import { TroupeError } from '../errors.ts'
 
-export const entryKinds = { meta: 0, state: 1, timer: 2 } as const
+export const entryKinds = { meta: 0, state: 1, timer: 2, shape: 3 } as const
 export type TimerClock = 'stream' | 'wall'
 
 export const metaKey: Uint8Array = Uint8Array.of(entryKinds.meta)
@@ -31,6 +32,10 @@ export function timerPrefix(name: string, clock: TimerClock): Uint8Array {
   ])
 }
 
+export function shapeKey(name: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(entryKinds.shape, name.length), Buffer.from(name, 'latin1')])
+}
+
 export function entryKey(prefix: Uint8Array, key: Uint8Array): Uint8Array {
   const whole = Buffer.allocUnsafe(prefix.byteLength + key.byteLength)
   whole.set(prefix)
@@ -42,6 +47,7 @@ export type Entry =
   | { readonly kind: 'meta' }
   | { readonly kind: 'state'; readonly name: string; readonly key: Uint8Array }
   | { readonly kind: 'timer'; readonly name: string; readonly clock: TimerClock; readonly key: Uint8Array }
+  | { readonly kind: 'shape'; readonly name: string }
 
 /** What the key of a changelog's record says. null: it is of a later version, or no key of ours. */
 export function readEntryKey(bytes: Uint8Array): Entry | null {
@@ -57,8 +63,28 @@ export function readEntryKey(bytes: Uint8Array): Entry | null {
       const clock = bytes[1] === 0 ? 'stream' : 'wall'
       return named === null ? null : { kind: 'timer', clock, ...named }
     }
+    case entryKinds.shape: {
+      const named = readName(bytes, 1)
+      return named === null || named.key.byteLength > 0 ? null : { kind: 'shape', name: named.name }
+    }
     default:
       return null
+  }
+}
+
+/** Whether this version knows what such a key means, without a look at what it says: asked for each record of a restore. */
+export function isEntryKey(bytes: Uint8Array): boolean {
+  switch (bytes[0]) {
+    case entryKinds.meta:
+      return bytes.byteLength === 1
+    case entryKinds.state:
+      return bytes.byteLength >= 2 + (bytes[1] ?? Infinity)
+    case entryKinds.timer:
+      return bytes.byteLength >= 3 + (bytes[2] ?? Infinity)
+    case entryKinds.shape:
+      return bytes.byteLength === 2 + (bytes[1] ?? Infinity)
+    default:
+      return false
   }
 }
 

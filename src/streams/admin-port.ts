@@ -9,7 +9,13 @@ export interface NewTopic {
 }
 
 export interface BrokerAdmin {
+  /** Resolves when a broker answered. Rejects with a TroupeError that names the cause. */
   connect(): Promise<void>
+  /**
+   * False of brokers that take transactions and keep nothing of them: positions sent in one are not stored, and records
+   * of an aborted one are read (librdkafka's mock, which the embedded broker is). Nobody may count on a transaction there.
+   */
+  keepsTransactions(): Promise<boolean>
   /** A topic that does not exist is absent. */
   describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>
   /** The settings of a topic that are asked for, as the brokers have them. null: these brokers do not tell. */

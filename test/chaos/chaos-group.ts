@@ -14,7 +14,7 @@ import { headerText, type KafkaProbe } from '../support/kafka-probe.ts'
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1_000_000))
 
 /** Members fall out of the group soon after they have gone. */
-const kafkaOptions = {
+export const kafkaOptions = {
   classic: { sessionTimeoutMs: 6_000, client: { 'heartbeat.interval.ms': 500 } },
   consumer: { groupProtocol: 'consumer' },
 }
@@ -27,6 +27,8 @@ export interface ChaosOptions extends CopyFlowOptions {
   readonly killers?: { readonly kinds: readonly Killer[]; readonly stretch: number }
   /** Where brokers or the network fail, members may repeat that have had no fault of their own. */
   readonly everybodyMayRepeat?: boolean
+  /** What a member of this name has of its own. */
+  readonly memberEnv?: (name: string) => Readonly<Record<string, string>>
 }
 
 export interface Accounts extends FlowBalance {
@@ -61,10 +63,10 @@ export class ChaosGroup {
     return new ChaosGroup(name, flow, options)
   }
 
-  /** Starts a member under a name of its own. */
-  async start(): Promise<string> {
-    const name = `m${++this.#count}`
-    this.members.set(name, await MemberProcess.start({ ...this.flow.env, MEMBER: name }))
+  /** Starts a member under a name of its own, or under one that is free again. */
+  async start(name = `m${++this.#count}`): Promise<string> {
+    const own = this.#options.memberEnv?.(name) ?? {}
+    this.members.set(name, await MemberProcess.start({ ...this.flow.env, MEMBER: name, ...own }))
     return name
   }
 

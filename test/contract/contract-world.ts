@@ -38,7 +38,9 @@ export interface BrokerWorld {
   append(topic: string, records: readonly (OutputRecord & { readonly partition: number })[]): Promise<void>
   /** A transaction of somebody else's, with one record for each value, in partition 0. Absent where none are kept. */
   readonly beginTransaction?: (topic: string, values: readonly string[]) => Promise<OpenTransaction>
-  /** All records of a topic, by partition and offset, as somebody else reads them. */
+  /** The group goes on without its members, who find out by themselves. Absent where nobody can do that to them. */
+  readonly expelMembers?: (groupId: string) => Promise<void>
+  /** All committed records of a topic, by partition and offset, as somebody else reads them. */
   read(topic: string): Promise<readonly LoggedRecord[]>
   /** Abilities that not every world has. */
   readonly has: {

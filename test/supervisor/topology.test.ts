@@ -17,6 +17,7 @@ const manifest = (actor: string, input: string, others: Partial<HandlerManifest>
   schemas: [],
   call: null,
   contracts: [],
+  states: [],
   ...others,
 })
 

@@ -55,6 +55,7 @@ describe('records and outcomes cross', () => {
         schemas: [],
         call: null,
         contracts: [],
+        states: [],
       },
     ])
     expect(delivery.outputs).toHaveLength(1)

@@ -1,6 +1,7 @@
 import type { CallLimits } from './batch-handler.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
 import type { SinkDestination } from '../../streams/delivery/sink.ts'
+import type { StateShape } from '../../state/state-shape.ts'
 import type { UsedContract } from '../../streams/registry/used-contracts.ts'
 
 /** What main has to know of a handler that it never evaluates. */
@@ -15,4 +16,6 @@ export interface HandlerManifest {
   readonly call: CallLimits | null
   /** Where those topics have a codec whose schemas a registry keeps. */
   readonly contracts: readonly UsedContract[]
+  /** What it keeps for each key; empty: nothing. */
+  readonly states: readonly StateShape[]
 }

@@ -1,12 +1,14 @@
 /** What became of one attempt, decided where the handler ran. Plain data: it crosses threads. */
 import type { WireError } from '../../errors.ts'
 import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
+import type { StateChange } from '../../state/partition-state.ts'
 import type { FailedRecords } from './handler.ts'
 
 export type Verdict =
   /** Handled; these outputs have to become durable. */
-  | { readonly type: 'done'; readonly effects: readonly EncodedEffect[] }
-  | { readonly type: 'skip' }
+  | { readonly type: 'done'; readonly effects: readonly EncodedEffect[]; readonly changes?: StateChanges }
+  /** Handled as well: what it has set counts. */
+  | { readonly type: 'skip'; readonly changes?: StateChanges }
   | AskedRetry
   /** An ordinary failure: another attempt while there are some left. */
   | { readonly type: 'failed'; readonly error: WireError }
@@ -16,6 +18,9 @@ export type Verdict =
   | { readonly type: 'unrun' }
   /** Its call failed as a whole, and nobody can tell by whose fault: it goes again in a call of its own, and no attempt is counted. */
   | { readonly type: 'alone' }
+
+/** What the record has made of the state of its key; missing: nothing. */
+export type StateChanges = readonly StateChange[]
 
 /** Cannot be decoded before this schema is known, so it has not come to its handler: it waits, goes again, and no attempt is counted. */
 export interface NeedsSchema {
@@ -59,6 +64,18 @@ export function finalFailure(policy: FailedRecords, error: WireError): FinalFail
 /** The attempt failed, and another one may go well. */
 export function mayGoWellLater({ type }: Verdict): boolean {
   return type === 'retry' || type === 'retry-unlimited' || type === 'failed' || type === 'alone'
+}
+
+/** What a handled record has set and deleted. undefined: nothing, or it was not handled. */
+export function changesOf(verdict: Verdict): StateChanges | undefined {
+  return verdict.type === 'done' || verdict.type === 'skip' ? verdict.changes : undefined
+}
+
+/** The verdict with what its record has set, which counts where it was handled. */
+export function withChanges(verdict: Verdict, changes: StateChanges | null): Verdict {
+  if (changes === null) return verdict
+  if (verdict.type === 'done') return { type: 'done', effects: verdict.effects, changes }
+  return verdict.type === 'skip' ? { type: 'skip', changes } : verdict
 }
 
 /** After these the lane waits or ends, so what comes after it in its run goes back unrun. */

@@ -1,6 +1,7 @@
 /** The native client's configuration, from our options: what the engine relies on stands here and nowhere else. */
 import type { KafkaBrokerOptions } from './broker-options.ts'
 import { producerDefaults } from './producer-settings.ts'
+import type { TransactionalProducerOptions } from '../transaction-port.ts'
 
 type ClientConfig = Record<string, unknown>
 
@@ -64,6 +65,11 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
     'enable.auto.commit': true,
     'auto.commit.interval.ms': 0,
   }
+}
+
+/** Configuration of a client that only asks: no record passes here. */
+export function adminConfig(options: KafkaBrokerOptions): ClientConfig {
+  return { 'reconnect.backoff.max.ms': 1000, ...common(options, 'admin') }
 }
 
 /** Configuration of a client that reads without a group. */
@@ -136,5 +142,49 @@ export function singleRecordProducerConfig(options: KafkaBrokerOptions, name: st
     'max.in.flight.requests.per.connection': 1,
     'batch.num.messages': 1,
     'linger.ms': 0,
+  }
+}
+
+/** Whoever begins a transaction right after another is told to come again after this; the client's own 100 ms make 10 of them a second. */
+const NEXT_TRANSACTION_MS = 10
+/** The client waits so long for an answer at least, and takes no less. */
+const SHORTEST_TRANSACTION_MS = 1000
+
+/** Configuration of a producer whose records, with positions, become visible together or not at all. */
+export function transactionalConfig(
+  options: KafkaBrokerOptions,
+  { transactionalId, transactionTimeoutMs }: TransactionalProducerOptions,
+): ClientConfig {
+  const timeoutMs = Math.max(SHORTEST_TRANSACTION_MS, transactionTimeoutMs)
+  return {
+    ...producerConfig(options, 'transactions'),
+    // Dead letters are among the records, so the brokers judge how large one may be.
+    'message.max.bytes': recordLimit(options, DEAD_LETTERS),
+    'transactional.id': transactionalId,
+    'transaction.timeout.ms': timeoutMs,
+    // The client takes neither longer than its transaction.
+    'message.timeout.ms': timeoutMs,
+    'socket.timeout.ms': Math.min(timeoutMs, Number(options.client['socket.timeout.ms']) || SOCKET_TIMEOUT_MS),
+    'retry.backoff.ms': NEXT_TRANSACTION_MS,
+    'enable.gapless.guarantee': false,
+    // A commit fails with the first record that does. With reports it takes 10 ms, whatever is in it.
+    dr_cb: false,
+  }
+}
+
+/** The client's default. */
+const SOCKET_TIMEOUT_MS = 60_000
+
+/** The same for records that are tried one by one: a report for each, and a refusal is the record's own. */
+export function triedRecordsConfig(
+  options: KafkaBrokerOptions,
+  transaction: TransactionalProducerOptions,
+): ClientConfig {
+  return {
+    ...transactionalConfig(options, transaction),
+    'max.in.flight.requests.per.connection': 1,
+    'batch.num.messages': 1,
+    'linger.ms': 0,
+    dr_cb: true,
   }
 }

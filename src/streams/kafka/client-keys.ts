@@ -53,7 +53,8 @@ export const ownedClientKeys: ReadonlyMap<string, string> = new Map([
   ],
   ['queuing.strategy', order],
   ['partitioner', 'set producer.partitioner'],
-  ['transactional.id', 'the engine has no transactions yet'],
+  ['transactional.id', 'set kafka.transactionalId'],
+  ['transaction.timeout.ms', 'set transactionTimeoutMs'],
   ['allow.auto.create.topics', 'a misspelt topic must not be created'],
 ])
 

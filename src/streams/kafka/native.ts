@@ -16,6 +16,19 @@ export interface NativeError {
   readonly code: number
 }
 
+/** What a call about transactions failed of. */
+export type NativeTransactionError = NativeError &
+  Error & {
+    /** This client can do nothing more. */
+    readonly isFatal?: boolean
+    /** It goes on in the background; the same call waits for it again. */
+    readonly isRetriable?: boolean
+    /** The transaction cannot be committed any more. */
+    readonly isTxnRequiresAbort?: boolean
+  }
+
+type TransactionDone = (error: NativeTransactionError | null | undefined) => void
+
 export interface NativeTopicPartition {
   readonly topic: string
   readonly partition: number
@@ -107,6 +120,7 @@ export interface NativeTopicDescription {
   /** All zeros of a topic that does not exist, or where the broker does not tell. */
   readonly topicId: { readonly base64: string }
   readonly partitions: readonly unknown[]
+  readonly error?: NativeError | null
 }
 
 /** What the binding asks on the connections of a client that is there. It must not be asked any more once that has disconnected. */
@@ -126,6 +140,45 @@ export interface NativeAdmin {
     options: { readonly timeout: number; readonly isolationLevel: number },
     done: Done<readonly NativeListedOffset[]>,
   ): void
+  /** A replication factor of -1 is the brokers' own. */
+  createTopic(
+    topic: {
+      readonly topic: string
+      readonly num_partitions: number
+      readonly replication_factor: number
+      readonly config: Readonly<Record<string, string>>
+    },
+    timeoutMs: number,
+    done: Done<undefined>,
+  ): void
+  deleteTopic(topic: string, timeoutMs: number, done: Done<undefined>): void
+  listGroups(options: { timeout: number }, done: Done<{ readonly errors: readonly NativeError[] }>): void
+  /** Of either group protocol. */
+  describeGroups(
+    groupIds: readonly string[],
+    options: { timeout: number },
+    done: Done<{ readonly groups: readonly NativeGroup[] }>,
+  ): void
+  listConsumerGroupOffsets(
+    groups: readonly { readonly groupId: string }[],
+    options: { readonly timeout: number; readonly requireStableOffsets: boolean },
+    done: Done<readonly NativeGroupOffsets[]>,
+  ): void
+  deleteGroups(
+    groupIds: readonly string[],
+    options: { timeout: number },
+    done: Done<readonly { readonly error?: NativeError }[]>,
+  ): void
+}
+
+export interface NativeGroup {
+  readonly error?: NativeError
+  readonly members: readonly { readonly memberId: string }[]
+}
+
+export interface NativeGroupOffsets {
+  readonly error?: NativeError
+  readonly partitions: readonly NativeTopicPartition[]
 }
 
 export interface NativeListedOffset {
@@ -160,8 +213,20 @@ export interface NativeProducer extends NativeClient {
   ): void
   flush(timeoutMs: number, done: (error: NativeError | null | undefined) => void): void
   poll(): void
-  /** The client's own disconnect, without the flush that `disconnect` puts before it. */
+  /** The client's own disconnect, without the flush that `disconnect` puts before it. Ends the process while one of the calls below is open. */
   _disconnect(done: () => void): void
+  /** These five run in a thread of Node's pool for as long as they take, at most for `timeoutMs`. */
+  initTransactions(timeoutMs: number, done: TransactionDone): void
+  beginTransaction(done: TransactionDone): void
+  /** Ends the process with a consumer that is not connected. */
+  sendOffsetsToTransaction(
+    positions: readonly NativeTopicPartition[],
+    consumer: NativeConsumer,
+    timeoutMs: number,
+    done: TransactionDone,
+  ): void
+  commitTransaction(timeoutMs: number, done: TransactionDone): void
+  abortTransaction(timeoutMs: number, done: TransactionDone): void
 }
 
 /**
@@ -171,7 +236,7 @@ export interface NativeProducer extends NativeClient {
 export interface NativeKafka {
   readonly KafkaConsumer: new (config: Readonly<Record<string, unknown>>) => NativeConsumer
   readonly Producer: new (config: Readonly<Record<string, unknown>>) => NativeProducer
-  readonly AdminClient: { createFrom(client: NativeConsumer): NativeAdmin }
+  readonly AdminClient: { createFrom(client: NativeConsumer | NativeProducer): NativeAdmin }
 }
 
 /** Loads the native client. Throws NATIVE_CLIENT_NOT_LOADED, with the command for this platform, or NOT_MAIN_THREAD. */

@@ -67,7 +67,8 @@ function checksum(bytes: Buffer, position: number): number {
   return crc32(bytes.subarray(0, CHECKED_BYTES), crc32(place))
 }
 
-function shortId(id: string | null): number {
+/** For comparing; 0: not known. */
+export function shortId(id: string | null): number {
   return id === null ? 0 : crc32(id) || 1
 }
 

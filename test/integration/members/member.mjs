@@ -1,5 +1,6 @@
 // One member of a group, in a process of its own: starts, says so, stops on SIGTERM, says how it ended.
-// KAFKA_OPTIONS, ACTOR_OPTIONS and APP_OPTIONS (JSON) go over what stands here; with PG_URL there is a table as well.
+// HANDLERS are files beside this one, an actor each. KAFKA_OPTIONS, ACTOR_OPTIONS and APP_OPTIONS (JSON) go over what
+// stands here; with PG_URL there is a table as well.
 import { startSupervisor } from 'troupe'
 
 const given = (name) => JSON.parse(process.env[name] ?? '{}')
@@ -12,17 +13,15 @@ async function sinks() {
 
 const supervisor = await startSupervisor({
   kafka: { brokers: process.env.BROKERS, groupId: process.env.GROUP, ...given('KAFKA_OPTIONS') },
-  actors: [
-    {
-      handler: new URL('./copy.mjs', import.meta.url),
-      runOn: process.env.RUN_ON ?? 'threads',
-      order: 'key',
-      idHeader: true,
-      deadLetter: process.env.DEAD_LETTER_TOPIC ?? null,
-      retry: { attempts: 3, backoffMs: 20 },
-      ...given('ACTOR_OPTIONS'),
-    },
-  ],
+  actors: (process.env.HANDLERS ?? 'copy.mjs').split(',').map((file) => ({
+    handler: new URL(file, import.meta.url),
+    runOn: process.env.RUN_ON ?? 'threads',
+    order: 'key',
+    idHeader: true,
+    deadLetter: process.env.DEAD_LETTER_TOPIC ?? null,
+    retry: { attempts: 3, backoffMs: 20 },
+    ...given('ACTOR_OPTIONS'),
+  })),
   ...(await sinks()),
   http: { port: null },
   log: { level: process.env.LOG_LEVEL ?? 'info' },

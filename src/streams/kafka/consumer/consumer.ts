@@ -24,6 +24,7 @@ import type { NativeConsumer, NativeError, NativeKafka, NativeTopicPartition } f
 import { PositionsOutOfLog } from './positions-out-of-log.ts'
 import { TopicWatch } from './topic-watch.ts'
 import { ClientLog, Debounce, troubleOf } from '../trouble.ts'
+import { TransactionError } from '../../transaction-port.ts'
 import type { SourceRecord, TopicPartition } from '../../record.ts'
 import { partitionName } from '../../record.ts'
 
@@ -67,6 +68,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
   /** The client says that the group has given us up; it tells of a revoke only when that was not asked for before. */
   #isExpelled = false
   #isPolling = false
+  #memberCalls: Promise<unknown> = Promise.resolve()
 
   constructor(native: NativeKafka, options: KafkaBrokerOptions) {
     this.#options = options
@@ -317,6 +319,25 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     return await fetchCommitted(this.#client, partitions, REQUEST_TIMEOUT_MS, this.#waits)
   }
 
+  /**
+   * A call that speaks for this member. The client stays connected until it is over: later it would end the process.
+   * Rejects with `not-a-member` when the group has given the member up by then. The brokers would not: to them a client
+   * without any membership is an older one, and they take its positions, whoever owns the partitions.
+   */
+  async asMember(call: (client: NativeConsumer) => Promise<void>): Promise<void> {
+    this.#requireMembership()
+    const called = call(this.#client)
+    const ended = called.catch(() => undefined)
+    this.#memberCalls = Promise.all([this.#memberCalls, ended])
+    await called
+    this.#requireMembership()
+  }
+
+  #requireMembership(): void {
+    if (this.#state === 'connected' && !this.isAssignmentLost()) return
+    throw new TransactionError('not-a-member', 'The group has given this member up.')
+  }
+
   async watermarks(partition: TopicPartition): Promise<Watermarks> {
     this.#requireConnected()
     return await fetchWatermarks(this.#client, partition, REQUEST_TIMEOUT_MS, this.#waits)
@@ -350,7 +371,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     }
     this.#state = 'disconnecting'
     // A question about topics may be open for longer than all this may take: only the leave waits for its end.
-    const isUnasked = this.#topics.end()
+    const isUnasked = Promise.all([this.#topics.end(), this.#memberCalls])
     await Promise.race([this.#polls.stop(), isOver])
     if (this.#isExpelled) this.#commits.forget(this.#partitions.names)
     const isCommitted = await Promise.race([this.#settle(this.#partitions.namesToSettle), isOver])
@@ -389,7 +410,7 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
    * the member would stay in the group as long as it may go without polling. With a report that is lost it comes to
    * that: to serve on would keep the member for ever.
    */
-  async #closeLater(isUnasked: Promise<void>): Promise<void> {
+  async #closeLater(isUnasked: Promise<unknown>): Promise<void> {
     for (let asked = 0; asked < MAX_ASKED_FOR_REPORT;) {
       await sleepInBackground(ASK_AGAIN_MS)
       await this.#polls.serve()

@@ -8,7 +8,7 @@ import type { OutputRecord } from '../../record.ts'
 const NOT_AUTHORIZED = 29
 const UNKNOWN_TOPIC = 3
 const UNKNOWN_TOPIC_LOCAL = -188
-const TOO_LARGE = 10
+export const TOO_LARGE = 10
 
 const TOPIC_LIMIT = 'by the broker: raise max.message.bytes of the topic, or set producer.compression'
 const OWN_LIMIT =
@@ -112,7 +112,7 @@ export function refusal(failure: SendFailure, record: OutputRecord): TroupeError
 }
 
 /** Bytes of a record's own, without what the protocol adds. */
-function sizeOf(record: OutputRecord): number {
+export function sizeOf(record: OutputRecord): number {
   let bytes = (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0)
   for (const [name, value] of record.headers ?? []) bytes += Buffer.byteLength(name) + (value?.byteLength ?? 0)
   return bytes

@@ -1,0 +1,64 @@
+// What contenders that keep state share: their topics, the positions of their groups, and what they have written.
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
+import { countWritten } from '../../harness/log-count.mjs'
+
+const lookMs = 50
+
+export const outputOf = (group) => `${group}-out`
+
+export class Written {
+  #admin
+  #task
+
+  /** Makes the topic of the outputs, with as many partitions as the input has, and others that the contender needs. */
+  static async begin(task, others = []) {
+    const { brokers, topic, group } = task
+    const { Kafka, logLevel } = kafkajs
+    const admin = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING, retry: { retries: 20 } }).admin()
+    await admin.connect()
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    const numPartitions = topics[0].partitions.length
+    const made = [outputOf(group), ...others].map((name) => ({ topic: name, numPartitions }))
+    await admin.createTopics({ topics: made, waitForLeaders: false })
+    return new Written(admin, task, numPartitions)
+  }
+
+  constructor(admin, task, partitions) {
+    this.#admin = admin
+    this.#task = task
+    this.partitions = partitions
+  }
+
+  /** Records of the input that the group is through with. */
+  async committed() {
+    const { group, topic } = this.#task
+    const [{ partitions }] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] })
+    return partitions.reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
+  }
+
+  /** Counts records as their positions are committed: what can be seen of programs that are not ours. */
+  async watchPositions() {
+    let counted = 0
+    for (;;) {
+      // There is no group yet, or its coordinator is loading.
+      const committed = await this.committed().catch(() => 0)
+      if (committed > counted) {
+        this.#task.meter.count(committed - counted)
+        counted = committed
+      }
+      await sleep(lookMs)
+    }
+  }
+
+  /** Asked when the contender has ended. Nothing where the brokers' logs cannot be read. */
+  async perInput() {
+    const { group, brokerFolders } = this.#task
+    if (brokerFolders.length === 0) return {}
+    const inputs = await this.committed()
+    const counts = countWritten(brokerFolders, group)
+    const outputs = counts.get(outputOf(group)) ?? 0
+    const all = [...counts.values()].reduce((sum, count) => sum + count, 0)
+    return { outputsPerInput: outputs / inputs, changelogPerInput: (all - outputs) / inputs }
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * The state of one partition of one actor, for one epoch: what its handled records made of it, in three layers.
+ *
+ *     next      what they have changed since the last freeze
+ *     frozen    what a checkpoint is about to make durable; it stays as it is, and readable, meanwhile
+ *     store     what is committed, and nothing else
+ *
+ * A read finds the newest. An attempt changes nothing here: what it sets comes with its verdict. After a refusal the
+ * partition begins again with another one of these, on the same store.
+ *
+ * **How far the store has come in the changelog** (`StoreMark.changelogPosition`) is not told by the client: a transaction
+ * has no offsets. Counting is wrong (markers, aborted records). So the mark keeps what is certain, the end up to which the
+ * changelog was restored, and a later start reads from there what it has already: values are whole, so that only costs
+ * time. Where the store outlives the process, the changelog's end is asked for when a commit stands and nothing else of
+ * ours is on its way: every few seconds (so that a crash leaves a short tail), and when the epoch ends in order (`end`),
+ * after which a restart finds nothing to restore. Should the partition have been somebody else's by then, their changes
+ * lie below that end and are not in this store: but its checkpoint number is then not the committed one, and whoever
+ * restores it has to begin anew.
+ */
+import type { Clock } from '../clock.ts'
+import { TroupeError } from '../errors.ts'
+import type { CheckpointedState } from '../streams/delivery/delivery.ts'
+import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
+import type { OutputRecord } from '../streams/record.ts'
+import { encodeMeta, entryKey, metaKey, statePrefix } from './changelog-format.ts'
+import { Cell, StateCells } from './state-cells.ts'
+import type { StateShape } from './state-shape.ts'
+import { StateValue } from './state-value.ts'
+import type { Change, StateStore } from './store.ts'
+import { StreamTime } from './stream-time.ts'
+
+export interface PartitionStateOptions {
+  /** One at least, in the order in which the handler declares them. */
+  readonly shapes: readonly StateShape[]
+  readonly changelogTopic: string
+  readonly partition: number
+  /** Short ids of the topics; 0: not known. */
+  readonly inputId: number
+  readonly changelogId: number
+  /**
+   * Where the changelog's partition ends now, for who reads uncommitted. null: the store does not outlive the process, so
+   * nobody will begin at its mark.
+   */
+  readonly changelogEnd: (() => Promise<number>) | null
+  readonly clock: Clock
+}
+
+/** What a record has made of one state of its key; null: it has deleted it. */
+export interface StateChange {
+  /** Which of its actor's states it is. */
+  readonly at: number
+  readonly value: StateValue | null
+}
+
+/** Where an actor's handler finds the state of its records, wherever it runs. */
+export interface StateReader {
+  /** null: the key has none. It may be too old for the record. `key`: its bytes as latin-1. */
+  read(at: number, key: string): StateValue | null
+}
+
+/** A value, for operators. */
+export interface StoredState {
+  /** What the codec has written. */
+  readonly payload: Uint8Array
+  /** Stream time when it was set; null: its state forgets nothing. */
+  readonly timeMs: number | null
+}
+
+/** Of the input, as its tracker tells. */
+export interface FollowedPosition {
+  readonly safePosition: number | null
+  snapshot(): CompletionSnapshot | null
+}
+
+interface Generation {
+  readonly number: number
+  readonly cells: readonly Cell[]
+  readonly checkpoint: number
+  readonly streamTime: number | null
+}
+
+/** How often the changelog's end is asked for. */
+const MARK_INTERVAL_MS = 10_000
+
+export class PartitionState implements CheckpointedState, StateReader {
+  /** What it is for may begin. Set by who hands out records. */
+  onReady: () => void = () => undefined
+  readonly shapes: readonly StateShape[]
+  readonly #options: PartitionStateOptions
+  readonly #prefixes: readonly Uint8Array[]
+  readonly #cells: readonly StateCells[]
+  #store: StateStore | null = null
+  #time = new StreamTime(null)
+  /** Where its position stands; set by whose it is. */
+  #position: FollowedPosition = { safePosition: null, snapshot: () => null }
+  #generation = 1
+  #next: Cell[] = []
+  #frozen: Generation | null = null
+  #changelogPosition = 0
+  #markedAtMs: number
+  /** What was written last, so that `end` writes it again with another mark. */
+  #committed: { readonly checkpoint: number; readonly streamTime: number | null } | null = null
+
+  constructor(options: PartitionStateOptions) {
+    this.#options = options
+    this.shapes = options.shapes
+    this.#prefixes = options.shapes.map(({ name }) => statePrefix(name))
+    this.#cells = options.shapes.map((_, at) => new StateCells(() => this.#keptOf(at)))
+    this.#markedAtMs = options.clock.now()
+  }
+
+  get stateCount(): number {
+    return this.shapes.length
+  }
+
+  /** It was restored: false before that, and after its epoch. */
+  get isReady(): boolean {
+    return this.#store !== null
+  }
+
+  /** The store has what the last checkpoint left: from now on it may be asked. */
+  begin(store: StateStore): void {
+    const { mark } = store
+    this.#store = store
+    this.#time = new StreamTime(mark?.streamTime ?? null)
+    this.#changelogPosition = mark?.changelogPosition ?? 0
+    this.#committed = mark
+    this.onReady()
+  }
+
+  /** Whose position it is to know at a freeze. */
+  follow(position: FollowedPosition): void {
+    this.#position = position
+  }
+
+  /** Takes the next record of the input, in offset order, also one that the completion map shows as finished. Returns its stream time. */
+  noteRecord(offset: number, timestamp: number): number | null {
+    if (this.#time.isLong) {
+      const snapshot = this.#position.snapshot()
+      if (snapshot !== null) this.#time.forget(snapshot.position, snapshot.unfinished)
+    }
+    return this.#time.note(offset, timestamp)
+  }
+
+  read(at: number, key: string): StateValue | null {
+    return this.#cell(at, key).current
+  }
+
+  /** Takes what a handled record has changed. */
+  apply(key: string, changes: readonly StateChange[]): void {
+    for (const { at, value } of changes) this.#set(at, key, value)
+  }
+
+  get hasChanges(): boolean {
+    return this.#next.length > 0
+  }
+
+  freeze(checkpoint: number): void {
+    if (this.#frozen !== null) throw new TroupeError('INTERNAL', 'a generation of state was frozen upon another')
+    const position = this.#position.safePosition
+    this.#frozen = {
+      number: this.#generation,
+      cells: this.#next,
+      checkpoint,
+      streamTime: position === null ? this.#time.current : this.#time.at(position),
+    }
+    this.#next = []
+    this.#generation += 1
+  }
+
+  *frozenRecords(): Generator<OutputRecord> {
+    const { changelogTopic: topic, partition } = this.#options
+    for (const [key, value] of this.#changesOf(this.#frozenGeneration())) yield { topic, partition, key, value }
+  }
+
+  async commit(): Promise<void> {
+    const frozen = this.#frozenGeneration()
+    const store = this.#openStore()
+    if (this.#options.clock.now() - this.#markedAtMs >= MARK_INTERVAL_MS) await this.#askEnd()
+    const { checkpoint, streamTime } = frozen
+    this.#committed = { checkpoint, streamTime }
+    await store.write(this.#changesOf(frozen), {
+      changelogPosition: this.#changelogPosition,
+      checkpoint,
+      streamTime,
+    })
+    for (const cell of frozen.cells) cell.frozen = null
+    this.#frozen = null
+  }
+
+  /**
+   * The epoch ends in order: its last checkpoint stands, and nobody else has the partition yet. The store's mark moves to
+   * the end of the changelog. Nothing is read or changed after this.
+   */
+  async end(): Promise<void> {
+    const store = this.#store
+    this.#store = null
+    if (store === null || this.#committed === null || this.#options.changelogEnd === null) return
+    const before = this.#changelogPosition
+    await this.#askEnd()
+    if (this.#changelogPosition === before) return
+    await store.write([], { ...this.#committed, changelogPosition: this.#changelogPosition })
+  }
+
+  rewound(): PartitionState {
+    const store = this.#openStore()
+    this.#store = null
+    const again = new PartitionState(this.#options)
+    again.begin(store)
+    return again
+  }
+
+  /** What is committed under this name for this key; null: nothing. For operators. */
+  lookUp(name: string, key: Uint8Array): StoredState | null {
+    const at = this.shapes.findIndex((shape) => shape.name === name)
+    const prefix = this.#prefixes[at]
+    if (prefix === undefined) return null
+    const bytes = this.#openStore().get(entryKey(prefix, key))
+    return bytes === undefined ? null : StateValue.read(bytes)
+  }
+
+  #cell(at: number, key: string): Cell {
+    const cells = this.#cells[at]!
+    const found = cells.find(key)
+    if (found !== undefined) return found
+    const bytes = this.#openStore().get(this.#entryKey(at, key))
+    const cell = new Cell(at, key, bytes === undefined ? null : StateValue.read(bytes))
+    cells.add(cell, bytes?.byteLength ?? 0)
+    return cell
+  }
+
+  #set(at: number, key: string, value: StateValue | null): void {
+    const cell = this.#cell(at, key)
+    if (value === null && cell.current === null) return
+    if (cell.changedIn !== this.#generation) {
+      if (cell.changedIn === this.#frozen?.number) {
+        cell.frozen = cell.current
+        cell.frozenOf = cell.changedIn
+      }
+      cell.changedIn = this.#generation
+      this.#next.push(cell)
+    }
+    cell.current = value
+    if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
+  }
+
+  /** Each key once, then the meta record. */
+  *#changesOf({ cells, checkpoint, number, streamTime }: Generation): Generator<Change> {
+    for (const cell of cells) yield [this.#entryKey(cell.at, cell.key), cell.in(number)?.bytes ?? null]
+    const { changelogId, inputId } = this.#options
+    yield [metaKey, encodeMeta({ checkpoint, streamTime, inputId, changelogId })]
+  }
+
+  #entryKey(at: number, key: string): Uint8Array {
+    const prefix = this.#prefixes[at]!
+    const whole = Buffer.allocUnsafe(prefix.byteLength + key.length)
+    whole.set(prefix)
+    whole.write(key, prefix.byteLength, 'latin1')
+    return whole
+  }
+
+  *#keptOf(at: number): Generator<Cell> {
+    for (const cell of this.#next) if (cell.at === at) yield cell
+    if (this.#frozen !== null) for (const cell of this.#frozen.cells) if (cell.at === at) yield cell
+  }
+
+  #frozenGeneration(): Generation {
+    if (this.#frozen === null) throw new TroupeError('INTERNAL', 'no generation of state is frozen')
+    return this.#frozen
+  }
+
+  #openStore(): StateStore {
+    if (this.#store !== null) return this.#store
+    throw new TroupeError('INTERNAL', 'the state of a partition was asked for before or after its epoch')
+  }
+
+  async #askEnd(): Promise<void> {
+    const { changelogEnd, clock } = this.#options
+    if (changelogEnd === null) return
+    this.#changelogPosition = Math.max(this.#changelogPosition, await changelogEnd())
+    this.#markedAtMs = clock.now()
+  }
+}
+
+/** The bytes of a key as a text of as many characters. */
+export function keyTextOf(key: Uint8Array): string {
+  const bytes = Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)
+  return bytes.toString('latin1')
+}

@@ -1,0 +1,95 @@
+/**
+ * A value of a state, as changelog and stores have it:
+ *
+ *     form      1 byte: 0 as it is, 1 with a time
+ *     time      8 bytes, where it has one: stream time when it was set, a double, big-endian
+ *     payload   what the codec has written
+ *
+ * A value never changes: who sets another one makes another one. So what was frozen stays what it was.
+ */
+import { TroupeError } from '../errors.ts'
+
+const PLAIN = 0
+const TIMED = 1
+const TIME_BYTES = 8
+
+/** Stands for "nobody has read it yet"; a state may have undefined as little as JSON may. */
+export const unread: unique symbol = Symbol('unread')
+
+export class StateValue {
+  /** What the codec makes of it, where that is a primitive: it cannot be changed by whoever gets it. */
+  live: unknown
+  /** Stream time when it was set; null: its state forgets nothing. */
+  readonly timeMs: number | null
+  #bytes: Uint8Array | null
+
+  private constructor(bytes: Uint8Array | null, live: unknown, timeMs: number | null) {
+    this.#bytes = bytes
+    this.live = live
+    this.timeMs = timeMs
+  }
+
+  /** A number, boolean or null of the default codec: its bytes are made when somebody asks, which few do before it changes again. */
+  static ofPrimitive(value: number | boolean | null, timeMs: number | null): StateValue {
+    return new StateValue(null, value, timeMs)
+  }
+
+  /** The payload is copied: it may be somebody else's. */
+  static ofPayload(payload: Uint8Array, timeMs: number | null): StateValue {
+    const bytes = framed(payload.byteLength, timeMs)
+    bytes.set(payload, bytes.byteLength - payload.byteLength)
+    return new StateValue(bytes, unread, timeMs)
+  }
+
+  /** The bytes are its own from now on. Throws CHANGELOG_UNREADABLE for a form of a later version. */
+  static read(bytes: Uint8Array): StateValue {
+    switch (bytes[0]) {
+      case PLAIN:
+        return new StateValue(bytes, unread, null)
+      case TIMED: {
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+        return new StateValue(bytes, unread, view.getFloat64(1))
+      }
+      default: {
+        const message = `a state has a value of form ${bytes[0] ?? 'none'}, which this version cannot read`
+        throw new TroupeError('CHANGELOG_UNREADABLE', message)
+      }
+    }
+  }
+
+  /** A primitive whose bytes nobody has asked for: they are a few. */
+  get isSmall(): boolean {
+    return this.#bytes === null
+  }
+
+  /** All of it, as the changelog has it. */
+  get bytes(): Uint8Array {
+    this.#bytes ??= primitiveBytes(this.live as number | boolean | null, this.timeMs)
+    return this.#bytes
+  }
+
+  /** What the codec has written: a view. */
+  get payload(): Uint8Array {
+    return this.bytes.subarray(this.timeMs === null ? 1 : 1 + TIME_BYTES)
+  }
+}
+
+function primitiveBytes(value: number | boolean | null, timeMs: number | null): Uint8Array {
+  const text = String(value)
+  const bytes = framed(text.length, timeMs)
+  bytes.write(text, bytes.byteLength - text.length, 'latin1')
+  return bytes
+}
+
+/** Room for a payload of so many bytes, and what comes before it. */
+function framed(payloadBytes: number, timeMs: number | null): Buffer {
+  if (timeMs === null) {
+    const bytes = Buffer.allocUnsafe(1 + payloadBytes)
+    bytes[0] = PLAIN
+    return bytes
+  }
+  const bytes = Buffer.allocUnsafe(1 + TIME_BYTES + payloadBytes)
+  bytes[0] = TIMED
+  bytes.writeDoubleBE(timeMs, 1)
+  return bytes
+}

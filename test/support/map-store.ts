@@ -1,0 +1,61 @@
+/** A store as plain as can be, which also says what it was told. */
+import type { Change, KeyRange, StateStore, StoreMark } from '../../src/state/store.ts'
+
+export class MapStore implements StateStore {
+  mark: StoreMark | null = null
+  readonly written: { readonly changes: number; readonly mark: StoreMark }[] = []
+  wipes = 0
+  isClosed = false
+  /** Waited for before each write takes effect. */
+  onWrite: () => Promise<void> = () => Promise.resolve()
+  readonly #entries = new Map<string, Uint8Array>()
+
+  get keyCount(): number {
+    return this.#entries.size
+  }
+
+  get byteCount(): number {
+    return [...this.#entries].reduce((bytes, [key, value]) => bytes + key.length + value.byteLength, 0)
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const value = this.#entries.get(latin1(key))
+    return value === undefined ? undefined : Uint8Array.from(value)
+  }
+
+  scan({ from, to }: KeyRange, limit: number): readonly (readonly [key: Uint8Array, value: Uint8Array])[] {
+    return [...this.#entries]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .filter(([key]) => (from === undefined || key >= latin1(from)) && (to === undefined || key < latin1(to)))
+      .slice(0, limit)
+      .map(([key, value]) => [Buffer.from(key, 'latin1'), value])
+  }
+
+  async write(changes: Iterable<Change>, mark: StoreMark): Promise<void> {
+    await this.onWrite()
+    let count = 0
+    for (const [key, value] of changes) {
+      count += 1
+      if (value === null) this.#entries.delete(latin1(key))
+      else this.#entries.set(latin1(key), Uint8Array.from(value))
+    }
+    this.mark = mark
+    this.written.push({ changes: count, mark })
+  }
+
+  wipe(): Promise<void> {
+    this.wipes += 1
+    this.#entries.clear()
+    this.mark = null
+    return Promise.resolve()
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true
+    return Promise.resolve()
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}
