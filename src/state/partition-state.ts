@@ -25,6 +25,7 @@ import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix } from './changelog-format.ts'
 import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
+import { newShapes } from './shape-records.ts'
 import type { StateShape } from './state-shape.ts'
 import { StateValue } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
@@ -97,6 +98,8 @@ export class PartitionState implements CheckpointedState, StateReader {
   #position: FollowedPosition = { safePosition: null, snapshot: () => null }
   #generation = 1
   #next: Cell[] = []
+  /** How states are declared that its changelog does not know yet. */
+  #newShapes: readonly Change[] = []
   #frozen: Generation | null = null
   #changelogPosition = 0
   #markedAtMs: number
@@ -125,6 +128,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   begin(store: StateStore): void {
     const { mark } = store
     this.#store = store
+    this.#newShapes = newShapes(store, this.shapes)
     this.#time = new StreamTime(mark?.streamTime ?? null)
     this.#changelogPosition = mark?.changelogPosition ?? 0
     this.#committed = mark
@@ -185,6 +189,7 @@ export class PartitionState implements CheckpointedState, StateReader {
       streamTime,
     })
     for (const cell of frozen.cells) cell.frozen = null
+    this.#newShapes = []
     this.#frozen = null
   }
 
@@ -253,8 +258,9 @@ export class PartitionState implements CheckpointedState, StateReader {
     }
   }
 
-  /** Each key once, then the meta record. */
+  /** Each key once, then the meta record; the first time how they are declared before all. */
   *#changesOf({ cells, checkpoint, number, streamTime }: Generation): Generator<Change> {
+    yield* this.#newShapes
     for (const cell of cells) yield [this.#entryKey(cell.at, cell.key), cell.in(number)?.bytes ?? null]
     const { changelogId, inputId } = this.#options
     yield [metaKey, encodeMeta({ checkpoint, streamTime, inputId, changelogId })]
