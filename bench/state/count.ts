@@ -1,4 +1,5 @@
 /** Counting by key, exactly-once: what is left of the speed of the bare client, and what do others make of it? */
+import { fileURLToPath } from 'node:url'
 import { prepareRivals, type Command, type Rival, type Rivals } from '../rivals/rivals.ts'
 import type { BenchmarkRun, Benchmark } from '../harness/benchmark.ts'
 import type { Contender } from '../harness/contender.ts'
@@ -29,6 +30,17 @@ const perRecord = 'one output a record'
 const memory = `Troupe, state in memory, ${perRecord}`
 const disk = `Troupe, state on disk, ${perRecord}`
 const silent = 'Troupe, state in memory, no output'
+const twice = `Troupe, two instances, state in memory, ${perRecord}`
+
+/** Counted by its positions, as those that are not ours. */
+const twoInstances: Command = [
+  process.execPath,
+  fileURLToPath(new URL('../../dist/supervisor/cli/cli.js', import.meta.url)),
+  'run',
+  fileURLToPath(new URL('../contenders/state/count-app.mjs', import.meta.url)),
+  '--instances',
+  '2',
+]
 
 const keySets: readonly KeySet[] = [
   { name: '10,000 keys, all alike', keys: 10_000, choice: 'alike', goals: { [memory]: '≥ 0.45' } },
@@ -127,6 +139,7 @@ async function countedWith(set: KeySet, rivals: Rivals, run: BenchmarkRun<Its>):
       { name: silent, settings: { store: 'memory', outputs: 'none' } },
       { name: disk, settings: { store: 'disk', outputs: 'record' } },
     ].map((each) => ({ ...each, module: 'state/troupe-count.mjs', isProfiled: true, ...part(0.7) })),
+    { name: twice, module: 'state/rival.mjs', settings: { command: twoInstances, env: {} }, ...part(1) },
     ...rivalRows.flatMap(({ rival, name, share, env }) => {
       const command: Command | undefined = rivals.commands.get(rival)
       return command === undefined
