@@ -11,7 +11,8 @@ import type { GivenRegistry } from './streams/registry/registry-settings.ts'
 import type { Sink } from './streams/delivery/sink.ts'
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown */
-type HandlerOfAny = Handler<any, any, readonly Destination[], any> | BatchHandler<any, any, readonly Destination[], any>
+type HandlerOfAny =
+  Handler<any, any, readonly Destination[], any, any> | BatchHandler<any, any, readonly Destination[], any, any>
 /* eslint-enable @typescript-eslint/no-explicit-any */
 
 export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' | 'retry' | 'rate' | 'deadLetter'>> {

@@ -33,4 +33,4 @@ export interface LargestLane {
 }
 
 /** Why the intake of a partition is stopped. */
-export type IntakeStop = 'halted' | 'completion-map' | 'waiting-keys'
+export type IntakeStop = 'halted' | 'completion-map' | 'waiting-keys' | 'restoring'

@@ -45,6 +45,10 @@ export interface Invocation extends Keyed {
   readonly record: SourceRecord
   /** What the offset tracker knows it by. */
   readonly sequence: number
+  /** Its key as its actor's state knows it, taken before a handler can write over the bytes; null: it has none, or nothing is kept. */
+  stateKey: string | null
+  /** The greatest timestamp of it and all earlier ones, where state is kept. */
+  streamTime: number | null
   /** What it counts against the intake's budget. */
   readonly bytes: number
   /** Clock time when it was admitted. */
@@ -77,6 +81,8 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
   return {
     record,
     sequence,
+    stateKey: null,
+    streamTime: null,
     bytes,
     admittedAtMs: nowMs,
     stage: 'queued',

@@ -5,7 +5,8 @@ import type { Log } from '../log.ts'
 import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { Credit } from '../streams/credit.ts'
-import type { ActorDelivery, CheckpointedState } from '../streams/delivery/delivery.ts'
+import type { PartitionState } from '../state/partition-state.ts'
+import type { ActorDelivery } from '../streams/delivery/delivery.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { InputOptions } from './input-progress.ts'
 import type { KeyBudget } from './lanes/key-brake.ts'
@@ -19,7 +20,7 @@ export interface PartitionActorOptions {
   readonly inputs: readonly InputOptions[]
   readonly delivery: ActorDelivery
   /** What its handler keeps; null or missing: nothing. */
-  readonly state?: CheckpointedState | null
+  readonly state?: PartitionState | null
   readonly credit: Credit
   readonly clock: Clock
   readonly random: () => number

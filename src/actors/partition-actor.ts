@@ -18,12 +18,13 @@
  * stands in the dead-letter topic.
  */
 import type { ResolvedActor } from '../options/options.ts'
-import type { CheckpointedState, CheckpointOwner } from '../streams/delivery/delivery.ts'
+import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
+import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
-import { endsRun, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
+import { changesOf, endsRun, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
@@ -43,7 +44,7 @@ export class PartitionActor implements CheckpointOwner {
   readonly partition: number
   readonly epoch: number
   readonly actor: ResolvedActor
-  readonly state: CheckpointedState | null
+  readonly state: PartitionState | null
   readonly #options: PartitionActorOptions
   readonly #inputs: Inputs
   readonly #progress: ActorProgress
@@ -67,6 +68,7 @@ export class PartitionActor implements CheckpointOwner {
     this.epoch = options.epoch
     this.state = options.state ?? null
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
+    this.#followState()
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     // What waits is counted for the actor as a whole: with the first of its inputs.
@@ -144,11 +146,17 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state === 'halted') stops.push('halted')
     if (input.isMapNearLimit) stops.push('completion-map')
     if (this.#brake.isOn) stops.push('waiting-keys')
+    if (this.#isRestoring) stops.push('restoring')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
-    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted'
+    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted' || this.#isRestoring
+  }
+
+  /** Nothing may be known of its keys yet. */
+  get #isRestoring(): boolean {
+    return this.state?.isReady === false
   }
 
   /** What waits behind records that failed, the parked ones included. */
@@ -194,15 +202,20 @@ export class PartitionActor implements CheckpointOwner {
     return lane === null ? null : { key: this.#options.keyText(lane.head?.record.key ?? null), records: lane.size }
   }
 
+  /** Not before its state is restored. */
+  get #handsOut(): boolean {
+    return this.#state === 'running' && (this.state === null || this.state.isReady)
+  }
+
   /** Records that may be handed out now. */
   get readyRecordCount(): number {
-    return this.#state === 'running' ? this.#lanes.readyRecordCount : 0
+    return this.#handsOut ? this.#lanes.readyRecordCount : 0
   }
 
   /** Lanes in which they stand: so many may be at work at once. */
   get readyLaneCount(): number {
     if (this.actor.order === 'unordered') return this.readyRecordCount
-    return this.#state === 'running' ? this.#lanes.readyLaneCount : 0
+    return this.#handsOut ? this.#lanes.readyLaneCount : 0
   }
 
   get firstRunsAlone(): boolean {
@@ -211,12 +224,12 @@ export class PartitionActor implements CheckpointOwner {
 
   /** The first record of the next run; null: nothing may be handed out. */
   get firstReady(): Invocation | null {
-    return this.#state === 'running' ? this.#lanes.firstReady : null
+    return this.#handsOut ? this.#lanes.firstReady : null
   }
 
   /** Bytes of the records that may be handed out now; it looks no further once there are so many. */
   readyBytes(most: number): number {
-    return this.#state === 'running' ? this.#lanes.readyBytes(most) : 0
+    return this.#handsOut ? this.#lanes.readyBytes(most) : 0
   }
 
   /** Clock time when an attempt last ended or a record was finished, or the actor was idle. */
@@ -237,12 +250,14 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state !== 'running' || first === undefined) return
     const input = this.#inputs.of(first)
     const { held, stats, tracker } = input
+    const { state } = this
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
     let hasSkipped = false
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
+      const streamTime = state === null ? null : state.noteRecord(record.offset, record.timestamp)
       if (tracker.isFinishedBefore(record.offset)) {
         tracker.skip(record.offset)
         stats.alreadyFinished += 1
@@ -250,6 +265,10 @@ export class PartitionActor implements CheckpointOwner {
         continue
       }
       const invocation = newInvocation(record, tracker.start(record.offset), sizeInBytes(record, payload), now)
+      if (state !== null) {
+        invocation.stateKey = record.key === null ? null : keyTextOf(record.key)
+        invocation.streamTime = streamTime
+      }
       held.add(invocation)
       this.#lanes.admit(invocation)
     }
@@ -273,7 +292,7 @@ export class PartitionActor implements CheckpointOwner {
 
   /** Hands out the next run of a lane, of at most `maxRecords`, and no more once it has `maxBytes`. null: nothing may be handed out. */
   takeRun(maxRecords: number, maxBytes?: number): LaneRun | null {
-    if (this.#state !== 'running') return null
+    if (!this.#handsOut) return null
     const run = this.#lanes.take(maxRecords, maxBytes)
     if (run === null) return null
     this.#atHandler += run.invocations.length
@@ -313,8 +332,9 @@ export class PartitionActor implements CheckpointOwner {
         this.#lanes.advance(run.lane)
       }
       handled += 1
-      // It might have been tried again: what a call says of those behind it was said too early.
-      if (ruling !== null && endsRun(verdict) && !run.lane.isLoose) break
+      // It might have been tried again: what a call says of those behind it was said too early. So it was where they have
+      // seen what it has set, which does not count.
+      if (ruling !== null && (endsRun(verdict) || changesOf(verdict) !== undefined) && !run.lane.isLoose) break
     }
     if (verdicts[handled]?.type === 'alone') this.#options.actorStats.setAlone += run.invocations.length - handled
     this.#progress.endRun()
@@ -338,6 +358,14 @@ export class PartitionActor implements CheckpointOwner {
     if (this.isFenced) return
     if (this.readyRecordCount > 0) this.#options.onReady()
     this.#noteRunsEnded(finishedBefore, waitingBefore)
+  }
+
+  #followState(): void {
+    if (this.state === null) return
+    this.state.follow(this.#inputs.first.tracker)
+    this.state.onReady = () => {
+      if (this.readyRecordCount > 0) this.#options.onReady()
+    }
   }
 
   #noteRunsEnded(finishedBefore: number, waitingBefore: number): void {

@@ -8,9 +8,9 @@ import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
 import type { HaltedRecord } from './actor-load.ts'
 import type { ActorProgress } from './actor-progress.ts'
 import type { FailureNotes } from './failure-notes.ts'
-import type { NeedsSchema, Verdict } from './handlers/verdict.ts'
+import type { NeedsSchema, StateChanges, Verdict } from './handlers/verdict.ts'
 import type { Inputs } from './inputs.ts'
-import { idOf, type Invocation } from './invocation.ts'
+import { idOf, noOutputs, type Invocation } from './invocation.ts'
 import type { Lane } from './lanes/lanes.ts'
 import { Outbox, type Settlement } from './outbox.ts'
 import type { ParkingLot } from './parking-lot.ts'
@@ -27,7 +27,7 @@ import {
 
 export interface RecordEndsOptions extends Pick<
   PartitionActorOptions,
-  'actor' | 'clock' | 'delivery' | 'onEscalate' | 'onLoadChanged' | 'onThrottled' | 'random'
+  'actor' | 'clock' | 'delivery' | 'onEscalate' | 'onLoadChanged' | 'onThrottled' | 'random' | 'state'
 > {
   readonly owner: CheckpointOwner
   readonly inputs: Inputs
@@ -72,9 +72,10 @@ export class RecordEnds {
     switch (verdict.type) {
       case 'done':
         stats.attempts += 1
-        return this.#deliver(invocation, verdict.effects)
+        return this.#deliver(invocation, verdict.effects, verdict.changes)
       case 'skip':
         stats.attempts += 1
+        if (verdict.changes !== undefined) return this.#deliver(invocation, noOutputs, verdict.changes)
         this.skip(invocation)
         return null
       case 'needs-schema':
@@ -122,15 +123,28 @@ export class RecordEnds {
     }
   }
 
-  #deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Ruling | null {
-    if (effects.length === 0) {
+  #deliver(
+    invocation: Invocation,
+    effects: readonly EncodedEffect[],
+    changes: StateChanges | undefined,
+  ): Ruling | null {
+    // What it has set is kept until its checkpoint, so it counts for as long as outputs do.
+    const waits = effects.length > 0 || (changes !== undefined && this.#options.delivery.finishesWhen === 'handled')
+    if (!waits) {
+      this.#apply(invocation, changes)
       this.#finishDone(invocation)
       return null
     }
     const refusal = this.#outbox.deliver(invocation, effects)
     if (refusal !== null) return this.#ruleOnRefused(invocation, toWireError(refusal))
+    this.#apply(invocation, changes)
     this.#noteHandled(invocation)
     return null
+  }
+
+  /** The only way into the state: what comes late, or failed, never gets here. */
+  #apply({ stateKey }: Invocation, changes: StateChanges | undefined): void {
+    if (changes !== undefined && stateKey !== null) this.#options.state?.apply(stateKey, changes)
   }
 
   /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */

@@ -35,6 +35,9 @@ export interface DeclaredState<Value, Got = Value | undefined> {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of any values: a codec takes its own, and gives them
 export type DeclaredStates = Readonly<Record<string, DeclaredState<any, any>>>
 
+/** Of a handler that keeps nothing. */
+export type NoStates = Readonly<Record<never, never>>
+
 /** The state of one record's key, under one name. */
 export interface KeyedState<Value, Got = Value | undefined> {
   /** Of its own: what is done to it is kept only by `set`. */
@@ -52,6 +55,9 @@ export type StateOf<States> = {
     ? KeyedState<Value, Got>
     : never
 }
+
+/** The same, whatever they are. */
+export type AnyStateOf = StateOf<DeclaredStates>
 
 /** Below what brokers take as one record by default (1,048,588), with room for what goes around it. */
 const DEFAULT_MAX_BYTES = 1_000_000

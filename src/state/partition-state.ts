@@ -54,8 +54,8 @@ export interface StateChange {
 
 /** Where an actor's handler finds the state of its records, wherever it runs. */
 export interface StateReader {
-  /** null: the key has none, or it is too old for a record of this stream time. `key`: its bytes as latin-1. */
-  read(at: number, key: string, streamTime: number | null): StateValue | null
+  /** null: the key has none. It may be too old for the record. `key`: its bytes as latin-1. */
+  read(at: number, key: string): StateValue | null
 }
 
 /** A value, for operators. */
@@ -64,6 +64,12 @@ export interface StoredState {
   readonly payload: Uint8Array
   /** Stream time when it was set; null: its state forgets nothing. */
   readonly timeMs: number | null
+}
+
+/** Of the input, as its tracker tells. */
+export interface FollowedPosition {
+  readonly safePosition: number | null
+  snapshot(): CompletionSnapshot | null
 }
 
 interface Generation {
@@ -86,7 +92,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   #store: StateStore | null = null
   #time = new StreamTime(null)
   /** Where its position stands; set by whose it is. */
-  #snapshot: () => CompletionSnapshot | null = () => null
+  #position: FollowedPosition = { safePosition: null, snapshot: () => null }
   #generation = 1
   #next: Cell[] = []
   #frozen: Generation | null = null
@@ -101,6 +107,10 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#prefixes = options.shapes.map(({ name }) => statePrefix(name))
     this.#cells = options.shapes.map((_, at) => new StateCells(() => this.#keptOf(at)))
     this.#markedAtMs = options.clock.now()
+  }
+
+  get stateCount(): number {
+    return this.shapes.length
   }
 
   /** It was restored: false before that, and after its epoch. */
@@ -119,22 +129,21 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Whose position it is to know at a freeze. */
-  follow(snapshot: () => CompletionSnapshot | null): void {
-    this.#snapshot = snapshot
+  follow(position: FollowedPosition): void {
+    this.#position = position
   }
 
   /** Takes the next record of the input, in offset order, also one that the completion map shows as finished. Returns its stream time. */
   noteRecord(offset: number, timestamp: number): number | null {
     if (this.#time.isLong) {
-      const snapshot = this.#snapshot()
+      const snapshot = this.#position.snapshot()
       if (snapshot !== null) this.#time.forget(snapshot.position, snapshot.unfinished)
     }
     return this.#time.note(offset, timestamp)
   }
 
-  read(at: number, key: string, streamTime: number | null): StateValue | null {
-    const value = this.#cell(at, key).current
-    return value === null || this.#isExpired(at, value, streamTime) ? null : value
+  read(at: number, key: string): StateValue | null {
+    return this.#cell(at, key).current
   }
 
   /** Takes what a handled record has changed. */
@@ -148,7 +157,7 @@ export class PartitionState implements CheckpointedState, StateReader {
 
   freeze(checkpoint: number): void {
     if (this.#frozen !== null) throw new TroupeError('INTERNAL', 'a generation of state was frozen upon another')
-    const position = this.#snapshot()?.position ?? null
+    const position = this.#position.safePosition
     this.#frozen = {
       number: this.#generation,
       cells: this.#next,
@@ -232,11 +241,7 @@ export class PartitionState implements CheckpointedState, StateReader {
       this.#next.push(cell)
     }
     cell.current = value
-  }
-
-  #isExpired(at: number, value: StateValue, streamTime: number | null): boolean {
-    const { ttlMs } = this.shapes[at]!
-    return ttlMs !== null && value.timeMs !== null && streamTime !== null && streamTime - value.timeMs >= ttlMs
+    if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
   }
 
   /** Each key once, then the meta record. */
@@ -279,5 +284,6 @@ export class PartitionState implements CheckpointedState, StateReader {
 
 /** The bytes of a key as a text of as many characters. */
 export function keyTextOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+  const bytes = Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength)
+  return bytes.toString('latin1')
 }

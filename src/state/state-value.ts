@@ -34,11 +34,11 @@ export class StateValue {
     return new StateValue(null, value, timeMs)
   }
 
-  /** `live` is `unread`, unless it is a primitive. The payload is copied: it may be somebody else's. */
-  static ofPayload(payload: Uint8Array, live: unknown, timeMs: number | null): StateValue {
+  /** The payload is copied: it may be somebody else's. */
+  static ofPayload(payload: Uint8Array, timeMs: number | null): StateValue {
     const bytes = framed(payload.byteLength, timeMs)
     bytes.set(payload, bytes.byteLength - payload.byteLength)
-    return new StateValue(bytes, live, timeMs)
+    return new StateValue(bytes, unread, timeMs)
   }
 
   /** The bytes are its own from now on. Throws CHANGELOG_UNREADABLE for a form of a later version. */
@@ -55,6 +55,11 @@ export class StateValue {
         throw new TroupeError('CHANGELOG_UNREADABLE', message)
       }
     }
+  }
+
+  /** A primitive whose bytes nobody has asked for: they are a few. */
+  get isSmall(): boolean {
+    return this.#bytes === null
   }
 
   /** All of it, as the changelog has it. */

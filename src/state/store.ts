@@ -17,10 +17,21 @@ export interface StoreMark {
 /** null: the key is deleted. */
 export type Change = readonly [key: Uint8Array, value: Uint8Array | null]
 
+export type StoreEntry = readonly [key: Uint8Array, value: Uint8Array]
+
 /** From `from`, included, up to `to`, excluded, in the order of the bytes. Left out: from the first, to the last. */
 export interface KeyRange {
   readonly from?: Uint8Array
   readonly to?: Uint8Array
+}
+
+/** Where a walk goes on: for the store that gave it to read. */
+export type WalkPlace = number | Uint8Array
+
+export interface WalkStep {
+  readonly entries: readonly StoreEntry[]
+  /** null: that was the last. */
+  readonly next: WalkPlace | null
 }
 
 export interface StateStore {
@@ -32,12 +43,20 @@ export interface StateStore {
   readonly byteCount: number
   /** Synchronous, since handlers on main ask in the middle of a record. The bytes are the caller's own. */
   get(key: Uint8Array): Uint8Array | undefined
-  /** A copy of what there is in this range, in order, at most `limit`. */
-  scan(range: KeyRange, limit: number): readonly (readonly [key: Uint8Array, value: Uint8Array])[]
+  /**
+   * A copy of what there is in this range, in order, at most `limit`. In memory every call looks at all entries of the store,
+   * 50 ms for each million: it is for small stores and rare questions.
+   */
+  scan(range: KeyRange, limit: number): readonly StoreEntry[]
+  /**
+   * The next entries in an order of the store's own; at least `limit` while there are as many, and at most some thousands
+   * more. Costs what it gives. Of writes in between: an entry that is there all the time comes once or more often.
+   */
+  walk(from: WalkPlace | null, limit: number): WalkStep
   /**
    * All of it or nothing, with the mark. Gives way to the event loop every few milliseconds; reads in between may see some of
-   * it. At most one call at a time. Rejects with STORE_FAILED (disk full, for one): the store is then wiped when it is
-   * opened next.
+   * it. At most one call at a time. Rejects with STORE_FAILED (disk full, for one): from then on it takes no more, and when
+   * it is opened again, it stands where its mark says.
    */
   write(changes: Iterable<Change>, mark: StoreMark): Promise<void>
   /** Forgets everything, the mark too: the changelog is read from its beginning. */

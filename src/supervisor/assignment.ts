@@ -16,6 +16,7 @@ import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
+import type { PartitionState } from '../state/partition-state.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
@@ -23,6 +24,7 @@ import type { EngineStats } from '../metrics/stats.ts'
 import { Beginnings, type Beginning, type OvertakenPartition } from './beginnings.ts'
 import { handOver } from './hand-over.ts'
 import { Intake } from './intake.ts'
+import { Restoring, type KeptPartition, type StateKeeping } from './restoring.ts'
 import type { UserPauses } from './user-pauses.ts'
 
 export interface AssignmentOptions {
@@ -47,6 +49,8 @@ export interface AssignmentOptions {
   readonly maxPartitionRecords: number
   readonly maxPartitionBytes: number
   readonly userPauses: UserPauses
+  /** null: no actor keeps state. */
+  readonly keeping: StateKeeping | null
   /** Something that a policy says must end this member. */
   readonly onFailure: (error: unknown) => void
 }
@@ -59,6 +63,7 @@ export class Assignment {
   readonly #owned = new Map<string, PartitionActor>()
   readonly #intake: Intake
   readonly #beginnings: Beginnings
+  readonly #restoring: Restoring | null
   #events: Promise<void> = Promise.resolve()
   #isStopping = false
   /** The first assign event was answered. */
@@ -73,6 +78,7 @@ export class Assignment {
   constructor(options: AssignmentOptions) {
     this.#options = options
     this.#beginnings = new Beginnings(options)
+    this.#restoring = options.keeping === null ? null : new Restoring({ ...options, ...options.keeping })
     this.#intake = new Intake({ ...options, partitionCount: () => this.#owned.size })
   }
 
@@ -182,6 +188,17 @@ export class Assignment {
     await this.#handOver([...this.#owned.values()], () => undefined)
   }
 
+  /** Resolves when nothing of it is held any more, the stores of its partitions included. Never rejects. */
+  async close(): Promise<void> {
+    this.fenceAll()
+    await this.#restoring?.close()
+  }
+
+  /** What is kept here of the state of an actor. */
+  stateOf(actor: string): readonly KeptPartition[] {
+    return [...(this.#restoring?.partitionsOf(actor) ?? [])]
+  }
+
   /** Ends every epoch. */
   fenceAll(): void {
     this.#isStopping = true
@@ -250,19 +267,30 @@ export class Assignment {
   }
 
   /** Makes the actor of a partition, which owns it from now on. */
-  #begin({ actor, at, position, map, origin }: Beginning): void {
+  #begin(beginning: Beginning): void {
+    const { actor, at, map, origin, position } = beginning
     const { stats } = this.#options
     // A partition that was ours all along and is granted again: the new epoch replaces the old one.
     this.#releaseAt(at)
     stats.epoch += 1
-    this.#owned.set(partitionName(at), this.#actorFor(actor, at, { position, map }, origin))
+    const kept = { ...beginning, actor: actor.name, inputId: origin?.id ?? 0 }
+    const state = this.#restoring?.stateOf(kept) ?? null
+    const made = this.#actorFor(actor, at, { position, map }, origin, state)
+    this.#owned.set(partitionName(at), made)
+    if (state === null) return
+    this.#restoring?.begin(kept, state, () => {
+      this.#intake.balance(made)
+      this.#storeNew([beginning]).catch(this.#options.onFailure)
+    })
   }
 
   /** Commits where the group has begun before anything is handled, so that it stands even if this member ends now. */
   async #storeNew(beginnings: readonly Beginning[]): Promise<void> {
     const inputs = beginnings
       .filter(({ isNew }) => isNew)
-      .flatMap(({ at }) => this.#owned.get(partitionName(at))?.inputs ?? [])
+      .flatMap(({ at }) => this.#owned.get(partitionName(at)) ?? [])
+      // With its state, once that is known.
+      .flatMap(({ inputs, state }) => (state?.isReady === false ? [] : inputs))
     const { delivery, drainTimeoutMs } = this.#options
     if (inputs.length > 0) await delivery.makeDurable(inputs, drainTimeoutMs)
   }
@@ -273,6 +301,7 @@ export class Assignment {
     { topic, partition }: TopicPartition,
     start: InputOptions['start'],
     origin: TopicOrigin | null,
+    state: PartitionState | null,
   ): PartitionActor {
     const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
@@ -281,6 +310,7 @@ export class Assignment {
       partition,
       epoch: stats.epoch,
       inputs: [{ topic, start, origin, stats: stats.partition(actor.name, topic, partition) }],
+      state,
       delivery,
       credit,
       clock,
@@ -321,6 +351,7 @@ export class Assignment {
     actor.fence()
     for (const input of actor.inputs) {
       this.#options.delivery.forget(input)
+      if (actor.state !== null) this.#restoring?.end(input, actor.state)
       const name = partitionName(input)
       if (this.#owned.get(name) === actor) this.#owned.delete(name)
     }

@@ -5,6 +5,7 @@ import type { EngineStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, CommittedPosition, TopicDescription } from '../streams/broker-port.ts'
 import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
+import { checkpointOf } from '../streams/positions/checkpoint-mark.ts'
 import { decodeOrigin, isOtherTopic, originOf, type TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
 
@@ -34,6 +35,10 @@ export interface Beginning {
   readonly origin: TopicOrigin | null
   /** Not all of this is committed yet: it is committed at once, so that the next owner knows. */
   readonly isNew: boolean
+  /** The group has committed a position, whether it is taken at its word or not, */
+  readonly isCommitted: boolean
+  /** and of which checkpoint that is; null: it does not say. */
+  readonly checkpoint: number | null
 }
 
 /** What is known of a topic at an assignment. */
@@ -87,7 +92,10 @@ export class Beginnings {
         const { topic, partition } = each
         const actor = actors.get(topic)
         if (actor === undefined) throw new TroupeError('INTERNAL', `topic ${topic} was assigned and has no actor`)
-        return { actor, at: { topic, partition }, ...(await this.#startOf(each, actor, topics.get(topic))) }
+        const { metadata, position } = each
+        const checkpoint = position === null ? null : checkpointOf(metadata, position)
+        const start = await this.#startOf(each, actor, topics.get(topic))
+        return { actor, at: { topic, partition }, ...start, isCommitted: position !== null, checkpoint }
       }),
     )
   }
@@ -119,7 +127,7 @@ export class Beginnings {
     committed: CommittedPosition,
     actor: ResolvedActor,
     topic: Topic | undefined,
-  ): Promise<Omit<Beginning, 'actor' | 'at'>> {
+  ): Promise<Omit<Beginning, 'actor' | 'at' | 'isCommitted' | 'checkpoint'>> {
     const { consumer, log, stats } = this.#options
     const name = partitionName(committed)
     const origin = topic?.origin ?? null

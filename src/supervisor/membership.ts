@@ -19,6 +19,7 @@ import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import { Source } from '../streams/source.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { Assignment } from './assignment.ts'
+import type { StateKeeping } from './restoring.ts'
 import type { UserPauses } from './user-pauses.ts'
 
 export interface MembershipOptions {
@@ -38,6 +39,8 @@ export interface MembershipOptions {
   /** null: no codec of the app needs schemas. */
   readonly schemas: SchemaPort | null
   readonly origins: Map<string, TopicOrigin>
+  /** null: no actor keeps state. */
+  readonly keeping: StateKeeping | null
   readonly onFailure: (error: unknown) => void
 }
 
@@ -178,7 +181,7 @@ export class Membership {
         consumer.disconnect().then(resolve, reject).finally(cancel)
       })
     })
-    this.assignment.fenceAll()
+    await this.assignment.close()
     this.#hasEnded = true
   }
 

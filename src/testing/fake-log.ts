@@ -11,7 +11,7 @@ export interface FakeLogOptions {
   readonly maxRecordBytes?: number
 }
 
-/** Records that appear when it commits, and never when it aborts; either leaves a marker. */
+/** Records that may be read when it commits, and never when it aborts; either leaves a marker. */
 export interface FakeTransaction {
   append(record: LoggedRecord): void
   commit(): void
@@ -56,6 +56,11 @@ export class FakeLog {
 
   get records(): readonly SourceRecord[] {
     return this.#records
+  }
+
+  /** Those that may be read. */
+  get committedRecords(): readonly SourceRecord[] {
+    return this.#records.slice(0, this.#readableCount)
   }
 
   append(record: LoggedRecord): number {

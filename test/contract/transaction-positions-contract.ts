@@ -84,17 +84,17 @@ export function describePositionsContract(currentWorld: () => BrokerWorld): void
     const reader = await readerOf(test, broker)
     const at = { topic, partition: 1 }
     const rounds = 20
-    const writing = (async () => {
+    const writer = { isDone: false }
+    const write = async (): Promise<void> => {
       for (let round = 1; round <= rounds; round += 1) {
-        producer.begin()
-        await producer.send([record(`${round}`, 0), record(`${round}`, 1)])
-        await producer.sendPositions(member.consumer, [positionAt(round)])
-        await producer.commit()
+        await again(producer, async () => {
+          await producer.send([record(`${round}`, 0), record(`${round}`, 1)])
+          await producer.sendPositions(member.consumer, [positionAt(round)])
+        })
       }
-    })()
-    let position: number | null = 0
-    do {
-      position = (await consumer.committed([{ topic, partition: 0 }]))[0]!.position
+    }
+    const restore = async (): Promise<{ readonly position: number; readonly values: readonly number[] }> => {
+      const [committed] = await consumer.committed([{ topic, partition: 0 }])
       const { high } = await reader.watermarks(at)
       reader.assign([{ ...at, position: 'earliest' }])
       const values: number[] = []
@@ -103,9 +103,17 @@ export function describePositionsContract(currentWorld: () => BrokerWorld): void
         values.push(...(await reader.poll(500, 50)).map(({ value }) => Number(textOf(value))))
         await new Promise(setImmediate)
       }
-      expect(values.slice(0, position ?? 0)).toEqual(Array.from({ length: position ?? 0 }, (_, i) => i + 1))
-    } while ((position ?? 0) < rounds)
-    await writing
+      return { position: committed!.position ?? 0, values }
+    }
+    const watch = async (): Promise<void> => {
+      for (let isLast = false; !isLast;) {
+        isLast = writer.isDone
+        const { position, values } = await restore()
+        expect(values.slice(0, position)).toEqual(Array.from({ length: position }, (_, i) => i + 1))
+        if (isLast) expect(position).toBe(rounds)
+      }
+    }
+    await Promise.all([write().finally(() => (writer.isDone = true)), watch()])
   })
 
   it('takes the positions of many partitions at once, though their metadata is more than one request may carry', async (test) => {

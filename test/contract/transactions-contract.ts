@@ -157,15 +157,21 @@ export function describeTransactionsContract(
 
       it('leads who reads to the end past the markers: the position there is the end of the log', async (test) => {
         const { topic, producer, broker, record } = await given(test)
-        for (const end of ['commit', 'abort', 'commit', 'abort'] as const) {
+        const reader = await readerOf(test, broker)
+        for (const [round, end] of (['commit', 'abort', 'commit', 'abort'] as const).entries()) {
           producer.begin()
           await producer.send([record(end), record(end)])
+          // What an abort finds unsent is never sent.
+          const sent = round * 3 + 2
+          await untilTold(
+            'its records in the log',
+            async () => (await reader.watermarks({ topic, partition: 0 })).high === sent,
+          )
           await producer[end]()
         }
         const member = await joined(test, broker, topic)
         await until('the end', () => member.ends.some(({ position }) => position === 12))
         expect(member.valuesOf(0)).toEqual(['commit', 'commit', 'commit', 'commit'])
-        const reader = await readerOf(test, broker)
         expect((await reader.watermarks({ topic, partition: 0 })).high).toBe(12)
         member.consumer.storePositions([{ topic, partition: 0, position: 12, metadata: '' }])
         await until('a commit', () => member.commits.some(({ result }) => result === 'accepted'))
@@ -200,6 +206,11 @@ export function describeTransactionsContract(
         producer.begin()
         await producer.send([record('late')])
         await producer.sendPositions(member.consumer, [positionAt(1)])
+        const reader = await readerOf(test, about.broker)
+        await untilTold(
+          'its record in the log',
+          async () => (await reader.watermarks({ topic, partition: 0 })).high === 1,
+        )
         await world.append(topic, numbered(0, 1, 'behind'))
         expect(valuesOf(await visible(topic, 1))).toEqual(['behind0'])
         const more = producer.send([record('more')]).then(() => producer.commit())

@@ -5,7 +5,7 @@ import type { Broker } from '../../src/streams/broker.ts'
 import { createKafkaBroker } from '../../src/streams/kafka/broker.ts'
 import type { KafkaBrokerOptions } from '../../src/streams/kafka/broker-options.ts'
 import type { OutputRecord } from '../../src/streams/record.ts'
-import type { TransactionalProducer } from '../../src/streams/transaction-port.ts'
+import { TransactionError, type TransactionalProducer } from '../../src/streams/transaction-port.ts'
 import { Member, bytesOf, textOf, until } from '../contract/contract-world.ts'
 import { KafkaProbe, bootstrapServers, kafkaIsAvailable, uniqueName } from '../support/real-kafka.ts'
 import { testOptions } from './kafka-world.ts'
@@ -52,7 +52,7 @@ describe.skipIf(!kafkaIsAvailable)('transactions on real Kafka', { concurrent: t
   const faultOf = (step: Promise<unknown>): Promise<unknown> =>
     step.then(
       () => 'none',
-      (error: unknown) => Reflect.get(error as object, 'fault') ?? error,
+      (error: unknown) => (error instanceof TransactionError ? error.fault : error),
     )
 
   test('of many records only those that are too large are named, and nothing is read of the trial', async (on) => {

@@ -86,6 +86,7 @@ class World {
       maxPartitionRecords: options.maxPartitionRecords ?? 100,
       maxPartitionBytes: 1e9,
       userPauses: this.userPauses,
+      keeping: null,
       onFailure: (error) => this.failures.push(error),
     })
   }

@@ -1,12 +1,18 @@
 /** The broker port as the fake broker keeps it: the suite that real Kafka passes too, in real time. */
 import { systemClock } from '../../src/clock.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
+import { describeAdminContract } from '../contract/admin-contract.ts'
 import { describeBrokerContract } from '../contract/broker-contract.ts'
 import { bytesOf, type BrokerWorld } from '../contract/contract-world.ts'
+import { describeTransactionsContract } from '../contract/transactions-contract.ts'
 
 for (const strategy of ['cooperative-sticky', 'eager'] as const) {
   describeBrokerContract(`fake broker, ${strategy}`, () => Promise.resolve(fakeWorld(strategy)))
+  describeTransactionsContract(`fake broker, ${strategy}`, () => Promise.resolve(fakeWorld(strategy)), {
+    concurrent: true,
+  })
 }
+describeAdminContract('fake broker', () => Promise.resolve(fakeWorld('cooperative-sticky')), { concurrent: true })
 
 function fakeWorld(strategy: 'cooperative-sticky' | 'eager'): BrokerWorld {
   const fake = new FakeBroker({ clock: systemClock, strategy })
@@ -15,9 +21,8 @@ function fakeWorld(strategy: 'cooperative-sticky' | 'eager'): BrokerWorld {
   return {
     broker: (groupId) => fake.client(uniqueName('process'), { groupId }),
     uniqueName,
-    createTopic: async (name, partitions, config) => {
-      const limit = config?.['max.message.bytes']
-      fake.createTopic(name, partitions, limit === undefined ? {} : { maxRecordBytes: Number(limit) })
+    createTopic: async (name, partitions, settings = {}) => {
+      fake.createTopic(name, partitions, { settings })
     },
     append: async (topic, records) => {
       for (const record of records) {
@@ -30,7 +35,10 @@ function fakeWorld(strategy: 'cooperative-sticky' | 'eager'): BrokerWorld {
       for (const value of values) transaction.append({ key: null, value: bytesOf(value), headers: [], timestamp: 0 })
       return { commit: async () => transaction.commit(), abort: async () => transaction.abort() }
     },
-    read: async (topic) => fake.records(topic),
+    expelMembers: async (groupId) => {
+      for (const id of fake.group(groupId).memberIds) fake.group(groupId).expel(id)
+    },
+    read: async (topic) => fake.committedRecords(topic),
     has: {
       topicIds: true,
       topicLimits: true,

@@ -4,8 +4,9 @@
  * few milliseconds the loop gets its turn.
  */
 import type { Clock } from '../../clock.ts'
+import { CallState } from '../../state/attempt-state.ts'
 import type { ActorStats } from '../../metrics/stats.ts'
-import type { BatchRunner } from '../handlers/batch-runner.ts'
+import type { BatchRunner, RecordAttempt } from '../handlers/batch-runner.ts'
 import type { CallLimits } from '../handlers/batch-handler.ts'
 import { mayGoWellLater, type Verdict } from '../handlers/verdict.ts'
 import type { AdaptiveLimit } from './adaptive-limit.ts'
@@ -105,13 +106,14 @@ export class BatchExecutor implements Executor {
 
   execute(call: readonly DispatchedRun[], settle: Settle): void {
     const { clock, limit, runner, stats } = this.#options
-    const invocations = invocationsOf(call)
+    const states = call[0]?.actor.state == null ? null : new CallState()
+    const invocations = states === null ? invocationsOf(call) : attemptsOf(call, states)
     const records = invocations.length
     this.#inProgress += records
     stats.batchRecords.observe(records)
     const begunAtMs = clock.now()
     this.#turn.begin(begunAtMs)
-    const result = runner.run(invocations)
+    const result = runner.run(invocations, undefined, states)
     const heldMs = clock.now() - begunAtMs
     const end = (verdicts: readonly Verdict[], nowMs: number): void => {
       stats.handlerSeconds.observe((nowMs - begunAtMs) / records / 1000, records)
@@ -146,6 +148,21 @@ export class BatchExecutor implements Executor {
 function invocationsOf(call: readonly DispatchedRun[]): Invocation[] {
   const all: Invocation[] = []
   for (const { invocations } of call) for (const invocation of invocations) all.push(invocation)
+  return all
+}
+
+/** The same, each with the state of its key. */
+function attemptsOf(call: readonly DispatchedRun[], states: CallState): RecordAttempt[] {
+  const all: RecordAttempt[] = []
+  for (const { actor, invocations } of call) {
+    for (const { attempt, record, stateKey, streamTime } of invocations) {
+      all.push({
+        record,
+        attempt,
+        state: actor.state === null ? undefined : states.attempt(actor.state, stateKey, streamTime),
+      })
+    }
+  }
   return all
 }
 

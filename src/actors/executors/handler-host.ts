@@ -63,7 +63,7 @@ export class HandlerHost {
     this.#log = log
   }
 
-  /** Rejects with HANDLER_NOT_LOADED, SHARED_NOT_LOADED or SETUP_FAILED. */
+  /** Rejects with HANDLER_NOT_LOADED, SHARED_NOT_LOADED, SETUP_FAILED, or OPTIONS_INVALID for an order that its handler cannot have. */
   static async open(options: HandlerHostOptions): Promise<HandlerHost> {
     const { app } = options
     await verifyHandlerFiles(app.actors)
@@ -115,7 +115,9 @@ export class HandlerHost {
         const dispatcher = new Dispatcher(pool, options.clock, allowances)
         for (const actor of onThreads) dispatchers.set(actor.name, dispatcher)
       }
+      verifyOrders(app.actors, manifests)
     } catch (error) {
+      await pool?.destroy()
       await closeAll(runners, options.log)
       throw error
     }
@@ -147,6 +149,20 @@ export class HandlerHost {
 
 function allowanceOf(actor: ResolvedActor, { clock, log, stats }: HandlerHostOptions): Allowance {
   return new Allowance({ actor, clock, log, stats: stats.actor(actor.name) })
+}
+
+/** State is kept by key, and what has no order among its key's records would be lost. */
+function verifyOrders(actors: readonly ResolvedActor[], manifests: readonly HandlerManifest[]): void {
+  const wrong = actors.filter(
+    ({ name, order }) =>
+      order === 'unordered' && manifests.some(({ actor, states }) => actor === name && states.length > 0),
+  )
+  if (wrong.length === 0) return
+  const names = wrong.map(({ name }) => name).join(', ')
+  throw new TroupeError(
+    'OPTIONS_INVALID',
+    `order of ${names}: 'unordered' does not go with a handler that keeps state, which needs the order of its keys: leave it out, or set 'key' or 'partition'`,
+  )
 }
 
 interface OpenedHandler {

@@ -7,6 +7,8 @@
  * ends it.
  */
 import type { Clock } from '../../clock.ts'
+import { AttemptState, RunState } from '../../state/attempt-state.ts'
+import type { StateReader } from '../../state/partition-state.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import type { ActorStats } from '../../metrics/stats.ts'
 import type { AdaptiveLimit } from './adaptive-limit.ts'
@@ -15,7 +17,7 @@ import type { HandlerRunner } from '../handlers/handler-runner.ts'
 import type { Invocation } from '../invocation.ts'
 import { ReturnHabit } from './return-habit.ts'
 import { TurnWatch } from './turn-watch.ts'
-import { endsRun, mayGoWellLater, type Verdict } from '../handlers/verdict.ts'
+import { changesOf, endsRun, mayGoWellLater, type Verdict } from '../handlers/verdict.ts'
 
 export interface InlineExecutorOptions {
   /** The runner of an actor, by its name. */
@@ -201,8 +203,13 @@ export class InlineExecutor implements Executor {
     const { isLoose } = run.lane
     const verdicts: Verdict[] = []
     let apart: Set<Invocation> | null = null
+    const state = stateOf(run)
     for (const invocation of run.invocations) {
-      const result = place.runner.run(invocation.record, invocation.attempt)
+      const { attempt, record } = invocation
+      const result =
+        state === null
+          ? place.runner.run(record, attempt)
+          : place.runner.run(record, attempt, undefined, 0, attemptOf(invocation, state))
       if (result instanceof Promise) {
         // For now they are taken one by one.
         place.habit.notePromise()
@@ -219,6 +226,7 @@ export class InlineExecutor implements Executor {
       }
       place.habit.noteValue()
       verdicts.push(result)
+      if (state instanceof RunState) state.take(invocation.stateKey, changesOf(result))
       this.#recordsSinceLook += 1
       if (this.#recordsSinceLook >= this.#recordsPerLook) this.#look(place)
       if (this.#isYielding || (endsRun(result) && !isLoose)) break
@@ -271,6 +279,18 @@ export class InlineExecutor implements Executor {
     this.#inProgress -= run.invocations.length
     settle(run, verdicts, nowMs)
   }
+}
+
+/**
+ * Where the records of a run find the state of their keys. null: nothing is kept. Loose ones are each of another key; of
+ * others a record sees what those before it have set.
+ */
+function stateOf({ actor: { state }, invocations, lane }: DispatchedRun): StateReader | null {
+  return state === null || lane.isLoose || invocations.length === 1 ? state : new RunState(state)
+}
+
+function attemptOf({ stateKey, streamTime }: Invocation, state: StateReader): AttemptState {
+  return new AttemptState(state, stateKey, streamTime)
 }
 
 const notBegun: readonly Verdict[] = []

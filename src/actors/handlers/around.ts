@@ -3,6 +3,7 @@
  * that is down. `compose` chains steps one after the other; `around` puts wrappers around one.
  */
 import type { Effect } from '../../streams/flows/flow.ts'
+import type { NoStates } from '../../state/declared-state.ts'
 import type { Handle, HandlerContext, Outcome, Step } from './handler.ts'
 
 /** What a wrapper and its step say: a value for the next step, or an outcome that ends the chain; now or later. */
@@ -15,9 +16,9 @@ export type Next<In, Out> = (value: In) => Said<Out>
  * Goes around a step: calls `next` and says what it says, or something else of the same kind. An outcome is no value: let it
  * through (`isOutcome`).
  */
-export type Wrapper<In, Out, Setup = unknown, KeyValue = unknown> = (
+export type Wrapper<In, Out, Setup = unknown, KeyValue = unknown, States = NoStates> = (
   value: In,
-  context: HandlerContext<Setup, KeyValue>,
+  context: HandlerContext<Setup, KeyValue, States>,
   next: Next<In, Out>,
 ) => Said<Out>
 
@@ -28,14 +29,14 @@ export type Wrapper<In, Out, Setup = unknown, KeyValue = unknown> = (
  * @example
  * handle: compose(around(findCustomer, timed('customer'), cached(customers)), greet)
  */
-export function around<In, Setup, To extends Effect = never, KeyValue = unknown>(
-  handle: Handle<In, Setup, To, KeyValue>,
-  ...wrappers: readonly Wrapper<In, never, Setup, KeyValue>[]
-): Handle<In, Setup, To, KeyValue>
-export function around<In, Out, Setup, To extends Effect = never, KeyValue = unknown>(
-  step: Step<In, Out, Setup, To, KeyValue>,
-  ...wrappers: readonly Wrapper<In, Out, Setup, KeyValue>[]
-): Step<In, Out, Setup, To, KeyValue>
+export function around<In, Setup, To extends Effect = never, KeyValue = unknown, States = NoStates>(
+  handle: Handle<In, Setup, To, KeyValue, States>,
+  ...wrappers: readonly Wrapper<In, never, Setup, KeyValue, States>[]
+): Handle<In, Setup, To, KeyValue, States>
+export function around<In, Out, Setup, To extends Effect = never, KeyValue = unknown, States = NoStates>(
+  step: Step<In, Out, Setup, To, KeyValue, States>,
+  ...wrappers: readonly Wrapper<In, Out, Setup, KeyValue, States>[]
+): Step<In, Out, Setup, To, KeyValue, States>
 export function around(
   step: (value: never, context: never) => unknown,
   ...wrappers: readonly ((value: never, context: never, next: never) => unknown)[]

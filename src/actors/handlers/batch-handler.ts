@@ -5,6 +5,7 @@
  */
 import { TroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { DeclaredStates, NoStates, StateOf } from '../../state/declared-state.ts'
 import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { handlerKeys, readDefinition } from './handler-shape.ts'
@@ -22,10 +23,16 @@ export interface CallRecord {
   readonly attempt: number
 }
 
-export interface BatchRecord<Value, KeyValue = unknown> extends Omit<CallRecord, 'key'> {
+export interface BatchRecord<Value, KeyValue = unknown, States = NoStates> extends Omit<CallRecord, 'key'> {
   /** As the topic's codec for keys reads it; its bytes, where the topic has none. */
   readonly key: KeyValue | null
   readonly value: Value
+  /**
+   * What the handler keeps for the record's key. It sees what earlier records of its key in the call have set by then, so go
+   * through them in their order; should one of those fail, the later ones of its key go again, since they have seen what does
+   * not count.
+   */
+  readonly state: StateOf<States>
 }
 
 export interface BatchContext<Setup> {
@@ -63,6 +70,7 @@ export interface BatchHandlerDefinition<
   Setup,
   Outputs extends readonly Destination[] = readonly Destination[],
   KeyValue = Uint8Array,
+  States extends DeclaredStates = NoStates,
 > extends Partial<CallLimits> {
   /** Shown in metrics, logs and /status; the module's file name unless given. */
   readonly name?: string
@@ -81,9 +89,11 @@ export interface BatchHandlerDefinition<
    * with what has piled up meanwhile.
    */
   readonly maxWaitMs?: number
+  /** What it keeps for each key of its input, as of `defineHandler`: each record has that of its key, as `record.state`. */
+  readonly state?: States
   /** Gets one record at least. Those that do not decode are not among them. */
   readonly handle: (
-    records: readonly BatchRecord<Value, KeyValue>[],
+    records: readonly BatchRecord<Value, KeyValue, States>[],
     context: BatchContext<Setup>,
   ) => BatchOutcome<EffectsOf<Outputs>> | Promise<BatchOutcome<EffectsOf<Outputs>>>
   /**
@@ -100,8 +110,9 @@ export interface BatchHandler<
   Setup = unknown,
   Outputs extends readonly Destination[] = readonly Destination[],
   KeyValue = Uint8Array,
+  States extends DeclaredStates = NoStates,
 >
-  extends BatchHandlerDefinition<Value, Setup, Outputs, KeyValue>, CallLimits {
+  extends BatchHandlerDefinition<Value, Setup, Outputs, KeyValue, States>, CallLimits {
   readonly kind: 'batch-handler'
   readonly maxRecords: number
   readonly maxBytes: number
@@ -112,7 +123,8 @@ export interface BatchHandler<
 export type AnyHandler = AnyRecordHandler | AnyBatchHandler
 
 /** Of whatever values and keys. */
-export type AnyBatchHandler = BatchHandler<unknown, unknown, readonly Destination[], unknown>
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever states, too
+export type AnyBatchHandler = BatchHandler<unknown, unknown, readonly Destination[], unknown, any>
 
 const defaults: CallLimits = { maxRecords: 100, maxBytes: 1024 * 1024, maxWaitMs: 0 }
 const limitNames = Object.keys(defaults) as (keyof CallLimits)[]
@@ -139,7 +151,10 @@ export function defineBatchHandler<
   Setup = undefined,
   const Outputs extends readonly Destination[] = readonly [],
   KeyValue = Uint8Array,
->(definition: BatchHandlerDefinition<Value, Setup, Outputs, KeyValue>): BatchHandler<Value, Setup, Outputs, KeyValue> {
+  States extends DeclaredStates = NoStates,
+>(
+  definition: BatchHandlerDefinition<Value, Setup, Outputs, KeyValue, States>,
+): BatchHandler<Value, Setup, Outputs, KeyValue, States> {
   const read = readDefinition('defineBatchHandler', definition, [...handlerKeys, ...limitNames])
   const limits: { -readonly [Limit in keyof CallLimits]: number } = { ...defaults }
   const problems: string[] = []

@@ -13,6 +13,9 @@
 import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Order } from '../../options/options.ts'
+import type { AttemptState, CallState } from '../../state/attempt-state.ts'
+import type { AnyStateOf, DeclaredStates } from '../../state/declared-state.ts'
+import { noState, stateAccess, type StateAccess } from '../../state/state-access.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import {
   type AnyBatchHandler,
@@ -26,13 +29,15 @@ import { ErrorPolicy } from './error-policy.ts'
 import { isOutcome, type Outcome } from './handler.ts'
 import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
 import { SparseWarning } from './sparse-warning.ts'
-import { aloneVerdict, endsRun, unrunVerdict, type AskedRetry, type Verdict } from './verdict.ts'
+import { aloneVerdict, endsRun, unrunVerdict, withChanges, type AskedRetry, type Verdict } from './verdict.ts'
 import { VerdictMaker, type Decide } from './verdict-maker.ts'
 
 /** A record on its way to the handler. */
 export interface RecordAttempt {
   readonly record: SourceRecord
   readonly attempt: number
+  /** That of its key, for a handler that keeps some. */
+  readonly state?: AttemptState | undefined
 }
 
 export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> {
@@ -41,6 +46,8 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
   readonly #order: Order
   readonly #setup: unknown
   readonly #verdicts: VerdictMaker
+  /** null: it keeps nothing. */
+  readonly #access: StateAccess | null
   readonly #errorPolicy: ErrorPolicy<ErrorContext>
   readonly #warning: SparseWarning
 
@@ -51,6 +58,8 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     this.#order = options.order ?? 'key'
     this.#setup = setup
     this.#verdicts = new VerdictMaker(options, options.handler.input)
+    const state = options.handler.state as DeclaredStates | undefined
+    this.#access = state === undefined ? null : stateAccess(state)
     this.#errorPolicy = new ErrorPolicy<ErrorContext>(options.handler.onError, options.name)
     this.#warning = new SparseWarning(options)
   }
@@ -61,9 +70,20 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
   }
 
   /** A verdict for each record, in their order. A promise only when the handler itself is asynchronous. Never throws and never rejects. */
-  run(records: readonly RecordAttempt[], notes?: OverdueNotes): readonly Verdict[] | Promise<readonly Verdict[]> {
-    const call = new Call(this.#setup, this.#log, this, this.#order)
-    for (const { attempt, record } of records) this.#decode(new DecodedRecord(record, attempt), call)
+  run(
+    records: readonly RecordAttempt[],
+    notes?: OverdueNotes,
+    states: CallState | null = null,
+  ): readonly Verdict[] | Promise<readonly Verdict[]> {
+    const call = new Call(this.#setup, this.#log, this, this.#order, states)
+    for (const { attempt, record, state } of records) {
+      const decoded = new DecodedRecord(record, attempt)
+      if (state !== undefined && this.#access !== null) {
+        decoded.attemptState = state
+        decoded.state = this.#access(state)
+      }
+      this.#decode(decoded, call)
+    }
     if (call.records.length === 0) return call.verdictsWith([])
     try {
       const returned = this.#handler.handle([...call.records], call)
@@ -101,9 +121,10 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
 
   protected override conclude(returned: BatchOutcome, call: Call): readonly Verdict[] {
     try {
-      if (isOutcome(returned)) return call.verdictsWith(this.#takeShared(returned, call))
+      if (isOutcome(returned)) return call.verdictsWith(call.counted(this.#takeShared(returned, call)))
       const outcomes = this.#takeEach(returned, call)
-      return call.verdictsWith(shared(call.records.map((record, at) => this.#encode(outcomes[at], record, call))))
+      const verdicts = shared(call.records.map((record, at) => this.#encode(outcomes[at], record, call)))
+      return call.verdictsWith(call.counted(verdicts))
     } catch (error) {
       return this.judge(error, call)
     }
@@ -184,6 +205,9 @@ class DecodedRecord implements BatchRecord<unknown> {
   readonly attempt: number
   key: unknown = null
   value: unknown = undefined
+  state: AnyStateOf = noState
+  /** null: its handler keeps nothing. */
+  attemptState: AttemptState | null = null
 
   constructor(record: SourceRecord, attempt: number) {
     this.record = record
@@ -206,8 +230,11 @@ class Call extends CallSignal implements BatchContext<unknown> {
   /** Nothing more of these goes to the handler. null: all does. */
   #heldBack: Set<string> | null = null
 
-  constructor(setup: unknown, log: Log, runner: ThrottleListener, order: Order) {
+  readonly #states: CallState | null
+
+  constructor(setup: unknown, log: Log, runner: ThrottleListener, order: Order, states: CallState | null) {
     super(runner)
+    this.#states = states
     this.setup = setup
     this.log = log
     this.#order = order
@@ -246,6 +273,21 @@ class Call extends CallSignal implements BatchContext<unknown> {
     if (this.#heldBack === null) return false
     const line = lineOf(record, this.#order)
     return line !== null && this.#heldBack.has(line)
+  }
+
+  /**
+   * The verdicts of the records that the handler got, with what they have set. Those that were made of what an earlier one of
+   * their key had set, which has failed, go again.
+   */
+  counted(verdicts: readonly Verdict[]): readonly Verdict[] {
+    const states = this.#states
+    if (states === null) return verdicts
+    return verdicts.map((verdict, at) => {
+      const { attemptState } = this.#records[at]!
+      if (attemptState === null) return verdict
+      const isHandled = verdict.type === 'done' || verdict.type === 'skip'
+      return states.counts(attemptState, isHandled) ? withChanges(verdict, attemptState.changes) : unrunVerdict
+    })
   }
 
   /** Puts the verdicts on the records that the handler got among the others. */

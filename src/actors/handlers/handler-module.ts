@@ -4,6 +4,7 @@ import { TroupeError, isTroupeError } from '../../errors.ts'
 import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
+import { shapesOf, type DeclaredStates } from '../../state/declared-state.ts'
 import { contractsOf, schemasOf } from './handler-schemas.ts'
 import { callLimitsOf, isAnyHandler, type AnyHandler } from './batch-handler.ts'
 
@@ -53,6 +54,6 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     schemas: schemasOf(handler),
     call: callLimitsOf(handler),
     contracts: contractsOf(handler),
-    states: [],
+    states: shapesOf(handler.state as DeclaredStates | undefined),
   }
 }

@@ -3,11 +3,14 @@
  * encode. The same code on a worker thread and on main, so a handler cannot tell them apart.
  */
 import type { Log } from '../../log.ts'
+import type { AttemptState } from '../../state/attempt-state.ts'
+import type { AnyStateOf, DeclaredStates } from '../../state/declared-state.ts'
+import { noState, stateAccess, type StateAccess } from '../../state/state-access.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { ErrorPolicy } from './error-policy.ts'
 import type { AnyRecordHandler, HandlerContext, Outcome } from './handler.ts'
 import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
-import type { Verdict } from './verdict.ts'
+import { withChanges, type StateChanges, type Verdict } from './verdict.ts'
 import { VerdictMaker } from './verdict-maker.ts'
 
 export type HandlerRunnerOptions = RunnerOptions<AnyRecordHandler>
@@ -17,6 +20,8 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
   readonly #log: Log
   readonly #setup: unknown
   readonly #verdicts: VerdictMaker
+  /** null: it keeps nothing. */
+  readonly #access: StateAccess | null
   readonly #errorPolicy: ErrorPolicy<HandlerContext<unknown>>
 
   private constructor(options: HandlerRunnerOptions, setup: unknown) {
@@ -25,6 +30,8 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
     this.#log = options.log
     this.#setup = setup
     this.#verdicts = new VerdictMaker(options, options.handler.input)
+    const state = options.handler.state as DeclaredStates | undefined
+    this.#access = state === undefined ? null : stateAccess(state)
     this.#errorPolicy = new ErrorPolicy(options.handler.onError, options.name)
   }
 
@@ -35,10 +42,19 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
 
   /**
    * A promise only when the handler itself is asynchronous. Never throws and never rejects. `notes`, where there are
-   * some, know the record by `index`.
+   * some, know the record by `index`. `state` is that of its key, for a handler that keeps some.
    */
-  run(record: SourceRecord, attempt: number, notes?: OverdueNotes, index = 0): Verdict | Promise<Verdict> {
-    const context = new RecordContext(record, attempt, this.#setup, this.#log, this)
+  run(
+    record: SourceRecord,
+    attempt: number,
+    notes?: OverdueNotes,
+    index = 0,
+    state: AttemptState | null = null,
+  ): Verdict | Promise<Verdict> {
+    const context =
+      state === null || this.#access === null
+        ? new RecordContext(record, attempt, this.#setup, this.#log, this)
+        : new KeepingContext(record, attempt, this.#setup, this.#log, this, state, this.#access(state))
     let value: unknown
     try {
       context.key = this.#verdicts.decodeKey(record)
@@ -51,7 +67,7 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
       if (outcome instanceof Promise) return this.settle(outcome, context, notes, index)
       // Promises of other makes (a query builder, say) are no outcomes either.
       if (isThenable(outcome)) return this.settle(Promise.resolve(outcome), context, notes, index)
-      return this.#verdicts.encode(outcome, record)
+      return withChanges(this.#verdicts.encode(outcome, record), context.changes)
     } catch (error) {
       return this.judge(error, context)
     }
@@ -67,7 +83,7 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
 
   protected override conclude(outcome: Outcome, context: RecordContext): Verdict {
     try {
-      return this.#verdicts.encode(outcome, context.record)
+      return withChanges(this.#verdicts.encode(outcome, context.record), context.changes)
     } catch (error) {
       return this.judge(error, context)
     }
@@ -100,5 +116,42 @@ class RecordContext extends CallSignal implements HandlerContext<unknown> {
 
   override get id(): string {
     return `${this.record.topic}/${this.record.partition}/${this.record.offset}`
+  }
+
+  get state(): AnyStateOf {
+    return noState
+  }
+
+  /** What it has made of the state of its key; null: nothing. */
+  get changes(): StateChanges | null {
+    return null
+  }
+}
+
+/** The same, of a handler that keeps state. */
+class KeepingContext extends RecordContext {
+  readonly #attempt: AttemptState
+  readonly #state: AnyStateOf
+
+  constructor(
+    record: SourceRecord,
+    attempt: number,
+    setup: unknown,
+    log: Log,
+    runner: ThrottleListener,
+    state: AttemptState,
+    access: AnyStateOf,
+  ) {
+    super(record, attempt, setup, log, runner)
+    this.#attempt = state
+    this.#state = access
+  }
+
+  override get state(): AnyStateOf {
+    return this.#state
+  }
+
+  override get changes(): StateChanges | null {
+    return this.#attempt.changes
   }
 }

@@ -1,8 +1,9 @@
 /** What `defineHandler` must be given, and what it makes of an instance of a class. */
+import { problemsOfStates } from '../../state/declared-state.ts'
 import { forgottenCall, isObject, refuseWrong, shown, unknownKeys } from '../../options/declared.ts'
 
 /** What a definition may have. */
-export const handlerKeys = ['name', 'input', 'outputs', 'setup', 'teardown', 'handle', 'onError'] as const
+export const handlerKeys = ['name', 'input', 'outputs', 'state', 'setup', 'teardown', 'handle', 'onError'] as const
 
 const functions = ['setup', 'teardown', 'onError']
 
@@ -25,7 +26,7 @@ function problemsOfDefinition(definition: unknown, keys: readonly string[]): str
   const forgotten = forgottenCall(definition, () => '{ input, handle }')
   if (forgotten !== undefined) return [forgotten]
   if (!isObject(definition)) return [`the definition is ${shown(definition)}, which is no object`]
-  const { name, input, handle, outputs } = definition
+  const { name, input, handle, outputs, state } = definition
   const problems: string[] = []
   if (name !== undefined && !isName(name)) problems.push(`name: ${shown(name)} is not a handler's name`)
   if (!isKind(input, 'topic')) {
@@ -38,6 +39,7 @@ function problemsOfDefinition(definition: unknown, keys: readonly string[]): str
     if (value !== undefined && typeof value !== 'function') problems.push(`${key}: ${shown(value)} is no function`)
   }
   if (outputs !== undefined) problems.push(...problemsOfOutputs(outputs))
+  if (state !== undefined) problems.push(...problemsOfStates(state))
   // An instance may have more: it is its own affair.
   return isOfClass(definition) ? problems : [...problems, ...unknownKeys(definition, [...keys, 'kind'], ELSEWHERE)]
 }

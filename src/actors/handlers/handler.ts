@@ -3,6 +3,7 @@
  * should be sent, and the engine makes that durable before the record counts as finished.
  */
 import type { Log } from '../../log.ts'
+import type { DeclaredStates, NoStates, StateOf } from '../../state/declared-state.ts'
 import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { readDefinition } from './handler-shape.ts'
@@ -87,7 +88,7 @@ export function isOutcome(value: unknown): value is Outcome {
 }
 
 /** A step of `compose` that takes one without saying what `KeyValue` is serves for topics of any keys. */
-export interface HandlerContext<Setup, KeyValue = unknown> {
+export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates> {
   /** The record as it came, undecoded. */
   readonly record: SourceRecord
   /** The record's key, as the topic's codec for keys reads it; its bytes, where the topic has none. */
@@ -101,6 +102,8 @@ export interface HandlerContext<Setup, KeyValue = unknown> {
   /** Aborted after `handlerTimeoutMs`: the attempt has failed then, whatever it still brings. A stop or a lost partition aborts nothing. */
   readonly signal: AbortSignal
   readonly log: Log
+  /** What the handler keeps for the record's key, under the names that it has declared. */
+  readonly state: StateOf<States>
   /** What it calls says "slow down": nothing more of the actor is handed out for so long (an hour at most); what runs goes on. */
   readonly throttle: (forMs: number) => void
 }
@@ -139,6 +142,7 @@ export interface HandlerDefinition<
   Setup,
   Outputs extends readonly Destination[] = readonly Destination[],
   KeyValue = Uint8Array,
+  States extends DeclaredStates = NoStates,
 > {
   /**
    * Shown in the handler's log lines and errors. Its actor goes by it too where the handler stands in the app itself; a
@@ -151,7 +155,13 @@ export interface HandlerDefinition<
   /** Once per thread (or once, on main): open what `handle` needs. */
   readonly setup?: (context: SetupContext) => Setup | Promise<Setup>
   readonly teardown?: (setup: Setup) => void | Promise<void>
-  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>, KeyValue>
+  /**
+   * What it keeps for each key of its input, by name: the names are what it is found by after an upgrade. Kept with its outputs
+   * and positions in one step, so exactly once; an app with such a handler is exactly-once as a whole. Not with
+   * `order: 'unordered'`; a record without a key fails with STATE_INVALID when state is asked for.
+   */
+  readonly state?: States
+  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>, KeyValue, States>
   /**
    * What becomes of an error: thrown by `handle`, DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID or
    * HANDLER_TIMEOUT. Runs where the handler runs; synchronous.
@@ -164,12 +174,14 @@ export interface Handler<
   Setup = unknown,
   Outputs extends readonly Destination[] = readonly Destination[],
   KeyValue = Uint8Array,
-> extends HandlerDefinition<Value, Setup, Outputs, KeyValue> {
+  States extends DeclaredStates = NoStates,
+> extends HandlerDefinition<Value, Setup, Outputs, KeyValue, States> {
   readonly kind: 'handler'
 }
 
 /** Of whatever values and keys. */
-export type AnyRecordHandler = Handler<unknown, unknown, readonly Destination[], unknown>
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever states, too
+export type AnyRecordHandler = Handler<unknown, unknown, readonly Destination[], unknown, any>
 
 /**
  * Declares a handler; types flow from `input` and `setup` into `handle`. An instance of a class serves, too. Throws
@@ -180,7 +192,10 @@ export function defineHandler<
   Setup = undefined,
   const Outputs extends readonly Destination[] = readonly [],
   KeyValue = Uint8Array,
->(definition: HandlerDefinition<Value, Setup, Outputs, KeyValue>): Handler<Value, Setup, Outputs, KeyValue> {
+  States extends DeclaredStates = NoStates,
+>(
+  definition: HandlerDefinition<Value, Setup, Outputs, KeyValue, States>,
+): Handler<Value, Setup, Outputs, KeyValue, States> {
   return { ...readDefinition('defineHandler', definition), kind: 'handler' }
 }
 
@@ -194,23 +209,25 @@ export function isHandler(value: unknown): value is AnyRecordHandler {
 }
 
 /** One step of `compose`: a value for the next step, or an outcome that ends the chain. */
-export type Step<In, Out, Setup = unknown, To extends Effect = Effect, KeyValue = unknown> = (
+export type Step<In, Out, Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
   value: In,
-  context: HandlerContext<Setup, KeyValue>,
+  context: HandlerContext<Setup, KeyValue, States>,
 ) => Out | Outcome<To> | Promise<Out | Outcome<To>>
 
 /** The `handle` of a handler. */
-export type Handle<In, Setup = unknown, To extends Effect = Effect, KeyValue = unknown> = (
+export type Handle<In, Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
   value: In,
-  context: HandlerContext<Setup, KeyValue>,
+  context: HandlerContext<Setup, KeyValue, States>,
 ) => Outcome<To> | Promise<Outcome<To>>
 
 /** Chains steps into a `handle`: each gets what the one before returned; any outcome ends the chain. */
-export function compose<A, S, E extends Effect = never, K = unknown>(last: Handle<A, S, E, K>): Handle<A, S, E, K>
-export function compose<A, B, S, E1 extends Effect = never, E extends Effect = never, K = unknown>(
-  a: Step<A, B, S, E1, K>,
-  last: Handle<B, S, E, K>,
-): Handle<A, S, E1 | E, K>
+export function compose<A, S, E extends Effect = never, K = unknown, T = NoStates>(
+  last: Handle<A, S, E, K, T>,
+): Handle<A, S, E, K, T>
+export function compose<A, B, S, E1 extends Effect = never, E extends Effect = never, K = unknown, T = NoStates>(
+  a: Step<A, B, S, E1, K, T>,
+  last: Handle<B, S, E, K, T>,
+): Handle<A, S, E1 | E, K, T>
 export function compose<
   A,
   B,
@@ -220,7 +237,8 @@ export function compose<
   E2 extends Effect = never,
   E extends Effect = never,
   K = unknown,
->(a: Step<A, B, S, E1, K>, b: Step<B, C, S, E2, K>, last: Handle<C, S, E, K>): Handle<A, S, E1 | E2 | E, K>
+  T = NoStates,
+>(a: Step<A, B, S, E1, K, T>, b: Step<B, C, S, E2, K, T>, last: Handle<C, S, E, K, T>): Handle<A, S, E1 | E2 | E, K, T>
 export function compose<
   A,
   B,
@@ -232,12 +250,13 @@ export function compose<
   E3 extends Effect = never,
   E extends Effect = never,
   K = unknown,
+  T = NoStates,
 >(
-  a: Step<A, B, S, E1, K>,
-  b: Step<B, C, S, E2, K>,
-  c: Step<C, D, S, E3, K>,
-  last: Handle<D, S, E, K>,
-): Handle<A, S, E1 | E2 | E3 | E, K>
+  a: Step<A, B, S, E1, K, T>,
+  b: Step<B, C, S, E2, K, T>,
+  c: Step<C, D, S, E3, K, T>,
+  last: Handle<D, S, E, K, T>,
+): Handle<A, S, E1 | E2 | E3 | E, K, T>
 export function compose<
   A,
   B,
@@ -251,13 +270,14 @@ export function compose<
   E4 extends Effect = never,
   E extends Effect = never,
   K = unknown,
+  T = NoStates,
 >(
-  a: Step<A, B, S, E1, K>,
-  b: Step<B, C, S, E2, K>,
-  c: Step<C, D, S, E3, K>,
-  d: Step<D, F, S, E4, K>,
-  last: Handle<F, S, E, K>,
-): Handle<A, S, E1 | E2 | E3 | E4 | E, K>
+  a: Step<A, B, S, E1, K, T>,
+  b: Step<B, C, S, E2, K, T>,
+  c: Step<C, D, S, E3, K, T>,
+  d: Step<D, F, S, E4, K, T>,
+  last: Handle<F, S, E, K, T>,
+): Handle<A, S, E1 | E2 | E3 | E4 | E, K, T>
 export function compose(...steps: Step<unknown, unknown>[]): Handle<unknown> {
   return (value, context) => runFrom(steps, 0, value, context)
 }

@@ -13,6 +13,7 @@ import { RetryableError, TroupeError, describeError } from '../../errors.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { Order } from '../../options/options.ts'
+import type { DeclaredStates } from '../../state/declared-state.ts'
 import type { KnownSchemas } from '../../streams/flows/contract.ts'
 import type { Destination } from '../../streams/flows/flow.ts'
 import type { FailedRecords, SetupContext } from './handler.ts'
@@ -40,6 +41,7 @@ export interface RunnerOptions<OfHandler> {
 /** What handlers of all kinds have. */
 export interface SetUpHandler {
   readonly outputs?: readonly Destination[]
+  readonly state?: DeclaredStates
   readonly setup?: (context: SetupContext) => unknown
   readonly teardown?: (setup: never) => void | Promise<void>
 }

@@ -66,6 +66,18 @@ export function mayGoWellLater({ type }: Verdict): boolean {
   return type === 'retry' || type === 'retry-unlimited' || type === 'failed' || type === 'alone'
 }
 
+/** What a handled record has set and deleted. undefined: nothing, or it was not handled. */
+export function changesOf(verdict: Verdict): StateChanges | undefined {
+  return verdict.type === 'done' || verdict.type === 'skip' ? verdict.changes : undefined
+}
+
+/** The verdict with what its record has set, which counts where it was handled. */
+export function withChanges(verdict: Verdict, changes: StateChanges | null): Verdict {
+  if (changes === null) return verdict
+  if (verdict.type === 'done') return { type: 'done', effects: verdict.effects, changes }
+  return verdict.type === 'skip' ? { type: 'skip', changes } : verdict
+}
+
 /** After these the lane waits or ends, so what comes after it in its run goes back unrun. */
 export function endsRun(verdict: Verdict): boolean {
   switch (verdict.type) {

@@ -114,7 +114,7 @@ export class ThreadBatches {
     const notes = new BatchNotes(board, row)
     let first = 0
     let startedAt = clock.now()
-    for (const { actor, records } of runs) {
+    for (const { actor, records, state } of runs) {
       const { concurrency, runner } = this.#handlerOf(actor)
       // Main keeps to the limit for handlers that it has seen to return promises; others may begin to, at all threads at once.
       const inProgress = (this.#waiting.get(actor) ?? 0) + runner.leftOverRecords
@@ -129,7 +129,7 @@ export class ThreadBatches {
         return
       }
       const own = this.#slow.has(actor) && !isFull ? records.map(withOwnBytes) : records
-      const result = isFull ? unrun : runLane(runner, own, first, notes, time, startedAt)
+      const result = isFull ? unrun : runLane(runner, own, first, notes, time, startedAt, state)
       if (result instanceof Promise) {
         begin(actor, 1, result)
         startedAt = clock.now()
@@ -177,10 +177,10 @@ export class ThreadBatches {
  * bytes of all of them, whose room main has given to others already. It cannot be told apart before the handler has it,
  * so once one of an actor's records waits each of them gets a copy.
  */
-function withOwnBytes({ record, attempt }: PackedRecord): PackedRecord {
+function withOwnBytes({ record, ...rest }: PackedRecord): PackedRecord {
   const { key, value, headers } = record
   return {
-    attempt,
+    ...rest,
     record: {
       ...record,
       key: copyOf(key),

@@ -1,5 +1,7 @@
 /** Runs a call of a batch handler: all runs of a batch at once. Each of them is told for itself. */
-import type { BatchRunner } from '../handlers/batch-runner.ts'
+import { CallState } from '../../state/attempt-state.ts'
+import { keyTextOf } from '../../state/partition-state.ts'
+import type { BatchRunner, RecordAttempt } from '../handlers/batch-runner.ts'
 import type { Verdict } from '../handlers/verdict.ts'
 import type { BatchNotes } from './protocol/progress-board.ts'
 import type { LaneTime } from './thread-lane.ts'
@@ -12,10 +14,11 @@ export function runCall(
   notes: BatchNotes,
   { clock, turns }: LaneTime,
 ): readonly (PackedVerdicts | Promise<PackedVerdicts>)[] {
-  const records = runs.flatMap((run) => run.records)
+  const states = runs.some(({ state }) => state != null) ? new CallState() : null
+  const records = states === null ? runs.flatMap((run) => run.records) : attemptsOf(runs, states)
   const startedAt = clock.now()
   for (let index = 0; index < records.length; index += 1) notes.beginRecord(index)
-  const result = runner.run(records, notes)
+  const result = runner.run(records, notes, states)
   if (!(result instanceof Promise)) return partsOf(ended(result), runs)
   const heldMs = clock.now() - startedAt
   const hasWaited = turns.begin()
@@ -28,6 +31,15 @@ export function runCall(
     for (let index = 0; index < records.length; index += 1) notes.endRecord(index)
     return { verdicts, elapsedMs: clock.now() - startedAt, promise: null }
   }
+}
+
+function attemptsOf(runs: readonly PackedRun[], states: CallState): RecordAttempt[] {
+  return runs.flatMap(({ records, state }) =>
+    records.map(({ attempt, record, streamTime = null }) => {
+      const key = record.key === null ? null : keyTextOf(record.key)
+      return { record, attempt, state: state == null ? undefined : states.attempt(state, key, streamTime) }
+    }),
+  )
 }
 
 /** Each run has its records' share of what the call took. */

@@ -302,7 +302,7 @@ export class WorkerPool implements Executor {
     this.#slotsTaken += 1
     const message = packBatch(
       { number, row, isAlone, ...(places === null ? {} : { places }) },
-      runs.map((run) => ({ actor: run.actor.actor.name, records: run.invocations })),
+      runs.map(({ actor: { actor, state }, invocations }) => ({ actor: actor.name, records: invocations, state })),
     )
     // What the posting takes is main's work, and in the round trip too: the wake-up is never taken for shorter than it is.
     batch.sentAtMs = clock.now()

@@ -1,9 +1,10 @@
 /** The broker port on the native Kafka client. */
-import { TroupeError } from '../../errors.ts'
+import type { BrokerAdmin } from '../admin-port.ts'
 import type { Broker } from '../broker.ts'
 import type { BrokerConsumer, BrokerProducer, BrokerReader } from '../broker-port.ts'
 import { KafkaBrokerConsumer } from './consumer/consumer.ts'
 import { KafkaBrokerReader } from './consumer/reader.ts'
+import { KafkaBrokerAdmin } from './admin/broker-admin.ts'
 import type { KafkaBrokerOptions } from './broker-options.ts'
 import { consumerConfig, producerConfig } from './client-config.ts'
 import { configurationError } from './connection.ts'
@@ -21,9 +22,7 @@ export function createKafkaBroker(options: KafkaBrokerOptions): Broker {
     reader: (name: string): BrokerReader => new KafkaBrokerReader(native, options, name),
     transactionalProducer: (transaction: TransactionalProducerOptions): TransactionalProducer =>
       new KafkaTransactionalProducer(native, options, transaction),
-    admin: () => {
-      throw new TroupeError('INTERNAL', 'there is no admin yet')
-    },
+    admin: (): BrokerAdmin => new KafkaBrokerAdmin(native, options),
   }
 }
 

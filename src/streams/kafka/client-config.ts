@@ -67,6 +67,11 @@ export function consumerConfig(options: KafkaBrokerOptions): ClientConfig {
   }
 }
 
+/** Configuration of a client that only asks: no record passes here. */
+export function adminConfig(options: KafkaBrokerOptions): ClientConfig {
+  return { 'reconnect.backoff.max.ms': 1000, ...common(options, 'admin') }
+}
+
 /** Configuration of a client that reads without a group. */
 export function readerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
   const { isolationLevel: _, ...rest } = options

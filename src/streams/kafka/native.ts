@@ -140,6 +140,45 @@ export interface NativeAdmin {
     options: { readonly timeout: number; readonly isolationLevel: number },
     done: Done<readonly NativeListedOffset[]>,
   ): void
+  /** A replication factor of -1 is the brokers' own. */
+  createTopic(
+    topic: {
+      readonly topic: string
+      readonly num_partitions: number
+      readonly replication_factor: number
+      readonly config: Readonly<Record<string, string>>
+    },
+    timeoutMs: number,
+    done: Done<undefined>,
+  ): void
+  deleteTopic(topic: string, timeoutMs: number, done: Done<undefined>): void
+  listGroups(options: { timeout: number }, done: Done<{ readonly errors: readonly NativeError[] }>): void
+  /** Of either group protocol. */
+  describeGroups(
+    groupIds: readonly string[],
+    options: { timeout: number },
+    done: Done<{ readonly groups: readonly NativeGroup[] }>,
+  ): void
+  listConsumerGroupOffsets(
+    groups: readonly { readonly groupId: string }[],
+    options: { readonly timeout: number; readonly requireStableOffsets: boolean },
+    done: Done<readonly NativeGroupOffsets[]>,
+  ): void
+  deleteGroups(
+    groupIds: readonly string[],
+    options: { timeout: number },
+    done: Done<readonly { readonly error?: NativeError }[]>,
+  ): void
+}
+
+export interface NativeGroup {
+  readonly error?: NativeError
+  readonly members: readonly { readonly memberId: string }[]
+}
+
+export interface NativeGroupOffsets {
+  readonly error?: NativeError
+  readonly partitions: readonly NativeTopicPartition[]
 }
 
 export interface NativeListedOffset {

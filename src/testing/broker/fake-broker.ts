@@ -15,11 +15,11 @@ import { EffectEncoder } from '../../streams/flows/effect-encoder.ts'
 import { topic as nameTopic, type Key, type RecordOptions } from '../../streams/flows/flow.ts'
 import type { SourceRecord, TopicPartition } from '../../streams/record.ts'
 import { FakeClient } from './fake-client.ts'
-import { FakeCluster } from './fake-cluster.ts'
+import { FakeCluster, placeOf } from './fake-cluster.ts'
 import type { Latency } from './fake-connection.ts'
 import type { FakeBrokerEvent } from './fake-events.ts'
 import type { FakeFaults } from './fake-faults.ts'
-import { FakeGroup } from './fake-group.ts'
+import type { FakeGroup } from './fake-group.ts'
 import { FakeLog, type FakeLogOptions, type FakeTransaction } from '../fake-log.ts'
 import { Random } from '../random.ts'
 
@@ -45,6 +45,8 @@ export interface FakeBrokerOptions {
   readonly maxRunRecords?: number
   /** As `offset.metadata.max.bytes`: longer commit metadata is refused. Default 4,096. */
   readonly maxMetadataCharacters?: number
+  /** False: it takes transactions and keeps nothing of them, as the embedded broker does. Default true. */
+  readonly keepsTransactions?: boolean
   /** Sees everything that happens. */
   readonly observe?: (event: FakeBrokerEvent) => void
 }
@@ -65,13 +67,9 @@ export interface NewRecord extends RecordOptions {
 export class FakeBroker implements Broker {
   readonly faults: FakeFaults
   readonly #cluster: FakeCluster
-  readonly #options: FakeBrokerOptions
-  readonly #groups = new Map<string, FakeGroup>()
   readonly #clients = new Map<string, FakeClient>()
-  #topicCount = 0
 
   constructor(options: FakeBrokerOptions) {
-    this.#options = options
     this.#cluster = new FakeCluster(
       {
         clock: options.clock,
@@ -83,6 +81,8 @@ export class FakeBroker implements Broker {
         sessionTimeoutMs: options.sessionTimeoutMs ?? 6_000,
         maxPollIntervalMs: options.maxPollIntervalMs ?? 60_000,
         maxRunRecords: options.maxRunRecords ?? 100,
+        maxMetadataCharacters: options.maxMetadataCharacters ?? 4_096,
+        keepsTransactions: options.keepsTransactions ?? true,
       },
       new Random(options.seed ?? 1),
       options.observe ?? (() => undefined),
@@ -95,29 +95,26 @@ export class FakeBroker implements Broker {
 
   // --- topics
 
-  createTopic(name: string, partitionCount: number, options: FakeLogOptions = {}): void {
-    if (this.#cluster.topics.has(name)) throw new RangeError(`topic ${name} exists already`)
-    const logs = Array.from({ length: partitionCount }, (_, at) => new FakeLog(name, at, options))
-    this.#cluster.topics.set(name, logs)
-    this.#cluster.topicIds.set(name, `${name}#${(this.#topicCount += 1)}`)
-    for (const group of this.#groups.values()) group.noteMetadataChange()
+  /** `settings`: as the brokers' admin tells them, such as `cleanup.policy`. */
+  createTopic(
+    name: string,
+    partitionCount: number,
+    options: FakeLogOptions & { readonly settings?: Readonly<Record<string, string>> } = {},
+  ): void {
+    const { settings, ...logOptions } = options
+    this.#cluster.createTopic(name, partitionCount, logOptions, settings)
   }
 
   /** The coordinator forgets what was committed of it, as Kafka's does. */
   deleteTopic(name: string): void {
     this.#logs(name)
-    this.#cluster.topics.delete(name)
-    this.#cluster.topicIds.delete(name)
-    for (const group of this.#groups.values()) {
-      group.forgetTopic(name)
-      group.noteMetadataChange()
-    }
+    this.#cluster.deleteTopic(name)
   }
 
   addPartitions(name: string, partitionCount: number): void {
     const logs = this.#logs(name)
     while (logs.length < partitionCount) logs.push(new FakeLog(name, logs.length))
-    for (const group of this.#groups.values()) group.noteMetadataChange()
+    for (const group of this.#cluster.groups.values()) group.noteMetadataChange(name)
   }
 
   /** Puts a record into a topic. Returns its partition and offset. */
@@ -163,9 +160,27 @@ export class FakeBroker implements Broker {
     this.log(of).deleteBefore(offset)
   }
 
-  /** What stands in a topic, partition by partition. */
+  /**
+   * Compaction as the brokers' cleaner does it: of each key the last record, as far as no transaction is open. Without
+   * tombstones, when they have been there for long enough.
+   */
+  compactByKey(of: TopicPartition, options: { readonly dropsTombstones?: boolean } = {}): void {
+    const log = this.log(of)
+    const last = new Map(log.committedRecords.map(({ key, offset }) => [textOfKey(key), offset]))
+    log.compact(({ key, offset, value }) => {
+      if (offset >= log.stableEnd) return true
+      return last.get(textOfKey(key)) === offset && !(options.dropsTombstones === true && value === null)
+    })
+  }
+
+  /** What stands in a topic, partition by partition, records of open transactions included. */
   records(topic: string): readonly SourceRecord[] {
     return this.#logs(topic).flatMap((log) => log.records)
+  }
+
+  /** What who reads what is committed finds in a topic, partition by partition. */
+  committedRecords(topic: string): readonly SourceRecord[] {
+    return this.#logs(topic).flatMap((log) => log.committedRecords)
   }
 
   partitions(topic: string): readonly TopicPartition[] {
@@ -181,28 +196,7 @@ export class FakeBroker implements Broker {
   // --- the group
 
   group(groupId = 'group'): FakeGroup {
-    const { clock, maxMetadataCharacters = 4_096 } = this.#options
-    const { faults, observe, options, random, topics } = this.#cluster
-    let group = this.#groups.get(groupId)
-    if (group === undefined) {
-      group = new FakeGroup({
-        clock,
-        random: random.fork(`group/${groupId}`),
-        strategy: options.strategy,
-        rebalanceTimeoutMs: options.maxPollIntervalMs,
-        maxMetadataCharacters,
-        partitionsOf: (wanted) => [...wanted].flatMap((topic) => topics.get(topic) ?? []).map(placeOf),
-        commitFault: (client, positions) => faults.answerCommit(client, positions),
-        onCommitted: (client, position) => {
-          observe({ type: 'committed', client, position })
-        },
-        onExpelled: (client) => {
-          observe({ type: 'expelled', client })
-        },
-      })
-      this.#groups.set(groupId, group)
-    }
-    return group
+    return this.#cluster.group(groupId)
   }
 
   /** What the group has committed; null: nothing. */
@@ -260,6 +254,6 @@ export class FakeBroker implements Broker {
   }
 }
 
-function placeOf({ topic, partition }: TopicPartition): TopicPartition {
-  return { topic, partition }
+function textOfKey(key: Uint8Array | null): string | null {
+  return key === null ? null : Buffer.from(key).toString('latin1')
 }

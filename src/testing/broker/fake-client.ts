@@ -6,6 +6,7 @@ import type { Broker } from '../../streams/broker.ts'
 import type { BrokerConsumer, BrokerProducer, BrokerReader } from '../../streams/broker-port.ts'
 import type { BrokerAdmin } from '../../streams/admin-port.ts'
 import type { TransactionalProducer, TransactionalProducerOptions } from '../../streams/transaction-port.ts'
+import { FakeAdmin } from './fake-admin.ts'
 import { FakeConnection } from './fake-connection.ts'
 import { FakeConsumer } from './fake-consumer.ts'
 import type { FakeGroup } from './fake-group.ts'
@@ -14,9 +15,23 @@ import { FakeReader } from './fake-reader.ts'
 import type { FakeCluster } from './fake-cluster.ts'
 import type { FakeLog } from '../fake-log.ts'
 import { ProcessClock } from '../process-clock.ts'
+import { FakeTransactionalProducer } from './transactions/fake-transactional-producer.ts'
 
-/** Where a process may crash: an output is durable (and nobody knows yet), a position was stored, a commit stands. */
-export type CrashStep = 'written' | 'stored' | 'committed'
+/**
+ * Where a process may crash: an output is durable (and nobody knows yet), a position was stored, a commit stands. And
+ * in the middle of a transaction, one after the other: its id was taken, it was begun, some of its records stand (open), its
+ * positions do, its commit or its abort is decided. Nobody in the process knows any of that yet.
+ */
+export type CrashStep =
+  | 'written'
+  | 'stored'
+  | 'committed'
+  | 'id-taken'
+  | 'begun'
+  | 'written-open'
+  | 'positions-sent'
+  | 'commit-decided'
+  | 'aborted'
 
 export class FakeClient implements Broker {
   readonly name: string
@@ -60,7 +75,7 @@ export class FakeClient implements Broker {
       group: this.#group,
       faults: this.#cluster.faults,
       topics: this.#cluster.topics,
-      topicIds: this.#cluster.topicIds,
+      describeTopics: (topics) => this.#cluster.describeTopics(topics),
       observe: this.#cluster.observe,
       onSilent: (memberId) => {
         options.clock.after(options.sessionTimeoutMs, () => {
@@ -102,12 +117,27 @@ export class FakeClient implements Broker {
     return reader
   }
 
-  transactionalProducer(_options: TransactionalProducerOptions): TransactionalProducer {
-    throw new Error('there are no transactions yet')
+  transactionalProducer(options: TransactionalProducerOptions): TransactionalProducer {
+    const { transactionalId } = options
+    const { faults, options: settings, random, transactions } = this.#cluster
+    return new FakeTransactionalProducer({
+      ...options,
+      client: this.name,
+      clock: this.clock,
+      brokerClock: settings.clock,
+      random: random.fork(`${this.name}/${transactionalId}`),
+      connection: this.#connect(transactionalId),
+      faults,
+      transactions,
+      expel: (memberId) => {
+        this.#group.expel(memberId)
+      },
+      onStep: this.#onStep,
+    })
   }
 
   admin(): BrokerAdmin {
-    throw new Error('there is no admin yet')
+    return new FakeAdmin({ connection: this.#connect('admin'), cluster: this.#cluster })
   }
 
   /**

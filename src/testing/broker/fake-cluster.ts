@@ -1,14 +1,16 @@
-/** What all clients of a fake broker share: topics, settings, faults, chance. */
+/** What all clients of a fake broker share: topics, groups, transactions, settings, faults, chance. */
 import type { Clock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
-import type { RecordPlace, WriteResult } from '../../streams/broker-port.ts'
+import type { RecordPlace, TopicDescription, WriteResult } from '../../streams/broker-port.ts'
 import { partitionName, type OutputRecord, type TopicPartition } from '../../streams/record.ts'
 import type { Latency } from './fake-connection.ts'
 import type { FakeBrokerEvent } from './fake-events.ts'
 import { FakeFaults } from './fake-faults.ts'
-import type { FakeLog } from '../fake-log.ts'
+import { FakeGroup } from './fake-group.ts'
+import { FakeLog, type FakeLogOptions } from '../fake-log.ts'
 import { partitionOf } from '../murmur2.ts'
 import type { Random } from '../random.ts'
+import { FakeTransactions } from './transactions/fake-transactions.ts'
 
 export interface FakeClusterOptions {
   readonly clock: Clock
@@ -20,6 +22,16 @@ export interface FakeClusterOptions {
   readonly sessionTimeoutMs: number
   readonly maxPollIntervalMs: number
   readonly maxRunRecords: number
+  readonly maxMetadataCharacters: number
+  readonly keepsTransactions: boolean
+}
+
+/** Of topics that are made without; only those that somebody asks for. */
+const defaultSettings: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'delete',
+  'retention.ms': '604800000',
+  'delete.retention.ms': '86400000',
+  'min.insync.replicas': '1',
 }
 
 export class FakeCluster {
@@ -29,6 +41,10 @@ export class FakeCluster {
   readonly topics: Map<string, FakeLog[]> = new Map<string, FakeLog[]>()
   /** Of each topic that exists; no two topics ever have the same. */
   readonly topicIds: Map<string, string> = new Map<string, string>()
+  readonly settings: Map<string, Readonly<Record<string, string>>> = new Map()
+  readonly groups: Map<string, FakeGroup> = new Map<string, FakeGroup>()
+  readonly transactions: FakeTransactions
+  #topicCount = 0
   /** Records that stand in no order of keys: their partition is drawn. */
   readonly #partitions: Random
   readonly observe: (event: FakeBrokerEvent) => void
@@ -40,12 +56,84 @@ export class FakeCluster {
     this.random = random
     this.#partitions = random.fork('partitions')
     this.observe = observe
+    this.transactions = new FakeTransactions({
+      clock: options.clock,
+      random: random.fork('transactions'),
+      faults: this.faults,
+      latencyMs: options.latencyMs,
+      keepsTransactions: options.keepsTransactions,
+      place: (record) => this.#refusalOf(record) ?? this.#logFor(record),
+      onAppended: (log) => {
+        this.onAppended(log)
+      },
+      observe,
+    })
   }
+
+  // --- topics and groups
+
+  createTopic(
+    name: string,
+    partitionCount: number,
+    options: FakeLogOptions,
+    settings: Readonly<Record<string, string>> = {},
+  ): void {
+    if (this.topics.has(name)) throw new RangeError(`topic ${name} exists already`)
+    const limit = settings['max.message.bytes']
+    const logOptions = limit === undefined ? options : { ...options, maxRecordBytes: Number(limit) }
+    const logs = Array.from({ length: partitionCount }, (_, at) => new FakeLog(name, at, logOptions))
+    this.topics.set(name, logs)
+    this.topicIds.set(name, `${name}#${(this.#topicCount += 1)}`)
+    this.settings.set(name, { ...defaultSettings, ...settings })
+    for (const group of this.groups.values()) group.noteMetadataChange(name)
+  }
+
+  /** The coordinator forgets what was committed of it, as Kafka's does. */
+  deleteTopic(name: string): void {
+    this.topics.delete(name)
+    this.topicIds.delete(name)
+    this.settings.delete(name)
+    for (const group of this.groups.values()) {
+      group.forgetTopic(name)
+      group.noteMetadataChange(name)
+    }
+  }
+
+  describeTopics(topics: readonly string[]): ReadonlyMap<string, TopicDescription> {
+    const counts = [...countPartitions(this.topics, topics)]
+    return new Map(counts.map(([topic, partitions]) => [topic, { id: this.topicIds.get(topic) ?? null, partitions }]))
+  }
+
+  group(groupId: string): FakeGroup {
+    let group = this.groups.get(groupId)
+    if (group === undefined) {
+      const { clock, maxMetadataCharacters, maxPollIntervalMs, strategy } = this.options
+      group = new FakeGroup({
+        id: groupId,
+        clock,
+        random: this.random.fork(`group/${groupId}`),
+        strategy,
+        rebalanceTimeoutMs: maxPollIntervalMs,
+        maxMetadataCharacters,
+        partitionsOf: (wanted) => [...wanted].flatMap((topic) => this.topics.get(topic) ?? []).map(placeOf),
+        commitFault: (client, positions) => this.faults.answerCommit(client, positions),
+        onCommitted: (client, position) => {
+          this.observe({ type: 'committed', client, position })
+        },
+        onExpelled: (client) => {
+          this.observe({ type: 'expelled', client })
+        },
+      })
+      this.groups.set(groupId, group)
+    }
+    return group
+  }
+
+  // --- records
 
   /** A producer's record. Durable (null), or refused for good (an Error). */
   appendOutput(client: string, record: OutputRecord, onPlaced?: (place: RecordPlace) => void): WriteResult {
-    const reason = this.faults.refuseRecord(record)
-    const refusal = reason === null ? this.#refusal(record) : new TroupeError('SINK_REFUSED', reason)
+    const refusal = this.#refusalOf(record)
     if (refusal !== null) return refusal
     const { partition, offset, timestamp } = this.append(client, record).records.at(-1)!
     onPlaced?.({ partition, offset, timestamp })
@@ -72,6 +160,11 @@ export class FakeCluster {
     return log
   }
 
+  #refusalOf(record: OutputRecord): TroupeError | null {
+    const reason = this.faults.refuseRecord(record)
+    return reason === null ? this.#refusal(record) : new TroupeError('SINK_REFUSED', reason)
+  }
+
   #refusal({ headers = [], key, partition = 0, topic, value }: OutputRecord): TroupeError | null {
     const logs = this.topics.get(topic)
     if (logs === undefined) return new TroupeError('TOPIC_MISSING', `there is no topic ${topic}`)
@@ -82,6 +175,10 @@ export class FakeCluster {
     if (size <= log.maxRecordBytes) return null
     return new TroupeError('RECORD_TOO_LARGE', `a record of ${size} bytes is too large for topic ${topic}`)
   }
+}
+
+export function placeOf({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition }
 }
 
 export function findLog(all: ReadonlyMap<string, readonly FakeLog[]>, of: TopicPartition): FakeLog {

@@ -24,12 +24,17 @@ import { countPartitions, findLog } from './fake-cluster.ts'
 import { FakeFetcher } from './fake-fetcher.ts'
 import { FakePolls, type Served } from './fake-polls.ts'
 import type { FakeFaults } from './fake-faults.ts'
-import type { FakeGroup } from './fake-group.ts'
+import type { FakeGroup, GroupMember } from './fake-group.ts'
 import type { FakeLog } from '../fake-log.ts'
 import { FakeMembership } from './fake-membership.ts'
 import type { FakeBrokerEvent } from './fake-events.ts'
 import { FakePositions, type CommitAnswer } from './fake-positions.ts'
 import type { Random } from '../random.ts'
+import type { GroupConsumer } from './transactions/fake-transactional-producer.ts'
+
+/** As the real client, which asks the same again while a transaction is open, and then gives up. */
+const COMMITTED_RETRY_MS = 10
+const COMMITTED_TIMEOUT_MS = 15_000
 
 export interface FakeConsumerOptions {
   readonly name: string
@@ -47,7 +52,7 @@ export interface FakeConsumerOptions {
   readonly maxRunRecords: number
   readonly pollLatencyMs: Latency
   readonly topics: ReadonlyMap<string, readonly FakeLog[]>
-  readonly topicIds: ReadonlyMap<string, string>
+  readonly describeTopics: (topics: readonly string[]) => ReadonlyMap<string, TopicDescription>
   readonly observe: (event: FakeBrokerEvent) => void
   /** A static member ended: its group waits for it until its session is over. */
   readonly onSilent: (memberId: string) => void
@@ -55,7 +60,7 @@ export interface FakeConsumerOptions {
   readonly onStep: (step: 'stored' | 'committed') => void
 }
 
-export class FakeConsumer implements BrokerConsumer {
+export class FakeConsumer implements BrokerConsumer, GroupConsumer {
   readonly #options: FakeConsumerOptions
   readonly #fetcher: FakeFetcher
   readonly #membership: FakeMembership
@@ -146,11 +151,7 @@ export class FakeConsumer implements BrokerConsumer {
   }
 
   describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
-    return this.#options.connection.ask(() => {
-      const counts = [...countPartitions(this.#options.topics, topics)]
-      const { topicIds } = this.#options
-      return new Map(counts.map(([topic, partitions]) => [topic, { id: topicIds.get(topic) ?? null, partitions }]))
-    })
+    return this.#options.connection.ask(() => this.#options.describeTopics(topics))
   }
 
   subscribe(topics: readonly string[], events: BrokerConsumerEvents): void {
@@ -327,13 +328,32 @@ export class FakeConsumer implements BrokerConsumer {
     }
   }
 
-  committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
-    return this.#options.connection.ask(() =>
-      partitions.map(({ topic, partition }) => {
-        const found = this.#options.group.committed({ topic, partition })
-        return { topic, partition, position: found?.position ?? null, metadata: found?.metadata ?? '' }
-      }),
-    )
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
+    const { clock, connection, group } = this.#options
+    const untilMs = clock.now() + COMMITTED_TIMEOUT_MS
+    for (;;) {
+      const answer = await connection.ask(() => {
+        if (partitions.some((partition) => group.isPending(partition))) return null
+        return partitions.map(({ topic, partition }) => {
+          const found = group.committed({ topic, partition })
+          return { topic, partition, position: found?.position ?? null, metadata: found?.metadata ?? '' }
+        })
+      })
+      if (answer !== null) return answer
+      if (clock.now() >= untilMs) {
+        const message = 'positions of a transaction that is still open hold back what is committed'
+        throw new TroupeError('BROKER_UNREACHABLE', message)
+      }
+      await new Promise<void>((resolve) => {
+        clock.after(COMMITTED_RETRY_MS, resolve)
+      })
+    }
+  }
+
+  membership(): { readonly group: FakeGroup; readonly member: GroupMember } | null {
+    if (this.#state !== 'connected') return null
+    const { generation, memberId } = this.#membership
+    return { group: this.#options.group, member: { id: memberId, generation } }
   }
 
   watermarks(of: TopicPartition): Promise<Watermarks> {

@@ -3,8 +3,21 @@ import type { CommitReport, RebalanceEvent, StartPosition, StoredPosition } from
 import type { OutputRecord, SourceRecord, TopicPartition } from '../../streams/record.ts'
 
 export type FakeBrokerEvent =
-  /** A record stands in a log. `client`: the producer's process; null: the test put it there. */
+  /** A record stands in a log, and can be seen by who reads what is committed. `client`: the producer's process; null: the test put it there. */
   | { readonly type: 'appended'; readonly client: string | null; readonly record: SourceRecord }
+  /**
+   * A transaction has ended: it stands from now on, or never will. `appended` and `committed` follow when others can see it.
+   * `asked` by its client, `fenced` by another one of its id, or `timed-out`.
+   */
+  | {
+      readonly type: 'transaction'
+      readonly client: string
+      readonly transactionalId: string
+      readonly outcome: 'committed' | 'aborted'
+      readonly reason: 'asked' | 'fenced' | 'timed-out'
+      readonly records: readonly SourceRecord[]
+      readonly positions: readonly StoredPosition[]
+    }
   /** An application called `write`. What of it becomes durable, `appended` says. */
   | { readonly type: 'write'; readonly client: string; readonly records: readonly OutputRecord[] }
   /** The application was told. */

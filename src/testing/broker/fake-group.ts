@@ -9,6 +9,7 @@
 import type { Clock } from '../../clock.ts'
 import type { CommitReport, StoredPosition } from '../../streams/broker-port.ts'
 import { partitionName, type TopicPartition } from '../../streams/record.ts'
+import type { TransactionFault } from '../../streams/transaction-port.ts'
 import { assignPartitions } from './fake-assignor.ts'
 import type { CommitAnswer } from './fake-positions.ts'
 import type { Random } from '../random.ts'
@@ -23,14 +24,22 @@ export interface GroupClient {
   noteRebalance(): void
   /** Topics changed; a client finds that out by itself. */
   noteMetadataChange(): void
-  noteAssignment(memberId: string, partitions: readonly TopicPartition[]): void
+  noteAssignment(memberId: string, generation: number, partitions: readonly TopicPartition[]): void
   /** The heartbeat says: unknown member. */
   noteExpelled(memberId: string): void
   /** Another client with this instance id has taken over. */
   noteFenced(): void
 }
 
+/** Who sends positions in a transaction, as its client knows itself. */
+export interface GroupMember {
+  /** null: it has not joined again after a loss. The group asks nothing of somebody without an id. */
+  readonly id: string | null
+  readonly generation: number
+}
+
 export interface FakeGroupOptions {
+  readonly id: string
   readonly clock: Clock
   readonly random: Random
   readonly strategy: 'cooperative-sticky' | 'eager'
@@ -68,9 +77,21 @@ export class FakeGroup {
   #state: 'stable' | 'preparing' = 'stable'
   #cancelDeadline: (() => void) | null = null
   #joins = 0
+  /** Grows with each assignment to all. */
+  #generation = 0
+  /** Names of partitions with positions of a transaction that has not been settled here, by transactional id. */
+  readonly #pending = new Map<string, Set<string>>()
 
   constructor(options: FakeGroupOptions) {
     this.#options = options
+  }
+
+  get id(): string {
+    return this.#options.id
+  }
+
+  get memberIds(): readonly string[] {
+    return [...this.#members.keys()]
   }
 
   get memberNames(): string[] {
@@ -108,7 +129,7 @@ export class FakeGroup {
       member.assigned = before.assigned
       // Unless a round is to follow, in which somebody gets what was given back for it.
       if (this.#state === 'stable' && this.#isAllAssigned()) {
-        client.noteAssignment(member.id, member.assigned)
+        client.noteAssignment(member.id, this.#generation, member.assigned)
         return member.id
       }
     }
@@ -134,14 +155,19 @@ export class FakeGroup {
     this.#goOnWithoutOne()
   }
 
-  /** Topics or their partitions changed. */
-  noteMetadataChange(): void {
-    for (const member of this.#members.values()) member.client.noteMetadataChange()
+  /** This topic has come, has gone, or has other partitions. */
+  noteMetadataChange(topic: string): void {
+    for (const { client, topics } of this.#members.values()) if (topics.includes(topic)) client.noteMetadataChange()
   }
 
   /** A topic is deleted, and with it what was committed of it. */
   forgetTopic(topic: string): void {
     for (const [name, position] of this.#committed) if (position.topic === topic) this.#committed.delete(name)
+  }
+
+  /** Nothing is committed any more. */
+  forgetPositions(): void {
+    this.#committed.clear()
   }
 
   /** Everybody has to join again, for no reason. */
@@ -168,6 +194,50 @@ export class FakeGroup {
 
   committed(of: TopicPartition): StoredPosition | undefined {
     return this.#committed.get(partitionName(of))
+  }
+
+  /** All that is committed. */
+  get positions(): readonly StoredPosition[] {
+    return [...this.#committed.values()]
+  }
+
+  // --- positions of transactions
+
+  /**
+   * Takes positions that a transaction may commit. Asks for membership alone, as with any commit; somebody who has just
+   * been told that it has lost its partitions, and has answered, passes.
+   */
+  addPending(
+    transactionalId: string,
+    { id, generation }: GroupMember,
+    positions: readonly StoredPosition[],
+  ): TransactionFault | null {
+    if (id !== null && !this.#members.has(id)) return 'not-a-member'
+    if (id !== null && generation !== this.#generation) return 'stale-generation'
+    if (positions.some(({ metadata }) => metadata.length + 1 > this.#options.maxMetadataCharacters)) {
+      return 'metadata-too-long'
+    }
+    const pending = this.#pending.get(transactionalId) ?? new Set()
+    for (const position of positions) pending.add(partitionName(position))
+    this.#pending.set(transactionalId, pending)
+    return null
+  }
+
+  /** The transaction has ended: its positions stand, or are dropped. */
+  settlePending(
+    client: string,
+    transactionalId: string,
+    positions: readonly StoredPosition[],
+    isCommitted: boolean,
+  ): void {
+    this.#pending.delete(transactionalId)
+    if (isCommitted) for (const position of positions) this.#set(client, position)
+  }
+
+  /** Nobody is told the position of this partition until the transactions with one of it have ended. */
+  isPending(of: TopicPartition): boolean {
+    const name = partitionName(of)
+    return [...this.#pending.values()].some((names) => names.has(name))
   }
 
   /** Sets what is committed, as a tool would. null: nothing. */
@@ -226,6 +296,7 @@ export class FakeGroup {
     this.#cancelDeadline?.()
     this.#cancelDeadline = null
     this.#state = 'stable'
+    this.#generation += 1
     const topics = new Set(members.flatMap((member) => member.topics))
     const target = assignPartitions(members, this.#options.partitionsOf(topics), this.#options.random)
     const ownerOf = new Map(members.flatMap((member) => member.owned.map((each) => [partitionName(each), member.id])))
@@ -237,6 +308,6 @@ export class FakeGroup {
       })
       member.hasJoined = false
     }
-    for (const member of members) member.client.noteAssignment(member.id, member.assigned)
+    for (const member of members) member.client.noteAssignment(member.id, this.#generation, member.assigned)
   }
 }

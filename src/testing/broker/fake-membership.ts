@@ -44,6 +44,7 @@ export class FakeMembership implements GroupClient {
   #phase: Phase = 'outside'
   #hasEnded = false
   #memberId: string | null = null
+  #generation = -1
   readonly #owned = new Map<string, TopicPartition>()
   #eventId = 0
   #pending: { readonly event: RebalanceEvent; readonly then: () => void } | null = null
@@ -62,6 +63,11 @@ export class FakeMembership implements GroupClient {
 
   get memberId(): string | null {
     return this.#memberId
+  }
+
+  /** As its last assignment told. */
+  get generation(): number {
+    return this.#generation
   }
 
   /** While the application has to answer, every partition is paused, those it keeps as well. */
@@ -156,13 +162,14 @@ export class FakeMembership implements GroupClient {
     })
   }
 
-  noteAssignment(memberId: string, partitions: readonly TopicPartition[]): void {
+  noteAssignment(memberId: string, generation: number, partitions: readonly TopicPartition[]): void {
     if (this.#hasEnded) return
     this.#options.receive(() => {
       // Only what was asked for: an answer to a membership that has ended since means nothing.
       const isAwaited = this.#phase === 'joining' || this.#hasParkedJoin
       if (!isAwaited || memberId !== this.#memberId) return
       this.#hasParkedJoin = false
+      this.#generation = generation
       if (this.#options.strategy === 'eager') {
         this.#raise('assign', partitions, false, this.#settle)
         return
@@ -247,6 +254,7 @@ export class FakeMembership implements GroupClient {
     const rejoin = (): void => {
       this.#isLost = false
       this.#memberId = null
+      this.#generation = -1
       this.#join()
     }
     if (owned.length === 0) {

@@ -16,7 +16,8 @@ import type { FailedRecords } from '../../handlers/handler.ts'
 import { PackReader, PackWriter, type Pack } from './pack.ts'
 import type { SharedBoard } from './progress-board.ts'
 import type { SharedData } from '../../handlers/shared-data.ts'
-import { doneWithNothing, skipVerdict, type Verdict } from '../../handlers/verdict.ts'
+import { changesOf, doneWithNothing, skipVerdict, withChanges, type Verdict } from '../../handlers/verdict.ts'
+import { beginState, putChanges, takeChanges, takeState, type PackedState, type StateToPack } from './packed-state.ts'
 
 /** What a thread needs to begin: in `workerData`. */
 export interface ThreadSetup {
@@ -157,12 +158,28 @@ export interface LogNotice {
 export interface PackedRecord {
   readonly record: SourceRecord
   readonly attempt: number
+  /** The greatest timestamp of it and all earlier ones, where state is kept. */
+  readonly streamTime?: number | null
 }
 
 /** Consecutive records of one lane, for one actor. */
 export interface PackedRun {
   readonly actor: string
   readonly records: readonly PackedRecord[]
+  /** Of the keys of its records; null or missing: nothing is kept. */
+  readonly state?: PackedState | null
+}
+
+/** A run as main has it. */
+export interface RunToPack {
+  readonly actor: string
+  readonly records: readonly RecordToPack[]
+  /** null or missing: nothing is kept. */
+  readonly state?: StateToPack | null
+}
+
+export interface RecordToPack extends PackedRecord {
+  readonly stateKey?: string | null
 }
 
 /** Verdicts of one run, and what its records cost. Fewer verdicts than records: the rest never ran. */
@@ -197,9 +214,9 @@ const NO_NUMBER = Number.NEGATIVE_INFINITY
 /** What a batch is, besides its records. */
 export type BatchHead = Pick<BatchMessage, 'number' | 'row' | 'isAlone' | 'places'>
 
-export function packBatch(head: BatchHead, runs: readonly PackedRun[]): BatchMessage {
+export function packBatch(head: BatchHead, runs: readonly RunToPack[]): BatchMessage {
   const names = new Names()
-  let numbers = 1 + runs.length * 2
+  let numbers = 1 + runs.length * 3
   let bytes = 0
   for (const run of runs) {
     for (const { record } of run.records) {
@@ -212,7 +229,9 @@ export function packBatch(head: BatchHead, runs: readonly PackedRun[]): BatchMes
   for (const run of runs) {
     pack.putNumber(names.indexOf(run.actor))
     pack.putNumber(run.records.length)
-    for (const { record, attempt } of run.records) {
+    const state = beginState(pack, run.state)
+    for (const packed of run.records) {
+      const { record, attempt } = packed
       pack.putNumber(names.indexOf(record.topic))
       pack.putNumber(record.partition)
       pack.putNumber(record.offset)
@@ -221,6 +240,7 @@ export function packBatch(head: BatchHead, runs: readonly PackedRun[]): BatchMes
       pack.putBytes(record.key)
       pack.putBytes(record.value)
       putHeaders(pack, record.headers)
+      state?.put(packed)
     }
   }
   return { ...head, names: names.list, ...pack.finish() }
@@ -239,7 +259,9 @@ export function unpackBatch(message: BatchMessage): PackedRun[] {
   for (let runCount = pack.takeNumber(); runCount > 0; runCount -= 1) {
     const actor = nameAt(message.names, pack.takeNumber())
     const records: PackedRecord[] = []
-    for (let count = pack.takeNumber(); count > 0; count -= 1) {
+    let count = pack.takeNumber()
+    const state = takeState(pack)
+    for (; count > 0; count -= 1) {
       const topic = nameAt(message.names, pack.takeNumber())
       const partition = pack.takeNumber()
       const offset = pack.takeNumber()
@@ -248,9 +270,10 @@ export function unpackBatch(message: BatchMessage): PackedRun[] {
       const key = pack.takeBytes()
       const value = pack.takeBytes()
       const headers = takeHeaders(pack)
-      records.push({ attempt, record: { topic, partition, offset, timestamp, key, value, headers } })
+      const record = { topic, partition, offset, timestamp, key, value, headers }
+      records.push(state === null ? { attempt, record } : { attempt, record, streamTime: state.take(key) })
     }
-    runs.push({ actor, records })
+    runs.push(state === null ? { actor, records } : { actor, records, state })
   }
   return runs
 }
@@ -352,8 +375,18 @@ const verdictTypes = [
   'needs-schema',
 ] as const satisfies Verdict['type'][]
 
+/** Added to the number of the type: what the record has set follows. */
+const CHANGED = 100
+
 function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
-  pack.putNumber(verdictTypes.indexOf(verdict.type))
+  const changes = changesOf(verdict)
+  const type = verdictTypes.indexOf(verdict.type)
+  if (changes === undefined) {
+    pack.putNumber(type)
+  } else {
+    pack.putNumber(CHANGED + type)
+    putChanges(pack, changes)
+  }
   switch (verdict.type) {
     case 'done':
       pack.putNumber(verdict.effects.length)
@@ -384,7 +417,14 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
 }
 
 function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
-  const type = verdictTypes[pack.takeNumber()]
+  const number = pack.takeNumber()
+  if (number < CHANGED) return takeVerdictOf(number, pack, names)
+  const changes = takeChanges(pack)
+  return withChanges(takeVerdictOf(number - CHANGED, pack, names), changes)
+}
+
+function takeVerdictOf(number: number, pack: PackReader, names: readonly string[]): Verdict {
+  const type = verdictTypes[number]
   switch (type) {
     case 'done': {
       const count = pack.takeNumber()

@@ -1,0 +1,97 @@
+/**
+ * The state of a record's key, as one attempt sees it: what it has set itself, over what there was. It is the attempt's own:
+ * what it has changed goes with its verdict, and only if the record is handled. So an attempt that fails, is too late, or
+ * dies with its thread leaves no trace.
+ */
+import type { StateChange, StateReader } from './partition-state.ts'
+import type { StateValue } from './state-value.ts'
+
+export class AttemptState implements StateReader {
+  /** null: the record has no key. */
+  readonly key: string | null
+  /** Of the record. */
+  readonly streamTime: number | null
+  /** The last of each state; null: none. */
+  changes: StateChange[] | null = null
+  readonly #before: StateReader
+
+  /** `before` has what there was, for the key of the record. */
+  constructor(before: StateReader, key: string | null, streamTime: number | null) {
+    this.#before = before
+    this.key = key
+    this.streamTime = streamTime
+  }
+
+  read(at: number, key: string): StateValue | null {
+    if (this.changes !== null) {
+      for (const change of this.changes) if (change.at === at) return change.value
+    }
+    return this.#before.read(at, key)
+  }
+
+  set(at: number, value: StateValue | null): void {
+    const change = { at, value }
+    if (this.changes === null) {
+      this.changes = [change]
+      return
+    }
+    const place = this.changes.findIndex((before) => before.at === at)
+    if (place < 0) this.changes.push(change)
+    else this.changes[place] = change
+  }
+}
+
+/** What the records of a run have set that are handled, and not settled yet, over what there was before the run. */
+export class RunState implements StateReader {
+  readonly #before: StateReader
+  #changed: Map<string, (StateValue | null | undefined)[]> | null = null
+
+  constructor(before: StateReader) {
+    this.#before = before
+  }
+
+  read(at: number, key: string): StateValue | null {
+    const own = this.#changed?.get(key)?.[at]
+    return own === undefined ? this.#before.read(at, key) : own
+  }
+
+  /** What its next record of this key has set. */
+  take(key: string | null, changes: readonly StateChange[] | undefined): void {
+    if (key === null || changes === undefined) return
+    this.#changed ??= new Map()
+    let values = this.#changed.get(key)
+    if (values === undefined) this.#changed.set(key, (values = []))
+    for (const { at, value } of changes) values[at] = value
+  }
+}
+
+/**
+ * The attempts of one call of a batch handler: a record sees what earlier ones of its key have set by then. Should one of
+ * those fail, what came after it was made of what does not count.
+ */
+export class CallState {
+  readonly #last = new Map<StateReader, Map<string, AttemptState>>()
+  readonly #previous = new Map<AttemptState, AttemptState>()
+  /** Failed, or made of what has. */
+  readonly #void = new Set<AttemptState>()
+
+  /** Of the next record. */
+  attempt(before: StateReader, key: string | null, streamTime: number | null): AttemptState {
+    if (key === null) return new AttemptState(before, key, streamTime)
+    let lastOf = this.#last.get(before)
+    if (lastOf === undefined) this.#last.set(before, (lastOf = new Map()))
+    const previous = lastOf.get(key)
+    const attempt = new AttemptState(previous ?? before, key, streamTime)
+    if (previous !== undefined) this.#previous.set(attempt, previous)
+    lastOf.set(key, attempt)
+    return attempt
+  }
+
+  /** Told in their order. False: its verdict does not count, since an earlier one of its key has failed after it had set something. */
+  counts(attempt: AttemptState, isHandled: boolean): boolean {
+    const previous = this.#previous.get(attempt)
+    const isMadeOfVoid = previous !== undefined && this.#void.has(previous)
+    if (isMadeOfVoid || (!isHandled && attempt.changes !== null)) this.#void.add(attempt)
+    return !isMadeOfVoid
+  }
+}

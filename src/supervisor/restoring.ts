@@ -1,0 +1,277 @@
+/**
+ * The state of a member's partitions, from their assignment to their end: opens the store of each, brings it up to the end of
+ * its changelog, sees that it belongs to the committed position, and lets its actor begin. Meanwhile the partition is ours and
+ * its intake is stopped; nothing here holds up the group, or another partition. It ends at once with its partition.
+ *
+ * A store is of one epoch and closed at its end. Where the same partition comes back, the next one is opened after that.
+ */
+import type { Clock } from '../clock.ts'
+import { TroupeError, describeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { RestoreProgress } from '../metrics/restore-stats.ts'
+import type { EngineStats } from '../metrics/stats.ts'
+import { outgrown, type Changelog } from '../state/changelog-topic.ts'
+import { PartitionState } from '../state/partition-state.ts'
+import { findMismatch, type CommittedCheckpoint } from '../state/restore/judgement.ts'
+import { Restorer } from '../state/restore/restorer.ts'
+import { changedShapes } from '../state/shape-records.ts'
+import type { StateShape } from '../state/state-shape.ts'
+import type { StateStore, StorePlace, Stores } from '../state/store.ts'
+import type { BrokerReader } from '../streams/broker-port.ts'
+import { shortId } from '../streams/positions/topic-origin.ts'
+import { partitionName, type TopicPartition } from '../streams/record.ts'
+
+/** What an app keeps state with, from one membership to the next. */
+export interface StateKeeping {
+  readonly groupId: string
+  /** By actor: those that keep state. */
+  readonly changelogs: ReadonlyMap<string, Changelog>
+  readonly shapes: ReadonlyMap<string, readonly StateShape[]>
+  readonly stores: Stores
+  readonly openReader: (name: string) => BrokerReader
+  /** Brokers that keep none cannot commit a position and its state at once: that they differ is only told there. */
+  readonly keepsTransactions: boolean
+}
+
+export interface RestoringOptions extends StateKeeping {
+  readonly clock: Clock
+  readonly log: Log
+  readonly stats: Pick<EngineStats, 'restores'>
+  /** What no retry changes. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** A partition that begins. */
+export interface BeginningState extends CommittedCheckpoint {
+  readonly actor: string
+  readonly at: TopicPartition
+  /** Short id of the input topic; 0: not known. */
+  readonly inputId: number
+}
+
+interface Kept {
+  readonly actor: string
+  readonly place: StorePlace
+  state: PartitionState
+  readonly abort: AbortController
+  readonly progress: RestoreProgress
+  store: StateStore | null
+  /** Settles when nothing is restored any more. */
+  restored: Promise<void>
+}
+
+export class Restoring {
+  readonly #options: RestoringOptions
+  readonly #restorer: Restorer
+  readonly #kept = new Map<string, Kept>()
+  /** Stores of ended epochs, until they are closed. */
+  readonly #closing = new Map<string, Promise<void>>()
+  /** Asked for ends of logs only. */
+  #endsReader: Promise<BrokerReader> | null = null
+
+  constructor(options: RestoringOptions) {
+    this.#options = options
+    this.#restorer = new Restorer({ clock: options.clock, openReader: () => options.openReader('restore') })
+  }
+
+  /** The state of a partition that begins, which is not restored yet; null: its actor keeps none. Throws CHANGELOG_UNFIT. */
+  stateOf({ actor, at, inputId }: BeginningState): PartitionState | null {
+    const { changelogs, clock, shapes, stores } = this.#options
+    const changelog = changelogs.get(actor)
+    if (changelog === undefined) return null
+    // The input has grown since the start.
+    if (at.partition >= changelog.partitions) throw outgrown(changelog, at.partition + 1)
+    const place = { topic: changelog.topic, partition: at.partition }
+    return new PartitionState({
+      shapes: shapes.get(actor) ?? [],
+      changelogTopic: changelog.topic,
+      partition: at.partition,
+      inputId,
+      changelogId: shortId(changelog.id),
+      changelogEnd: stores.kind === 'disk' ? () => this.#endOf(place) : null,
+      clock,
+    })
+  }
+
+  /** In the background. `onRestored` is called when the state has begun, unless its epoch ends before. */
+  begin(beginning: BeginningState, state: PartitionState, onRestored: () => void): void {
+    const { clock, groupId, stats } = this.#options
+    const changelog = this.#changelogOf(beginning.actor)
+    const { actor, at } = beginning
+    const kept: Kept = {
+      actor,
+      place: {
+        groupId,
+        actor,
+        partition: at.partition,
+        changelogId: changelog.id,
+        deleteRetentionMs: changelog.deleteRetentionMs,
+      },
+      state,
+      abort: new AbortController(),
+      progress: stats.restores.begin(actor, at.partition, clock.now()),
+      store: null,
+      restored: Promise.resolve(),
+    }
+    this.#kept.set(partitionName(at), kept)
+    kept.restored = this.#bring(kept, beginning, onRestored).catch((error: unknown) => {
+      if (!kept.abort.signal.aborted) this.#options.onFailure(error)
+    })
+    void kept.restored.then(() => {
+      stats.restores.end(kept.progress)
+    })
+  }
+
+  /** The state that this partition goes on with after it was rewound: on the same store. */
+  takeOver(at: TopicPartition, state: PartitionState): void {
+    const kept = this.#kept.get(partitionName(at))
+    if (kept === undefined) throw new TroupeError('INTERNAL', `${partitionName(at)} was rewound and keeps no state`)
+    kept.state = state
+  }
+
+  /** The last checkpoints of these partitions stand, and nobody else has them yet. Never rejects. */
+  async atEnd(partitions: readonly TopicPartition[]): Promise<void> {
+    await Promise.all(
+      partitions.map(async (at) => {
+        const kept = this.#kept.get(partitionName(at))
+        if (kept?.state.isReady !== true) return
+        try {
+          await kept.state.end()
+        } catch (error) {
+          const told = { actor: kept.actor, partition: kept.place.partition, error: describeError(error) }
+          this.#options.log.warn(told, 'a store could not note where its changelog ends: its next restore is longer')
+        }
+      }),
+    )
+  }
+
+  /** The epoch of whom this state is of is over. One that was taken over lives on. */
+  end(at: TopicPartition, state: PartitionState): void {
+    const kept = this.#kept.get(partitionName(at))
+    if (kept?.state === state) this.#giveUp(partitionName(at), kept)
+  }
+
+  #giveUp(name: string, kept: Kept): void {
+    this.#kept.delete(name)
+    kept.abort.abort()
+    const closing = kept.restored
+      .then(() => kept.store?.close())
+      .catch((error: unknown) => {
+        const told = { actor: kept.actor, partition: kept.place.partition, error: describeError(error) }
+        this.#options.log.warn(told, 'a store of state could not be closed')
+      })
+      .then(() => {
+        if (this.#closing.get(name) === closing) this.#closing.delete(name)
+      })
+    this.#closing.set(name, closing)
+  }
+
+  /** The membership is over: all that is still kept is given up. Resolves when the stores are closed. Never rejects. */
+  async close(): Promise<void> {
+    for (const [name, kept] of this.#kept) this.#giveUp(name, kept)
+    await Promise.all(this.#closing.values())
+    await this.#restorer.close()
+    const reader = this.#endsReader
+    this.#endsReader = null
+    await reader?.then((each) => each.disconnect()).catch(() => undefined)
+  }
+
+  /** What is kept here of this actor, by partition. */
+  *partitionsOf(actor: string): Generator<KeptPartition> {
+    for (const { place, progress, state, store, ...kept } of this.#kept.values()) {
+      if (kept.actor === actor)
+        yield { partition: place.partition, state, store: state.isReady ? store : null, progress }
+    }
+  }
+
+  async #bring(kept: Kept, beginning: BeginningState, onRestored: () => void): Promise<void> {
+    const { clock, log, stores } = this.#options
+    const { abort, actor, place, progress, state } = kept
+    await this.#closing.get(partitionName(beginning.at))
+    if (abort.signal.aborted) return
+    const store = await stores.open(place)
+    kept.store = store
+    const told = { actor, partition: place.partition }
+    const from = store.mark === null ? {} : { localPosition: store.mark.changelogPosition }
+    log.info(
+      { ...told, store: stores.kind, ...from },
+      `state of actor ${actor}, partition ${place.partition}: restoring`,
+    )
+    if (!(await this.#bringTo(kept, store, beginning))) return
+    state.begin(store)
+    const { bytes, forMs, records } = progress.describe(clock.now())
+    log.info(
+      { ...told, records, bytes, ms: forMs, keys: store.keyCount },
+      `state of actor ${actor}, partition ${place.partition}: restored, ${records} records of its changelog in ${forMs} ms`,
+    )
+    onRestored()
+  }
+
+  /** False: the epoch has ended. Rejects where state and position do not belong together. */
+  async #bringTo(kept: Kept, store: StateStore, beginning: BeginningState): Promise<boolean> {
+    const { keepsTransactions, log, shapes } = this.#options
+    const { abort, actor, place, progress } = kept
+    const changelog = this.#changelogOf(actor)
+    const order = { changelog: { topic: changelog.topic, partition: place.partition }, store, progress }
+    const ids = { inputId: beginning.inputId, changelogId: shortId(changelog.id) }
+    const wasLocal = store.mark !== null
+    let restored = await this.#restorer.restore(order, abort.signal)
+    if (restored === null) return false
+    let mismatch = findMismatch(beginning, restored.meta, ids)
+    if (mismatch !== null && wasLocal) {
+      // Others may have had the partition since: what they have changed is not in this store, wherever its mark stands.
+      log.info(
+        { actor, partition: place.partition },
+        `${describe(kept)}: the local store is begun anew: ${mismatch.reason}`,
+      )
+      await store.wipe()
+      restored = await this.#restorer.restore(order, abort.signal)
+      if (restored === null) return false
+      mismatch = findMismatch(beginning, restored.meta, ids)
+    }
+    if (mismatch !== null) {
+      const message = `${describe(kept)} and its committed position do not belong together: ${mismatch.reason}`
+      if (mismatch.isOfOtherTopic || keepsTransactions) throw new TroupeError('CHANGELOG_LOST', message)
+      log.warn({ actor, partition: place.partition }, `${message}; these brokers keep no transactions, so it goes on`)
+    }
+    const changed = changedShapes(store, shapes.get(actor) ?? [])
+    if (changed.length > 0) throw new TroupeError('STATE_CHANGED', `${describe(kept)}: ${changed.join('; ')}`)
+    return true
+  }
+
+  async #endOf(changelog: TopicPartition): Promise<number> {
+    this.#endsReader ??= this.#connectEnds()
+    const reader = await this.#endsReader
+    return (await reader.watermarks(changelog)).high
+  }
+
+  async #connectEnds(): Promise<BrokerReader> {
+    const reader = this.#options.openReader('changelog-ends')
+    try {
+      await reader.connect()
+      return reader
+    } catch (error) {
+      this.#endsReader = null
+      throw error
+    }
+  }
+
+  #changelogOf(actor: string): Changelog {
+    const changelog = this.#options.changelogs.get(actor)
+    if (changelog === undefined) throw new TroupeError('INTERNAL', `actor ${actor} has no changelog`)
+    return changelog
+  }
+}
+
+/** What a process keeps of one partition. */
+export interface KeptPartition {
+  readonly partition: number
+  readonly state: PartitionState
+  /** null: not restored yet. */
+  readonly store: StateStore | null
+  readonly progress: RestoreProgress
+}
+
+function describe({ actor, place }: Kept): string {
+  return `the state of actor ${actor}, partition ${place.partition},`
+}

@@ -1,0 +1,245 @@
+import { describe, expect, test } from 'vitest'
+import { decodeMeta, readEntryKey } from '../../src/state/changelog-format.ts'
+import { PartitionState } from '../../src/state/partition-state.ts'
+import type { StateShape } from '../../src/state/state-shape.ts'
+import { StateValue } from '../../src/state/state-value.ts'
+import type { StoreMark } from '../../src/state/store.ts'
+import { ManualClock } from '../../src/testing/manual-clock.ts'
+import { MapStore } from './map-store.ts'
+
+const total: StateShape = { name: 'total', codec: 'json', ttlMs: null, maxBytes: 1_000_000 }
+const last: StateShape = { name: 'last', codec: 'json', ttlMs: 1_000, maxBytes: 1_000_000 }
+
+function make({
+  changelogEnd = null,
+  clock = new ManualClock(),
+  position = { safePosition: 0 as number | null },
+  shapes = [total, last],
+  store = new MapStore(),
+}: {
+  changelogEnd?: (() => Promise<number>) | null
+  clock?: ManualClock
+  position?: { safePosition: number | null }
+  shapes?: readonly StateShape[]
+  store?: MapStore
+} = {}) {
+  const state = new PartitionState({
+    shapes,
+    changelogTopic: 'app-count-changelog',
+    partition: 3,
+    inputId: 7,
+    changelogId: 9,
+    changelogEnd,
+    clock,
+  })
+  state.follow({
+    get safePosition() {
+      return position.safePosition
+    },
+    snapshot: () => null,
+  })
+  state.begin(store)
+  return { state, store, clock, position }
+}
+
+function set(state: PartitionState, key: string, value: number | null, at = 0): void {
+  state.apply(key, [{ at, value: value === null ? null : StateValue.ofPrimitive(value, null) }])
+}
+
+const valueOf = (state: PartitionState, key: string, at = 0): unknown => state.read(at, key)?.live ?? null
+
+/** What the changelog gets, for people: `total/a` → `1`. */
+function changelogOf(state: PartitionState): [string, string | null][] {
+  return [...state.frozenRecords()].flatMap(({ key, value }) => {
+    const entry = readEntryKey(key!)!
+    if (entry.kind !== 'state') return []
+    const name = `${entry.name}/${Buffer.from(entry.key).toString('latin1')}`
+    return [[name, value === null ? null : Buffer.from(StateValue.read(value).payload).toString()]]
+  })
+}
+
+function metaOf(state: PartitionState) {
+  return decodeMeta([...state.frozenRecords()].at(-1)!.value!)
+}
+
+describe('a checkpoint', () => {
+  test('freezes what has changed by then: what comes later is the next one’s, and reads see it', async () => {
+    const { state } = make()
+    set(state, 'a', 1)
+    set(state, 'b', 1)
+    state.freeze(5)
+    set(state, 'a', 2)
+    set(state, 'c', 9)
+    expect(changelogOf(state)).toEqual([
+      ['total/a', '1'],
+      ['total/b', '1'],
+    ])
+    expect(valueOf(state, 'a')).toBe(2)
+    await state.commit()
+    state.freeze(6)
+    expect(changelogOf(state)).toEqual([
+      ['total/a', '2'],
+      ['total/c', '9'],
+    ])
+  })
+
+  test('writes each key once, its last value, to its own partition, and the meta record last', () => {
+    const { state } = make()
+    for (let value = 1; value <= 100; value += 1) set(state, value % 2 === 0 ? 'even' : 'odd', value)
+    state.freeze(5)
+    const records = [...state.frozenRecords()]
+    expect(records).toHaveLength(3)
+    expect(records.every(({ partition, topic }) => partition === 3 && topic === 'app-count-changelog')).toBe(true)
+    expect(new Map(changelogOf(state))).toEqual(
+      new Map([
+        ['total/odd', '99'],
+        ['total/even', '100'],
+      ]),
+    )
+    expect(metaOf(state)).toEqual({ checkpoint: 5, streamTime: null, inputId: 7, changelogId: 9 })
+  })
+
+  test('that is sent again is the same, byte for byte, whatever has changed since', () => {
+    const { state } = make()
+    set(state, 'a', 1)
+    set(state, 'gone', 1)
+    set(state, 'gone', null)
+    state.freeze(5)
+    const first = [...state.frozenRecords()]
+    set(state, 'a', 2)
+    set(state, 'gone', 3)
+    set(state, 'a', null)
+    expect([...state.frozenRecords()]).toEqual(first)
+  })
+
+  test('is in the store with its mark when it is committed, and not before', async () => {
+    const { state, store } = make()
+    set(state, 'a', 1)
+    state.freeze(5)
+    expect(store.writes).toEqual([])
+    await state.commit()
+    expect(store.mark).toEqual({ changelogPosition: 0, checkpoint: 5, streamTime: null })
+    expect(state.lookUp('total', Buffer.from('a'))).toMatchObject({ payload: Buffer.from('1') })
+    expect(state.lookUp('total', Buffer.from('b'))).toBeNull()
+  })
+
+  test('that is being written to the store does not take what records set meanwhile', async () => {
+    const { state, store } = make()
+    set(state, 'a', 1)
+    state.freeze(5)
+    store.meanwhile = () => {
+      set(state, 'a', 2)
+      return Promise.resolve()
+    }
+    await state.commit()
+    expect(valueOf(state, 'a')).toBe(2)
+    expect(valueOf(make({ store }).state, 'a')).toBe(null)
+    expect(Buffer.from(make({ store }).state.read(0, 'a')!.payload).toString()).toBe('1')
+  })
+
+  test('of a deleted key writes a tombstone, and of one that never was nothing', async () => {
+    const { state, store } = make()
+    set(state, 'a', 1)
+    state.freeze(5)
+    await state.commit()
+    set(state, 'a', null)
+    set(state, 'never', null)
+    state.freeze(6)
+    expect(changelogOf(state)).toEqual([['total/a', null]])
+    await state.commit()
+    expect(valueOf(state, 'a')).toBeNull()
+    expect([...store.entries.keys()]).toHaveLength(1)
+  })
+})
+
+test('states of one key, and keys of one state, are apart, also where one is the beginning of another', () => {
+  const { state } = make({ shapes: [total, { ...total, name: 'total2' }] })
+  set(state, '2a', 1, 0)
+  set(state, 'a', 2, 1)
+  expect([valueOf(state, '2a', 0), valueOf(state, '2a', 1)]).toEqual([1, null])
+  expect([valueOf(state, 'a', 0), valueOf(state, 'a', 1)]).toEqual([null, 2])
+})
+
+test('more keys than are kept at hand are read from the store, and none is lost before it is written there', async () => {
+  const { state, store } = make({ shapes: [total] })
+  const keys = 50_000
+  for (let round = 1; round <= 2; round += 1) {
+    for (let key = 0; key < keys; key += 1) {
+      const before = state.read(0, `key ${key}`)
+      const count = before === null ? 0 : Number(Buffer.from(before.payload).toString())
+      set(state, `key ${key}`, count + 1)
+    }
+    state.freeze(round)
+    await state.commit()
+  }
+  expect(store.keyCount).toBe(keys + 1)
+  const { state: restarted } = make({ shapes: [total], store })
+  for (const key of [0, 1, 25_000, keys - 1]) {
+    expect(Buffer.from(restarted.read(0, `key ${key}`)!.payload).toString()).toBe('2')
+  }
+})
+
+describe('stream time', () => {
+  test('that a checkpoint stores is that of its position, not of what was read beyond it', () => {
+    const { position, state } = make()
+    state.noteRecord(0, 100)
+    state.noteRecord(1, 300)
+    state.noteRecord(2, 200)
+    state.noteRecord(3, 900)
+    position.safePosition = 3
+    state.freeze(5)
+    expect(metaOf(state).streamTime).toBe(300)
+  })
+
+  test('goes on after a restart where the checkpoint had it', () => {
+    const mark: StoreMark = { changelogPosition: 10, streamTime: 5_000, checkpoint: 4 }
+    const { position, state } = make({ store: new MapStore(mark) })
+    expect(state.noteRecord(20, 4_000)).toBe(5_000)
+    expect(state.noteRecord(21, 6_000)).toBe(6_000)
+    position.safePosition = 21
+    state.freeze(5)
+    expect(metaOf(state).streamTime).toBe(5_000)
+  })
+})
+
+describe('the store’s mark', () => {
+  const mark: StoreMark = { changelogPosition: 40, streamTime: null, checkpoint: 4 }
+
+  test('keeps what is certain while the end of the changelog is not asked for', async () => {
+    const { state, store } = make({ store: new MapStore(mark) })
+    set(state, 'a', 1)
+    state.freeze(5)
+    await state.commit()
+    await state.end()
+    expect(store.mark).toMatchObject({ changelogPosition: 40, checkpoint: 5 })
+  })
+
+  test('stands at the end of the changelog after an epoch that ended in order: a restart restores nothing', async () => {
+    const { state, store } = make({ store: new MapStore(mark), changelogEnd: () => Promise.resolve(77) })
+    set(state, 'a', 1)
+    state.freeze(5)
+    await state.commit()
+    expect(store.mark).toMatchObject({ changelogPosition: 40, checkpoint: 5 })
+    await state.end()
+    expect(store.mark).toMatchObject({ changelogPosition: 77, checkpoint: 5 })
+    expect(state.isReady).toBe(false)
+  })
+
+  test('follows from time to time, so that a crash leaves a short tail, and is written in one batch with the changes', async () => {
+    const asked: number[] = []
+    const { clock, state, store } = make({
+      store: new MapStore(mark),
+      changelogEnd: () => Promise.resolve(asked.push(1) + 100),
+    })
+    for (let checkpoint = 5; checkpoint < 5 + 300; checkpoint += 1) {
+      set(state, 'a', checkpoint)
+      state.freeze(checkpoint)
+      await state.commit()
+      clock.advance(100)
+    }
+    expect(asked.length).toBeGreaterThan(1)
+    expect(asked.length).toBeLessThan(5)
+    expect(store.mark).toMatchObject({ changelogPosition: 100 + asked.length, checkpoint: 304 })
+    expect(store.writes).toHaveLength(300)
+  })
+})
