@@ -27,7 +27,13 @@ import { offsetTracker } from './offset-tracker.ts'
 import { partition } from './partition.ts'
 import { passThrough } from './pass-through.ts'
 import { replay } from './replay.ts'
+import { stateCopy } from './state/copy.ts'
 import { stateCount } from './state/count.ts'
+import { stateLatency } from './state/latency.ts'
+import { stateManyKeys } from './state/many-keys.ts'
+import { stateRecovery } from './state/recovery.ts'
+import { stateRestore } from './state/restore.ts'
+import { stateThreads } from './state/threads.ts'
 import { zipf } from './zipf.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -45,6 +51,12 @@ const benchmarks: readonly Benchmark[] = [
   avroCodec,
   replay,
   stateCount,
+  stateCopy,
+  stateThreads,
+  stateRestore,
+  stateManyKeys,
+  stateLatency,
+  stateRecovery,
   offsetTracker,
 ] as unknown as readonly Benchmark[]
 

@@ -12,6 +12,8 @@ export interface DataSet {
   readonly choice?: 'alike' | 'in turn' | 'zipf'
   /** At least 8: a value begins with the number of its key and its place among the records of that key. */
   readonly valueBytes: number
+  /** What each key begins with. */
+  readonly keyPrefix?: Uint8Array
 }
 
 /** Settings of a question about a backlog: what is in its topic. */
@@ -29,10 +31,17 @@ interface DataRecord {
   readonly partition: number
 }
 
-export function* recordsOf({ records, partitions, keys, valueBytes, choice }: DataSet): Generator<DataRecord> {
+export function* recordsOf({
+  records,
+  partitions,
+  keys,
+  valueBytes,
+  choice,
+  keyPrefix = Buffer.alloc(0),
+}: DataSet): Generator<DataRecord> {
   const choose = chooserOf(choice ?? 'alike', keys)
   const counts = new Uint32Array(keys)
-  const names = Array.from({ length: keys }, (_, key) => Buffer.from(`key-${key}`))
+  const names = Array.from({ length: keys }, (_, key) => Buffer.concat([keyPrefix, Buffer.from(`key-${key}`)]))
   for (let index = 0; index < records; index += 1) {
     const key = choose(index)
     const value = Buffer.alloc(valueBytes, 'v')

@@ -4,6 +4,7 @@ import type { BenchmarkRun, Benchmark } from '../harness/benchmark.ts'
 import type { Contender } from '../harness/contender.ts'
 import type { DataSet } from '../harness/data-set.ts'
 import { cell, costCells, costColumns, failureRemarks, type Table } from '../harness/report.ts'
+import { perInputCells, perInputColumns } from './per-input.ts'
 
 interface Its {
   readonly [name: string]: number | string
@@ -142,16 +143,11 @@ async function countedWith(set: KeySet, rivals: Rivals, run: BenchmarkRun<Its>):
       cells: [
         cell(rounds.ratio(name, named(raw)), 2),
         cell(rounds.ratio(named(memory), name), 2),
-        ...['outputsPerInput', 'changelogPerInput'].map((note) =>
-          cell(
-            rounds.spread(name, ({ notes }) => notes[note]),
-            2,
-          ),
-        ),
+        ...perInputCells(rounds, name),
         ...costCells(rounds, name),
       ],
     }
   })
-  const columns = ['ratio to bare loop', 'Troupe in memory by this', 'outputs/input', 'changelog/input', ...costColumns]
+  const columns = ['ratio to bare loop', 'Troupe in memory by this', ...perInputColumns, ...costColumns]
   return { title: `Counted: ${set.name}`, columns, rows, remarks: [...rivals.remarks, ...failureRemarks(rounds)] }
 }

@@ -1,5 +1,6 @@
 /** A metric whose values are made when a registry asks for them, out of one row of the table in `metrics.ts`. */
-import { Histogram, type EngineStats } from './stats.ts'
+import { Histogram } from './histogram.ts'
+import type { EngineStats } from './stats.ts'
 
 /** One series: the values of the row's labels, in the row's order, and the number. */
 export type Series = readonly [labels: readonly string[], value: number | Histogram]

@@ -23,6 +23,7 @@ import type { CheckpointedState } from '../streams/delivery/delivery.ts'
 import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix } from './changelog-format.ts'
+import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { StateValue } from './state-value.ts'
@@ -89,6 +90,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   readonly #options: PartitionStateOptions
   readonly #prefixes: readonly Uint8Array[]
   readonly #cells: readonly StateCells[]
+  readonly #expiry: Expiry
   #store: StateStore | null = null
   #time = new StreamTime(null)
   /** Where its position stands; set by whose it is. */
@@ -108,6 +110,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.shapes = options.shapes
     this.#prefixes = options.shapes.map(({ name }) => statePrefix(name))
     this.#cells = options.shapes.map((_, at) => new StateCells(() => this.#keptOf(at)))
+    this.#expiry = new Expiry(this.shapes, this.#prefixes)
     this.#markedAtMs = options.clock.now()
   }
 
@@ -161,12 +164,9 @@ export class PartitionState implements CheckpointedState, StateReader {
   freeze(checkpoint: number): void {
     if (this.#frozen !== null) throw new TroupeError('INTERNAL', 'a generation of state was frozen upon another')
     const position = this.#position.safePosition
-    this.#frozen = {
-      number: this.#generation,
-      cells: this.#next,
-      checkpoint,
-      streamTime: position === null ? this.#time.current : this.#time.at(position),
-    }
+    const streamTime = position === null ? this.#time.current : this.#time.at(position)
+    this.#deleteExpired(streamTime)
+    this.#frozen = { number: this.#generation, cells: this.#next, checkpoint, streamTime }
     this.#next = []
     this.#generation += 1
   }
@@ -220,7 +220,9 @@ export class PartitionState implements CheckpointedState, StateReader {
     const prefix = this.#prefixes[at]
     if (prefix === undefined) return null
     const bytes = this.#openStore().get(entryKey(prefix, key))
-    return bytes === undefined ? null : StateValue.read(bytes)
+    if (bytes === undefined) return null
+    const { payload, timeMs } = StateValue.read(bytes)
+    return { payload, timeMs }
   }
 
   #cell(at: number, key: string): Cell {
@@ -246,6 +248,13 @@ export class PartitionState implements CheckpointedState, StateReader {
     }
     cell.current = value
     if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
+  }
+
+  /** A few: with nothing frozen the store has all but what has changed since, which is not too old, or gone already. */
+  #deleteExpired(streamTime: number | null): void {
+    for (const { at, key } of this.#expiry.find(this.#openStore(), streamTime)) {
+      if (this.#cell(at, key).changedIn !== this.#generation) this.#set(at, key, null)
+    }
   }
 
   /** Each key once, then the meta record; the first time how they are declared before all. */

@@ -10,6 +10,8 @@ export interface LoadOptions {
   readonly keys?: number
   /** What else the record with this number says. */
   readonly more?: (n: number) => object
+  /** No more than so many in all; a multiple of 500. */
+  readonly most?: number
   /** Brokers may be away: what cannot be put is left out. */
   readonly isTolerant?: boolean
 }
@@ -54,9 +56,16 @@ export class Load {
   }
 
   async #run(): Promise<void> {
-    const { ahead = 2_000, workMs = 0.2, keys = 97, more = () => ({}), isTolerant = false } = this.#options
+    const {
+      ahead = 2_000,
+      workMs = 0.2,
+      keys = 97,
+      more = () => ({}),
+      most = Infinity,
+      isTolerant = false,
+    } = this.#options
     while (!this.#isOver) {
-      if (this.#produced - (await this.#flow.countHandled()) < ahead) {
+      if (this.#produced < most && this.#produced - (await this.#flow.countHandled()) < ahead) {
         const records = keyed(CHUNK, (n) => ({ workMs, ...more(n) }), keys, this.#produced)
         this.#produced += CHUNK
         try {

@@ -1,7 +1,8 @@
 import { Counter, Registry } from 'prom-client'
 import { describe, expect, test } from 'vitest'
 import { describeMetrics, metricTable, registerMetrics } from '../../src/metrics/metrics.ts'
-import { EngineStats, Histogram } from '../../src/metrics/stats.ts'
+import { Histogram } from '../../src/metrics/histogram.ts'
+import { EngineStats } from '../../src/metrics/stats.ts'
 
 type OpenMetricsRegistry = Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>
 

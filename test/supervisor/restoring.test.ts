@@ -181,6 +181,7 @@ test('a partition that comes back is opened after its store was closed, and the 
   await world.end()
   world.restoring.end({ topic: 'orders', partition: 0 }, old)
   await world.clock.settle()
+  expect(world.failures).toEqual([])
   expect([state.isReady, store.isClosed, world.stores.said]).toEqual([true, false, ['open 0', 'open 0']])
   await world.restoring.close()
   expect(store.isClosed).toBe(true)

@@ -4,19 +4,20 @@
  * own, because a flush waits for everything its producer holds.
  */
 import type { Clock } from '../../clock.ts'
-import { TroupeError, isTroupeError } from '../../errors.ts'
+import { isTroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { Broker } from '../broker.ts'
-import type { BrokerConsumer, BrokerProducer, CommitReport, WriteAnswer, WriteResult } from '../broker-port.ts'
+import type { BrokerConsumer, BrokerProducer, CommitReport, WriteResult } from '../broker-port.ts'
 import type { EncodedEffect } from '../flows/effect-encoder.ts'
 import type { OutputRecord } from '../record.ts'
 import { Committer } from './committer.ts'
 import { smallerLetter, type DeadLetter } from './dead-letter.ts'
 import type { CompletionSnapshot } from '../positions/completion-map.ts'
 import type { CommittedPartition, Delivery, CommitEvents } from './delivery.ts'
+import { RowQueues } from './row-queues.ts'
 import { SinkQueue, type Ticket } from './sink-queue.ts'
-import type { EncodedRow, Sink, SinkWrite } from './sink.ts'
+import type { Sink } from './sink.ts'
 
 export interface AtLeastOnceOptions {
   readonly broker: Pick<Broker, 'producer'>
@@ -44,7 +45,7 @@ export class AtLeastOnceDelivery implements Delivery {
   readonly #deadLetterProducer: BrokerProducer
   readonly #outputs: SinkQueue<OutputRecord>
   readonly #deadLetters: SinkQueue<OutputRecord>
-  readonly #sinks = new Map<string, SinkQueue<EncodedRow>>()
+  readonly #rows: RowQueues
   readonly #committer: Committer
   /** Producers that have begun to connect. */
   readonly #begun: BrokerProducer[] = []
@@ -53,22 +54,20 @@ export class AtLeastOnceDelivery implements Delivery {
 
   constructor(options: AtLeastOnceOptions) {
     this.#options = options
-    const { broker, commitIntervalMs, lingerMs = 0, sinks } = options
+    const { broker, commitIntervalMs } = options
     this.#outputProducer = broker.producer('outputs')
     this.#deadLetterProducer = broker.producer('dead-letters')
-    this.#outputs = this.#queue('kafka', MAX_RECORDS_PER_BATCH, recordWriter(this.#outputProducer), lingerMs)
-    this.#deadLetters = this.#queue(
-      'dead-letters',
-      MAX_RECORDS_PER_BATCH,
-      recordWriter(this.#deadLetterProducer),
-      lingerMs,
-    )
-    for (const [name, sink] of Object.entries(sinks)) {
-      this.#sinks.set(
-        name,
-        this.#queue(name, sink.maxBatch, (batch) => sink.write(batch)),
-      )
-    }
+    this.#outputs = this.#queue('kafka', this.#outputProducer)
+    this.#deadLetters = this.#queue('dead-letters', this.#deadLetterProducer)
+    this.#rows = new RowQueues({
+      ...options,
+      onWritten: () => {
+        this.onWritten()
+      },
+      onFailure: (error) => {
+        this.onFailure(error)
+      },
+    })
     // The consumer sends what it is given on an interval of its own: half and half make the whole.
     this.#committer = new Committer({ ...options, intervalMs: commitIntervalMs / 2 })
   }
@@ -106,32 +105,26 @@ export class AtLeastOnceDelivery implements Delivery {
   }
 
   deliver(ticket: Ticket, id: string, effects: readonly EncodedEffect[]): Error | null {
-    const missing = this.#missingSink(effects)
-    if (missing !== null) return new TroupeError('SINK_MISSING', `the app has no sink ${missing}`)
+    const lack = this.#rows.lackFor(effects)
+    if (lack !== null) return lack
     let index = 0
     for (const effect of effects) {
       const outputId = `${id}/${index}`
       index += 1
       if (effect.type === 'record') this.#outputs.push({ id: outputId, output: effect.record, ticket })
-      else this.#sinks.get(effect.sink)?.push({ id: outputId, output: effect.row, ticket })
+      else this.#rows.push(effect.sink, { id: outputId, output: effect.row, ticket })
     }
     return null
   }
 
-  /** Start-up names every missing sink, so this is a handler whose declaration has changed since. */
-  #missingSink(effects: readonly EncodedEffect[]): string | null {
-    for (const effect of effects) if (effect.type === 'row' && !this.#sinks.has(effect.sink)) return effect.sink
-    return null
-  }
-
-  deadLetter({ owner, settle }: Ticket, id: string, letter: DeadLetter): void {
+  deadLetter(ticket: Ticket, id: string, letter: DeadLetter): void {
     const settleOrShrink = (result: WriteResult): void => {
       // The last resort must not fail for what we have added to the record.
       const smaller = isTroupeError(result) && result.code === 'RECORD_TOO_LARGE' ? smallerLetter(letter) : null
-      if (smaller === null) settle(result)
-      else this.deadLetter({ owner, settle }, id, smaller)
+      if (smaller === null) ticket.settle(result)
+      else this.deadLetter(ticket, id, smaller)
     }
-    this.#deadLetters.push({ id, output: letter, ticket: { owner, settle: settleOrShrink } })
+    this.#deadLetters.push({ id, output: letter, ticket: { owner: ticket.owner, settle: settleOrShrink } })
   }
 
   noteProgress(partition: CommittedPartition): void {
@@ -158,34 +151,27 @@ export class AtLeastOnceDelivery implements Delivery {
   }
 
   get isSated(): boolean {
-    if (this.#outputs.hasEnough || this.#deadLetters.hasEnough) return true
-    for (const queue of this.#sinks.values()) if (queue.hasEnough) return true
-    return false
+    return this.#outputs.hasEnough || this.#deadLetters.hasEnough || this.#rows.isSated
   }
 
   troubles(): { sink: string; sinceMs: number; reason: string }[] {
-    return [this.#outputs, this.#deadLetters, ...this.#sinks.values()].flatMap((queue) =>
+    return [this.#outputs, this.#deadLetters, ...this.#rows.all].flatMap((queue) =>
       queue.trouble === null ? [] : [{ sink: queue.name, ...queue.trouble }],
     )
   }
 
   close(): void {
-    for (const queue of [this.#outputs, this.#deadLetters, ...this.#sinks.values()]) queue.close()
+    for (const queue of [this.#outputs, this.#deadLetters, ...this.#rows.all]) queue.close()
   }
 
-  #queue<Output>(
-    name: string,
-    maxBatch: number,
-    write: (batch: readonly SinkWrite<Output>[]) => Promise<readonly WriteAnswer[]>,
-    lingerMs = 0,
-  ): SinkQueue<Output> {
-    const { clock, log, stats } = this.#options
-    const onWritten = (): void => {
-      this.onWritten()
-    }
-    const queue = new SinkQueue<Output>({
-      ...{ name, maxBatch, lingerMs, write, clock, log, stats: stats.sink(name), waits: stats.waits },
-      onWritten,
+  #queue(name: string, producer: BrokerProducer): SinkQueue<OutputRecord> {
+    const { clock, lingerMs = 0, log, stats } = this.#options
+    const queue = new SinkQueue<OutputRecord>({
+      ...{ name, lingerMs, clock, log, maxBatch: MAX_RECORDS_PER_BATCH, stats: stats.sink(name), waits: stats.waits },
+      write: (batch) => producer.write(batch.map(({ output }) => output)),
+      onWritten: () => {
+        this.onWritten()
+      },
     })
     queue.onFailure = (error) => {
       this.onFailure(error)
@@ -201,10 +187,4 @@ async function inTurn([first, ...rest]: readonly (() => Promise<void>)[]): Promi
   } finally {
     if (rest.length > 0) await inTurn(rest)
   }
-}
-
-function recordWriter(
-  producer: BrokerProducer,
-): (batch: readonly SinkWrite<OutputRecord>[]) => Promise<readonly WriteAnswer[]> {
-  return (batch) => producer.write(batch.map((write) => write.output))
 }

@@ -1,6 +1,6 @@
 /** Measures how late timers fire on the main thread: whatever blocks it delays polls, commits and probes. */
 import { inBackground, systemClock } from '../../clock.ts'
-import type { Histogram } from '../../metrics/stats.ts'
+import type { Histogram } from '../../metrics/histogram.ts'
 
 const PERIOD_MS = 100
 

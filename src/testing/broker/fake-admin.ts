@@ -1,6 +1,6 @@
 /** Topics and groups of the fake broker, as an operator sees them. */
 import { TroupeError } from '../../errors.ts'
-import type { BrokerAdmin, NewTopic } from '../../streams/admin-port.ts'
+import type { BrokerAdmin, MissingRight, NewTopic } from '../../streams/admin-port.ts'
 import type { TopicDescription } from '../../streams/broker-port.ts'
 import type { FakeCluster } from './fake-cluster.ts'
 import type { FakeConnection } from './fake-connection.ts'
@@ -55,6 +55,10 @@ export class FakeAdmin implements BrokerAdmin {
     })
   }
 
+  missingRights(): Promise<readonly MissingRight[]> {
+    return this.#ask(() => [])
+  }
+
   deleteTopics(topics: readonly string[]): Promise<void> {
     return this.#ask(() => {
       for (const topic of topics) {
@@ -85,7 +89,7 @@ export class FakeAdmin implements BrokerAdmin {
     return this.#ask(() => {
       const group = this.#cluster.group(groupId)
       const members = group.memberIds.length
-      if (members > 0) throw new TroupeError('OPTIONS_INVALID', `the group ${groupId} has members: ${members}`)
+      if (members > 0) throw new Error(`the group ${groupId} has members: ${members}`)
       group.forgetPositions()
     })
   }

@@ -81,8 +81,9 @@ export class FakeTransactionalProducer implements TransactionalProducer {
 
   begin(): void {
     if (this.#state.type === 'open') throw misused('begin was called while a transaction is open')
+    const owner = this.#requireReady()
     this.#reset()
-    if (this.#state.type === 'ready') this.#state = { type: 'open', owner: this.#state.owner }
+    this.#state = { type: 'open', owner }
     this.#options.onStep('begun')
   }
 
