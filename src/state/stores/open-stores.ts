@@ -13,7 +13,10 @@ export interface OpenStoresOptions {
 }
 
 /** Throws OPTIONS_INVALID or STORE_FAILED where the disk cannot be used. */
-export function openStores({ clock, state }: OpenStoresOptions): Promise<Stores> {
-  if (state.store === 'memory') return Promise.resolve(new MemoryStores(clock))
-  return Promise.reject(new TroupeError('OPTIONS_INVALID', 'state.store disk is not in this version yet'))
+export async function openStores({ clock, log, state }: OpenStoresOptions): Promise<Stores> {
+  if (state.store === 'memory') return new MemoryStores(clock)
+  if (state.directory === null) throw new TroupeError('OPTIONS_INVALID', 'state.store disk needs state.directory')
+  // Only here, since the package behind it is optional.
+  const { DiskStores } = await import('./disk/disk-stores.ts')
+  return await DiskStores.open({ directory: state.directory, clock, log })
 }
