@@ -11,6 +11,7 @@ const adapters = {
   commander: '^src/supervisor/cli/',
   piscina: '^src/actors/threads/',
   avsc: '^src/streams/avro/',
+  lmdb: '^src/state/stores/disk/',
 }
 
 /** What a room may not reach: its files would know of something that is none of their business. */
@@ -44,6 +45,12 @@ const rooms = [
     comment: 'The client stands behind the broker port, and knows nothing of sinks, commits or maps.',
     from: '^src/streams/kafka/',
     to: '^src/streams/(delivery|positions|postgres|flows|producing)/',
+  },
+  {
+    name: 'stores-keep-bytes',
+    comment: 'What keys and values mean, and what Kafka has of them, is for others to know.',
+    from: '^src/state/stores/',
+    to: '^src/(?!state/(stores/|store[.]ts$)|options/|(clock|errors|log)[.]ts$)',
   },
   {
     name: 'avro-knows-no-registry',

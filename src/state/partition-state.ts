@@ -25,7 +25,6 @@ import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix } from './changelog-format.ts'
 import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
-import { newShapes } from './shape-records.ts'
 import type { StateShape } from './state-shape.ts'
 import { StateValue } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
@@ -124,11 +123,11 @@ export class PartitionState implements CheckpointedState, StateReader {
     return this.#store !== null
   }
 
-  /** The store has what the last checkpoint left: from now on it may be asked. */
-  begin(store: StateStore): void {
+  /** The store has what the last checkpoint left: from now on it may be asked. `shapes` go with the next one. */
+  begin(store: StateStore, shapes: readonly Change[] = []): void {
     const { mark } = store
     this.#store = store
-    this.#newShapes = newShapes(store, this.shapes)
+    this.#newShapes = shapes
     this.#time = new StreamTime(mark?.streamTime ?? null)
     this.#changelogPosition = mark?.changelogPosition ?? 0
     this.#committed = mark
@@ -211,7 +210,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const store = this.#openStore()
     this.#store = null
     const again = new PartitionState(this.#options)
-    again.begin(store)
+    again.begin(store, this.#newShapes)
     return again
   }
 

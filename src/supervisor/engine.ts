@@ -15,6 +15,8 @@ import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Lookout } from '../lookout.ts'
 import type { ResolvedApp } from '../options/options.ts'
+import type { Stores } from '../state/store.ts'
+import { openStores } from '../state/stores/open-stores.ts'
 import type { Broker } from '../streams/broker.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { openDelivery } from '../streams/delivery/open-delivery.ts'
@@ -29,8 +31,10 @@ import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { prepareSchemas, verifyContracts } from './contracts.ts'
 import { Membership } from './membership.ts'
+import type { StateKeeping } from './restoring.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
+import { openStateKeeping } from './state-keeping.ts'
 import { TroubleWatch } from './status/trouble-watch.ts'
 import { planTopology, verifyTopics, type Topology } from './topology.ts'
 import { UserPauses } from './user-pauses.ts'
@@ -50,6 +54,8 @@ export interface EngineParts {
   readonly loopBusy?: () => number
   /** What is known of a schema registry; nobody asks one, unless given. The engine closes it. */
   readonly schemas?: SchemaPort
+  /** Opens where state is kept: as the options say, unless given. */
+  readonly openStores?: () => Promise<Stores>
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
 }
@@ -73,6 +79,8 @@ export class Engine {
   readonly #origins = new Map<string, TopicOrigin>()
   readonly #loadWatch: LoadWatch
   readonly #troubleWatch: TroubleWatch
+  /** null: no handler keeps state. */
+  #keeping: StateKeeping | null = null
   #membership: Membership | null = null
   #state: EngineState = 'starting'
   #isRestarting = false
@@ -136,6 +144,7 @@ export class Engine {
    */
   static async start(parts: EngineParts, signal?: AbortSignal): Promise<Engine> {
     const { app, log } = parts
+    const open = parts.openStores ?? (() => openStores({ ...parts, state: app.state }))
     const { waits } = parts.stats
     const lookout = new Lookout(parts.clock).start()
     waits.judgeBy(lookout)
@@ -165,6 +174,8 @@ export class Engine {
       undo.push(() => engine.#delivery.disconnect())
       await before(engine.#delivery.connect())
       await before(verifyTopics(topology, engine.#delivery))
+      engine.#keeping = await before(openStateKeeping({ ...parts, manifests: host.manifests, openStores: open }))
+      undo.push(() => engine.#keeping?.stores.close() ?? Promise.resolve())
       await before(prepareSchemas(host.manifests, parts.schemas ?? null))
       // From here on it closes everything itself.
       undo.splice(0, Infinity, () => engine.kill())
@@ -292,6 +303,7 @@ export class Engine {
       delivery: this.#delivery,
       userPauses: this.#userPauses,
       origins: this.#origins,
+      keeping: this.#keeping,
       onFailure: (error) => {
         void this.#restart(error)
       },
@@ -387,6 +399,7 @@ export class Engine {
         () => waits.answer('sink-close', name, sink.close()),
       ]),
       ['producers', () => this.#delivery.disconnect()],
+      ['state', () => this.#keeping?.stores.close()],
       ['handlers', () => waits.answer('handlers-close', '', this.#host.close())],
       [
         'schemas',

@@ -54,7 +54,7 @@ export async function handOver<Answer>(
   const leftMs = Math.max(LEAST_DURABLE_MS, startedAt + drainTimeoutMs - clock.now())
   if (inputs.length > 0) await delivery.makeDurable(inputs, leftMs)
   await delivery.atRest()
-  await Promise.all(actors.map((actor) => (actor.isFenced ? undefined : steps.settleState(actor))))
+  await Promise.all(actors.filter(({ isFenced }) => !isFenced).map((actor) => steps.settleState(actor)))
   if (drained !== null) sayWhatIsLeft(drained, options)
   // 3. Give back.
   const answer = steps.giveBack()

@@ -14,7 +14,7 @@ import { outgrown, type Changelog } from '../state/changelog-topic.ts'
 import { PartitionState } from '../state/partition-state.ts'
 import { findMismatch, type CommittedCheckpoint } from '../state/restore/judgement.ts'
 import { Restorer } from '../state/restore/restorer.ts'
-import { changedShapes } from '../state/shape-records.ts'
+import { changedShapes, newShapes } from '../state/shape-records.ts'
 import type { StateShape } from '../state/state-shape.ts'
 import type { StateStore, StorePlace, Stores } from '../state/store.ts'
 import type { BrokerReader } from '../streams/broker-port.ts'
@@ -59,6 +59,8 @@ interface Kept {
   /** Settles when nothing is restored any more. */
   restored: Promise<void>
 }
+
+const END_TIMEOUT_MS = 2_000
 
 export class Restoring {
   readonly #options: RestoringOptions
@@ -136,7 +138,7 @@ export class Restoring {
         const kept = this.#kept.get(partitionName(at))
         if (kept?.state.isReady !== true) return
         try {
-          await kept.state.end()
+          await this.#withinLimit(kept.state.end())
         } catch (error) {
           const told = { actor: kept.actor, partition: kept.place.partition, error: describeError(error) }
           this.#options.log.warn(told, 'a store could not note where its changelog ends: its next restore is longer')
@@ -198,7 +200,7 @@ export class Restoring {
       `state of actor ${actor}, partition ${place.partition}: restoring`,
     )
     if (!(await this.#bringTo(kept, store, beginning))) return
-    state.begin(store)
+    state.begin(store, newShapes(store, state.shapes))
     const { bytes, forMs, records } = progress.describe(clock.now())
     log.info(
       { ...told, records, bytes, ms: forMs, keys: store.keyCount },
@@ -237,6 +239,21 @@ export class Restoring {
     const changed = changedShapes(store, shapes.get(actor) ?? [])
     if (changed.length > 0) throw new TroupeError('STATE_CHANGED', `${describe(kept)}: ${changed.join('; ')}`)
     return true
+  }
+
+  /** Whoever takes the partition over waits for this, and it only saves time at a restart. */
+  async #withinLimit(ending: Promise<void>): Promise<void> {
+    let cancel: () => void = () => undefined
+    const late = new Promise<void>((_, reject) => {
+      cancel = this.#options.clock.after(END_TIMEOUT_MS, () => {
+        reject(new Error(`no broker has said within ${END_TIMEOUT_MS} ms where it ends`))
+      })
+    })
+    try {
+      await Promise.race([ending, late])
+    } finally {
+      cancel()
+    }
   }
 
   async #endOf(changelog: TopicPartition): Promise<number> {

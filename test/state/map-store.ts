@@ -1,5 +1,5 @@
 /** A store in a Map, for tests of what is above stores. */
-import type { Change, KeyRange, StateStore, StoreMark } from '../../src/state/store.ts'
+import type { Change, KeyRange, StateStore, StoreMark, WalkPlace, WalkStep } from '../../src/state/store.ts'
 
 export class MapStore implements StateStore {
   mark: StoreMark | null
@@ -36,6 +36,12 @@ export class MapStore implements StateStore {
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .slice(0, limit)
       .map(([key, value]) => [Buffer.from(key, 'latin1'), Uint8Array.from(value)] as const)
+  }
+
+  walk(from: WalkPlace | null, limit: number): WalkStep {
+    const begin = Number(from ?? 0)
+    const next = begin + limit < this.keyCount ? begin + limit : null
+    return { entries: this.scan({}, Infinity).slice(begin, begin + limit), next }
   }
 
   async write(changes: Iterable<Change>, mark: StoreMark): Promise<void> {

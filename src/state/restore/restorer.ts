@@ -57,7 +57,9 @@ export class Restorer {
     this.#tasks.add(task)
     try {
       void this.#enter(task)
-      return await task.ended
+      const restored = await task.ended
+      // Also where its last write was under way when that came.
+      return signal.aborted ? null : restored
     } finally {
       this.#tasks.delete(task)
       if (this.#tasks.size === 0) this.#closeReader()

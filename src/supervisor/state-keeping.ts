@@ -1,0 +1,42 @@
+/** What an app needs to keep state, opened at its start: its changelogs are looked at, or made, and its stores opened. */
+import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { ResolvedApp } from '../options/options.ts'
+import { prepareChangelogs } from '../state/changelog-topic.ts'
+import type { Stores } from '../state/store.ts'
+import type { Broker } from '../streams/broker.ts'
+import type { StateKeeping } from './restoring.ts'
+
+export interface StateKeepingParts {
+  readonly app: ResolvedApp
+  readonly broker: Broker
+  readonly clock: Clock
+  readonly log: Log
+  readonly manifests: readonly HandlerManifest[]
+  readonly openStores: () => Promise<Stores>
+}
+
+/** null: no handler keeps state, and nothing was asked of anybody. */
+export async function openStateKeeping(parts: StateKeepingParts): Promise<StateKeeping | null> {
+  const { app, broker, clock, log, manifests, openStores } = parts
+  const stateful = manifests.filter(({ states }) => states.length > 0)
+  if (stateful.length === 0) return null
+  const { brokers, groupId } = app.kafka
+  const admin = broker.admin()
+  try {
+    await admin.connect()
+    const options = { admin, groupId, brokers: brokers.join(','), clock, log }
+    const changelogs = await prepareChangelogs(stateful, options)
+    return {
+      groupId,
+      changelogs,
+      shapes: new Map(stateful.map(({ actor, states }) => [actor, states])),
+      keepsTransactions: await admin.keepsTransactions(),
+      openReader: (name) => broker.reader(name),
+      stores: await openStores(),
+    }
+  } finally {
+    await admin.disconnect()
+  }
+}
