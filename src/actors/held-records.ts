@@ -7,6 +7,7 @@
  */
 import type { PartitionStats } from '../metrics/stats.ts'
 import type { Credit } from '../streams/credit.ts'
+import type { SourceRecord } from '../streams/record.ts'
 import type { Invocation } from './invocation.ts'
 
 export class HeldRecords {
@@ -32,6 +33,13 @@ export class HeldRecords {
 
   get oldest(): Invocation | null {
     return this.#oldest
+  }
+
+  /** Oldest first. */
+  records(): SourceRecord[] {
+    const records: SourceRecord[] = []
+    for (let each = this.#oldest; each !== null; each = each.newer) records.push(each.record)
+    return records
   }
 
   add(invocation: Invocation): void {

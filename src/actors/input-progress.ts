@@ -41,6 +41,8 @@ export class InputProgress implements OwnedPartition {
   readonly held: HeldRecords
   readonly stats: PartitionStats
   readonly origin: TopicOrigin | null
+  /** Where its epoch began. */
+  readonly start: TrackerStart
   isStoppedByUser = false
   readonly #options: InputProgressOptions
   #isMapNearLimit = false
@@ -52,6 +54,7 @@ export class InputProgress implements OwnedPartition {
     const { epoch, partition, start, stats, topic } = options
     this.topic = topic
     this.owner = options.owner
+    this.start = start
     this.partition = partition
     this.tracker = new OffsetTracker(start)
     this.held = new HeldRecords(options)

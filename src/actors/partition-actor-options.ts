@@ -6,7 +6,7 @@ import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { PartitionState } from '../state/partition-state.ts'
-import type { ActorDelivery } from '../streams/delivery/delivery.ts'
+import type { ActorDelivery, Refusals } from '../streams/delivery/delivery.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { InputOptions } from './input-progress.ts'
 import type { KeyBudget } from './lanes/key-brake.ts'
@@ -21,6 +21,8 @@ export interface PartitionActorOptions {
   readonly delivery: ActorDelivery
   /** What its handler keeps; null or missing: nothing. */
   readonly state?: PartitionState | null
+  /** Records that it has to give up instead of handling them, since it begins where a refused checkpoint has set it back. */
+  readonly refused?: Refusals
   readonly credit: Credit
   readonly clock: Clock
   readonly random: () => number

@@ -24,7 +24,7 @@ import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
-import { changesOf, endsRun, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
+import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
@@ -34,6 +34,7 @@ import { OperatorDecisions } from './operator-decisions.ts'
 import { RecordEnds } from './record-ends.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
+import { RefusedRecords } from './refused-records.ts'
 import { deadLetterOrHalt, keepsLane, type Ruling, type Standing } from './triage.ts'
 import { LaneWaits } from './waits/lane-waits.ts'
 import { findRetrying, type Retrying } from './waits/retrying.ts'
@@ -54,6 +55,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly #brake: KeyBrake
   readonly #ends: RecordEnds
   readonly #waits: LaneWaits
+  /** null: it has none, as nearly always. */
+  readonly #refused: RefusedRecords | null
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -67,6 +70,7 @@ export class PartitionActor implements CheckpointOwner {
     this.partition = options.partition
     this.epoch = options.epoch
     this.state = options.state ?? null
+    this.#refused = options.refused === undefined ? null : new RefusedRecords(options.actor, options.refused)
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
     this.#followState()
     this.#progress = new ActorProgress(options.clock, options.actorStats)
@@ -269,6 +273,7 @@ export class PartitionActor implements CheckpointOwner {
         invocation.stateKey = record.key === null ? null : keyTextOf(record.key)
         invocation.streamTime = streamTime
       }
+      if (this.#refused?.has(record) === true) invocation.runsAlone = true
       held.add(invocation)
       this.#lanes.admit(invocation)
     }
@@ -297,7 +302,12 @@ export class PartitionActor implements CheckpointOwner {
     if (run === null) return null
     this.#atHandler += run.invocations.length
     for (const invocation of run.invocations) invocation.stage = 'at-handler'
-    return run
+    if (this.#refused?.isRun(run) !== true) return run
+    // Given up in a turn of its own: whoever asks for runs is in the middle of something.
+    this.#options.clock.after(0, () => {
+      this.settle(run, [skipVerdict])
+    })
+    return this.takeRun(maxRecords, maxBytes)
   }
 
   /**
@@ -320,7 +330,7 @@ export class PartitionActor implements CheckpointOwner {
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun' || verdict.type === 'alone') break
-      const ruling = this.#ends.conclude(invocation, verdict)
+      const ruling = this.#ends.giveUp(invocation, this.#refused) ?? this.#ends.conclude(invocation, verdict)
       if (run.lane.isLoose && ruling !== null) {
         this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
       } else {

@@ -15,6 +15,7 @@ import type { Lane } from './lanes/lanes.ts'
 import { Outbox, type Settlement } from './outbox.ts'
 import type { ParkingLot } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
+import type { RefusedRecords } from './refused-records.ts'
 import {
   failureAfter,
   ruleOnAttempt,
@@ -61,6 +62,13 @@ export class RecordEnds {
   /** Records with something on its way. */
   get pending(): number {
     return this.#outbox.pending
+  }
+
+  /** What becomes of a record that has to be given up whatever its verdict; null: it has not. */
+  giveUp(invocation: Invocation, refused: RefusedRecords | null): Ruling | null {
+    const ruling = refused?.rule(invocation) ?? null
+    if (ruling !== null) invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
+    return ruling
   }
 
   /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else this is what becomes of it. */

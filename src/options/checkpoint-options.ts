@@ -3,7 +3,8 @@ import type { OptionRow } from './option-row.ts'
 import { milliseconds, name, nullable, oneOf } from './rules.ts'
 
 export interface CheckpointSettings {
-  readonly guarantee: 'at-least-once' | 'exactly-once'
+  /** null: as the app's handlers need it. */
+  readonly guarantee: 'at-least-once' | 'exactly-once' | null
   /** Longest time between two checkpoints, under exactly-once. */
   readonly checkpointIntervalMs: number
   readonly transactionTimeoutMs: number
@@ -28,8 +29,8 @@ export const checkpointOptions: CheckpointRows = {
     doc: 'Under exactly-once: the last part of the transactional id, after those of group and app. One for each live process, the same after its restart, such as the name of a pod of a StatefulSet: what its predecessor left open is then ended at once, instead of after transactionTimeoutMs. With instances, -1, -2, … follow.',
   },
   guarantee: {
-    rule: oneOf('at-least-once', 'exactly-once'),
-    default: 'at-least-once',
+    rule: nullable(oneOf('at-least-once', 'exactly-once')),
+    default: null,
     defaultText: 'at-least-once; exactly-once where a handler keeps state',
     doc: 'exactly-once: outputs, dead letters, state and positions become durable in one transaction, so who reads with isolation.level read_committed sees each output once. Rows in other databases stay at least once.',
   },

@@ -15,7 +15,8 @@ import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, RebalanceEvent } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
-import type { Delivery } from '../streams/delivery/delivery.ts'
+import type { CheckpointBase, CheckpointOwner, Delivery, Refusals } from '../streams/delivery/delivery.ts'
+import { CompletionMap } from '../streams/positions/completion-map.ts'
 import type { PartitionState } from '../state/partition-state.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
@@ -171,6 +172,43 @@ export class Assignment {
     this.#owned.get(partitionName(at))?.noteEnd(at)
   }
 
+  /**
+   * A destination refuses for good what this owner has made of some records: its epoch ends, and a new one begins in memory, at
+   * the last checkpoint. What the old one holds is admitted again, nothing is read again.
+   */
+  rewind(owner: CheckpointOwner, refused: Refusals, bases: readonly CheckpointBase[]): void {
+    const actor = [...this.#owned.values()].find((each) => each === owner)
+    const [base] = bases
+    const input = actor?.inputs[0]
+    if (actor === undefined || input === undefined || base === undefined) return
+    const { consumer, delivery, log, stats } = this.#options
+    const { isPaused, origin, partition, topic } = input
+    const { receivedPosition } = input.stats
+    const records = input.held.records()
+    const state = actor.state?.rewound() ?? null
+    log.warn(
+      { partition: partitionName(input), records: [...refused.keys()], held: records.length },
+      'outputs are refused for good: the partition goes back to its last checkpoint, and gives up the records that they are of',
+    )
+    actor.fence()
+    delivery.forget(input)
+    stats.epoch += 1
+    const { snapshot } = base
+    const start = snapshot === null ? input.start : { position: snapshot.position, map: new CompletionMap(snapshot) }
+    if (state !== null) this.#restoring?.takeOver(input, state)
+    const made = this.#actorFor(actor.actor, { topic, partition }, start, origin, state, refused)
+    this.#owned.set(partitionName(input), made)
+    // The client still has the old one's pause.
+    if (isPaused) consumer.resume([{ topic, partition }])
+    made.admit(records)
+    // Records that had no outputs are finished, and are not held any more.
+    if (receivedPosition !== null) made.noteEnd({ topic, position: receivedPosition })
+    this.#intake.review(made)
+    const dispatcher = this.#options.dispatcherOf(made.actor)
+    dispatcher.enlist(made)
+    dispatcher.pump()
+  }
+
   /** Ends the epoch of these partitions now, without waiting for anything. */
   fence(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
@@ -226,7 +264,7 @@ export class Assignment {
         'partitions assigned',
       )
     }
-    await this.#storeNew(beginnings)
+    this.#storeNew(beginnings)
   }
 
   async #revoke(event: RebalanceEvent): Promise<void> {
@@ -283,19 +321,19 @@ export class Assignment {
     if (state === null) return
     this.#restoring?.begin(kept, state, () => {
       this.#intake.balance(made)
-      this.#storeNew([beginning]).catch(this.#options.onFailure)
+      this.#storeNew([beginning])
     })
   }
 
   /** Commits where the group has begun before anything is handled, so that it stands even if this member ends now. */
-  async #storeNew(beginnings: readonly Beginning[]): Promise<void> {
+  #storeNew(beginnings: readonly Beginning[]): void {
     const inputs = beginnings
       .filter(({ isNew }) => isNew)
       .flatMap(({ at }) => this.#owned.get(partitionName(at)) ?? [])
       // With its state, once that is known.
       .flatMap(({ inputs, state }) => (state?.isReady === false ? [] : inputs))
-    const { delivery, drainTimeoutMs } = this.#options
-    if (inputs.length > 0) await delivery.makeDurable(inputs, drainTimeoutMs)
+    // Nobody waits for it: brokers that are slow must not hold up the answer to the next event.
+    if (inputs.length > 0) void this.#options.delivery.makeDurable(inputs, Infinity)
   }
 
   /** Of one input: an app's actor takes one topic. */
@@ -305,6 +343,7 @@ export class Assignment {
     start: InputOptions['start'],
     origin: TopicOrigin | null,
     state: PartitionState | null,
+    refused?: Refusals,
   ): PartitionActor {
     const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats } = this.#options
     const dispatcher = dispatcherOf(actor)
@@ -314,6 +353,7 @@ export class Assignment {
       epoch: stats.epoch,
       inputs: [{ topic, start, origin, stats: stats.partition(actor.name, topic, partition) }],
       state,
+      ...(refused === undefined ? {} : { refused }),
       delivery,
       credit,
       clock,

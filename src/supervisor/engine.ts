@@ -30,6 +30,7 @@ import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { prepareSchemas, verifyContracts } from './contracts.ts'
+import { guaranteeOf, maxRecordBytesOf, transactionalIdOf } from './guarantee.ts'
 import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
 import { RestartPolicy } from './restart-policy.ts'
@@ -56,6 +57,8 @@ export interface EngineParts {
   readonly schemas?: SchemaPort
   /** Opens where state is kept: as the options say, unless given. */
   readonly openStores?: () => Promise<Stores>
+  /** False: the brokers keep no positions of a transaction, as the embedded one, so that nothing is exactly once. True unless given. */
+  readonly keepsTransactions?: boolean
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
 }
@@ -102,6 +105,13 @@ export class Engine {
     const { app, clock, stats } = parts
     this.#delivery = openDelivery({
       ...parts,
+      guarantee: guaranteeOf(app, host.manifests),
+      hasTransactions: parts.keepsTransactions ?? true,
+      transactionalId: transactionalIdOf(app),
+      transactionTimeoutMs: app.transactionTimeoutMs,
+      checkpointIntervalMs: app.checkpointIntervalMs,
+      intake: app.intake,
+      maxRecordBytes: maxRecordBytesOf(app),
       sinks: app.sinks,
       lingerMs: app.producer.lingerMs,
       commitIntervalMs: app.commitIntervalMs,
@@ -111,13 +121,15 @@ export class Engine {
         onCommitted: (partition, position) => {
           this.#noteCommitted(partition, position)
         },
-        onRefusedOutputs: () => {
-          throw new TroupeError('INTERNAL', 'no record can be given up yet')
+        onRefusedOutputs: (owner, refusals, bases) => {
+          this.#membership?.assignment.rewind(owner, refusals, bases)
         },
       },
     })
     this.#delivery.onFailure = (cause) => {
-      const error = new TroupeError('INTERNAL', 'the answer of a sink could not be taken', { cause })
+      const error = isTroupeError(cause)
+        ? cause
+        : new TroupeError('INTERNAL', 'the answer of a sink could not be taken', { cause })
       void this.#endWith({ reason: 'failed', error })
     }
     this.#loadWatch = new LoadWatch({

@@ -22,7 +22,22 @@ function deliveryWithoutSinks(): Delivery {
     clock: new ManualClock(),
     log: silentLog,
     stats: new EngineStats(),
-    broker: { producer: () => producer },
+    broker: {
+      producer: () => producer,
+      transactionalProducer: () => {
+        throw new Error('not at least once')
+      },
+      admin: () => {
+        throw new Error('not at least once')
+      },
+    },
+    guarantee: 'at-least-once',
+    hasTransactions: true,
+    transactionalId: 'group-app-1',
+    transactionTimeoutMs: 15_000,
+    checkpointIntervalMs: 100,
+    intake: { maxRecords: 100, maxBytes: 1_000_000 },
+    maxRecordBytes: 1_000_000,
     sinks: {},
     commitIntervalMs: 200,
     assignedCount: () => 1,

@@ -40,6 +40,8 @@ export interface CheckpointOwner extends OutputOwner {
  * it the frozen one, which stays as it is, and readable, until it is committed.
  */
 export interface CheckpointedState {
+  /** It was restored: before that nothing of its partition is part of a checkpoint. */
+  readonly isReady: boolean
   /** Something has changed since the last freeze. */
   readonly hasChanges: boolean
   /** Synchronous. Only while nothing is frozen. Also where nothing has changed: the position gets the same number. */
@@ -52,8 +54,15 @@ export interface CheckpointedState {
   rewound(): CheckpointedState
 }
 
-/** Records that a destination has refused for good, by `topic/partition/offset`, and what it has said. */
-export type Refusals = ReadonlyMap<string, Error>
+export interface Refusal {
+  /** What the destination has said. */
+  readonly error: Error
+  /** Not an output, but the record's dead letter: which is the end of the line. */
+  readonly isOfLetter: boolean
+}
+
+/** Records of which a destination has refused something for good, by `topic/partition/offset`. */
+export type Refusals = ReadonlyMap<string, Refusal>
 
 /** The outputs of a record, which a checkpoint makes durable together: it answers once for all of them. */
 export interface HandledTicket extends Ticket {

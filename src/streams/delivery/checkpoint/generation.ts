@@ -19,6 +19,8 @@ export class Generation {
   readonly records: OutputRecord[] = []
   /** Of each of them, `topic/partition/offset` of the record that it came of. */
   readonly sources: string[] = []
+  /** Which of them are dead letters. */
+  readonly letterPlaces = new Set<number>()
   readonly rows: HandledRow[] = []
   readonly tickets: HandledTicket[] = []
   readonly letters: LetterTicket[] = []
@@ -45,6 +47,7 @@ export class Generation {
 
   addLetter(ticket: LetterTicket, source: string, letter: OutputRecord): void {
     this.letters.push(ticket)
+    this.letterPlaces.add(this.records.length)
     this.#addRecord(letter, source)
   }
 

@@ -7,7 +7,7 @@
  */
 import type { CompletionSnapshot } from '../../positions/completion-map.ts'
 import type { OffsetTracker } from '../../positions/offset-tracker.ts'
-import type { CheckpointBase, CheckpointOwner, OwnedPartition } from '../delivery.ts'
+import type { CheckpointBase, CheckpointOwner, OwnedPartition, Refusal } from '../delivery.ts'
 import { Generation } from './generation.ts'
 
 export interface FrozenPosition {
@@ -24,7 +24,7 @@ export interface FrozenGeneration {
   /** Rows that their sinks have not answered for. */
   openRows: number
   /** Of rows that their sinks refuse for good, by the record that they came of. */
-  readonly refusals: Map<string, Error>
+  readonly refusals: Map<string, Refusal>
 }
 
 interface InputMark {
@@ -62,6 +62,7 @@ export class Participant {
 
   /** Something was handled that no checkpoint has yet. */
   get hasProgress(): boolean {
+    if (this.owner.state?.isReady === false) return false
     if (this.#gathering.size > 0 || this.owner.state?.hasChanges === true) return true
     for (const [{ tracker }, mark] of this.#marks) {
       if (mark.finished !== finishedIn(tracker) || mark.position !== tracker.safePosition) return true

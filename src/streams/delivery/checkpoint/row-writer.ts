@@ -38,7 +38,7 @@ class RowTicket implements Ticket {
   }
 
   settle(result: WriteResult): void {
-    if (result !== null) this.#frozen.refusals.set(this.source, result)
+    if (result !== null) this.#frozen.refusals.set(this.source, { error: result, isOfLetter: false })
     this.#frozen.openRows -= 1
     if (this.#frozen.openRows === 0) this.#onAnswered()
   }

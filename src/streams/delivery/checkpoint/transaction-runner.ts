@@ -145,7 +145,6 @@ export class TransactionRunner {
       this.#positionsSent = call
       await producer.sendPositions(consumer, call)
     }
-    this.#positionsSent = []
     if (hasLost(participants)) return this.#leave()
     await producer.commit()
     this.#close()
@@ -172,10 +171,15 @@ export class TransactionRunner {
         events.onRefused(participants.flatMap(({ isGone, owner }) => (isGone ? [] : owner.inputs)))
         return
       case 'reconnect':
-        this.#options.stats.checkpoints.aborts[fault.fault as AbortReason] += 1
+        this.#options.stats.checkpoints.aborts[fault.fault] += 1
         this.#needsConnect = true
         if (fault.fault === 'fenced') this.#fencings.note(clock.now(), clock.now() - (this.#openSinceMs ?? clock.now()))
         return
+      case 'shorten':
+        for (const { metadata, partition, topic } of this.#positionsSent) {
+          this.#options.texts.noteTooLong({ topic, partition, metadataLength: metadata.length })
+        }
+        return await this.#abort(fault.fault)
       case 'rewind':
         await this.#abort(fault.fault)
         return await this.#rewind(fault, participants)
@@ -186,18 +190,12 @@ export class TransactionRunner {
   }
 
   async #rewind(fault: TransactionError, participants: readonly Participant[]): Promise<void> {
-    const { events, producer, stats, texts } = this.#options
-    if (this.#positionsSent.length > 0) {
-      // Positions are numbers: what is refused of them is the length of a map.
-      for (const { metadata, partition, topic } of this.#positionsSent) {
-        texts.noteTooLong({ topic, partition, metadataLength: metadata.length })
-      }
-      return
-    }
+    const { events, producer, stats } = this.#options
     const refused = await findRefused(producer, participants).catch((error: unknown) => this.#noteAnother(error))
     if (refused === null) return
     // Sent singly they are all taken: what is wrong is none of them.
-    if (refused.size === 0) this.#noteTrouble(`no record alone is refused, and together they are: ${describeError(fault)}`)
+    if (refused.size === 0)
+      this.#noteTrouble(`no record alone is refused, and together they are: ${describeError(fault)}`)
     for (const [participant, refusals] of refused) {
       stats.checkpoints.rewinds += 1
       if (!participant.isGone) events.onRefusedOutputs(participant.owner, refusals, participant.bases)

@@ -1,0 +1,39 @@
+/** What an app promises, and what its transactions are known by. */
+import { randomUUID } from 'node:crypto'
+import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
+import { TroupeError } from '../errors.ts'
+import type { ResolvedApp } from '../options/options.ts'
+import type { Delivery } from '../streams/delivery/delivery.ts'
+
+/** State needs transactions, so one actor that keeps some makes the whole app exactly-once. Throws OPTIONS_INVALID. */
+export function guaranteeOf(
+  { guarantee }: Pick<ResolvedApp, 'guarantee'>,
+  manifests: readonly Pick<HandlerManifest, 'actor' | 'states'>[],
+): Delivery['kind'] {
+  const stateful = manifests.filter(({ states }) => states.length > 0).map(({ actor }) => actor)
+  if (guarantee === 'at-least-once' && stateful.length > 0) {
+    throw new TroupeError(
+      'OPTIONS_INVALID',
+      `guarantee must not be at-least-once: the handler of ${stateful.join(', ')} keeps state, which is only right together with its outputs and positions; leave guarantee out`,
+    )
+  }
+  return stateful.length > 0 ? 'exactly-once' : (guarantee ?? 'at-least-once')
+}
+
+/**
+ * One for each live process. The same after a restart where the process has a name of its own, so that what its predecessor left
+ * open is ended at once.
+ */
+export function transactionalIdOf({ actors, kafka }: Pick<ResolvedApp, 'actors' | 'kafka'>): string {
+  const { groupId, groupInstanceId, transactionalId } = kafka
+  const name = transactionalId ?? groupInstanceId ?? randomUUID()
+  return [groupId, actors.map((actor) => actor.name).join('+'), name].join('-')
+}
+
+/** What our own client takes of one record: the native client's default unless it is set. */
+export function maxRecordBytesOf({ kafka: { client } }: Pick<ResolvedApp, 'kafka'>): number {
+  const bytes = Number(client['message.max.bytes'] ?? DEFAULT_MAX_BYTES)
+  return Number.isFinite(bytes) ? bytes : DEFAULT_MAX_BYTES
+}
+
+const DEFAULT_MAX_BYTES = 1_000_000
