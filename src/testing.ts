@@ -18,7 +18,14 @@ export type { FakeGroup } from './testing/broker/fake-group.ts'
 export type { FakeLog, FakeLogOptions } from './testing/fake-log.ts'
 export { FakeDatabase, FakeSink, type FakeRow, type FakeSinkOptions, type FakeWrite } from './testing/fake-sink.ts'
 export type { BatchHarness } from './testing/batch-harness.ts'
-export { createHarness, type Harness, type HarnessOptions, type SendOptions } from './testing/harness.ts'
+export {
+  createHarness,
+  type Harness,
+  type HarnessOptions,
+  type SendOptions,
+  type StateHarness,
+} from './testing/harness.ts'
+export type { HarnessValues } from './testing/harness-state.ts'
 export { openProducer, type ProducerParts } from './streams/producing/producer.ts'
 export { ManualClock, type ManualClockOptions } from './testing/manual-clock.ts'
 export { ProcessClock } from './testing/process-clock.ts'

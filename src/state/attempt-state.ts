@@ -79,7 +79,10 @@ export class CallState {
   attempt(before: StateReader, key: string | null, streamTime: number | null): AttemptState {
     if (key === null) return new AttemptState(before, key, streamTime)
     let lastOf = this.#last.get(before)
-    if (lastOf === undefined) this.#last.set(before, (lastOf = new Map()))
+    if (lastOf === undefined) {
+      lastOf = new Map()
+      this.#last.set(before, lastOf)
+    }
     const previous = lastOf.get(key)
     const attempt = new AttemptState(previous ?? before, key, streamTime)
     if (previous !== undefined) this.#previous.set(attempt, previous)

@@ -36,6 +36,7 @@ export interface DeclaredState<Value, Got = Value | undefined> {
 export type DeclaredStates = Readonly<Record<string, DeclaredState<any, any>>>
 
 /** Of a handler that keeps nothing. */
+// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- empty is what is meant: no name of a state
 export type NoStates = Readonly<Record<never, never>>
 
 /** The state of one record's key, under one name. */

@@ -27,14 +27,14 @@ export const noState: AnyStateOf = Object.freeze({})
 export function stateAccess(states: DeclaredStates): StateAccess {
   class StatesOfRecord {
     readonly #attempt: AttemptState
-    readonly #handles: (StateHandle | undefined)[] = []
 
     constructor(attempt: AttemptState) {
       this.#attempt = attempt
     }
 
+    // Each time a new one: kept ones would need a list, which costs more than the few that are asked for twice.
     static handle(of: StatesOfRecord, at: number, name: string, declared: AnyState): StateHandle {
-      return (of.#handles[at] ??= new StateHandle(of.#attempt, at, name, declared))
+      return new StateHandle(of.#attempt, at, name, declared)
     }
   }
   for (const [at, [name, declared]] of Object.entries(states).entries()) {

@@ -1,5 +1,5 @@
 /** What a handler under test keeps: as in the engine, the state of a key is that of its partition. */
-import { AttemptState, CallState } from '../state/attempt-state.ts'
+import { AttemptState, type CallState } from '../state/attempt-state.ts'
 import type { DeclaredState, DeclaredStates } from '../state/declared-state.ts'
 import { keyTextOf, type StateChange, type StateReader } from '../state/partition-state.ts'
 import type { StateValue } from '../state/state-value.ts'

@@ -314,10 +314,9 @@ describe('a state', () => {
     await world.settle()
     return {
       ...world,
-      errors: world.delivery.deadLetters.map(
-        ({ letter }) =>
-          new Map(letter.headers?.map(([name, value]) => [name, String(value)])).get('troupe-error') ??
-          JSON.stringify([...(letter.headers ?? [])].map(([name, value]) => [name, String(value)])),
+      /** Of each dead letter, all that its headers say. */
+      errors: world.delivery.deadLetters.map(({ letter }) =>
+        letter.headers.map(([, value]) => String(value)).join('\n'),
       ),
     }
   }
@@ -376,7 +375,9 @@ describe('a state', () => {
       what: /state text: the record has no key/,
     },
   ])('whose value $name fails its record, and that alone, with STATE_INVALID', async ({ key, use, what }) => {
-    const world = await handled((context) => use(context.state as never), key)
+    const world = await handled((context) => {
+      use(context.state)
+    }, key)
     expect(world.errors).toHaveLength(1)
     expect(world.errors[0]).toMatch(/STATE_INVALID/)
     expect(world.errors[0]).toMatch(what)

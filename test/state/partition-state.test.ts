@@ -13,7 +13,7 @@ const last: StateShape = { name: 'last', codec: 'json', ttlMs: 1_000, maxBytes: 
 function make({
   changelogEnd = null,
   clock = new ManualClock(),
-  position = { safePosition: 0 as number | null },
+  position = { safePosition: 0 },
   shapes = [total, last],
   store = new MapStore(),
 }: {

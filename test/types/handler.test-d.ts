@@ -13,11 +13,13 @@ import {
   done,
   json,
   skip,
+  state,
   table,
   text,
   ThrottledError,
   topic,
   type HandlerContext,
+  type KeyedState,
   type Outcome,
   type Topic,
   type Wrapper,
@@ -334,4 +336,63 @@ test('handlers of topics with keys of any type belong to an app', () => {
   void createHarness(handler).send({ user: 1 }, { key: { id: 7 } })
   // @ts-expect-error -- no key of this topic
   void createHarness(handler).send({ user: 1 }, { key: 'x' })
+})
+
+test('a state has the type of its declaration, and is there at once where it says what comes first', () => {
+  defineHandler({
+    input: clicks,
+    state: { last: state<Click>(), total: state({ initial: () => 0 as number }), seen: state({ codec: text }) },
+    handle(_, context) {
+      expectTypeOf(context.state.last).toEqualTypeOf<KeyedState<Click>>()
+      expectTypeOf(context.state.last.get()).toEqualTypeOf<Click | undefined>()
+      expectTypeOf(context.state.total.get()).toEqualTypeOf<number>()
+      expectTypeOf(context.state.seen.get()).toEqualTypeOf<string | undefined>()
+      expectTypeOf(context.state.total.update((before) => before + 1)).toEqualTypeOf<number>()
+      // @ts-expect-error -- it is a number
+      context.state.total.set('1')
+      // @ts-expect-error -- nobody has declared it
+      context.state.sum.get()
+      return done()
+    },
+  })
+  defineHandler({
+    input: clicks,
+    handle(_, context) {
+      // @ts-expect-error -- nothing is declared
+      context.state.total.get()
+      return done()
+    },
+  })
+})
+
+test('each record of a call has the state of its key', () => {
+  const counting = defineBatchHandler({
+    input: clicks,
+    state: { total: state<number>({ initial: () => 0 }) },
+    handle(records) {
+      expectTypeOf(records[0]!.state.total.get()).toEqualTypeOf<number>()
+      return done()
+    },
+  })
+  defineApp({ actors: [{ handler: counting }] })
+  createHarness(counting)
+})
+
+test('steps of a chain, and what goes around them, have the state of their handler', () => {
+  interface States {
+    readonly total: KeyedStateOf
+  }
+  type KeyedStateOf = ReturnType<typeof totals>
+  const totals = () => state<number>({ initial: () => 0 })
+  type Context = HandlerContext<undefined, Uint8Array, States>
+  const handler = defineHandler({
+    input: clicks,
+    state: { total: totals() },
+    handle: compose(
+      (click: Click, { state: { total } }: Context) => total.update((before) => before + click.user),
+      (sum: number) => (sum > 100 ? skip() : done()),
+    ),
+  })
+  createHarness(handler)
+  defineApp({ actors: [{ handler }] })
 })

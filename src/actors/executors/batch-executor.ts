@@ -106,7 +106,7 @@ export class BatchExecutor implements Executor {
 
   execute(call: readonly DispatchedRun[], settle: Settle): void {
     const { clock, limit, runner, stats } = this.#options
-    const states = call[0]?.actor.state == null ? null : new CallState()
+    const states = (call[0]?.actor.state ?? null) === null ? null : new CallState()
     const invocations = states === null ? invocationsOf(call) : attemptsOf(call, states)
     const records = invocations.length
     this.#inProgress += records

@@ -14,7 +14,7 @@ export function runCall(
   notes: BatchNotes,
   { clock, turns }: LaneTime,
 ): readonly (PackedVerdicts | Promise<PackedVerdicts>)[] {
-  const states = runs.some(({ state }) => state != null) ? new CallState() : null
+  const states = runs.some(({ state }) => (state ?? null) !== null) ? new CallState() : null
   const records = states === null ? runs.flatMap((run) => run.records) : attemptsOf(runs, states)
   const startedAt = clock.now()
   for (let index = 0; index < records.length; index += 1) notes.beginRecord(index)
@@ -37,7 +37,11 @@ function attemptsOf(runs: readonly PackedRun[], states: CallState): RecordAttemp
   return runs.flatMap(({ records, state }) =>
     records.map(({ attempt, record, streamTime = null }) => {
       const key = record.key === null ? null : keyTextOf(record.key)
-      return { record, attempt, state: state == null ? undefined : states.attempt(state, key, streamTime) }
+      return {
+        record,
+        attempt,
+        state: state === null || state === undefined ? undefined : states.attempt(state, key, streamTime),
+      }
     }),
   )
 }

@@ -1,0 +1,98 @@
+/** Values that are too old go, a few a checkpoint, and nothing that a record may still see goes with them. */
+import { expect, test } from 'vitest'
+import { readEntryKey } from '../../src/state/changelog-format.ts'
+import { PartitionState } from '../../src/state/partition-state.ts'
+import { StateValue } from '../../src/state/state-value.ts'
+import { ManualClock } from '../../src/testing/manual-clock.ts'
+import { MapStore } from './map-store.ts'
+
+function make() {
+  const store = new MapStore()
+  const position = { safePosition: 0, snapshot: () => null }
+  const state = new PartitionState({
+    shapes: [
+      { name: 'total', codec: 'json', ttlMs: null, maxBytes: 1_000_000 },
+      { name: 'last', codec: 'json', ttlMs: 100, maxBytes: 1_000_000 },
+      { name: 'older', codec: 'json', ttlMs: 400, maxBytes: 1_000_000 },
+    ],
+    changelogTopic: 'changelog',
+    partition: 0,
+    inputId: 0,
+    changelogId: 0,
+    changelogEnd: null,
+    clock: new ManualClock(),
+  })
+  state.follow(position)
+  state.begin(store)
+  let checkpoint = 0
+  return {
+    state,
+    store,
+    /** A record of this time sets these states of its key. */
+    record: (timestamp: number, key: string, ats: readonly number[]): void => {
+      const timeMs = state.noteRecord(position.safePosition, timestamp)
+      state.apply(
+        key,
+        ats.map((at) => ({ at, value: StateValue.ofPrimitive(1, at === 0 ? null : timeMs) })),
+      )
+      position.safePosition += 1
+    },
+    /** Returns the tombstones in the changelog. */
+    checkpoint: async (): Promise<string[]> => {
+      state.freeze((checkpoint += 1))
+      const deleted = [...state.frozenRecords()].flatMap(({ key, value }) => {
+        const entry = readEntryKey(key!)!
+        return value === null && entry.kind === 'state' ? [`${entry.name}/${String(entry.key)}`] : []
+      })
+      await state.commit()
+      return deleted
+    },
+    position,
+  }
+}
+
+test('what is too old by the stream time of the position gets a tombstone, and nothing else', async () => {
+  const { checkpoint, record, store } = make()
+  record(1_000, 'a', [0, 1, 2])
+  record(1_050, 'b', [1])
+  expect(await checkpoint()).toEqual([])
+  record(1_100, 'c', [0])
+  const deleted: string[] = []
+  for (let times = 0; times < 10; times += 1) deleted.push(...(await checkpoint()))
+  expect(deleted).toEqual(['last/a'])
+  record(1_400, 'c', [0])
+  for (let times = 0; times < 10; times += 1) deleted.push(...(await checkpoint()))
+  expect(deleted.sort()).toEqual(['last/a', 'last/b', 'older/a'])
+  expect([...store.entries.keys()].filter((key) => key.includes('last') || key.includes('older'))).toEqual([])
+})
+
+test('what was set again meanwhile stays', async () => {
+  const { checkpoint, record, state } = make()
+  record(1_000, 'a', [1])
+  await checkpoint()
+  record(2_000, 'a', [1])
+  expect(await checkpoint()).toEqual([])
+  expect(state.read(1, 'a')?.timeMs).toBe(2_000)
+})
+
+test('records beyond the position do not make it older', async () => {
+  const { checkpoint, position, record, state } = make()
+  record(1_000, 'a', [1])
+  await checkpoint()
+  state.noteRecord(position.safePosition, 9_000)
+  expect(await checkpoint()).toEqual([])
+})
+
+test('twenty thousand go a few at a time', async () => {
+  const { checkpoint, record, store } = make()
+  for (let key = 0; key < 20_000; key += 1) record(1_000, `k${key}`, [1])
+  await checkpoint()
+  record(5_000, 'other', [0])
+  // Ends the round that was begun before.
+  expect(await checkpoint()).toEqual([])
+  const counts: number[] = []
+  for (let times = 0; times < 5; times += 1) counts.push((await checkpoint()).length)
+  expect(Math.max(...counts)).toBeLessThanOrEqual(256)
+  expect(Math.min(...counts)).toBeGreaterThan(100)
+  expect(store.keyCount).toBe(20_002 - counts.reduce((sum, count) => sum + count, 0))
+})
