@@ -28,7 +28,7 @@ const MAKE_ROOM_MS = 2
 /** Records that are handed over between two looks at the clock, which cost together less than a millisecond. */
 const RECORDS_A_LOOK = 256
 /** The event loop is given way to after so long. */
-const TURN_MS = 4
+const TURN_MS = 8
 /** An idle client's events are taken this often. */
 const IDLE_POLL_MS = 5000
 

@@ -29,6 +29,7 @@ const LAST_ABORT_MS = 5000
 
 const UNSUPPORTED_FEATURE = -165
 const UNSUPPORTED_VERSION = 35
+const NO_SUCH_TRANSACTION = 48
 const ID_NOT_ALLOWED = 53
 const CLUSTER_NOT_ALLOWED = 31
 
@@ -149,7 +150,13 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   async abort(): Promise<void> {
     if (this.#begun === undefined) return
-    await this.#step('abort', (client) => client.abort(this.#transaction.transactionTimeoutMs))
+    try {
+      await this.#step('abort', (client) => client.abort(this.#transaction.transactionTimeoutMs))
+    } catch (error) {
+      // The brokers have no transaction to abort, as where its first partition was refused; the client does not get over that.
+      if (!(error instanceof TransactionError) || codeOf(error.cause) !== NO_SUCH_TRANSACTION) throw error
+      await this.connect()
+    }
     this.#begun = undefined
   }
 
@@ -162,12 +169,20 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       await run(client)
     } catch (error) {
       if (isTroupeError(error) || codeOf(error) === undefined) throw error
-      const failed = transactionError(error, step)
+      const failed = await this.#named(transactionError(error, step), client)
       if (failed.fault === 'fenced' || failed.fault === 'unknown') this.#broken = failed
       // A topic that went away is asked for again.
       if (failed.fault === 'unavailable' || failed.fault === 'refused') this.#knownTopics.clear()
       throw failed
     }
+  }
+
+  /** The client does not say which topic there is no right to; the brokers do. */
+  async #named(error: TransactionError, client: TransactionClient): Promise<TransactionError> {
+    if (error.fault !== 'not-allowed' || codeOf(error.cause) !== TOPIC_NOT_ALLOWED) return error
+    const found = await describeByName(this.#native.AdminClient.createFrom(client.client), [...this.#knownTopics])
+    const closed = found.filter(({ mayWrite }) => !mayWrite).map(({ name }) => name)
+    return new TransactionError(error.fault, `${error.message}: ${closed.join(', ')}`, { cause: error.cause })
   }
 
   #usable(): TransactionClient {
@@ -179,7 +194,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   async #refuseUnknownTopics(client: TransactionClient, records: readonly OutputRecord[]): Promise<void> {
     const missing = await this.#missingTopics(client, records)
     if (missing.length === 0) return
-    const answers = await describeMissing(this.#native.AdminClient.createFrom(client.client), missing)
+    const answers = await describeByName(this.#native.AdminClient.createFrom(client.client), missing)
     const hidden = answers.filter(({ code }) => code === TOPIC_NOT_ALLOWED).map(({ name }) => name)
     if (hidden.length > 0) {
       throw new TransactionError('not-allowed', `There is no right to write to ${hidden.join(', ')}, or to see it.`)
@@ -296,15 +311,30 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
 const TOPIC_NOT_ALLOWED = 29
 
+/** As the client counts operations. */
+const WRITE = 4
+
+interface NamedTopic {
+  readonly name: string
+  readonly code: number
+  readonly mayWrite: boolean
+}
+
 /** What is not among all topics is not there, or not to be seen by this user: only asked for by name the brokers say which. */
-function describeMissing(
-  admin: NativeAdmin,
-  topics: readonly string[],
-): Promise<readonly { name: string; code: number }[]> {
+function describeByName(admin: NativeAdmin, topics: readonly string[]): Promise<readonly NamedTopic[]> {
   return new Promise((resolve) => {
-    admin.describeTopics(topics, { timeout: REQUEST_TIMEOUT_MS }, (error, list) => {
-      if (error != null) resolve(topics.map((name) => ({ name, code: error.code })))
-      else resolve(list.map(({ name, error: failed }) => ({ name, code: failed?.code ?? 0 })))
+    const options = { timeout: REQUEST_TIMEOUT_MS, includeAuthorizedOperations: true }
+    admin.describeTopics(topics, options, (error, list) => {
+      if (error != null) resolve(topics.map((name) => ({ name, code: error.code, mayWrite: false })))
+      else {
+        resolve(
+          list.map(({ name, error: failed, authorizedOperations = [] }) => ({
+            name,
+            code: failed?.code ?? 0,
+            mayWrite: authorizedOperations.includes(WRITE),
+          })),
+        )
+      }
     })
   })
 }
