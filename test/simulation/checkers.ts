@@ -4,6 +4,7 @@
  */
 import { shortened, type Checker, type WorldFacts } from './checker.ts'
 import { commitsAreTrue, finishedIsSkipped, nothingIsLost } from './commit-checkers.ts'
+import { exactlyOnceCheckers } from './exactly-once/checkpoint-checkers.ts'
 import { outputName, type JournalEvent } from './journal.ts'
 import { fencedWritesNothing, handlingIsOrdered, outputsAreOrdered } from './order-checkers.ts'
 
@@ -63,5 +64,6 @@ export const checkers: Readonly<Record<string, Checker>> = {
 
 /** All violations, each with the promise it breaks. */
 export function findViolations(events: readonly JournalEvent[], facts: WorldFacts): string[] {
-  return Object.entries(checkers).flatMap(([name, check]) => check(events, facts).map((each) => `${name}: ${each}`))
+  const all = facts.guarantee === 'exactly-once' ? { ...checkers, ...exactlyOnceCheckers } : checkers
+  return Object.entries(all).flatMap(([name, check]) => check(events, facts).map((each) => `${name}: ${each}`))
 }

@@ -15,6 +15,13 @@ export interface PartitionPlace {
   readonly partition: number
 }
 
+/** `unfinished`: ascending runs `from, to, …` of what its map shows as unfinished below `frontier`. */
+export interface Commit extends PartitionPlace {
+  readonly position: number
+  readonly frontier: number
+  readonly unfinished: readonly number[]
+}
+
 /** One output of a record: to a topic, a table, or the dead-letter topic. */
 export interface OutputName {
   readonly origin: Origin
@@ -70,14 +77,16 @@ type EventBody =
   | { readonly type: 'write'; readonly client: string; readonly sink: string; readonly outputs: readonly OutputName[] }
   /** This is durable in a sink, in the order of its log. */
   | { readonly type: 'durable'; readonly client: string; readonly sink: string; readonly output: OutputName }
-  /** The group's commit stands at this. `unfinished`: ascending runs `from, to, …` of what its map shows as unfinished below `frontier`. */
-  | ({
-      readonly type: 'committed'
+  /** The group's commit stands at this. */
+  | ({ readonly type: 'committed'; readonly client: string } & Commit)
+  /** A transaction was decided. What is `durable` and `committed` with it follows at once. */
+  | {
+      readonly type: 'transaction'
       readonly client: string
-      readonly position: number
-      readonly frontier: number
-      readonly unfinished: readonly number[]
-    } & PartitionPlace)
+      readonly outcome: 'committed' | 'aborted'
+      readonly outputs: readonly OutputName[]
+      readonly commits: readonly Commit[]
+    }
   /** A member as its status tells: what it has read and not finished. */
   | { readonly type: 'sample'; readonly client: string; readonly records: number }
   | { readonly type: 'started'; readonly client: string }

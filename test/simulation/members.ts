@@ -146,6 +146,7 @@ export class Members {
       handlers: world.topics.map((topic) =>
         simulatedHandler({ topic: topic.name, clock, notes: this.#notesOf(name, isAlive), world }),
       ),
+      transactionalId: world.isStatic ? `instance-${slot}` : name,
       broker: client,
       clock,
       sink: this.#sink(member, database),
