@@ -23,7 +23,9 @@ import type { CheckpointedState } from '../streams/delivery/delivery.ts'
 import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix } from './changelog-format.ts'
+import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
+import { newShapes } from './shape-records.ts'
 import type { StateShape } from './state-shape.ts'
 import { StateValue } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
@@ -89,12 +91,15 @@ export class PartitionState implements CheckpointedState, StateReader {
   readonly #options: PartitionStateOptions
   readonly #prefixes: readonly Uint8Array[]
   readonly #cells: readonly StateCells[]
+  readonly #expiry: Expiry
   #store: StateStore | null = null
   #time = new StreamTime(null)
   /** Where its position stands; set by whose it is. */
   #position: FollowedPosition = { safePosition: null, snapshot: () => null }
   #generation = 1
   #next: Cell[] = []
+  /** How states are declared that its changelog does not know yet. */
+  #newShapes: readonly Change[] = []
   #frozen: Generation | null = null
   #changelogPosition = 0
   #markedAtMs: number
@@ -106,6 +111,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.shapes = options.shapes
     this.#prefixes = options.shapes.map(({ name }) => statePrefix(name))
     this.#cells = options.shapes.map((_, at) => new StateCells(() => this.#keptOf(at)))
+    this.#expiry = new Expiry(this.shapes, this.#prefixes)
     this.#markedAtMs = options.clock.now()
   }
 
@@ -122,6 +128,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   begin(store: StateStore): void {
     const { mark } = store
     this.#store = store
+    this.#newShapes = newShapes(store, this.shapes)
     this.#time = new StreamTime(mark?.streamTime ?? null)
     this.#changelogPosition = mark?.changelogPosition ?? 0
     this.#committed = mark
@@ -158,12 +165,9 @@ export class PartitionState implements CheckpointedState, StateReader {
   freeze(checkpoint: number): void {
     if (this.#frozen !== null) throw new TroupeError('INTERNAL', 'a generation of state was frozen upon another')
     const position = this.#position.safePosition
-    this.#frozen = {
-      number: this.#generation,
-      cells: this.#next,
-      checkpoint,
-      streamTime: position === null ? this.#time.current : this.#time.at(position),
-    }
+    const streamTime = position === null ? this.#time.current : this.#time.at(position)
+    this.#deleteExpired(streamTime)
+    this.#frozen = { number: this.#generation, cells: this.#next, checkpoint, streamTime }
     this.#next = []
     this.#generation += 1
   }
@@ -185,6 +189,7 @@ export class PartitionState implements CheckpointedState, StateReader {
       streamTime,
     })
     for (const cell of frozen.cells) cell.frozen = null
+    this.#newShapes = []
     this.#frozen = null
   }
 
@@ -216,7 +221,9 @@ export class PartitionState implements CheckpointedState, StateReader {
     const prefix = this.#prefixes[at]
     if (prefix === undefined) return null
     const bytes = this.#openStore().get(entryKey(prefix, key))
-    return bytes === undefined ? null : StateValue.read(bytes)
+    if (bytes === undefined) return null
+    const { payload, timeMs } = StateValue.read(bytes)
+    return { payload, timeMs }
   }
 
   #cell(at: number, key: string): Cell {
@@ -244,8 +251,16 @@ export class PartitionState implements CheckpointedState, StateReader {
     if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
   }
 
-  /** Each key once, then the meta record. */
+  /** A few: with nothing frozen the store has all but what has changed since, which is not too old, or gone already. */
+  #deleteExpired(streamTime: number | null): void {
+    for (const { at, key } of this.#expiry.find(this.#openStore(), streamTime)) {
+      if (this.#cell(at, key).changedIn !== this.#generation) this.#set(at, key, null)
+    }
+  }
+
+  /** Each key once, then the meta record; the first time how they are declared before all. */
   *#changesOf({ cells, checkpoint, number, streamTime }: Generation): Generator<Change> {
+    yield* this.#newShapes
     for (const cell of cells) yield [this.#entryKey(cell.at, cell.key), cell.in(number)?.bytes ?? null]
     const { changelogId, inputId } = this.#options
     yield [metaKey, encodeMeta({ checkpoint, streamTime, inputId, changelogId })]

@@ -42,6 +42,11 @@ export class StreamTime {
     return this.#current
   }
 
+  /** How many rises it keeps. */
+  get rises(): number {
+    return this.#offsets.length
+  }
+
   /** It has more rises than it should keep: `forget` is due. */
   get isLong(): boolean {
     return this.#offsets.length >= this.#pruneAt

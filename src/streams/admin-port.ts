@@ -8,6 +8,21 @@ export interface NewTopic {
   readonly settings: Readonly<Record<string, string>>
 }
 
+/** What exactly-once asks of a user's rights, beside the transactional id. */
+export interface NeededRights {
+  readonly groupId: string
+  readonly read: readonly string[]
+  readonly write: readonly string[]
+  /** Topics that are not there yet. */
+  readonly create: readonly NewTopic[]
+}
+
+export interface MissingRight {
+  readonly right: 'Read' | 'Write' | 'Create'
+  /** `topic orders`, `group billing`. */
+  readonly on: string
+}
+
 export interface BrokerAdmin {
   /** Resolves when a broker answered. Rejects with a TroupeError that names the cause. */
   connect(): Promise<void>
@@ -22,6 +37,8 @@ export interface BrokerAdmin {
   topicSettings(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string> | null>
   /** With as many replicas as the brokers make by default. False: it was there. Rejects with TOPIC_NOT_ALLOWED where there is no right to. */
   createTopic(topic: NewTopic): Promise<boolean>
+  /** Which of these this user has not, as far as brokers tell. Writes nothing and makes nothing. null: they do not tell at all. */
+  missingRights(needed: NeededRights): Promise<readonly MissingRight[] | null>
   /** Resolves when they are gone; those that are not there count as gone. */
   deleteTopics(topics: readonly string[]): Promise<void>
   /** Ids of the group's members, as far as they live. */

@@ -263,7 +263,10 @@ export class Assignment {
     const endEpoch = (actor: PartitionActor): void => {
       this.#release(actor)
     }
-    return handOver(actors, { giveBack, endEpoch }, this.#options)
+    const settleState = async ({ inputs }: PartitionActor): Promise<void> => {
+      await this.#restoring?.atEnd(inputs)
+    }
+    return handOver(actors, { settleState, giveBack, endEpoch }, this.#options)
   }
 
   /** Makes the actor of a partition, which owns it from now on. */

@@ -30,6 +30,8 @@ export interface HandOverOptions {
 
 /** What its callers do differently: whom they tell that the partitions are free, and how they forget them. */
 export interface HandOverSteps<Answer> {
+  /** What has finished of it is on record: the last that may be written of it. Never rejects. */
+  settleState(actor: PartitionActor): Promise<void>
   giveBack(): Answer
   endEpoch(actor: PartitionActor): void
 }
@@ -52,6 +54,7 @@ export async function handOver<Answer>(
   const leftMs = Math.max(LEAST_DURABLE_MS, startedAt + drainTimeoutMs - clock.now())
   if (inputs.length > 0) await delivery.makeDurable(inputs, leftMs)
   await delivery.atRest()
+  await Promise.all(actors.map((actor) => (actor.isFenced ? undefined : steps.settleState(actor))))
   if (drained !== null) sayWhatIsLeft(drained, options)
   // 3. Give back.
   const answer = steps.giveBack()

@@ -14,8 +14,11 @@ import { loadShared } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import { silentLog } from '../log.ts'
+import { CallState } from '../state/attempt-state.ts'
+import { changesOf } from '../actors/handlers/verdict.ts'
 import type { Destination, Key } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import { HarnessState, type HarnessValues } from './harness-state.ts'
 import { LocalSchemas } from './local-schemas.ts'
 import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
@@ -31,6 +34,10 @@ export interface BatchHarness<Value, GivenKey = Key> {
     values: readonly (Uint8Array | null)[],
     options?: readonly SendOptions<GivenKey>[],
   ): Promise<readonly Outcome[]>
+  /** What the handler keeps under this name. As after a commit: what a failed record has set is not there. */
+  state(name: string): HarnessValues<GivenKey>
+  /** Stream time goes on to this, in all partitions that had a record: what has been kept for longer than its `ttlMs` is gone. */
+  advanceTo(streamTime: number): void
   /** Runs the handler's teardown. */
   close(): Promise<void>
 }
@@ -48,6 +55,7 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value, un
   readonly #options: HarnessOptions
   readonly #records: RecordMaker<Value>
   readonly #schemas: LocalSchemas
+  readonly #state: HarnessState
   readonly #calls = new WeakMap<SourceRecord, Call>()
   readonly #bySignal = new WeakMap<AbortSignal, Call>()
   #runner: Promise<BatchRunner> | null = null
@@ -57,6 +65,7 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value, un
     this.#options = options
     this.#schemas = new LocalSchemas(schemasOf(handler))
     this.#records = new RecordMaker(handler.input, this.#schemas)
+    this.#state = new HarnessState(handler.state ?? {})
   }
 
   async sendAll(values: readonly Value[], options: readonly SendOptions<unknown>[] = []): Promise<readonly Outcome[]> {
@@ -76,13 +85,33 @@ export class BatchHandlerHarness<Value, Setup> implements BatchHarness<Value, un
     for (const record of records) this.#calls.set(record, call)
     this.#runner ??= this.#open()
     const runner = await this.#runner
-    const verdicts = await runner.run(records.map((record, at) => ({ record, attempt: options[at]?.attempt ?? 1 })))
+    const states = new CallState()
+    const verdicts = await runner.run(
+      records.map((record, at) => ({
+        record,
+        attempt: options[at]?.attempt ?? 1,
+        state: this.#state.attemptIn(states, record),
+      })),
+      undefined,
+      states,
+    )
+    for (const [at, verdict] of verdicts.entries()) this.#state.take(records[at]!, changesOf(verdict))
     if (call.failure !== null) throw call.failure.error
     let next = 0
     return verdicts.map((verdict, at) => {
       if (!call.given.has(records[at]!)) return deadLetter('error' in verdict ? reasonOf(verdict.error!) : verdict.type)
       return this.#outcomeOf(call, next++)
     })
+  }
+
+  state(name: string): HarnessValues<unknown> {
+    return {
+      get: (key, { partition = 0 } = {}) => this.#state.valueOf(name, this.#records.keyOf(key), partition),
+    }
+  }
+
+  advanceTo(streamTime: number): void {
+    this.#state.advanceTo(streamTime)
   }
 
   async close(): Promise<void> {

@@ -14,15 +14,28 @@ import { loadShared } from '../actors/handlers/shared-data.ts'
 import { systemClock } from '../clock.ts'
 import { fromWireError } from '../errors.ts'
 import { silentLog } from '../log.ts'
+import { changesOf } from '../actors/handlers/verdict.ts'
+import type { DeclaredStates } from '../state/declared-state.ts'
 import type { Destination, Key, KeyGiven } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import { HarnessState, type HarnessValues } from './harness-state.ts'
 import { BatchHandlerHarness, type BatchHarness } from './batch-harness.ts'
 import { LocalSchemas } from './local-schemas.ts'
 import { RecordMaker, bytesOf, reasonOf, type HarnessOptions, type SendOptions } from './record-maker.ts'
 
 export type { HarnessOptions, SendOptions } from './record-maker.ts'
 
-export interface Harness<Value, GivenKey = Key> {
+/** What harnesses of all kinds have. */
+export interface StateHarness<GivenKey = Key> {
+  /**
+   * What the handler keeps under this name. As after a commit: what a failed attempt has set is not there.
+   */
+  state(name: string): HarnessValues<GivenKey>
+  /** Stream time goes on to this, in all partitions that had a record: what has been kept for longer than its `ttlMs` is gone. */
+  advanceTo(streamTime: number): void
+}
+
+export interface Harness<Value, GivenKey = Key> extends StateHarness<GivenKey> {
   /**
    * What the handler says of this value. Rejects with what it throws, with SETUP_FAILED, and with
    * ENCODE_FAILED or OUTCOME_INVALID where the engine would dead-letter the record for a mistake of
@@ -48,12 +61,12 @@ export interface Harness<Value, GivenKey = Key> {
  * const harness = createHarness(postAll) // a batch handler
  * expect(await harness.sendAll([order, unknown])).toEqual([done(), deadLetter('no such customer')])
  */
-export function createHarness<Value, Setup, KeyValue>(
-  handler: Handler<Value, Setup, readonly Destination[], KeyValue>,
+export function createHarness<Value, Setup, KeyValue, States extends DeclaredStates>(
+  handler: Handler<Value, Setup, readonly Destination[], KeyValue, States>,
   options?: HarnessOptions,
 ): Harness<Value, KeyGiven<KeyValue>>
-export function createHarness<Value, Setup, KeyValue>(
-  handler: BatchHandler<Value, Setup, readonly Destination[], KeyValue>,
+export function createHarness<Value, Setup, KeyValue, States extends DeclaredStates>(
+  handler: BatchHandler<Value, Setup, readonly Destination[], KeyValue, States>,
   options?: HarnessOptions,
 ): BatchHarness<Value, KeyGiven<KeyValue>>
 export function createHarness<Value, Setup>(
@@ -79,12 +92,14 @@ class HandlerHarness<Value, Setup> implements Harness<Value, unknown> {
   #runner: Promise<HandlerRunner> | null = null
   readonly #records: RecordMaker<Value>
   readonly #schemas: LocalSchemas
+  readonly #state: HarnessState
 
   constructor(handler: Handler<Value, Setup, readonly Destination[], unknown>, options: HarnessOptions) {
     this.#handler = handler
     this.#options = options
     this.#schemas = new LocalSchemas(schemasOf(handler))
     this.#records = new RecordMaker(handler.input, this.#schemas)
+    this.#state = new HarnessState(handler.state ?? {})
   }
 
   async send(value: Value, options: SendOptions<unknown> = {}): Promise<Outcome> {
@@ -95,7 +110,8 @@ class HandlerHarness<Value, Setup> implements Harness<Value, unknown> {
     const record = this.#records.next(bytes, options)
     this.#runner ??= this.#open()
     const runner = await this.#runner
-    const verdict = await runner.run(record, options.attempt ?? 1)
+    const verdict = await runner.run(record, options.attempt ?? 1, undefined, 0, this.#state.attempt(record))
+    this.#state.take(record, changesOf(verdict))
     const call = this.#calls.get(record)
     if (call?.type === 'threw') throw call.error
     // The engine's own word counts where the handler was not asked, or gave no answer in time, or one
@@ -107,6 +123,16 @@ class HandlerHarness<Value, Setup> implements Harness<Value, unknown> {
       throw 'error' in verdict && verdict.error !== undefined ? fromWireError(verdict.error) : new Error(verdict.type)
     }
     return call.outcome
+  }
+
+  state(name: string): HarnessValues<unknown> {
+    return {
+      get: (key, { partition = 0 } = {}) => this.#state.valueOf(name, this.#records.keyOf(key), partition),
+    }
+  }
+
+  advanceTo(streamTime: number): void {
+    this.#state.advanceTo(streamTime)
   }
 
   async close(): Promise<void> {

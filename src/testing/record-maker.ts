@@ -50,6 +50,13 @@ export class RecordMaker<Value> {
     this.#schemas = schemas
   }
 
+  /** The bytes of a key, by the rules for outputs. Throws where it is none. */
+  keyOf(key: unknown): Uint8Array {
+    const bytes = this.next(null, { key, offset: this.#nextOffset - 1 }).key
+    if (bytes === null) throw new TypeError('state is kept by key, and this is none')
+    return bytes
+  }
+
   next(value: Uint8Array | null, options: SendOptions<unknown>): SourceRecord {
     const { attempt: _, offset = this.#nextOffset, partition = 0, timestamp = FIRST_TIMESTAMP_MS, ...rest } = options
     this.#nextOffset = offset + 1

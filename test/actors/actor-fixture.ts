@@ -13,6 +13,7 @@ import { Credit } from '../../src/streams/credit.ts'
 import type { ActorDelivery } from '../../src/streams/delivery/delivery.ts'
 import type { Ticket } from '../../src/streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
+import type { PartitionState } from '../../src/state/partition-state.ts'
 import type { SchemaPort } from '../../src/streams/registry/schema-port.ts'
 import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
@@ -118,6 +119,7 @@ export function makeActor(
     /** Unless given: on main. */
     mixesKeys?: boolean
     schemas?: SchemaPort
+    state?: PartitionState
     /** What several actors of one process share. */
     partition?: number
     credit?: Credit
@@ -151,6 +153,7 @@ export function makeActor(
       },
     ],
     delivery: options.delivery ?? delivery,
+    state: options.state ?? null,
     credit,
     clock,
     random: () => 0,

@@ -119,7 +119,7 @@ describe('a checkpoint', () => {
     expect(store.writes).toEqual([])
     await state.commit()
     expect(store.mark).toEqual({ changelogPosition: 0, checkpoint: 5, streamTime: null })
-    expect(state.lookUp('total', Buffer.from('a'))).toMatchObject({ payload: Buffer.from('1') })
+    expect(state.lookUp('total', Buffer.from('a'))).toEqual({ payload: Uint8Array.of(49), timeMs: null })
     expect(state.lookUp('total', Buffer.from('b'))).toBeNull()
   })
 
@@ -133,7 +133,6 @@ describe('a checkpoint', () => {
     }
     await state.commit()
     expect(valueOf(state, 'a')).toBe(2)
-    expect(valueOf(make({ store }).state, 'a')).toBe(null)
     expect(Buffer.from(make({ store }).state.read(0, 'a')!.payload).toString()).toBe('1')
   })
 
@@ -235,7 +234,7 @@ describe('the store’s mark', () => {
       set(state, 'a', checkpoint)
       state.freeze(checkpoint)
       await state.commit()
-      clock.advance(100)
+      await clock.advance(100)
     }
     expect(asked.length).toBeGreaterThan(1)
     expect(asked.length).toBeLessThan(5)

@@ -16,7 +16,14 @@ describe('stream time', () => {
   })
 
   test('of every position where it may still stop is the same, whatever was forgotten', () => {
-    const records = fc.array(fc.record({ gap: fc.integer({ min: 1, max: 4 }), timestamp: fc.integer({ min: 0, max: 60 }), finished: fc.boolean() }), { minLength: 1, maxLength: 80 })
+    const records = fc.array(
+      fc.record({
+        gap: fc.integer({ min: 1, max: 4 }),
+        timestamp: fc.integer({ min: 0, max: 60 }),
+        finished: fc.boolean(),
+      }),
+      { minLength: 1, maxLength: 80 },
+    )
     fc.assert(
       fc.property(records, fc.nat(), (list, cut) => {
         const time = new StreamTime(10)
@@ -26,11 +33,17 @@ describe('stream time', () => {
         for (const record of before) time.note(record.offset, record.timestamp)
         const open = before.filter(({ finished }) => !finished).map((record) => record.offset)
         const frontier = (before.at(-1)?.offset ?? 0) + 1
-        time.forget(open[0] ?? frontier, open.flatMap((from) => [from, from + 1]))
+        time.forget(
+          open[0] ?? frontier,
+          open.flatMap((from) => [from, from + 1]),
+        )
         const rest = all.slice(before.length)
         for (const record of rest) time.note(record.offset, record.timestamp)
         for (const position of [...open, frontier, ...rest.map((record) => record.offset + 1)]) {
-          const expected = Math.max(10, ...all.filter((record) => record.offset < position).map(({ timestamp }) => timestamp))
+          const expected = Math.max(
+            10,
+            ...all.filter((record) => record.offset < position).map(({ timestamp }) => timestamp),
+          )
           expect(time.at(position)).toBe(expected)
         }
       }),

@@ -15,7 +15,7 @@ function begun() {
   const write = (fields: object, message: string): void => void lines.push({ fields, message })
   const clock = new ManualClock()
   const log = { debug: write, info: write, warn: write, error: write }
-  const steps = { giveBack: () => undefined, endEpoch: () => actor.fence() }
+  const steps = { settleState: () => Promise.resolve(), giveBack: () => undefined, endEpoch: () => actor.fence() }
   const delivery = { makeDurable: () => Promise.resolve(), atRest: () => Promise.resolve() }
   const ended = handOver([actor], steps, {
     ...{ clock, log, delivery, stats: new EngineStats(clock), drainTimeoutMs: DRAIN_TIMEOUT_MS },

@@ -33,6 +33,10 @@ export class FakeAdmin implements BrokerAdmin {
     return Promise.resolve(this.tellsSettings ? new Map([...known].filter(([name]) => names.includes(name))) : null)
   }
 
+  missingRights(): Promise<null> {
+    return Promise.resolve(null)
+  }
+
   createTopic({ partitions, settings, topic }: NewTopic): Promise<boolean> {
     this.onCreate()
     if (!this.mayCreate) return Promise.reject(new TroupeError('TOPIC_NOT_ALLOWED', 'no right to create topics'))

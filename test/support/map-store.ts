@@ -1,5 +1,14 @@
 /** A store as plain as can be, which also says what it was told. */
-import type { Change, KeyRange, StateStore, StoreMark } from '../../src/state/store.ts'
+import type {
+  Change,
+  KeyRange,
+  StateStore,
+  StoreMark,
+  StorePlace,
+  Stores,
+  WalkPlace,
+  WalkStep,
+} from '../../src/state/store.ts'
 
 export class MapStore implements StateStore {
   mark: StoreMark | null = null
@@ -31,6 +40,12 @@ export class MapStore implements StateStore {
       .map(([key, value]) => [Buffer.from(key, 'latin1'), value])
   }
 
+  walk(from: WalkPlace | null, limit: number): WalkStep {
+    const begin = Number(from ?? 0)
+    const entries = this.scan({}, Infinity).slice(begin, begin + limit)
+    return { entries, next: begin + limit < this.keyCount ? begin + limit : null }
+  }
+
   async write(changes: Iterable<Change>, mark: StoreMark): Promise<void> {
     await this.onWrite()
     let count = 0
@@ -52,6 +67,36 @@ export class MapStore implements StateStore {
 
   close(): Promise<void> {
     this.isClosed = true
+    return Promise.resolve()
+  }
+}
+
+/** Stores of one process, which keep what was in them until they are opened again. */
+export class MapStores implements Stores {
+  kind: 'memory' | 'disk' = 'memory'
+  /** By partition. */
+  readonly stores = new Map<number, MapStore>()
+  readonly said: string[] = []
+
+  of(partition: number): MapStore {
+    const store = this.stores.get(partition) ?? new MapStore()
+    this.stores.set(partition, store)
+    return store
+  }
+
+  open({ partition }: StorePlace): Promise<MapStore> {
+    const store = this.of(partition)
+    store.isClosed = false
+    this.said.push(`open ${partition}`)
+    return Promise.resolve(store)
+  }
+
+  sweep(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  close(): Promise<void> {
+    this.said.push('close')
     return Promise.resolve()
   }
 }

@@ -17,7 +17,9 @@ import type { ActorDelivery } from '../../src/streams/delivery/delivery.ts'
 import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
 import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
+import { PartitionState } from '../../src/state/partition-state.ts'
 import { resolvedActor } from '../actors/actor-fixture.ts'
+import { MapStore } from '../state/map-store.ts'
 
 export interface LogLine {
   readonly level: string
@@ -117,6 +119,21 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
   const delivery = new CollectingDelivery()
   const credit = new Credit({ maxRecords: 1_000_000, maxBytes: 1_000_000_000 })
   const actors: PartitionActor[] = []
+  const shapes = manifests[0]?.states ?? []
+  const stateOf = (partition: number): PartitionState | null => {
+    if (shapes.length === 0) return null
+    const state = new PartitionState({
+      shapes,
+      changelogTopic: 'changelog',
+      partition,
+      inputId: 0,
+      changelogId: 0,
+      changelogEnd: null,
+      clock: options.clock,
+    })
+    state.begin(new MapStore())
+    return state
+  }
   const actorOf = (partition: number): PartitionActor => {
     const existing = actors[partition]
     if (existing !== undefined) return existing
@@ -132,6 +149,7 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
         },
       ],
       delivery,
+      state: stateOf(partition),
       credit,
       clock: options.clock,
       random: () => 0,

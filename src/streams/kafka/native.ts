@@ -121,13 +121,14 @@ export interface NativeTopicDescription {
   readonly topicId: { readonly base64: string }
   readonly partitions: readonly unknown[]
   readonly error?: NativeError | null
+  readonly authorizedOperations?: readonly number[]
 }
 
 /** What the binding asks on the connections of a client that is there. It must not be asked any more once that has disconnected. */
 export interface NativeAdmin {
   describeTopics(
     topics: readonly string[],
-    options: { timeout: number },
+    options: { readonly timeout: number; readonly includeAuthorizedOperations?: boolean },
     done: Done<readonly NativeTopicDescription[]>,
   ): void
   /** `offset.timestamp` -2 asks for the log's first offset, -1 for its end. `isolationLevel` 0 counts open transactions, 1 does not. */
@@ -156,7 +157,7 @@ export interface NativeAdmin {
   /** Of either group protocol. */
   describeGroups(
     groupIds: readonly string[],
-    options: { timeout: number },
+    options: { readonly timeout: number; readonly includeAuthorizedOperations?: boolean },
     done: Done<{ readonly groups: readonly NativeGroup[] }>,
   ): void
   listConsumerGroupOffsets(
@@ -174,6 +175,7 @@ export interface NativeAdmin {
 export interface NativeGroup {
   readonly error?: NativeError
   readonly members: readonly { readonly memberId: string }[]
+  readonly authorizedOperations?: readonly number[]
 }
 
 export interface NativeGroupOffsets {

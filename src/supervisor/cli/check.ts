@@ -18,6 +18,7 @@ import type { Broker } from '../../streams/broker.ts'
 import { openSink, type Sink } from '../../streams/delivery/sink.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import { surveyContracts } from '../contracts.ts'
+import { askForRights } from './check-rights.ts'
 import { surveyTopology, verifyTopics, type Topology } from '../topology.ts'
 
 export interface CheckParts {
@@ -70,7 +71,7 @@ export async function checkApp(parts: CheckParts): Promise<CheckResult> {
   }
   const { topology, problems: misplanned } = surveyTopology(app, manifests)
   problems.push(...misplanned, ...surveyContracts(manifests, app.schemaRegistry.url.length > 0))
-  if (openBroker !== null) found.push(...(await askServers(parts, topology, openBroker, attempt)))
+  if (openBroker !== null) found.push(...(await askServers(parts, manifests, topology, openBroker, attempt)))
   if (parts.openSchemas !== null) found.push(...(await askRegistry(app, manifests, parts.openSchemas, attempt)))
   return { problems, found }
 }
@@ -157,6 +158,7 @@ async function tryOnMain(name: string, handler: URL | AnyHandler, trial: Trial):
  */
 async function askServers(
   { app, waits }: CheckParts,
+  manifests: readonly HandlerManifest[],
   topology: Topology,
   openBroker: () => Promise<Broker>,
   attempt: Attempt,
@@ -183,6 +185,7 @@ async function askServers(
         const begun = committed.filter(({ position }) => position !== null).length
         found.push(`group ${app.kafka.groupId}: positions committed of ${begun} of ${inputs.length} partitions`)
       }, `group ${app.kafka.groupId}`)
+      found.push(...(await askForRights({ app, manifests, topology, counts, broker, attempt })))
     } finally {
       await Promise.allSettled([producer.disconnect(), consumer.disconnect()])
     }

@@ -1,6 +1,6 @@
 /** Topics and groups of the fake broker, as an operator sees them. */
 import { TroupeError } from '../../errors.ts'
-import type { BrokerAdmin, NewTopic } from '../../streams/admin-port.ts'
+import type { BrokerAdmin, MissingRight, NewTopic } from '../../streams/admin-port.ts'
 import type { TopicDescription } from '../../streams/broker-port.ts'
 import type { FakeCluster } from './fake-cluster.ts'
 import type { FakeConnection } from './fake-connection.ts'
@@ -53,6 +53,10 @@ export class FakeAdmin implements BrokerAdmin {
       this.#cluster.createTopic(topic, partitions, {}, settings)
       return true
     })
+  }
+
+  missingRights(): Promise<readonly MissingRight[]> {
+    return this.#ask(() => [])
   }
 
   deleteTopics(topics: readonly string[]): Promise<void> {

@@ -1,6 +1,5 @@
 /** Why topics and groups cannot be looked at, made or deleted: what, and what to do now. */
 import { TroupeError, isTroupeError, type ErrorCode } from '../../../errors.ts'
-import type { NewTopic } from '../../admin-port.ts'
 import { codeOf, messageOf } from '../connection.ts'
 import { isOutage } from '../consumer/consumer-errors.ts'
 import type { NativeError } from '../native.ts'
@@ -26,29 +25,19 @@ export function notConnected(): TroupeError {
   return new TroupeError('BROKER_UNREACHABLE', 'The admin client is not connected.')
 }
 
-/** `instead`: the command that somebody else may run. */
 export function topicNotAllowed(
   act: 'see' | 'make' | 'delete',
   topic: string,
-  right: string,
-  instead?: string,
+  right: 'Describe' | 'Create' | 'Delete',
   cause?: unknown,
 ): TroupeError {
   const why = cause === undefined ? '' : ` (${messageOf(cause)})`
-  const hint = instead === undefined ? '' : `, or make it by hand:\n  ${instead}`
   return new TroupeError(
     'TOPIC_NOT_ALLOWED',
-    `This user may not ${act} the topic ${topic}${why}. Grant ${right} on the topic${hint}`,
-    { cause },
-  )
-}
-
-/** Kafka's own command that makes this topic. */
-export function madeBy({ topic, partitions, settings }: NewTopic, brokers: readonly string[]): string {
-  const configs = Object.entries(settings).map(([name, value]) => ` --config ${name}=${value}`)
-  return (
-    `kafka-topics.sh --bootstrap-server ${brokers.join(',')} --create --topic ${topic} ` +
-    `--partitions ${partitions}${configs.join('')}`
+    `This user may not ${act} the topic ${topic}${why}: grant ${right} on it`,
+    {
+      cause,
+    },
   )
 }
 

@@ -2,11 +2,11 @@
 import { sleep, sleepInBackground } from '../../../clock.ts'
 import { TroupeError } from '../../../errors.ts'
 import { OpenWaits } from '../../../metrics/open-waits.ts'
-import type { BrokerAdmin, NewTopic } from '../../admin-port.ts'
+import type { BrokerAdmin, MissingRight, NeededRights, NewTopic } from '../../admin-port.ts'
 import type { TopicDescription } from '../../broker-port.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { adminConfig } from '../client-config.ts'
-import { codeOf, configurationError, connectClient } from '../connection.ts'
+import { codeOf, configurationError, connectClient, countPartitions } from '../connection.ts'
 import { isMissing } from '../consumer/consumer-errors.ts'
 import type {
   NativeAdmin,
@@ -21,10 +21,10 @@ import { ClientLog } from '../trouble.ts'
 import {
   AdminError,
   CLUSTER_NOT_ALLOWED,
+  GROUP_NOT_ALLOWED,
   NO_SUCH_GROUP,
   TOPIC_NOT_ALLOWED,
   groupError,
-  madeBy,
   notConnected,
   outage,
   topicNotAllowed,
@@ -41,6 +41,8 @@ const DISCONNECT_TIMEOUT_MS = 14_000
 const UNSUPPORTED = -165
 const TOPIC_EXISTS = 36
 const AGAINST_POLICY = 44
+/** As the client counts operations. */
+const [READ, WRITE] = [3, 4]
 const NO_ID = Buffer.alloc(16).toString('base64')
 
 type Done<Value> = (error: NativeError | null | undefined, value: Value) => void
@@ -56,6 +58,7 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
   #admin: NativeAdmin | undefined
   #client: NativeProducer | undefined
   #ending: Promise<void> | undefined
+  #isComplete: Promise<boolean> | undefined
 
   constructor(native: NativeKafka, options: KafkaBrokerOptions) {
     this.#native = native
@@ -65,17 +68,21 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
   }
 
   async connect(): Promise<void> {
-    if (this.#leaving.signal.aborted) throw notConnected()
+    this.#refuseWhenLeaving()
     this.#opening ??= this.#open()
     try {
       const client = await this.#opening
-      if (this.#leaving.signal.aborted) throw notConnected()
+      this.#refuseWhenLeaving()
       this.#client = client
       this.#admin ??= this.#native.AdminClient.createFrom(client)
     } catch (error) {
       this.#opening = undefined
       throw error
     }
+  }
+
+  #refuseWhenLeaving(): void {
+    if (this.#leaving.signal.aborted) throw notConnected()
   }
 
   async #open(): Promise<NativeProducer> {
@@ -112,8 +119,17 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
     return await this.#waits.answer('topics', what, asked)
   }
 
-  /** The embedded broker knows what groups need to read, and nothing that only people ask for. */
-  async keepsTransactions(): Promise<boolean> {
+  keepsTransactions(): Promise<boolean> {
+    this.#isComplete ??= this.#knowsGroups()
+    // What was not answered is asked again.
+    this.#isComplete.catch(() => {
+      this.#isComplete = undefined
+    })
+    return this.#isComplete
+  }
+
+  /** The embedded broker knows what members of groups ask, and nothing that only an operator does. */
+  async #knowsGroups(): Promise<boolean> {
     try {
       const { errors } = await this.#ask<{ errors: readonly NativeError[] }>(
         'which groups there are',
@@ -132,6 +148,8 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
 
   async describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
     if (topics.length === 0) return new Map()
+    // The embedded broker tells no ids, and never answers for a topic that it does not have.
+    if (!(await this.keepsTransactions())) return await this.#countedTopics(topics)
     const found = await this.#ask<readonly NativeTopicDescription[]>('which topics there are', (admin, done) => {
       admin.describeTopics([...topics], { timeout: REQUEST_TIMEOUT_MS }, done)
     }).catch(throwOutage)
@@ -147,12 +165,20 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
     return descriptions
   }
 
+  async #countedTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
+    const client = this.#client
+    if (client === undefined) throw notConnected()
+    const counts = await countPartitions(client, topics, REQUEST_TIMEOUT_MS, this.#waits)
+    return new Map([...counts].map(([topic, partitions]) => [topic, { id: null, partitions }]))
+  }
+
   async topicSettings(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string> | null> {
-    if (this.#admin === undefined || this.#leaving.signal.aborted) throw notConnected()
+    if (!(await this.keepsTransactions())) return null
     return await this.#protocol.topicSettings(topic, names)
   }
 
   async createTopic({ topic, partitions, settings }: NewTopic): Promise<boolean> {
+    if (!(await this.keepsTransactions())) return await this.#touchTopic(topic)
     try {
       await this.#ask<undefined>(`topic ${topic}`, (admin, done) => {
         const wanted = { topic, num_partitions: partitions, replication_factor: -1, config: settings }
@@ -163,18 +189,10 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
       switch (codeOf(error)) {
         case TOPIC_EXISTS:
           return false
-        case UNSUPPORTED:
-          return await this.#touchTopic(topic)
         case TOPIC_NOT_ALLOWED:
         case CLUSTER_NOT_ALLOWED:
         case AGAINST_POLICY:
-          throw topicNotAllowed(
-            'make',
-            topic,
-            'Create',
-            madeBy({ topic, partitions, settings }, this.#options.brokers),
-            error,
-          )
+          throw topicNotAllowed('make', topic, 'Create', error)
         default:
           throw outage(error)
       }
@@ -196,6 +214,9 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
   }
 
   async deleteTopics(topics: readonly string[]): Promise<void> {
+    if (!(await this.keepsTransactions())) {
+      throw new TroupeError('TOPIC_NOT_ALLOWED', `The embedded broker deletes no topics: ${topics.join(', ')}`)
+    }
     await Promise.all(topics.map((topic) => this.#deleteTopic(topic)))
     const endsAt = this.#options.clock.now() + DELETE_TIMEOUT_MS
     while ((await this.describeTopics(topics)).size > 0) {
@@ -217,11 +238,47 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
       if (code === TOPIC_NOT_ALLOWED || code === CLUSTER_NOT_ALLOWED) {
         throw topicNotAllowed('delete', topic, 'Delete')
       }
-      if (code === UNSUPPORTED) {
-        throw new TroupeError('TOPIC_NOT_ALLOWED', `These brokers delete no topics: ${topic} stays.`)
-      }
       throw outage(error)
     }
+  }
+
+  /** Topics and group tell what this user may do with them; that a topic may be made shows a request that makes none. */
+  async missingRights({ groupId, read, write, create }: NeededRights): Promise<readonly MissingRight[] | null> {
+    if (!(await this.keepsTransactions())) return null
+    const missing: MissingRight[] = []
+    const allowed = await this.#allowedOperations([...new Set([...read, ...write])])
+    for (const topic of read) if (lacks(allowed.get(topic), READ)) missing.push({ right: 'Read', on: `topic ${topic}` })
+    for (const topic of write)
+      if (lacks(allowed.get(topic), WRITE)) missing.push({ right: 'Write', on: `topic ${topic}` })
+    const ofGroup = await this.#groupOperations(groupId)
+    if (lacks(ofGroup, READ)) missing.push({ right: 'Read', on: `group ${groupId}` })
+    for (const topic of create) {
+      if ((await this.#protocol.mayCreate(topic)) === false)
+        missing.push({ right: 'Create', on: `topic ${topic.topic}` })
+    }
+    return missing
+  }
+
+  /** Absent: no such topic. Empty: it is hidden from this user. */
+  async #allowedOperations(topics: readonly string[]): Promise<ReadonlyMap<string, readonly number[] | undefined>> {
+    if (topics.length === 0) return new Map()
+    const found = await this.#ask<readonly NativeTopicDescription[]>('rights on topics', (admin, done) => {
+      admin.describeTopics([...topics], { timeout: REQUEST_TIMEOUT_MS, includeAuthorizedOperations: true }, done)
+    }).catch(throwOutage)
+    return new Map(
+      found.map(({ name, error, authorizedOperations }) => [
+        name,
+        error?.code === TOPIC_NOT_ALLOWED ? [] : authorizedOperations,
+      ]),
+    )
+  }
+
+  async #groupOperations(groupId: string): Promise<readonly number[] | undefined> {
+    const { groups } = await this.#ask<{ groups: readonly NativeGroup[] }>('rights on the group', (admin, done) => {
+      admin.describeGroups([groupId], { timeout: REQUEST_TIMEOUT_MS, includeAuthorizedOperations: true }, done)
+    }).catch(throwOutage)
+    const [group] = groups
+    return group?.error?.code === GROUP_NOT_ALLOWED ? [] : group?.authorizedOperations
   }
 
   // --- groups
@@ -289,4 +346,9 @@ function throwOutage(error: unknown): never {
 /** A group that nobody has heard of has no members and no positions, which is no error. */
 function refuse(groupId: string, error: NativeError | undefined): void {
   if (error !== undefined && error.code !== 0 && error.code !== NO_SUCH_GROUP) throw groupError(groupId, error)
+}
+
+/** What is not told counts as allowed. */
+function lacks(allowed: readonly number[] | undefined, operation: number): boolean {
+  return allowed !== undefined && !allowed.includes(operation)
 }

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { Admin, AdminOptions, SASLOptions } from '@platformatic/kafka'
+import type { NewTopic } from '../../admin-port.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { messageOf } from '../connection.ts'
 
@@ -29,6 +30,28 @@ export class ProtocolClient {
       const [answer] = await admin.describeConfigs({ resources })
       const found = answer?.configs ?? []
       return new Map(found.flatMap(({ name, value }) => (value == null ? [] : [[name, value] as const])))
+    })
+  }
+
+  /** Asks as if the topic was to be made, and makes none. */
+  mayCreate({ topic, partitions, settings }: NewTopic): Promise<boolean | null> {
+    return this.#ask(`Whether topic ${topic} may be made cannot be looked at`, async () => {
+      const { Connection, createTopicsV7 } = await import('@platformatic/kafka')
+      const connection = new Connection(nameOf(this.#options), protocolConnection(this.#options.client))
+      const [broker = ''] = this.#options.brokers
+      const at = broker.lastIndexOf(':')
+      try {
+        await connection.connect(broker.slice(0, at), Number(broker.slice(at + 1)))
+        const configs = Object.entries(settings).map(([name, value]) => ({ name, value }))
+        const wanted = { name: topic, numPartitions: partitions, replicationFactor: -1, assignments: [], configs }
+        await createTopicsV7.api.async(connection, [wanted], REQUEST_TIMEOUT_MS, true)
+        return true
+      } catch (error) {
+        if (/authorization/i.test(causeOf(error))) return false
+        throw error
+      } finally {
+        await connection.close()
+      }
     })
   }
 
@@ -59,13 +82,17 @@ async function openAdmin(options: KafkaBrokerOptions): Promise<Admin> {
   const connection = protocolConnection(options.client)
   const { Admin: AdminClient } = await import('@platformatic/kafka')
   return new AdminClient({
-    clientId: `${options.clientId ?? options.groupId}-admin`,
+    clientId: nameOf(options),
     bootstrapBrokers: [...options.brokers],
     connectTimeout: REQUEST_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retries: 2,
     ...connection,
   })
+}
+
+function nameOf({ clientId, groupId }: KafkaBrokerOptions): string {
+  return `${clientId ?? groupId}-admin`
 }
 
 /** The same way in, from the native client's keys. Throws for what the other client does not know. */
@@ -89,7 +116,7 @@ function tlsOf(client: Readonly<Record<string, unknown>>): TlsOptions {
     key: content('ssl.key.pem', 'ssl.key.location'),
     pfx: keystore === undefined ? undefined : readFileSync(keystore),
     passphrase: textOf(client['ssl.keystore.password']) ?? textOf(client['ssl.key.password']),
-    rejectUnauthorized: String(client['enable.ssl.certificate.verification'] ?? true) !== 'false',
+    rejectUnauthorized: ![false, 'false'].includes(client['enable.ssl.certificate.verification'] as boolean | string),
   }
   if (client['ssl.endpoint.identification.algorithm'] === 'none') options.checkServerIdentity = () => undefined
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))

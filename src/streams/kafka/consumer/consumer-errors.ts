@@ -57,6 +57,7 @@ export function isOutage(code: number | undefined): boolean {
     case 74: // asked for an older leader
     case 75: // asked for a newer leader than this one knows of
     case 78: // a new leader that has not caught up yet
+    case 88: // positions of a transaction that is still open
       return true
     default:
       return false

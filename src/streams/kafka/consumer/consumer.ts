@@ -19,7 +19,7 @@ import { CommitQueue } from './commits.ts'
 import { codeOf, configurationError, connectClient, countPartitions, messageOf } from '../connection.ts'
 import { consumeTrouble, fatalTrouble, isExpelledLog } from './consumer-errors.ts'
 import { RecordPolls } from './record-polls.ts'
-import { checkMetadata, fetchCommitted, fetchWatermarks } from './position-queries.ts'
+import { checkMetadata, fetchCommitted, fetchWatermarks, mayBeUnstable } from './position-queries.ts'
 import type { NativeConsumer, NativeError, NativeKafka, NativeTopicPartition } from '../native.ts'
 import { PositionsOutOfLog } from './positions-out-of-log.ts'
 import { TopicWatch } from './topic-watch.ts'
@@ -36,6 +36,8 @@ const UNKNOWN_TOPIC = 3
 
 const REQUEST_TIMEOUT_MS = 15_000
 const CONNECT_TIMEOUT_MS = 15_000
+/** Longer than the default time-out of a transaction and the brokers' look at it together. One that is longer is waited for again. */
+const UNSTABLE_TIMEOUT_MS = 60_000
 /** A revoke, or the end, waits at most this long for the last commit. */
 const LAST_COMMIT_TIMEOUT_MS = 5000
 /** While brokers are away, whether they are back is asked this often. */
@@ -314,9 +316,19 @@ export class KafkaBrokerConsumer implements BrokerConsumer {
     if (positions.length > 0) this.#commits.noteReport(error, positions)
   }
 
+  /** While a transaction with positions of these is open, nobody is told: until it is over, or the brokers end it. */
   async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
-    this.#requireConnected()
-    return await fetchCommitted(this.#client, partitions, REQUEST_TIMEOUT_MS, this.#waits)
+    const endsAt = this.#options.clock.now() + UNSTABLE_TIMEOUT_MS
+    for (;;) {
+      this.#requireConnected()
+      try {
+        return await fetchCommitted(this.#client, partitions, REQUEST_TIMEOUT_MS, this.#waits)
+      } catch (error) {
+        if (!mayBeUnstable(error) || this.#options.clock.now() >= endsAt || !(await this.#hasBroker())) throw error
+        const about = partitions.map(partitionName).slice(0, 5).join(', ')
+        this.#options.log('info', {}, `a transaction with positions of ${about} is still open: waiting for its end`)
+      }
+    }
   }
 
   /**

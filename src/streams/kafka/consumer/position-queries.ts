@@ -29,6 +29,15 @@ export function fetchCommitted(
   return waits.answer('positions', 'what is committed', answer)
 }
 
+const TIMED_OUT = -185
+const UNSTABLE = 88
+
+/** The client keeps asking while positions are part of an open transaction, and says in the end no more than that it took too long. */
+export function mayBeUnstable(error: unknown): boolean {
+  const code = codeOf(error instanceof Error ? error.cause : undefined)
+  return code === TIMED_OUT || code === UNSTABLE
+}
+
 function toCommitted({ topic, partition, offset, metadata }: NativeTopicPartition): CommittedPosition {
   return { topic, partition, position: offset === undefined || offset < 0 ? null : offset, metadata: metadata ?? '' }
 }
@@ -94,7 +103,7 @@ function unreadable(what: string, why: NativeError | Error): Error {
   const message = `${what} could not be read: ${why.message}`
   // Of a single partition the binding gives the text only.
   if (/authorization failed/i.test(why.message)) return new TroupeError('NOT_AUTHORIZED', message)
-  if (isOutage(codeOf(why))) return new TroupeError('BROKER_UNREACHABLE', message)
+  if (isOutage(codeOf(why))) return new TroupeError('BROKER_UNREACHABLE', message, { cause: why })
   return new Error(message)
 }
 

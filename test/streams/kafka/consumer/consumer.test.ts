@@ -15,6 +15,7 @@ async function makeConsumer() {
   const consumes: NativeConsumeDone[] = []
   let rebalance: RebalanceCallback = () => undefined
   let isLost = false
+  const unanswered: number[] = []
   class KafkaConsumer {
     constructor(config: Readonly<Record<string, unknown>>) {
       rebalance = config['rebalance_cb'] as RebalanceCallback
@@ -22,6 +23,19 @@ async function makeConsumer() {
     on(): void {}
     getMetadata(_options: object, done: (error: null) => void): void {
       done(null)
+    }
+    committed(
+      list: readonly NativeTopicPartition[],
+      _ms: number,
+      done: (error: object | null, list: object) => void,
+    ): void {
+      const code = unanswered.shift()
+      if (code === undefined)
+        done(
+          null,
+          list.map((each) => ({ ...each, offset: 7, metadata: 'm' })),
+        )
+      else done({ code, message: 'Local: Timed out' }, [])
     }
     connect(_options: object, done: (error: null) => void): void {
       done(null)
@@ -76,6 +90,7 @@ async function makeConsumer() {
   return {
     consumer,
     stored,
+    unanswered,
     grant: (...partitions: number[]): void => {
       rebalance(ASSIGN, partitions.map(at))
       consumer.assign(
@@ -111,4 +126,13 @@ test.each([
   endConsume()
   await polled
   expect(stored).toEqual(expected)
+})
+
+// An open transaction with positions of a partition: the client asks until its time is over, and says no more than that.
+test('what is committed is asked for again while the client says no more than that it took too long, and brokers are there', async () => {
+  const { consumer, unanswered } = await makeConsumer()
+  unanswered.push(-185, 88)
+  expect(await consumer.committed([at(0)])).toEqual([{ ...at(0), position: 7, metadata: 'm' }])
+  unanswered.push(30)
+  await expect(consumer.committed([at(0)])).rejects.toThrow()
 })

@@ -1,0 +1,186 @@
+/**
+ * Exactly once: a record counts as finished when it is handled, and its outputs, dead letters, state and position become durable
+ * together, in one transaction of the whole process (`checkpoint-loop.ts`, `transaction-runner.ts`). Rows go to their sinks
+ * before it, so they are at least once.
+ */
+import type { Clock } from '../../../clock.ts'
+import type { Log } from '../../../log.ts'
+import type { EngineStats } from '../../../metrics/stats.ts'
+import type { Broker } from '../../broker.ts'
+import type { BrokerConsumer, CommitReport } from '../../broker-port.ts'
+import type { EncodedEffect } from '../../flows/effect-encoder.ts'
+import type { CompletionSnapshot } from '../../positions/completion-map.ts'
+import { takeReport } from '../commit-report.ts'
+import { smallerLetter, type DeadLetter } from '../dead-letter.ts'
+import type { Delivery, DeliveryEvents, HandledTicket, LetterTicket, OwnedPartition } from '../delivery.ts'
+import { PositionTexts } from '../position-texts.ts'
+import { RowQueues } from '../row-queues.ts'
+import type { Sink } from '../sink.ts'
+import { CheckpointLoop } from './checkpoint-loop.ts'
+import { PlainTransactions } from './plain-transactions.ts'
+import { tooLarge } from './record-size.ts'
+import { RowWriter } from './row-writer.ts'
+import { TransactionRunner } from './transaction-runner.ts'
+
+export interface CheckpointDeliveryOptions {
+  readonly broker: Pick<Broker, 'producer' | 'transactionalProducer' | 'admin'>
+  readonly sinks: Readonly<Record<string, Sink>>
+  /** False: the brokers keep none, so outputs are written before positions and may come twice. */
+  readonly hasTransactions: boolean
+  readonly transactionalId: string
+  readonly transactionTimeoutMs: number
+  readonly checkpointIntervalMs: number
+  /** What may be in flight, over all partitions. */
+  readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
+  /** The largest record that our own client takes. */
+  readonly maxRecordBytes: number
+  readonly assignedCount: () => number
+  readonly events: DeliveryEvents
+  readonly clock: Clock
+  readonly log: Log
+  readonly stats: EngineStats
+}
+
+export class CheckpointDelivery implements Delivery {
+  readonly kind = 'exactly-once'
+  readonly finishesWhen = 'handled'
+  onWritten: () => void = () => undefined
+  onFailure: (error: unknown) => void = () => undefined
+  readonly #options: CheckpointDeliveryOptions
+  readonly #texts: PositionTexts
+  readonly #rows: RowQueues
+  readonly #runner: TransactionRunner
+  readonly #loop: CheckpointLoop
+  #hasBegunToConnect = false
+
+  constructor(options: CheckpointDeliveryOptions) {
+    this.#options = options
+    const { broker, checkpointIntervalMs, events, hasTransactions } = options
+    const onWritten = (): void => {
+      this.onWritten()
+    }
+    const onFailure = (error: unknown): void => {
+      this.onFailure(error)
+    }
+    this.#texts = new PositionTexts(options)
+    this.#rows = new RowQueues({ ...options, onWritten, onFailure })
+    const producer = hasTransactions
+      ? broker.transactionalProducer(options)
+      : new PlainTransactions(broker.producer('outputs'), events)
+    this.#runner = new TransactionRunner({ ...options, producer, texts: this.#texts })
+    const writer = new RowWriter(this.#rows, () => {
+      this.#loop.noteRowsAnswered()
+    })
+    this.#loop = new CheckpointLoop({
+      ...options,
+      ...{ intervalMs: checkpointIntervalMs, runner: this.#runner, rows: writer, onStanding: onWritten, onFailure },
+    })
+  }
+
+  async connect(): Promise<void> {
+    this.#hasBegunToConnect = true
+    await this.#runner.connect()
+  }
+
+  async disconnect(): Promise<void> {
+    if (!this.#hasBegunToConnect) return
+    this.#hasBegunToConnect = false
+    await this.#options.stats.waits.answer('producer-close', 'transactions', this.#runner.disconnect())
+  }
+
+  async partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const admin = this.#options.broker.admin()
+    try {
+      await admin.connect()
+      const described = await admin.describeTopics(topics)
+      return new Map([...described].map(([topic, { partitions }]) => [topic, partitions]))
+    } finally {
+      await admin.disconnect()
+    }
+  }
+
+  begin(consumer: BrokerConsumer): void {
+    this.#loop.begin(consumer)
+  }
+
+  end(): void {
+    this.#loop.reset()
+  }
+
+  /** Only where there are no transactions: positions of those are answered for by their commits. */
+  noteReport(report: CommitReport): void {
+    takeReport(report, this.#options)
+    if (report.result === 'too-large') for (const position of report.positions) this.#texts.noteTooLong(position)
+  }
+
+  deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null {
+    const refusal = this.#rows.lackFor(effects) ?? this.#firstTooLarge(effects)
+    if (refusal !== null) return refusal
+    const participant = this.#loop.of(ticket.owner)
+    const { gathering } = participant
+    const before = gathering.bytes
+    gathering.add(ticket, id, effects)
+    this.#loop.noteGathered(participant, 1, gathering.bytes - before)
+    return null
+  }
+
+  #firstTooLarge(effects: readonly EncodedEffect[]): Error | null {
+    for (const effect of effects) {
+      const refusal = effect.type === 'record' ? tooLarge(effect.record, this.#options.maxRecordBytes) : null
+      if (refusal !== null) return refusal
+    }
+    return null
+  }
+
+  /** With less of what is ours, where that is too large. What is too large alone is for the brokers to refuse. */
+  deadLetter(ticket: LetterTicket, id: string, letter: DeadLetter): void {
+    let fitting = letter
+    while (tooLarge(fitting, this.#options.maxRecordBytes) !== null) {
+      const smaller = smallerLetter(fitting)
+      if (smaller === null) break
+      fitting = smaller
+    }
+    const participant = this.#loop.of(ticket.owner)
+    const { gathering } = participant
+    const before = gathering.bytes
+    gathering.addLetter(ticket, id, fitting)
+    this.#loop.noteGathered(participant, 1, gathering.bytes - before)
+  }
+
+  noteProgress({ owner }: OwnedPartition): void {
+    const participant = this.#loop.of(owner)
+    // What a checkpoint gives back is told as well, and is nothing new.
+    if (participant.hasProgress) this.#loop.noteGathered(participant, 0, 0)
+  }
+
+  makeDurable(partitions: readonly OwnedPartition[], withinMs: number): Promise<void> {
+    return this.#loop.makeDurable(new Set(partitions.map(({ owner }) => owner)), withinMs)
+  }
+
+  atRest(): Promise<void> {
+    return this.#runner.atRest()
+  }
+
+  recorded(partition: OwnedPartition): CompletionSnapshot | null {
+    return this.#loop.known(partition.owner)?.baseOf(partition) ?? null
+  }
+
+  forget(partition: OwnedPartition): void {
+    this.#loop.forget(partition.owner)
+    this.#texts.forget(partition)
+  }
+
+  get isSated(): boolean {
+    return this.#loop.isSated || this.#rows.isSated
+  }
+
+  troubles(): { sink: string; sinceMs: number; reason: string }[] {
+    const { trouble } = this.#runner
+    return [...(trouble === null ? [] : [{ sink: 'kafka', ...trouble }]), ...this.#rows.troubles()]
+  }
+
+  close(): void {
+    this.#loop.end()
+    this.#rows.close()
+  }
+}

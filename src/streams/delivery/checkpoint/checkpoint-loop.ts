@@ -1,0 +1,307 @@
+/**
+ * When checkpoints are made, and what is in each: freeze → rows → transaction → base, one at a time for the whole process. Handlers
+ * and intake go on meanwhile.
+ *
+ * A checkpoint begins every `intervalMs` while something was handled, and at once when half of the intake waits for it or
+ * partitions are to be given back. Who writes to a database that is away keeps its frozen generation, and goes with a later one.
+ */
+import { sleep, type Clock } from '../../../clock.ts'
+import type { EngineStats } from '../../../metrics/stats.ts'
+import type { BrokerConsumer } from '../../broker-port.ts'
+import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
+import { Participant, type FrozenGeneration } from './participant.ts'
+import type { RowWriter } from './row-writer.ts'
+import type { TransactionRunner } from './transaction-runner.ts'
+
+export interface CheckpointLoopOptions {
+  readonly intervalMs: number
+  /** What may be in flight, over all partitions. */
+  readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
+  readonly runner: TransactionRunner
+  readonly rows: RowWriter
+  readonly events: DeliveryEvents
+  readonly clock: Clock
+  readonly stats: EngineStats
+  /** A checkpoint stands: there is room for more. */
+  readonly onStanding: () => void
+  /** It has ended: what it threw. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Of the intake's budget, what may gather before a checkpoint begins early. */
+const EARLY_SHARE = 0.5
+/** How long rows hold up a checkpoint of others, as a share of the interval. */
+const PATIENCE_SHARE = 0.5
+/** Records that come back in one turn of the loop. */
+const SETTLED_PER_TURN = 1_000
+
+interface Waiter {
+  readonly wanted: ReadonlyMap<Participant, number>
+  readonly done: () => void
+}
+
+export class CheckpointLoop {
+  readonly #options: CheckpointLoopOptions
+  readonly #participants = new Map<CheckpointOwner, Participant>()
+  readonly #waiters = new Set<Waiter>()
+  #consumer: BrokerConsumer | null = null
+  /** Greater in each checkpoint, and not that of another process: positions are told apart by it. */
+  #checkpoint: number
+  #isRunning = false
+  #isEnded = false
+  #beganAtMs = -Infinity
+  #timer: { readonly dueMs: number; readonly cancel: () => void } | null = null
+  #gatheredRecords = 0
+  #gatheredBytes = 0
+  #wakeRows: () => void = () => undefined
+
+  constructor(options: CheckpointLoopOptions) {
+    this.#options = options
+    this.#checkpoint = Math.floor(options.clock.wallNow())
+    options.stats.checkpoints.oldestFrozenAtMs = () => this.#oldestFrozenAtMs
+  }
+
+  get #oldestFrozenAtMs(): number | null {
+    const times = [...this.#participants.values()].flatMap(({ frozen }) => (frozen === null ? [] : [frozen.atMs]))
+    return times.length === 0 ? null : Math.min(...times)
+  }
+
+  /** What is kept until it stands takes all that may be in flight. */
+  get isSated(): boolean {
+    let bytes = 0
+    for (const { frozen, gathering } of this.#participants.values()) {
+      bytes += gathering.bytes + (frozen?.generation.bytes ?? 0)
+    }
+    return bytes >= this.#options.intake.maxBytes
+  }
+
+  begin(consumer: BrokerConsumer): void {
+    this.#consumer = consumer
+  }
+
+  /** The member has ended, and with it each epoch. */
+  reset(): void {
+    this.#consumer = null
+    this.#participants.clear()
+    this.#review()
+  }
+
+  /** Nothing more is made durable. */
+  end(): void {
+    this.#isEnded = true
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#options.runner.end()
+    this.#wakeRows()
+    this.#review()
+  }
+
+  of(owner: CheckpointOwner): Participant {
+    let participant = this.#participants.get(owner)
+    if (participant === undefined) this.#participants.set(owner, (participant = new Participant(owner)))
+    return participant
+  }
+
+  known(owner: CheckpointOwner): Participant | null {
+    return this.#participants.get(owner) ?? null
+  }
+
+  forget(owner: CheckpointOwner): void {
+    this.#participants.delete(owner)
+    this.#review()
+  }
+
+  /** Something of this participant waits for a checkpoint: so many records more, of so many bytes. */
+  noteGathered(participant: Participant, records: number, bytes: number): void {
+    // What gathers behind a generation that cannot get on is no reason for another checkpoint.
+    if (participant.frozen === null) {
+      this.#gatheredRecords += records
+      this.#gatheredBytes += bytes
+    }
+    this.#schedule()
+  }
+
+  /** Rows of a generation have all their answers. */
+  noteRowsAnswered(): void {
+    this.#wakeRows()
+    this.#schedule()
+  }
+
+  /**
+   * Resolves when all stands that these have handled by now, or they have gone; or after this time: what is late then is no
+   * part of any checkpoint any more.
+   */
+  async makeDurable(owners: Iterable<CheckpointOwner>, withinMs: number): Promise<void> {
+    const wanted = new Map<Participant, number>()
+    for (const owner of owners) {
+      const participant = this.of(owner)
+      wanted.set(participant, participant.wanted)
+    }
+    if (areStanding(wanted) || this.#isEnded) return
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        cancel()
+        this.#waiters.delete(waiter)
+        resolve()
+      }
+      const waiter: Waiter = { wanted, done }
+      const cancel = Number.isFinite(withinMs) ? this.#options.clock.after(withinMs, done) : () => undefined
+      this.#waiters.add(waiter)
+      this.#schedule()
+    })
+    for (const [participant, freeze] of wanted) if (participant.standing < freeze) participant.giveUp()
+    this.#options.runner.review()
+  }
+
+  #schedule(): void {
+    if (this.#isRunning || this.#isEnded || this.#consumer === null) return
+    const { clock, intervalMs } = this.#options
+    const dueMs = this.#isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + intervalMs)
+    if (this.#timer !== null) {
+      if (this.#timer.dueMs <= dueMs) return
+      this.#timer.cancel()
+    }
+    const cancel = clock.after(dueMs - clock.now(), () => {
+      this.#timer = null
+      void this.#run()
+    })
+    this.#timer = { dueMs, cancel }
+  }
+
+  get #isUrgent(): boolean {
+    const { maxBytes, maxRecords } = this.#options.intake
+    const isMuch = this.#gatheredRecords >= maxRecords * EARLY_SHARE || this.#gatheredBytes >= maxBytes * EARLY_SHARE
+    if (isMuch) return true
+    for (const { wanted } of this.#waiters) {
+      for (const [participant, freeze] of wanted) {
+        if (participant.isReady || (participant.frozen === null && participant.standing < freeze)) return true
+      }
+    }
+    return false
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    this.#beganAtMs = this.#options.clock.now()
+    try {
+      await this.#makeCheckpoint()
+    } catch (error) {
+      this.end()
+      this.#options.onFailure(error)
+    }
+    this.#isRunning = false
+    this.#review()
+    this.#count()
+    for (const { frozen, hasProgress, isGone, isReady } of this.#participants.values()) {
+      if (isReady || (frozen === null && hasProgress && !isGone)) return this.#schedule()
+    }
+  }
+
+  async #makeCheckpoint(): Promise<void> {
+    const { clock, events, onStanding, runner, stats } = this.#options
+    const { stepSeconds } = stats.checkpoints
+    const fresh = this.#freeze()
+    const frozenAtMs = clock.now()
+    await this.#untilAnswered(fresh)
+    const rowsAtMs = clock.now()
+    stepSeconds.rows.observe((rowsAtMs - frozenAtMs) / 1000)
+    for (const participant of this.#participants.values()) {
+      const { bases, frozen, isReady, owner } = participant
+      if (!isReady || frozen === null || frozen.refusals.size === 0) continue
+      stats.checkpoints.rewinds += 1
+      events.onRefusedOutputs(owner, frozen.refusals, bases)
+      participant.giveUp()
+    }
+    const consumer = this.#consumer
+    const ready = [...this.#participants.values()].filter(({ isReady }) => isReady)
+    if (consumer === null || ready.length === 0) return
+    const standing = await runner.commit(consumer, ready)
+    const standsAtMs = clock.now()
+    if (standing.length === 0) return
+    stepSeconds.transaction.observe((standsAtMs - rowsAtMs) / 1000)
+    await this.#settle(standing)
+    stepSeconds.base.observe((clock.now() - standsAtMs) / 1000)
+    onStanding()
+  }
+
+  #freeze(): FrozenGeneration[] {
+    const { clock, rows } = this.#options
+    const atMs = clock.now()
+    this.#checkpoint += 1
+    const frozen: FrozenGeneration[] = []
+    for (const participant of this.#participants.values()) {
+      if (participant.isGone || participant.frozen !== null || !participant.hasProgress) continue
+      const generation = participant.freeze(this.#checkpoint, atMs)
+      frozen.push(generation)
+      rows.write(participant, generation)
+    }
+    this.#gatheredRecords = 0
+    this.#gatheredBytes = 0
+    return frozen
+  }
+
+  /** Resolves when the rows of these have their answers, or when the others have waited for long enough. */
+  #untilAnswered(fresh: readonly FrozenGeneration[]): Promise<void> {
+    if (fresh.every(({ openRows }) => openRows === 0)) return Promise.resolve()
+    const { clock, intervalMs } = this.#options
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel()
+        this.#wakeRows = () => undefined
+        resolve()
+      }
+      const cancel = clock.after(intervalMs * PATIENCE_SHARE, done)
+      this.#wakeRows = () => {
+        if (this.#isEnded || fresh.every(({ openRows }) => openRows === 0)) done()
+      }
+    })
+  }
+
+  /** What stands becomes the base, and its records come back. */
+  async #settle(standing: readonly Participant[]): Promise<void> {
+    const { clock, events, stats } = this.#options
+    const { checkpoints } = stats
+    checkpoints.committed += 1
+    await Promise.all(standing.map(({ owner }) => owner.state?.commit()))
+    let settled = 0
+    for (const participant of standing) {
+      const { frozen, owner } = participant
+      if (frozen === null) continue
+      const { letters, outputBytes, records, size, tickets } = frozen.generation
+      participant.stand()
+      checkpoints.handled += size
+      checkpoints.records += records.length
+      checkpoints.bytes += outputBytes
+      for (const { input, snapshot } of frozen.positions) {
+        if (!input.isFenced) events.onCommitted(input, snapshot.position)
+      }
+      for (const ticket of tickets) {
+        if (owner.isFenced) break
+        ticket.settleAll(null)
+        settled += 1
+        if (settled % SETTLED_PER_TURN === 0) await sleep(clock, 0)
+      }
+      for (const letter of letters) if (!owner.isFenced) letter.settle(null)
+    }
+  }
+
+  /** What has gathered during a checkpoint. */
+  #count(): void {
+    this.#gatheredRecords = 0
+    this.#gatheredBytes = 0
+    for (const { frozen, gathering } of this.#participants.values()) {
+      if (frozen !== null) continue
+      this.#gatheredRecords += gathering.size
+      this.#gatheredBytes += gathering.bytes
+    }
+  }
+
+  #review(): void {
+    for (const waiter of [...this.#waiters]) if (this.#isEnded || areStanding(waiter.wanted)) waiter.done()
+    this.#options.runner.review()
+  }
+}
+
+function areStanding(wanted: ReadonlyMap<Participant, number>): boolean {
+  return [...wanted].every(([participant, freeze]) => participant.isGone || participant.standing >= freeze)
+}

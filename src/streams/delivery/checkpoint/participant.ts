@@ -1,0 +1,129 @@
+/**
+ * An owner as checkpoints see it.
+ *
+ * - gathering  what it handles goes into its next generation.
+ * - frozen     one generation is on its way: rows, then the transaction. What is handled meanwhile gathers in the next.
+ * - gone       its epoch has ended, or its hand-over did not wait for it: nothing of it is made durable any more.
+ */
+import type { CompletionSnapshot } from '../../positions/completion-map.ts'
+import type { OffsetTracker } from '../../positions/offset-tracker.ts'
+import type { CheckpointBase, CheckpointOwner, OwnedPartition } from '../delivery.ts'
+import { Generation } from './generation.ts'
+
+export interface FrozenPosition {
+  readonly input: OwnedPartition
+  readonly snapshot: CompletionSnapshot
+}
+
+/** What exactly goes into one checkpoint, of one moment. */
+export interface FrozenGeneration {
+  readonly checkpoint: number
+  readonly generation: Generation
+  readonly positions: readonly FrozenPosition[]
+  readonly atMs: number
+  /** Rows that their sinks have not answered for. */
+  openRows: number
+  /** Of rows that their sinks refuse for good, by the record that they came of. */
+  readonly refusals: Map<string, Error>
+}
+
+interface InputMark {
+  finished: number
+  position: number | null
+  base: CompletionSnapshot | null
+}
+
+export class Participant {
+  readonly owner: CheckpointOwner
+  #gathering = new Generation()
+  #frozen: FrozenGeneration | null = null
+  #isGivenUp = false
+  #frozenCount = 0
+  #standingCount = 0
+  readonly #marks: ReadonlyMap<OwnedPartition, InputMark>
+
+  constructor(owner: CheckpointOwner) {
+    this.owner = owner
+    // An epoch that has committed nothing yet has something to commit: where it began.
+    this.#marks = new Map(owner.inputs.map((input) => [input, { finished: 0, position: null, base: null }]))
+  }
+
+  get isGone(): boolean {
+    return this.#isGivenUp || this.owner.isFenced
+  }
+
+  get gathering(): Generation {
+    return this.#gathering
+  }
+
+  get frozen(): FrozenGeneration | null {
+    return this.#frozen
+  }
+
+  /** Something was handled that no checkpoint has yet. */
+  get hasProgress(): boolean {
+    if (this.#gathering.size > 0 || this.owner.state?.hasChanges === true) return true
+    for (const [{ tracker }, mark] of this.#marks) {
+      if (mark.finished !== finishedIn(tracker) || mark.position !== tracker.safePosition) return true
+    }
+    return false
+  }
+
+  /** Its rows are durable: it may go into a transaction. */
+  get isReady(): boolean {
+    return this.#frozen !== null && this.#frozen.openRows === 0 && !this.isGone
+  }
+
+  /** Of each input, what stands since its last checkpoint. */
+  get bases(): readonly CheckpointBase[] {
+    return [...this.#marks].map(([input, { base }]) => ({ input, snapshot: base }))
+  }
+
+  baseOf(input: OwnedPartition): CompletionSnapshot | null {
+    return this.#marks.get(input)?.base ?? null
+  }
+
+  /** Which freeze has to stand until all stands that is handled by now. */
+  get wanted(): number {
+    return this.#frozenCount + (this.hasProgress ? 1 : 0)
+  }
+
+  get standing(): number {
+    return this.#standingCount
+  }
+
+  /** In one turn, so that outputs, state, position and map are of the same records. Only while nothing is frozen. */
+  freeze(checkpoint: number, atMs: number): FrozenGeneration {
+    const generation = this.#gathering
+    this.#gathering = new Generation()
+    this.owner.state?.freeze(checkpoint)
+    const positions: FrozenPosition[] = []
+    for (const [input, mark] of this.#marks) {
+      mark.finished = finishedIn(input.tracker)
+      mark.position = input.tracker.safePosition
+      const snapshot = input.tracker.snapshot()
+      if (snapshot !== null) positions.push({ input, snapshot })
+    }
+    this.#frozenCount += 1
+    this.#frozen = { checkpoint, generation, positions, atMs, openRows: generation.rows.length, refusals: new Map() }
+    return this.#frozen
+  }
+
+  /** What was frozen stands, and so it is the base. */
+  stand(): void {
+    for (const { input, snapshot } of this.#frozen?.positions ?? []) {
+      const mark = this.#marks.get(input)
+      if (mark !== undefined) mark.base = snapshot
+    }
+    this.#frozen = null
+    this.#standingCount = this.#frozenCount
+  }
+
+  giveUp(): void {
+    this.#isGivenUp = true
+  }
+}
+
+function finishedIn({ skippedCount, startedCount, unfinishedCount }: OffsetTracker): number {
+  return startedCount - unfinishedCount + skippedCount
+}

@@ -1,0 +1,98 @@
+/** What exactly-once asks of brokers and of this user's rights, as `troupe check --connect` looks at it: nothing is written or made. */
+import type { HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
+import { TroupeError } from '../../errors.ts'
+import type { ResolvedApp } from '../../options/options.ts'
+import { changelogTopic } from '../../state/changelog-topic.ts'
+import type { BrokerAdmin, NewTopic } from '../../streams/admin-port.ts'
+import type { Broker } from '../../streams/broker.ts'
+import type { Topology } from '../topology.ts'
+import { givenTransactionalId, transactionalIdOf } from '../transactional-id.ts'
+
+/** Where the id of each process is another, this one stands for them. */
+const ANY_PROCESS = 'check'
+
+export interface RightsParts {
+  readonly app: ResolvedApp
+  readonly manifests: readonly HandlerManifest[]
+  readonly topology: Topology
+  /** Partitions of the topics that are there. */
+  readonly counts: ReadonlyMap<string, number>
+  readonly broker: Broker
+  readonly attempt: (step: () => Promise<void>, where?: string) => Promise<boolean>
+}
+
+/** Lines on what was found good; empty for an app at least once. */
+export async function askForRights(parts: RightsParts): Promise<readonly string[]> {
+  const { app, attempt, broker, manifests } = parts
+  if (app.guarantee !== 'exactly-once' && manifests.every(({ states }) => states.length === 0)) return []
+  const found: string[] = []
+  const admin = broker.admin()
+  await attempt(async () => {
+    try {
+      await admin.connect()
+      if (!(await admin.keepsTransactions())) {
+        found.push(
+          'exactly-once: these brokers keep no transactions (embedded): outputs can be seen twice after a crash',
+        )
+        return
+      }
+      await attempt(async () => {
+        found.push(await tryId(app, broker, admin))
+      })
+      await attempt(async () => {
+        found.push(await lookAtRights(parts, admin))
+      })
+    } finally {
+      await admin.disconnect()
+    }
+  })
+  return found
+}
+
+/** Whoever takes an id fences the process that has it, so that of a group with members is left alone. */
+async function tryId(app: ResolvedApp, broker: Broker, admin: BrokerAdmin): Promise<string> {
+  const given = givenTransactionalId(app)
+  const transactionalId = transactionalIdOf(app, given ?? ANY_PROCESS)
+  if (given !== null && (await admin.groupMembers(app.kafka.groupId)).length > 0) {
+    return `transactional id ${transactionalId}: not tried, because members of the group are alive`
+  }
+  const { transactionTimeoutMs } = app
+  const producer = broker.transactionalProducer({ transactionalId, transactionTimeoutMs })
+  try {
+    await producer.connect()
+  } finally {
+    await producer.disconnect()
+  }
+  return `transactional id ${transactionalId}: may be used`
+}
+
+async function lookAtRights({ app, manifests, topology, counts }: RightsParts, admin: BrokerAdmin): Promise<string> {
+  const { groupId } = app.kafka
+  const changelogs: NewTopic[] = manifests
+    .filter(({ states }) => states.length > 0)
+    .map(({ actor, input }) => ({
+      topic: changelogTopic(groupId, actor),
+      partitions: counts.get(input) ?? 1,
+      settings: { 'cleanup.policy': 'compact' },
+    }))
+  const there = await admin.describeTopics(changelogs.map(({ topic }) => topic))
+  const kept = changelogs.map(({ topic }) => topic).filter((topic) => there.has(topic))
+  const inputs = new Set(topology.actorOfTopic.keys())
+  const outputs = [...topology.topics.keys()].filter((topic) => !inputs.has(topic) || isWritten(topic, manifests))
+  const missing = await admin.missingRights({
+    groupId,
+    read: [...[...inputs].filter((topic) => counts.has(topic)), ...kept],
+    write: [...outputs.filter((topic) => counts.has(topic)), ...kept],
+    create: changelogs.filter(({ topic }) => !there.has(topic)),
+  })
+  if (missing === null) return 'rights: these brokers do not tell'
+  if (missing.length > 0) {
+    const all = missing.map(({ right, on }) => `${right} on ${on}`).join(', ')
+    throw new TroupeError('TRANSACTION_NOT_ALLOWED', `exactly-once needs rights that this user has not: ${all}`)
+  }
+  return `rights for exactly-once: ${[...outputs, ...changelogs.map(({ topic }) => topic), groupId].join(', ')}`
+}
+
+function isWritten(topic: string, manifests: readonly HandlerManifest[]): boolean {
+  return manifests.some(({ outputTopics }) => outputTopics.includes(topic))
+}
