@@ -51,6 +51,8 @@ type EventBody =
     }
   /** Ends the epoch: the member gave them back, or was told that they are lost. */
   | { readonly type: 'fenced'; readonly client: string; readonly partitions: readonly PartitionPlace[] }
+  /** The member begins again at its last checkpoint, in memory: a new epoch of the partition, without an assignment. */
+  | ({ readonly type: 'rewound'; readonly client: string } & PartitionPlace)
   /** These went to a thread together. The end of an epoch does not call them back. */
   | { readonly type: 'handed'; readonly client: string; readonly batch: number; readonly records: readonly Origin[] }
   /** A thread has ended, and main does not know what became of these: they go again, each lane from its first. */
