@@ -40,11 +40,16 @@ const checkpointsAreWhole: Checker = (events) => {
   const inputs = new Map<string, Map<number, Fate>>()
   const stands = new Map<string, Commit>()
   const rows = new Map<string, Set<string>>()
+  /** Gone from the input while they were handled: whether they are finished, no position says. */
+  const removed = new Set<string>()
   const violations: string[] = []
   for (const event of events) {
     if (event.type === 'input')
       entry(inputs, placeName(event), () => new Map<number, Fate>()).set(event.offset, event.fate)
-    if (event.type === 'removed') inputs.get(placeName(event))?.delete(event.offset)
+    if (event.type === 'removed') {
+      inputs.get(placeName(event))?.delete(event.offset)
+      removed.add(nameOf(event))
+    }
     if (event.type === 'durable' && event.sink === TABLE) noteRow(rows, event.output)
     if (event.type !== 'transaction' || event.outcome !== 'committed') continue
     const written = new Map<string, OutputName[]>()
@@ -63,7 +68,7 @@ const checkpointsAreWhole: Checker = (events) => {
       stands.set(place, commit)
     }
     for (const name of written.keys()) {
-      if (!finished.has(name))
+      if (!finished.has(name) && !removed.has(name))
         violations.push(`${event.client} committed outputs of ${name}, and not that it is finished`)
     }
   }
