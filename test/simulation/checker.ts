@@ -9,6 +9,7 @@ export interface WorldFacts {
   readonly handlerTimeoutMs: number
   /** Records that one member may have read and not finished. */
   readonly maxRecords: number
+  readonly guarantee: 'at-least-once' | 'exactly-once'
   /** Nothing but clean starts, stops and hand-overs happened: nothing may be repeated. */
   readonly isCalm: boolean
 }

@@ -4,7 +4,14 @@ import type { WorldFacts } from './checker.ts'
 import { checkers, findViolations } from './checkers.ts'
 import { Journal, type Fate, type HandlerResult, type JournalEvent, type Origin } from './journal.ts'
 
-const facts: WorldFacts = { order: 'key', concurrency: 2, handlerTimeoutMs: 100, maxRecords: 10, isCalm: false }
+const facts: WorldFacts = {
+  order: 'key',
+  concurrency: 2,
+  handlerTimeoutMs: 100,
+  maxRecords: 10,
+  guarantee: 'at-least-once',
+  isCalm: false,
+}
 const one: Fate = { type: 'outputs', count: 1 }
 
 /** Tells a story in few words. */

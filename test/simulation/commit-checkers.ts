@@ -1,7 +1,15 @@
 /** What must hold of commits: what they say is finished is, and stays so for whoever comes next. */
 import { entry, shortened, type Checker } from './checker.ts'
 import { Epochs } from './order-checkers.ts'
-import { nameOf, placeName, type Fate, type JournalEvent, type Origin, type PartitionPlace } from './journal.ts'
+import {
+  nameOf,
+  placeName,
+  type Commit,
+  type Fate,
+  type JournalEvent,
+  type Origin,
+  type PartitionPlace,
+} from './journal.ts'
 
 /** A record counts as finished when its handler completed and its outputs are durable, or it is durably dead-lettered, or skipped. */
 class Completion {
@@ -188,7 +196,7 @@ export const finishedIsSkipped: Checker = (events) => {
 
 type Committed = Extract<JournalEvent, { type: 'committed' }>
 
-function showsFinished({ position, frontier, unfinished }: Committed, offset: number): boolean {
+export function showsFinished({ position, frontier, unfinished }: Commit, offset: number): boolean {
   if (offset < position || offset >= frontier) return false
   for (let at = 0; at < unfinished.length; at += 2) {
     if (offset >= unfinished[at]! && offset < unfinished[at + 1]!) return false

@@ -16,6 +16,8 @@ import type { World } from './world.ts'
 export interface MemberParts {
   readonly world: World
   readonly handlers: readonly AnyHandler[]
+  /** The last part of its transactional id. */
+  readonly transactionalId: string
   readonly broker: Broker
   readonly clock: Clock
   readonly sink: Sink
@@ -76,11 +78,12 @@ export function topicAt(url: string): string {
   return new URL(url).pathname
 }
 
-function appFor({ handlers, sink, world }: MemberParts): ResolvedApp {
+function appFor({ handlers, sink, transactionalId, world }: MemberParts): ResolvedApp {
   const [actor] = base.actors
   const { crossingMs: _, ...threads } = world.threads
   return {
     ...base,
+    kafka: { ...base.kafka, transactionalId },
     actors: handlers.map((handler, at) => ({
       ...actor!,
       name: `actor-${at}`,
@@ -102,6 +105,9 @@ function appFor({ handlers, sink, world }: MemberParts): ResolvedApp {
       maxPartitionRecords: Math.min(world.maxRecords, world.maxPartitionRecords),
     },
     commitIntervalMs: world.commitIntervalMs,
+    guarantee: world.guarantee,
+    checkpointIntervalMs: world.commitIntervalMs,
+    transactionTimeoutMs: 3_000,
     drainTimeoutMs: world.drainTimeoutMs,
     restart: { max: 3, windowMs: 10_000, backoffMs: 50 },
   }

@@ -15,6 +15,13 @@ export interface PartitionPlace {
   readonly partition: number
 }
 
+/** `unfinished`: ascending runs `from, to, …` of what its map shows as unfinished below `frontier`. */
+export interface Commit extends PartitionPlace {
+  readonly position: number
+  readonly frontier: number
+  readonly unfinished: readonly number[]
+}
+
 /** One output of a record: to a topic, a table, or the dead-letter topic. */
 export interface OutputName {
   readonly origin: Origin
@@ -44,6 +51,8 @@ type EventBody =
     }
   /** Ends the epoch: the member gave them back, or was told that they are lost. */
   | { readonly type: 'fenced'; readonly client: string; readonly partitions: readonly PartitionPlace[] }
+  /** The member begins again at its last checkpoint, in memory: a new epoch of the partition, without an assignment. */
+  | ({ readonly type: 'rewound'; readonly client: string } & PartitionPlace)
   /** These went to a thread together. The end of an epoch does not call them back. */
   | { readonly type: 'handed'; readonly client: string; readonly batch: number; readonly records: readonly Origin[] }
   /** A thread has ended, and main does not know what became of these: they go again, each lane from its first. */
@@ -70,14 +79,16 @@ type EventBody =
   | { readonly type: 'write'; readonly client: string; readonly sink: string; readonly outputs: readonly OutputName[] }
   /** This is durable in a sink, in the order of its log. */
   | { readonly type: 'durable'; readonly client: string; readonly sink: string; readonly output: OutputName }
-  /** The group's commit stands at this. `unfinished`: ascending runs `from, to, …` of what its map shows as unfinished below `frontier`. */
-  | ({
-      readonly type: 'committed'
+  /** The group's commit stands at this. */
+  | ({ readonly type: 'committed'; readonly client: string } & Commit)
+  /** A transaction was decided. What is `durable` and `committed` with it follows at once. */
+  | {
+      readonly type: 'transaction'
       readonly client: string
-      readonly position: number
-      readonly frontier: number
-      readonly unfinished: readonly number[]
-    } & PartitionPlace)
+      readonly outcome: 'committed' | 'aborted'
+      readonly outputs: readonly OutputName[]
+      readonly commits: readonly Commit[]
+    }
   /** A member as its status tells: what it has read and not finished. */
   | { readonly type: 'sample'; readonly client: string; readonly records: number }
   | { readonly type: 'started'; readonly client: string }

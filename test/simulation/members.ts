@@ -1,6 +1,7 @@
 /** The processes of a world: started, stopped, killed, and replaced when they end unasked, as an orchestrator does. */
 import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import type { Clock } from '../../src/clock.ts'
+import { silentLog, type Log } from '../../src/log.ts'
 import type { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import type { FakeClient } from '../../src/testing/broker/fake-client.ts'
 import { FakeSink, type FakeDatabase } from '../../src/testing/fake-sink.ts'
@@ -146,6 +147,7 @@ export class Members {
       handlers: world.topics.map((topic) =>
         simulatedHandler({ topic: topic.name, clock, notes: this.#notesOf(name, isAlive), world }),
       ),
+      transactionalId: world.isStatic ? `instance-${slot}` : name,
       broker: client,
       clock,
       sink: this.#sink(member, database),
@@ -160,6 +162,7 @@ export class Members {
         return pool
       },
       random: () => chance.next(),
+      log: this.#logOf(name, isAlive),
       ...(world.schemas === undefined ? {} : { schemas: registry.open(clock) }),
     })
     starting.then(
@@ -174,6 +177,18 @@ export class Members {
         if (!member.hasEnded) this.#end(member, 'failed')
       },
     )
+  }
+
+  /** A member that sets a partition back in memory says so in its log, and nowhere else that can be seen. */
+  #logOf(client: string, isAlive: () => boolean): Log {
+    return {
+      ...silentLog,
+      warn: (fields, message) => {
+        if (!message.startsWith('outputs are refused for good') || !('partition' in fields) || !isAlive()) return
+        const [topic = '', partition] = String(fields.partition).split('/')
+        this.#options.journal.note({ type: 'rewound', client, topic, partition: Number(partition) })
+      },
+    }
   }
 
   /** A crashed process notes nothing any more. */

@@ -172,6 +172,9 @@ export class Epochs {
       }
     } else if (event.type === 'fenced') {
       for (const partition of event.partitions) this.#owned.delete(`${event.client} ${placeName(partition)}`)
+    } else if (event.type === 'rewound') {
+      const name = `${event.client} ${placeName(event)}`
+      this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
     } else if (event.type === 'handed') {
       for (const record of event.records) {
         const epoch = { epoch: this.of(event.client, record), isOwned: this.isOwned(event.client, record) }

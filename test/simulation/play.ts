@@ -1,7 +1,7 @@
 /** Plays a world to its end: the timetable, then everything heals, then all records have to be finished, then all members stop. */
 import { decodeCompletionMap } from '../../src/streams/positions/completion-map.ts'
-import type { RebalanceEvent } from '../../src/streams/broker-port.ts'
-import type { OutputRecord, RecordHeader } from '../../src/streams/record.ts'
+import type { RebalanceEvent, StoredPosition } from '../../src/streams/broker-port.ts'
+import type { OutputRecord, RecordHeader, SourceRecord } from '../../src/streams/record.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import type { FakeClient } from '../../src/testing/broker/fake-client.ts'
 import type { FakeBrokerEvent } from '../../src/testing/broker/fake-events.ts'
@@ -11,7 +11,7 @@ import { Random } from '../../src/testing/random.ts'
 import type { WorldFacts } from './checker.ts'
 import { findViolations } from './checkers.ts'
 import type { EngineUnderTest } from './engine-under-test.ts'
-import { Journal, placeName, type JournalEvent, type OutputName, type PartitionPlace } from './journal.ts'
+import { Journal, placeName, type Commit, type JournalEvent, type OutputName, type PartitionPlace } from './journal.ts'
 import { Members, parseOutputId } from './members.ts'
 import { deadLetterTopic, outputTopic, refusedMark } from './simulated-handler.ts'
 import { SimulatedRegistry, garbage, planBytes } from './simulated-registry.ts'
@@ -43,6 +43,7 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
     concurrency: world.concurrency * world.topics.length * (world.runOn === 'threads' ? world.threads.count : 1),
     handlerTimeoutMs: world.handlerTimeoutMs,
     maxRecords: world.maxRecords,
+    guarantee: world.guarantee,
     isCalm: world.theme === 'calm',
   }
   const { events } = stage.journal
@@ -293,6 +294,22 @@ class Stage {
         faults.answerCommit = () => (this.#random.chance(0.5) ? action.answer : null)
         this.#for(action.durationMs, () => (faults.answerCommit = () => null))
         break
+      case 'transactions-refused':
+        faults.answerTransaction = (step) => (step === action.step && this.#random.chance(0.5) ? action.answer : null)
+        this.#for(action.durationMs, () => (faults.answerTransaction = () => null))
+        break
+      case 'transactions-slow':
+        faults.transactionDelayMs = (step) => (step === action.step ? action.byMs : 0)
+        this.#for(action.durationMs, () => (faults.transactionDelayMs = () => 0))
+        break
+      case 'commit-answers-lost':
+        faults.lostCommitAnswers = action.share
+        this.#for(action.durationMs, () => (faults.lostCommitAnswers = 0))
+        break
+      case 'markers-held':
+        faults.heldMarkers.add(action.place)
+        this.#for(action.durationMs, () => faults.heldMarkers.delete(action.place))
+        break
       case 'markers':
         this.#broker.appendMarkers(action, action.count)
         break
@@ -328,6 +345,21 @@ class Stage {
     else if (lost) this.journal.note({ type: 'fenced', client, partitions })
   }
 
+  /** Records and positions of transactions that were decided: others see them later, and the story has them already. */
+  readonly #decided = new WeakSet<SourceRecord | StoredPosition>()
+
+  #noteTransaction({ client, outcome, positions, records }: Extract<FakeBrokerEvent, { type: 'transaction' }>): void {
+    for (const each of [...records, ...positions]) this.#decided.add(each)
+    const written = records
+      .filter(isOutput)
+      .map(({ headers, topic }) => ({ sink: topic, output: outputOf(topic, headers) }))
+    const commits = positions.map(commitOf)
+    this.journal.note({ type: 'transaction', client, outcome, outputs: written.map(({ output }) => output), commits })
+    if (outcome === 'aborted') return
+    for (const { output, sink } of written) this.journal.note({ type: 'durable', client, sink, output })
+    for (const commit of commits) this.journal.note({ type: 'committed', client, ...commit })
+  }
+
   #observe(event: FakeBrokerEvent): void {
     const { journal } = this
     switch (event.type) {
@@ -338,7 +370,7 @@ class Stage {
           const fate = this.#expected.pop()
           if (fate === undefined) throw new Error('a record nobody expects')
           journal.note({ type: 'input', key: key === null ? null : textOf(key), fate, topic, partition, offset })
-        } else {
+        } else if (!this.#decided.has(record)) {
           journal.note({ type: 'durable', client, sink: topic, output: outputOf(topic, headers) })
         }
         break
@@ -376,22 +408,13 @@ class Stage {
       case 'disconnected':
         journal.note({ type: 'fenced', client: event.client, partitions: this.#places() })
         break
-      case 'committed': {
-        const { metadata, partition, position, topic } = event.position
-        const decoded = decodeCompletionMap(metadata, { position })
-        if (decoded.kind !== 'map' && decoded.kind !== 'none') throw new Error(`committed metadata is ${decoded.kind}`)
-        const { frontier, unfinished } = decoded.kind === 'map' ? decoded.map : { frontier: position, unfinished: [] }
-        journal.note({
-          type: 'committed',
-          client: event.client,
-          topic,
-          partition,
-          position,
-          frontier,
-          unfinished: [...unfinished],
-        })
+      case 'committed':
+        if (this.#decided.has(event.position)) break
+        journal.note({ type: 'committed', client: event.client, ...commitOf(event.position) })
         break
-      }
+      case 'transaction':
+        this.#noteTransaction(event)
+        break
       case 'crashed':
         this.#crashed.add(event.client)
         this.#members.noteCrash(event.client)
@@ -402,6 +425,17 @@ class Stage {
         break
     }
   }
+}
+
+function commitOf({ metadata, partition, position, topic }: StoredPosition): Commit {
+  const decoded = decodeCompletionMap(metadata, { position })
+  if (decoded.kind !== 'map' && decoded.kind !== 'none') throw new Error(`committed metadata is ${decoded.kind}`)
+  const { frontier, unfinished } = decoded.kind === 'map' ? decoded.map : { frontier: position, unfinished: [] }
+  return { topic, partition, position, frontier, unfinished: [...unfinished] }
+}
+
+function isOutput({ topic }: SourceRecord): boolean {
+  return topic === outputTopic || topic === deadLetterTopic
 }
 
 function outputOf(topic: string, headers: readonly RecordHeader[]): OutputName {

@@ -1,6 +1,7 @@
 /** Plays worlds with an engine that breaks the guarantee, until a checker cries out. */
 import type { Broker } from '../../src/streams/broker.ts'
 import type { BrokerConsumer, BrokerProducer } from '../../src/streams/broker-port.ts'
+import type { TransactionalProducer } from '../../src/streams/transaction-port.ts'
 import { troupe, type EngineUnderTest } from './engine-under-test.ts'
 import { play } from './play.ts'
 import { makeWorld, type World } from './world.ts'
@@ -10,10 +11,11 @@ const WORLDS = 300
 export interface Sabotage {
   readonly consumer?: (consumer: BrokerConsumer) => Partial<BrokerConsumer>
   readonly producer?: (producer: BrokerProducer) => Partial<BrokerProducer>
+  readonly transactions?: (producer: TransactionalProducer) => Partial<TransactionalProducer>
 }
 
 /** The engine, on a broker of which some calls do something else. */
-function sabotaged({ consumer, producer }: Sabotage): EngineUnderTest {
+function sabotaged({ consumer, producer, transactions }: Sabotage): EngineUnderTest {
   return {
     start: (parts) => {
       const { broker } = parts
@@ -21,7 +23,8 @@ function sabotaged({ consumer, producer }: Sabotage): EngineUnderTest {
         consumer: () => overlaid(broker.consumer(), consumer ?? (() => ({}))),
         producer: (name) => overlaid(broker.producer(name), producer ?? (() => ({}))),
         reader: (name) => broker.reader(name),
-        transactionalProducer: (options) => broker.transactionalProducer(options),
+        transactionalProducer: (options) =>
+          overlaid(broker.transactionalProducer(options), transactions ?? (() => ({}))),
         admin: () => broker.admin(),
       }
       return troupe.start({ ...parts, broker: spoilt })
@@ -44,10 +47,11 @@ export async function breaks(
   promise: string,
   sabotage: Sabotage = {},
   isSuitable: (world: World) => boolean = () => true,
+  make: (seed: number) => World = makeWorld,
 ): Promise<boolean> {
   const engine = sabotaged(sabotage)
   for (let seed = 1, played = 0; played < WORLDS; seed += 1) {
-    const world = makeWorld(seed)
+    const world = make(seed)
     if (!isSuitable(world)) continue
     played += 1
     const { violations } = await play(world, engine)

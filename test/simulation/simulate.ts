@@ -5,6 +5,7 @@
  *     --minutes N          how long (default 1)
  *     --worlds N           how many, instead of a time; --seed says the first
  *     --seed N             this world only, and tell its story
+ *     --exactly-once       worlds whose app is that
  *     --only topic/p/o     of the story, what concerns this record, or this partition
  *     --from N --step N    the first seed, and from one to the next
  */
@@ -12,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { troupe } from './engine-under-test.ts'
 import type { JournalEvent } from './journal.ts'
 import { play } from './play.ts'
+import { makeTransactionWorld } from './exactly-once/transaction-worlds.ts'
 import { makeWorld } from './world.ts'
 
 const { values } = parseArgs({
@@ -22,8 +24,12 @@ const { values } = parseArgs({
     only: { type: 'string' },
     from: { type: 'string', default: String(Date.now() % 2 ** 31) },
     step: { type: 'string', default: '1' },
+    'exactly-once': { type: 'boolean', default: false },
   },
 })
+
+const isExactlyOnce = values['exactly-once']
+const make = isExactlyOnce ? makeTransactionWorld : makeWorld
 
 /** After so many failures more of them say little. */
 const MAX_FAILURES = 10
@@ -39,13 +45,13 @@ async function playOn(first: number, step: number, most: { minutes: number; worl
   let worlds = 0
   let failures = 0
   for (let seed = first; Date.now() < endsAtMs && worlds < most.worlds && failures < MAX_FAILURES; seed += step) {
-    const world = makeWorld(seed)
+    const world = make(seed)
     const { violations } = await play(world, troupe)
     worlds += 1
     if (violations.length === 0) continue
     failures += 1
     console.log(
-      `\nnpm run simulate -- --seed ${seed}    (${world.theme}, ${world.strategy}, ${world.order}, ${world.runOn})`,
+      `\nnpm run simulate -- --seed ${seed}${isExactlyOnce ? ' --exactly-once' : ''}    (${world.theme}, ${world.strategy}, ${world.order}, ${world.runOn})`,
     )
     for (const violation of violations) console.log(`  ${violation}`)
   }
@@ -55,7 +61,7 @@ async function playOn(first: number, step: number, most: { minutes: number; worl
 }
 
 async function tellStory(seed: number, only: string | undefined): Promise<void> {
-  const { records, ...world } = makeWorld(seed)
+  const { records, ...world } = make(seed)
   console.log(JSON.stringify({ ...world, records: records.length }))
   const { events, stuck, violations } = await play({ ...world, records }, troupe)
   const startedAtMs = events[0]?.atMs ?? 0

@@ -3,6 +3,9 @@
  * timetable of what goes wrong. Plain data, so that a world can be printed, and cut down by hand.
  */
 import { Random } from '../../src/testing/random.ts'
+import type { CrashStep } from '../../src/testing/broker/fake-client.ts'
+import type { TransactionStep } from '../../src/testing/broker/fake-faults.ts'
+import type { TransactionFault } from '../../src/streams/transaction-port.ts'
 import type { Fate } from './journal.ts'
 
 /** What a handler can do to the thread it is on. */
@@ -43,7 +46,7 @@ export type Action =
   /** These take a member by its number among those running, modulo their count. */
   | { readonly type: 'stop'; readonly member: number }
   | { readonly type: 'kill'; readonly member: number }
-  | { readonly type: 'crash'; readonly member: number; readonly step: 'now' | 'written' | 'stored' | 'committed' }
+  | { readonly type: 'crash'; readonly member: number; readonly step: 'now' | CrashStep }
   | { readonly type: 'freeze'; readonly member: number; readonly durationMs: number }
   /** As a machine that is suspended: for so long that everybody has given it up. */
   | { readonly type: 'stand-still'; readonly member: number; readonly durationMs: number }
@@ -63,6 +66,23 @@ export type Action =
       readonly durationMs: number
       readonly answer: 'deferred' | 'failed' | 'fenced' | 'too-large'
     }
+  /** Half of the transactions' steps are answered so. */
+  | {
+      readonly type: 'transactions-refused'
+      readonly durationMs: number
+      readonly step: TransactionStep
+      readonly answer: TransactionFault
+    }
+  | {
+      readonly type: 'transactions-slow'
+      readonly durationMs: number
+      readonly step: TransactionStep
+      readonly byMs: number
+    }
+  /** Commits that stand and say they may not. */
+  | { readonly type: 'commit-answers-lost'; readonly durationMs: number; readonly share: number }
+  /** A broker is away in the middle of commits: what they leave in this partition, or in the group, comes later. */
+  | { readonly type: 'markers-held'; readonly durationMs: number; readonly place: string }
   | { readonly type: 'markers'; readonly topic: string; readonly partition: number; readonly count: number }
   | { readonly type: 'compact' | 'delete'; readonly topic: string; readonly partition: number }
   | { readonly type: 'add-partition'; readonly topic: string }
@@ -70,6 +90,7 @@ export type Action =
 export interface World {
   readonly seed: number
   readonly theme: Theme
+  readonly guarantee: 'at-least-once' | 'exactly-once'
   readonly strategy: 'cooperative-sticky' | 'eager'
   /** Members keep their partitions over a restart, by their `group.instance.id`. */
   readonly isStatic: boolean
@@ -134,6 +155,7 @@ export function makeWorld(seed: number): World {
   return {
     seed,
     theme,
+    guarantee: 'at-least-once',
     strategy: settings.chance(0.75) ? 'cooperative-sticky' : 'eager',
     isStatic: random.fork('static').chance(0.15),
     topics,
@@ -280,7 +302,22 @@ function makeTimetable(
   return [first, ...events.sort((one, other) => one.atMs - other.atMs)]
 }
 
-function makeAction(random: Random, type: Action['type'], topics: World['topics']): Action {
+const transactionSteps = ['connect', 'write', 'positions', 'commit', 'abort'] as const
+const transactionFaults: readonly (readonly [TransactionStep, TransactionFault])[] = [
+  ['connect', 'unavailable'],
+  ['write', 'unavailable'],
+  ['write', 'fenced'],
+  ['positions', 'stale-generation'],
+  ['positions', 'stale-generation'],
+  ['positions', 'not-a-member'],
+  ['positions', 'fenced'],
+  ['commit', 'unknown'],
+  ['commit', 'fenced'],
+  ['commit', 'unavailable'],
+  ['abort', 'unavailable'],
+]
+
+export function makeAction(random: Random, type: Action['type'], topics: World['topics']): Action {
   const member = random.integer(0, 5)
   const topic = random.pick(topics)
   const partition = random.integer(0, topic.partitions - 1)
@@ -309,6 +346,16 @@ function makeAction(random: Random, type: Action['type'], topics: World['topics'
     case 'sink-unavailable':
     case 'registry-away':
       return { type, durationMs }
+    case 'transactions-refused': {
+      const [step, answer] = random.pick(transactionFaults)
+      return { type, durationMs, step, answer }
+    }
+    case 'transactions-slow':
+      return { type, durationMs, step: random.pick(transactionSteps), byMs: random.pick([20, 500, 4_000]) }
+    case 'commit-answers-lost':
+      return { type, durationMs, share: random.pick([0.2, 1]) }
+    case 'markers-held':
+      return { type, durationMs, place: random.pick(['group', 'out/0', `${topic.name}/${partition}`]) }
     case 'acknowledgements-lost':
       return { type, durationMs, share: random.pick([0.2, 1]) }
     case 'commits-refused':

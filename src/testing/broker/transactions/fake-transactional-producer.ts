@@ -169,8 +169,14 @@ export class FakeTransactionalProducer implements TransactionalProducer {
   }
 
   async #disconnect(): Promise<void> {
-    const aborted = this.abort().catch(() => undefined)
-    await Promise.race([aborted, sleep(this.#options.clock, DISCONNECT_TIMEOUT_MS)])
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(DISCONNECT_TIMEOUT_MS, resolve)
+      const end = (): void => {
+        cancel()
+        resolve()
+      }
+      this.abort().then(end, end)
+    })
     this.#state = { type: 'ended' }
   }
 

@@ -52,6 +52,8 @@ interface Part {
 interface Open {
   readonly client: string
   readonly parts: Map<FakeLog, Part>
+  /** Of all partitions, in the order they were written. */
+  readonly records: SourceRecord[]
   readonly groups: Map<FakeGroup, StoredPosition[]>
   readonly cancelTimeout: () => void
 }
@@ -152,6 +154,7 @@ export class FakeTransactions {
     id.open ??= {
       client,
       parts: new Map(),
+      records: [],
       groups: new Map(),
       cancelTimeout: this.#options.clock.after(id.timeoutMs, () => {
         this.#end(id, 'aborted', 'timed-out')
@@ -172,7 +175,9 @@ export class FakeTransactions {
     }
     const { headers = [], key, timestamp = clock.wallNow(), value } = record
     part.transaction.append({ key, value, headers, timestamp })
-    part.records.push(log.records.at(-1)!)
+    const appended = log.records.at(-1)!
+    part.records.push(appended)
+    open.records.push(appended)
     onAppended(log)
     return null
   }
@@ -183,7 +188,7 @@ export class FakeTransactions {
     const { keepsTransactions, observe } = this.#options
     id.open = null
     open.cancelTimeout()
-    const records = [...open.parts.values()].flatMap((part) => part.records)
+    const { records } = open
     const positions = [...open.groups.values()].flat()
     observe({ type: 'transaction', client: open.client, transactionalId: id.name, outcome, reason, records, positions })
     for (const [log, part] of open.parts) {

@@ -1,0 +1,37 @@
+/** Worlds whose app is exactly-once: any world, and what goes wrong in the middle of its transactions. */
+import { Random } from '../../../src/testing/random.ts'
+import type { CrashStep } from '../../../src/testing/broker/fake-client.ts'
+import { makeAction, makeWorld, type Action, type World } from '../world.ts'
+
+const crashSteps: readonly CrashStep[] = [
+  'id-taken',
+  'begun',
+  'written-open',
+  'written-open',
+  'positions-sent',
+  'positions-sent',
+  'commit-decided',
+  'commit-decided',
+  'aborted',
+]
+
+const faults = ['transactions-refused', 'transactions-slow', 'commit-answers-lost', 'markers-held'] as const
+
+export function makeTransactionWorld(seed: number): World {
+  const world = makeWorld(seed)
+  const random = new Random(seed).fork('transactions')
+  const durationMs = Math.max(500, ...world.timetable.map(({ atMs }) => atMs))
+  const trouble = (): Action =>
+    random.chance(0.5)
+      ? { type: 'crash', member: random.integer(0, 5), step: random.pick(crashSteps) }
+      : makeAction(random, random.pick(faults), world.topics)
+  const count = world.theme === 'calm' ? 0 : random.integer(0, 6)
+  const more = Array.from({ length: count }, () => ({ atMs: random.integer(0, durationMs), action: trouble() }))
+  return {
+    ...world,
+    guarantee: 'exactly-once',
+    // A map that does not fit would make finished records be handled again: then nothing may be promised.
+    maxMetadataCharacters: 4_096,
+    timetable: [...world.timetable, ...more].sort((one, other) => one.atMs - other.atMs),
+  }
+}
