@@ -193,7 +193,7 @@ export class CheckpointLoop {
     this.#review()
     this.#count()
     for (const { frozen, hasProgress, isGone, isReady } of this.#participants.values()) {
-      if (isReady || (frozen === null && hasProgress && !isGone)) return this.#schedule()
+      if (isReady || (frozen === null && hasProgress && !isGone)) this.#schedule()
     }
   }
 
@@ -262,7 +262,7 @@ export class CheckpointLoop {
     const { clock, events, stats } = this.#options
     const { checkpoints } = stats
     checkpoints.committed += 1
-    await Promise.all(standing.map(({ owner }) => owner.state?.commit()))
+    await Promise.all(standing.map(({ owner }) => owner.state?.commit() ?? Promise.resolve()))
     let settled = 0
     for (const participant of standing) {
       const { frozen, owner } = participant

@@ -129,10 +129,10 @@ export class TransactionRunner {
     this.#openSinceMs = clock.now()
     producer.begin()
     for (const { frozen, owner } of participants) {
-      if (hasLost(participants)) return this.#leave()
+      if (hasLost(participants)) return await this.#leave()
       await producer.send(frozen?.generation.records ?? [])
       for (const records of chunksOf(owner.state?.frozenRecords() ?? noRecords, STATE_CHUNK_RECORDS)) {
-        if (hasLost(participants)) return this.#leave()
+        if (hasLost(participants)) return await this.#leave()
         await producer.send(records)
       }
     }
@@ -141,11 +141,11 @@ export class TransactionRunner {
     )
     for (const call of positionCalls(positions)) {
       // The brokers fence members, not partitions: of a partition that is not ours any more they would take the position.
-      if (hasLost(participants)) return this.#leave()
+      if (hasLost(participants)) return await this.#leave()
       this.#positionsSent = call
       await producer.sendPositions(consumer, call)
     }
-    if (hasLost(participants)) return this.#leave()
+    if (hasLost(participants)) return await this.#leave()
     await producer.commit()
     this.#close()
     return true
@@ -164,8 +164,10 @@ export class TransactionRunner {
     // A member that stays meets the first with each rebalance, and gets over it by itself.
     if (fault.fault !== 'stale-generation' || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
     switch (remedies[fault.fault]) {
-      case 'again':
-        return await this.#abort(fault.fault)
+      case 'again': {
+        await this.#abort(fault.fault)
+        return
+      }
       case 'end-epochs':
         await this.#abort(fault.fault)
         events.onRefused(participants.flatMap(({ isGone, owner }) => (isGone ? [] : owner.inputs)))
@@ -179,10 +181,16 @@ export class TransactionRunner {
         for (const { metadata, partition, topic } of this.#positionsSent) {
           this.#options.texts.noteTooLong({ topic, partition, metadataLength: metadata.length })
         }
-        return await this.#abort(fault.fault)
+        {
+          await this.#abort(fault.fault)
+          return
+        }
       case 'rewind':
         await this.#abort(fault.fault)
-        return await this.#rewind(fault, participants)
+        {
+          await this.#rewind(fault, participants)
+          return
+        }
       case 'end':
         await this.#abort(fault.fault)
         throw new TroupeError('TRANSACTION_NOT_ALLOWED', reason, { cause: fault })
