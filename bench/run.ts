@@ -27,6 +27,7 @@ import { offsetTracker } from './offset-tracker.ts'
 import { partition } from './partition.ts'
 import { passThrough } from './pass-through.ts'
 import { replay } from './replay.ts'
+import { stores } from './stores.ts'
 import { zipf } from './zipf.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -44,6 +45,7 @@ const benchmarks: readonly Benchmark[] = [
   avroCodec,
   replay,
   offsetTracker,
+  stores,
 ] as unknown as readonly Benchmark[]
 
 const results = fileURLToPath(new URL('results', import.meta.url))
