@@ -34,6 +34,7 @@ import { stateManyKeys } from './state/many-keys.ts'
 import { stateRecovery } from './state/recovery.ts'
 import { stateRestore } from './state/restore.ts'
 import { stateThreads } from './state/threads.ts'
+import { stores } from './stores.ts'
 import { zipf } from './zipf.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -58,6 +59,7 @@ const benchmarks: readonly Benchmark[] = [
   stateLatency,
   stateRecovery,
   offsetTracker,
+  stores,
 ] as unknown as readonly Benchmark[]
 
 const results = fileURLToPath(new URL('results', import.meta.url))
