@@ -10,6 +10,7 @@ import { systemClock } from '../../clock.ts'
 import { silentLog } from '../../log.ts'
 import { OpenWaits } from '../../metrics/open-waits.ts'
 import { EngineStats } from '../../metrics/stats.ts'
+import { planReset, reset } from '../../state/reset.ts'
 import { brokerFor, verifyClient } from '../kafka.ts'
 import { openSchemas } from '../../streams/registry/open-schemas.ts'
 import { addAppOptions, flagsByPath } from './app-flags.ts'
@@ -103,6 +104,12 @@ function createProgram(context: CommandContext, words: Words): Command {
     .action(async (module: string, flags: Record<string, unknown>) => {
       await check(module, flags, context)
     })
+  addAppOptions(program.command('reset <module>'))
+    .description("forget the group's positions and the state of the app's actors: its input is then read again")
+    .option('--yes', 'do it; without this, only list what would be forgotten')
+    .action(async (module: string, flags: Record<string, unknown>) => {
+      await resetApp(module, flags, context)
+    })
   addParkedCommands(program, context)
   addSchemasCommands(program, context)
   return program
@@ -169,6 +176,24 @@ async function check(path: string, flags: Record<string, unknown>, context: Comm
   context.stdout(`${describeOptions(options)}\n`)
   if (found.length > 0) context.stdout(`\n${found.join('\n')}\n`)
   if (problems.length > 0) throw new AggregateError(problems)
+}
+
+async function resetApp(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
+  const { options } = await loadAppWithOptions(path, flagsByPath(flags), context.env)
+  const broker = await brokerFor(options, silentLog, new OpenWaits(systemClock))
+  const admin = broker.admin()
+  await admin.connect()
+  try {
+    const actors = options.actors.map(({ name }) => name)
+    const plan = await planReset(admin, options.kafka.groupId, actors)
+    const lines = [`positions of group ${plan.groupId}`, ...plan.topics.map((topic) => `topic ${topic}`)]
+    if (flags['yes'] === true) await reset(admin, plan)
+    const members = plan.members.length === 0 ? '' : `not before its ${plan.members.length} live members have stopped; `
+    const title = flags['yes'] === true ? 'forgotten' : `to be forgotten (${members}--yes does it)`
+    context.stdout(`${title}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
+  } finally {
+    await admin.disconnect()
+  }
 }
 
 // --- what is printed

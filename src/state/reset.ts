@@ -1,0 +1,44 @@
+/**
+ * Forgetting what an app's group has done: its committed positions, and the changelogs with the state that belongs to them.
+ * Both or neither, or the next start would find one without the other. Local stores notice by themselves, when they are
+ * opened next: the changelog that they are of is gone.
+ */
+import { TroupeError } from '../errors.ts'
+import type { BrokerAdmin } from '../streams/admin-port.ts'
+import { changelogTopic } from './changelog-topic.ts'
+
+export interface ResetPlan {
+  readonly groupId: string
+  /** Changelogs that are there. */
+  readonly topics: readonly string[]
+  /** Ids of members that live: nothing may be forgotten before they have gone. */
+  readonly members: readonly string[]
+}
+
+export async function planReset(
+  admin: Pick<BrokerAdmin, 'describeTopics' | 'groupMembers'>,
+  groupId: string,
+  actors: readonly string[],
+): Promise<ResetPlan> {
+  const there = await admin.describeTopics(actors.map((actor) => changelogTopic(groupId, actor)))
+  return { groupId, topics: [...there.keys()], members: await admin.groupMembers(groupId) }
+}
+
+/**
+ * Rejects with OPTIONS_INVALID while members live. Positions go first: should the rest fail, the next start finds state
+ * without positions, and refuses it.
+ */
+export async function reset(
+  admin: Pick<BrokerAdmin, 'deleteGroup' | 'deleteTopics'>,
+  { groupId, members, topics }: ResetPlan,
+): Promise<void> {
+  if (members.length > 0) {
+    const shown = members.slice(0, 5).join(', ')
+    throw new TroupeError(
+      'OPTIONS_INVALID',
+      `group ${groupId} has ${members.length} live members (${shown}): stop them first; one that was killed counts until its session has timed out`,
+    )
+  }
+  await admin.deleteGroup(groupId)
+  await admin.deleteTopics(topics)
+}
