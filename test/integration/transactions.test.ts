@@ -110,7 +110,7 @@ describe.skipIf(!kafkaIsAvailable)('transactions on real Kafka', { concurrent: t
     await producer.commit()
     // With one marker a partition.
     const total = async (): Promise<number> => (await probe.endOffsets(topic)).reduce((sum, end) => sum + end, 0)
-    await expect.poll(total).toBe(250_000 + 4)
+    await on.expect.poll(total).toBe(250_000 + 4)
   })
 
   test.for(Object.entries(protocols))(

@@ -38,7 +38,8 @@ export async function tryRecords(records: readonly OutputRecord[], parts: TrialP
     for (const index of portion) {
       const failure = failures.get(index)
       if (failure === undefined) continue
-      if (!failure.local && !isRefusal(failure.code)) {
+      // Once the transaction has failed, the client takes no more of it: that says nothing of a record.
+      if (!isRefusal(failure.code)) {
         again.push(index)
         continue
       }
