@@ -19,6 +19,10 @@ export const DRAIN_TIMEOUT_MS = 5_000
 const out = topic('out', { value: text })
 const rows = table<{ id: string }>('rows', { sink: 'table', columns: { id: 'text' }, key: ['id'] })
 
+interface Overrides extends Record<string, unknown> {
+  readonly actor?: object
+}
+
 interface WorldOptions extends Partial<FakeBrokerOptions> {
   readonly partitions?: number
 }
@@ -55,11 +59,12 @@ export class ExactlyOnceWorld {
     for (const value of values) this.broker.append('in', { value, key: value, partition })
   }
 
-  async start(name = 'a', overrides: Record<string, unknown> = {}): Promise<Engine> {
+  async start(name = 'a', overrides: Overrides = {}): Promise<Engine> {
     return await this.settled(this.starting(name, overrides))
   }
 
-  starting(name = 'a', overrides: Record<string, unknown> = {}): Promise<Engine> {
+  /** `actor`: options of the only actor. */
+  starting(name = 'a', { actor = {}, ...overrides }: Overrides = {}): Promise<Engine> {
     const client = this.broker.client(name)
     const handler = defineHandler({
       name: 'copy',
@@ -79,7 +84,7 @@ export class ExactlyOnceWorld {
       kafka: { brokers: 'fake:9092', groupId: 'group', transactionalId: name },
       guarantee: 'exactly-once',
       checkpointIntervalMs: INTERVAL_MS,
-      actors: [{ name: 'copy', handler, deadLetter: 'dlq', retry: { attempts: 1 } }],
+      actors: [{ name: 'copy', handler, deadLetter: 'dlq', retry: { attempts: 1 }, ...actor }],
       sinks: { table: this.sink },
       drainTimeoutMs: DRAIN_TIMEOUT_MS,
       ...overrides,
