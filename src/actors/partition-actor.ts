@@ -101,7 +101,6 @@ export class PartitionActor implements CheckpointOwner {
       parking: this.#parking,
       progress: this.#progress,
       isRunning: () => this.#state === 'running',
-      isFenced: () => this.isFenced,
       onHalt: (record) => {
         this.haltOn(record)
       },
