@@ -30,7 +30,7 @@ import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { prepareSchemas, verifyContracts } from './contracts.ts'
-import { guaranteeOf, maxRecordBytesOf } from './guarantee.ts'
+import { guaranteeOf, haveTransactions, maxRecordBytesOf } from './guarantee.ts'
 import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
 import { RestartPolicy } from './restart-policy.ts'
@@ -58,8 +58,6 @@ export interface EngineParts {
   readonly schemas?: SchemaPort
   /** Opens where state is kept: as the options say, unless given. */
   readonly openStores?: () => Promise<Stores>
-  /** False: the brokers keep no positions of a transaction, as the embedded one, so that nothing is exactly once. True unless given. */
-  readonly keepsTransactions?: boolean
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
 }
@@ -93,7 +91,7 @@ export class Engine {
   #resolveFinished: (end: EngineEnd) => void = () => undefined
   readonly #startedAtMs: number
 
-  private constructor(parts: EngineParts, host: HandlerHost, lookout: Lookout) {
+  private constructor(parts: EngineParts, host: HandlerHost, lookout: Lookout, hasTransactions: boolean) {
     this.#parts = parts
     this.#host = host
     this.#lookout = lookout
@@ -107,7 +105,7 @@ export class Engine {
     this.#delivery = openDelivery({
       ...parts,
       guarantee: guaranteeOf(app, host.manifests),
-      hasTransactions: parts.keepsTransactions ?? true,
+      hasTransactions,
       transactionalId: ownTransactionalId(app),
       transactionTimeoutMs: app.transactionTimeoutMs,
       checkpointIntervalMs: app.checkpointIntervalMs,
@@ -177,7 +175,9 @@ export class Engine {
       const opening = HandlerHost.open({ ...parts, schemas: parts.schemas ?? null, lookout, onFatal: noteFatal })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
-      const engine = new Engine(parts, host, lookout)
+      const guarantee = guaranteeOf(app, host.manifests)
+      const hasTransactions = await before(haveTransactions(parts.broker, guarantee, log))
+      const engine = new Engine(parts, host, lookout, hasTransactions)
       const topology = engine.#topology
       verifyContracts(host.manifests, parts.schemas !== undefined)
       for (const [name, sink] of Object.entries(app.sinks)) {

@@ -2,6 +2,8 @@
 import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../errors.ts'
 import type { ResolvedApp } from '../options/options.ts'
+import type { Log } from '../log.ts'
+import type { Broker } from '../streams/broker.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 
 /** State needs transactions, so one actor that keeps some makes the whole app exactly-once. Throws OPTIONS_INVALID. */
@@ -17,6 +19,28 @@ export function guaranteeOf(
     )
   }
   return stateful.length > 0 ? 'exactly-once' : (guarantee ?? 'at-least-once')
+}
+
+/** Whether transactions are what they should be at these brokers; asked only where some are needed. Says so where they are not. */
+export async function haveTransactions(
+  broker: Pick<Broker, 'admin'>,
+  guarantee: Delivery['kind'],
+  log: Log,
+): Promise<boolean> {
+  if (guarantee === 'at-least-once') return true
+  const admin = broker.admin()
+  try {
+    await admin.connect()
+    const kept = await admin.keepsTransactions()
+    if (!kept) {
+      const text =
+        'these brokers keep no transactions (the embedded one, say), so nothing is exactly once here: after a crash, outputs come again'
+      log.warn({}, text)
+    }
+    return kept
+  } finally {
+    await admin.disconnect()
+  }
 }
 
 /** What our own client takes of one record: the native client's default unless it is set. */
