@@ -102,7 +102,7 @@ export class PartitionActor implements CheckpointOwner {
       progress: this.#progress,
       isRunning: () => this.#state === 'running',
       onHalt: (record) => {
-        this.#haltOn(record)
+        this.haltOn(record)
       },
       onLoad: () => {
         this.#noteLoad()
@@ -132,6 +132,11 @@ export class PartitionActor implements CheckpointOwner {
 
   get isFenced(): boolean {
     return this.#state === 'fenced'
+  }
+
+  /** It is being given up. */
+  get isDraining(): boolean {
+    return this.#state === 'draining'
   }
 
   get halt(): HaltedRecord | null {
@@ -466,7 +471,8 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
-  #haltOn(record: HaltedRecord): void {
+  /** Goes no further, because of this record. */
+  haltOn(record: HaltedRecord): void {
     this.#halt ??= record
     if (this.#state !== 'running') return
     this.#state = 'halted'
