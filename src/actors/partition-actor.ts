@@ -374,6 +374,16 @@ export class PartitionActor implements CheckpointOwner {
     this.#noteRunsEnded(finishedBefore, waitingBefore)
   }
 
+  settleTogether(settle: () => void): void {
+    if (this.isFenced) return
+    const finishedBefore = this.#progress.finishedCount
+    const waitingBefore = this.#brake.waitingRecords
+    this.#progress.beginRun(this.#options.clock.now())
+    settle()
+    this.#progress.endRun()
+    if (!this.isFenced) this.#noteRunsEnded(finishedBefore, waitingBefore)
+  }
+
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
