@@ -1,6 +1,6 @@
 /** What an app promises, and what its transactions are known by. */
 import { randomUUID } from 'node:crypto'
-import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
+import { isStateful, type HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../errors.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
@@ -8,9 +8,9 @@ import type { Delivery } from '../streams/delivery/delivery.ts'
 /** State needs transactions, so one actor that keeps some makes the whole app exactly-once. Throws OPTIONS_INVALID. */
 export function guaranteeOf(
   { guarantee }: Pick<ResolvedApp, 'guarantee'>,
-  manifests: readonly Pick<HandlerManifest, 'actor' | 'states'>[],
+  manifests: readonly Pick<HandlerManifest, 'actor' | 'states' | 'timers'>[],
 ): Delivery['kind'] {
-  const stateful = manifests.filter(({ states }) => states.length > 0).map(({ actor }) => actor)
+  const stateful = manifests.filter(isStateful).map(({ actor }) => actor)
   if (guarantee === 'at-least-once' && stateful.length > 0) {
     throw new TroupeError(
       'OPTIONS_INVALID',
