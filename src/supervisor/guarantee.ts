@@ -1,5 +1,5 @@
 /** What an app promises. */
-import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
+import { isStateful, type HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../errors.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import type { Log } from '../log.ts'
@@ -9,9 +9,9 @@ import type { Delivery } from '../streams/delivery/delivery.ts'
 /** State needs transactions, so one actor that keeps some makes the whole app exactly-once. Throws OPTIONS_INVALID. */
 export function guaranteeOf(
   { guarantee }: Pick<ResolvedApp, 'guarantee'>,
-  manifests: readonly Pick<HandlerManifest, 'actor' | 'states'>[],
+  manifests: readonly Pick<HandlerManifest, 'actor' | 'states' | 'timers'>[],
 ): Delivery['kind'] {
-  const stateful = manifests.filter(({ states }) => states.length > 0).map(({ actor }) => actor)
+  const stateful = manifests.filter(isStateful).map(({ actor }) => actor)
   if (guarantee === 'at-least-once' && stateful.length > 0) {
     throw new TroupeError(
       'OPTIONS_INVALID',
