@@ -163,8 +163,9 @@ export class TransactionRunner {
     const { clock, events } = this.#options
     const fault = asTransactionError(error)
     const reason = describeError(fault)
-    // A member that stays meets the first with each rebalance, and gets over it by itself.
-    if (fault.fault !== 'stale-generation' || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
+    // A member that stays meets the first with each rebalance, and gets over it by itself. Records that are refused are given up.
+    const passes = fault.fault === 'stale-generation' || fault.fault === 'refused'
+    if (!passes || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
     switch (remedies[fault.fault]) {
       case 'again': {
         await this.#abort(fault.fault)

@@ -3,16 +3,16 @@ import { sleep, sleepInBackground } from '../../../clock.ts'
 import { TroupeError, isTroupeError } from '../../../errors.ts'
 import { OpenWaits } from '../../../metrics/open-waits.ts'
 import type { BrokerAdmin, MissingRight, NeededRights, NewTopic } from '../../admin-port.ts'
-import type { TopicDescription } from '../../broker-port.ts'
+import type { CommittedPosition, TopicDescription } from '../../broker-port.ts'
+import type { TopicPartition } from '../../record.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { adminConfig } from '../client-config.ts'
-import { codeOf, configurationError, connectClient, countPartitions } from '../connection.ts'
+import { codeOf, configurationError, connectClient, countPartitions, messageOf } from '../connection.ts'
 import { isMissing } from '../consumer/consumer-errors.ts'
 import type {
   NativeAdmin,
   NativeError,
   NativeGroup,
-  NativeGroupOffsets,
   NativeKafka,
   NativeProducer,
   NativeTopicDescription,
@@ -28,6 +28,7 @@ import {
   outage,
   topicNotAllowed,
 } from './admin-errors.ts'
+import { askCommitted } from './group-positions.ts'
 import { ProtocolClient } from './protocol-client.ts'
 
 const CONNECT_TIMEOUT_MS = 15_000
@@ -42,6 +43,8 @@ const TOPIC_EXISTS = 36
 const AGAINST_POLICY = 44
 /** As the client counts operations. */
 const [READ, WRITE] = [3, 4]
+/** There on every cluster that has a group; whoever asks for it learns whether he may see the group. */
+const ANY_PARTITION = { topic: '__consumer_offsets', partition: 0 }
 const NO_ID = Buffer.alloc(16).toString('base64')
 
 type Done<Value> = (error: NativeError | null | undefined, value: Value) => void
@@ -290,10 +293,15 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
 
   /**
    * Rejects with NOT_AUTHORIZED. Asked before the client is asked for the members of a group: where this user may not see
-   * it, that question ends the process (the binding makes a text of a null).
+   * it, or nobody coordinates it yet, that question ends the process (the binding makes a text of a null).
    */
   async #requireSight(groupId: string): Promise<void> {
-    await this.committedPositions(groupId, [])
+    try {
+      await this.#committed(groupId, [ANY_PARTITION])
+    } catch (error) {
+      // Seen, and not this topic.
+      if (!/topic authorization failed/i.test(messageOf(error))) throw error
+    }
   }
 
   async groupMembers(groupId: string): Promise<readonly string[]> {
@@ -310,14 +318,27 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
     groupId: string,
     topics: readonly string[],
   ): Promise<readonly { readonly topic: string; readonly partition: number; readonly position: number }[]> {
-    const [group] = await this.#ask<readonly NativeGroupOffsets[]>(`group ${groupId}`, (admin, done) => {
-      admin.listConsumerGroupOffsets([{ groupId }], { timeout: REQUEST_TIMEOUT_MS, requireStableOffsets: false }, done)
-    }).catch(throwOutage)
-    refuse(groupId, group?.error)
-    const wanted = new Set(topics)
-    return (group?.partitions ?? []).flatMap(({ topic, partition, offset }) =>
-      wanted.has(topic) && offset !== undefined && offset >= 0 ? [{ topic, partition, position: offset }] : [],
+    const descriptions = await this.describeTopics(topics)
+    const partitions = [...descriptions].flatMap(([topic, { partitions: count }]) =>
+      Array.from({ length: count }, (_, partition) => ({ topic, partition })),
     )
+    const found = await this.#committed(groupId, partitions)
+    return found.flatMap(({ topic, partition, position }) =>
+      position === null ? [] : [{ topic, partition, position }],
+    )
+  }
+
+  async #committed(groupId: string, partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
+    this.#refuseWhenLeaving()
+    if (partitions.length === 0) return []
+    const question = { native: this.#native, options: this.#options, groupId, signal: this.#leaving.signal }
+    const asked = askCommitted(question, partitions)
+    this.#asking.add(asked)
+    try {
+      return await asked
+    } finally {
+      this.#asking.delete(asked)
+    }
   }
 
   async deleteGroup(groupId: string): Promise<void> {
