@@ -35,6 +35,13 @@ export class HeldRecords {
     return this.#oldest
   }
 
+  /** The oldest of which nothing is known yet: what is handled and waits for its checkpoint is finished to its position. */
+  get oldestUnfinished(): Invocation | null {
+    let each = this.#oldest
+    while (each?.stage === 'at-checkpoint') each = each.newer
+    return each
+  }
+
   /** Oldest first. Those that stand for timers are none: they fire again. */
   records(): SourceRecord[] {
     const records: SourceRecord[] = []

@@ -34,9 +34,15 @@ const durable: Settlement = { type: 'durable' }
 export class Outbox {
   readonly #options: OutboxOptions
   #pending = 0
+  #atCheckpoint = 0
 
   constructor(options: OutboxOptions) {
     this.#options = options
+  }
+
+  /** Handled records that wait for their checkpoint. */
+  get atCheckpoint(): number {
+    return this.#atCheckpoint
   }
 
   /** Records with something on its way to a sink. What waits for its checkpoint needs nothing more of its actor. */
@@ -84,7 +90,8 @@ export class Outbox {
   }
 
   #noteUnderWay({ stage }: Invocation, count: number): void {
-    if (stage !== 'at-checkpoint') this.#pending += count
+    if (stage === 'at-checkpoint') this.#atCheckpoint += count
+    else this.#pending += count
   }
 
   readonly #settle = (invocation: Invocation, refusal: Error | null): void => {

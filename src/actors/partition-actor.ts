@@ -203,6 +203,7 @@ export class PartitionActor implements CheckpointOwner {
       ready: this.readyRecordCount,
       atHandler: this.#atHandler,
       atSinks: this.#ends.pending,
+      atCheckpoint: this.#ends.atCheckpoint,
       waiting: this.#brake.waitingRecords,
       waitingForSchemas: this.#lanes.unread.recordCount,
       parked: this.#parking.size,

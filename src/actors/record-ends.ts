@@ -75,6 +75,10 @@ export class RecordEnds {
     return this.#outbox.pending
   }
 
+  get atCheckpoint(): number {
+    return this.#outbox.atCheckpoint
+  }
+
   /** What becomes of a record that has to be given up whatever its verdict; null: it has not. */
   giveUp(invocation: Invocation, refused: RefusedRecords | null): Ruling | null {
     const ruling = refused?.rule(invocation) ?? null

@@ -348,7 +348,7 @@ export const metricTable = [
   {
     name: 'troupe_binding_constraint',
     type: 'gauge',
-    help: 'What keeps an actor from doing more, over the last seconds: 1 at one constraint (input, threads, main, sink, key_skew, hot_partition, limit, retries, rate, throttled, stopped), 0 at the others. /status says which sink, key or limit. Of several processes (`instances`) each says its own, with the label instance.',
+    help: 'What keeps an actor from doing more, over the last seconds: 1 at one constraint (input, threads, main, sink, key_skew, hot_partition, limit, retries, rate, throttled, stopped, restoring, checkpoint), 0 at the others. /status says which sink, key or limit. Of several processes (`instances`) each says its own, with the label instance.',
     labels: ['actor', 'constraint'],
     merge: 'max',
     isOfProcess: true,

@@ -188,6 +188,8 @@ export const constraintNames = [
   'rate',
   'throttled',
   'stopped',
+  'restoring',
+  'checkpoint',
 ] as const
 export type ConstraintName = (typeof constraintNames)[number]
 
@@ -203,6 +205,7 @@ export const troubleNames = [
   'retries',
   'sink',
   'schemas',
+  'restore',
   'group',
   'restart',
   'brokers',
