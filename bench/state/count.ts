@@ -26,7 +26,7 @@ interface KeySet {
   readonly goals: Readonly<Record<string, string>>
 }
 
-export const raw = 'bare consume loop of the same client'
+const raw = 'bare consume loop of the same client'
 const perKey = 'one output a key and transaction'
 const perRecord = 'one output a record'
 const memory = `Troupe, state in memory, ${perRecord}`

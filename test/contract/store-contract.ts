@@ -248,7 +248,7 @@ export function numberKey(index: number): Buffer {
 }
 
 /** Values of 50 bytes. */
-export function numbered(first: number, count: number): Change[] {
+function numbered(first: number, count: number): Change[] {
   return Array.from({ length: count }, (_, index) => [numberKey(first + index), Buffer.alloc(50, index)])
 }
 

@@ -21,7 +21,7 @@ import { noSchemas } from '../../src/actors/handlers/handler-schemas.ts'
 import { MapStore } from './map-store.ts'
 
 /** Holds what was handled until the next checkpoint. */
-export class HeldCheckpoint implements ActorDelivery {
+class HeldCheckpoint implements ActorDelivery {
   readonly finishesWhen = 'handled'
   readonly tickets: HandledTicket[] = []
   readonly letters: LetterTicket[] = []

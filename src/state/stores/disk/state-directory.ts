@@ -124,7 +124,7 @@ async function readNote(path: string): Promise<Note | null> {
 }
 
 /** Why what a process has left cannot be gone on with; null: it can. */
-export function reasonToWipe(note: Note | null, bootId: string | null): string | null {
+function reasonToWipe(note: Note | null, bootId: string | null): string | null {
   if (note === null) return 'it does not say which version of Troupe has written it'
   if (note.version !== VERSION) return `version ${note.version} of its files, and this Troupe reads version ${VERSION}`
   if (note.isClean) return null

@@ -48,7 +48,7 @@ interface StoreKey {
 }
 
 /** Below 0: the key in the middle of `bytes` comes before the other one. */
-export function compare(bytes: Uint8Array, at: number, length: number, other: Uint8Array): number {
+function compare(bytes: Uint8Array, at: number, length: number, other: Uint8Array): number {
   const shared = Math.min(length, other.byteLength)
   for (let index = 0; index < shared; index++) {
     const difference = bytes[at + index]! - other[index]!
