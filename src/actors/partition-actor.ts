@@ -106,9 +106,8 @@ export class PartitionActor implements CheckpointOwner {
       progress: this.#progress,
       timers: this.#timers,
       isRunning: () => this.#state === 'running',
-      isFenced: () => this.isFenced,
       onHalt: (record) => {
-        this.#haltOn(record)
+        this.haltOn(record)
       },
       onLoad: () => {
         this.#noteLoad()
@@ -138,6 +137,11 @@ export class PartitionActor implements CheckpointOwner {
 
   get isFenced(): boolean {
     return this.#state === 'fenced'
+  }
+
+  /** It is being given up. */
+  get isDraining(): boolean {
+    return this.#state === 'draining'
   }
 
   get halt(): HaltedRecord | null {
@@ -377,6 +381,16 @@ export class PartitionActor implements CheckpointOwner {
     this.#noteRunsEnded(finishedBefore, waitingBefore)
   }
 
+  settleTogether(settle: () => void): void {
+    if (this.isFenced) return
+    const finishedBefore = this.#progress.finishedCount
+    const waitingBefore = this.#brake.waitingRecords
+    this.#progress.beginRun(this.#options.clock.now())
+    settle()
+    this.#progress.endRun()
+    if (!this.isFenced) this.#noteRunsEnded(finishedBefore, waitingBefore)
+  }
+
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
@@ -490,7 +504,8 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
-  #haltOn(record: HaltedRecord): void {
+  /** Goes no further, because of this record. */
+  haltOn(record: HaltedRecord): void {
     this.#halt ??= record
     if (this.#state !== 'running') return
     this.#state = 'halted'

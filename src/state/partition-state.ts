@@ -80,6 +80,8 @@ export interface FollowedPosition {
 interface Generation {
   readonly number: number
   readonly cells: readonly Cell[]
+  /** Of its cells, as far as somebody has asked: changelog and store both do. */
+  readonly keys: Uint8Array[]
   readonly checkpoint: number
   readonly streamTime: number | null
 }
@@ -165,6 +167,11 @@ export class PartitionState implements CheckpointedState, StateReader {
     return this.#time.note(offset, timestamp)
   }
 
+  /** Of all below this position of the input; null: nothing had a time. */
+  timeAt(position: number): number | null {
+    return this.#time.at(position)
+  }
+
   read(at: number, key: string): StateValue | null {
     return this.#cell(at, key).current
   }
@@ -183,7 +190,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const position = this.#position.safePosition
     const streamTime = position === null ? this.#time.current : this.#time.at(position)
     this.#deleteExpired(streamTime)
-    this.#frozen = { number: this.#generation, cells: this.#next, checkpoint, streamTime }
+    this.#frozen = { number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime }
     this.#next = []
     this.#generation += 1
   }
@@ -276,9 +283,12 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Each key once, then the meta record; the first time how they are declared before all. */
-  *#changesOf({ cells, checkpoint, number, streamTime }: Generation): Generator<Change> {
+  *#changesOf({ cells, checkpoint, keys, number, streamTime }: Generation): Generator<Change> {
     yield* this.#newShapes
-    for (const cell of cells) yield [this.#entryKey(cell.at, cell.key), cell.in(number)?.bytes ?? null]
+    for (let at = 0; at < cells.length; at += 1) {
+      const cell = cells[at]!
+      yield [(keys[at] ??= this.#entryKey(cell.at, cell.key)), cell.in(number)?.bytes ?? null]
+    }
     const { changelogId, inputId } = this.#options
     yield [metaKey, encodeMeta({ checkpoint, streamTime, inputId, changelogId })]
   }

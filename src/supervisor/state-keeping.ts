@@ -15,11 +15,12 @@ export interface StateKeepingParts {
   readonly log: Log
   readonly manifests: readonly HandlerManifest[]
   readonly openStores: () => Promise<Stores>
+  readonly keepsTransactions: boolean
 }
 
 /** null: no handler keeps state, and nothing was asked of anybody. */
 export async function openStateKeeping(parts: StateKeepingParts): Promise<StateKeeping | null> {
-  const { app, broker, clock, log, manifests, openStores } = parts
+  const { app, broker, clock, log, manifests, openStores, keepsTransactions } = parts
   const stateful = manifests.filter(isStateful)
   if (stateful.length === 0) return null
   const { brokers, groupId } = app.kafka
@@ -33,7 +34,7 @@ export async function openStateKeeping(parts: StateKeepingParts): Promise<StateK
       changelogs,
       shapes: new Map(stateful.map(({ actor, states }) => [actor, states])),
       timers: new Map(stateful.map(({ actor, timers }) => [actor, timers])),
-      keepsTransactions: await admin.keepsTransactions(),
+      keepsTransactions,
       openReader: (name) => broker.reader(name),
       stores: await openStores(),
     }
