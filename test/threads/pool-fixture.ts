@@ -121,9 +121,11 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
   const actors: PartitionActor[] = []
   const shapes = manifests[0]?.states ?? []
   const stateOf = (partition: number): PartitionState | null => {
-    if (shapes.length === 0) return null
+    const timers = manifests[0]?.timers ?? []
+    if (shapes.length + timers.length === 0) return null
     const state = new PartitionState({
       shapes,
+      timers,
       changelogTopic: 'changelog',
       partition,
       inputId: 0,

@@ -3,13 +3,14 @@
  * key cross once in each direction, at its first record of the run; a thread keeps nothing between runs, so it may die at
  * any moment.
  *
- *     run      how many states its handler has; 0: none, and nothing more
- *     record   stream time · 1 where it is the first of its key, else 0 · then a value for each state, or null
+ *     run      how many states its handler has, and one more; 0: nothing is kept, and nothing more follows
+ *     record   stream time · which timer it stands for: its name, its clock; or -1 · 1 where it is the first of its key, else 0 · then a value for each state, or null
  *     verdict  how many changes · for each: which state, and the value, or null
  */
 import type { StateChanges } from '../../handlers/verdict.ts'
 import { keyTextOf, type StateChange, type StateReader } from '../../../state/partition-state.ts'
 import { StateValue } from '../../../state/state-value.ts'
+import type { SourceRecord, TimerCause } from '../../../streams/record.ts'
 import type { PackReader, PackWriter } from './pack.ts'
 
 /** What main packs of: how many states there are, and who knows their values. */
@@ -19,30 +20,51 @@ export interface StateToPack extends StateReader {
 
 /** What it has to know of a record. */
 interface RecordOfState {
+  readonly record: Pick<SourceRecord, 'timer'>
   readonly stateKey?: string | null
   readonly streamTime?: number | null
 }
 
+/** Names cross once, and are referred to. */
+interface NameIndex {
+  indexOf(name: string): number
+}
+
+/** What a record comes with where something is kept. */
+export interface TimeOfRecord {
+  readonly streamTime: number | null
+  readonly timer: Omit<TimerCause, 'dueMs'> | null
+}
+
 const NO_TIME = Number.NEGATIVE_INFINITY
+const NO_TIMER = -1
 
 /** null: nothing is kept. */
-export function beginState(pack: PackWriter, state: StateToPack | null = null): RunStateWriter | null {
-  pack.putNumber(state?.stateCount ?? 0)
-  return state === null ? null : new RunStateWriter(pack, state)
+export function beginState(
+  pack: PackWriter,
+  names: NameIndex,
+  state: StateToPack | null = null,
+): RunStateWriter | null {
+  pack.putNumber(state === null ? 0 : state.stateCount + 1)
+  return state === null ? null : new RunStateWriter(pack, names, state)
 }
 
 class RunStateWriter {
   readonly #pack: PackWriter
+  readonly #names: NameIndex
   readonly #state: StateToPack
   readonly #seen = new Set<string>()
 
-  constructor(pack: PackWriter, state: StateToPack) {
+  constructor(pack: PackWriter, names: NameIndex, state: StateToPack) {
     this.#pack = pack
+    this.#names = names
     this.#state = state
   }
 
-  put({ stateKey = null, streamTime = null }: RecordOfState): void {
+  put({ record: { timer }, stateKey = null, streamTime = null }: RecordOfState): void {
     this.#pack.putNumber(streamTime ?? NO_TIME)
+    this.#pack.putNumber(timer === undefined ? NO_TIMER : this.#names.indexOf(timer.name))
+    if (timer !== undefined) this.#pack.putNumber(timer.clock === 'stream' ? 0 : 1)
     if (stateKey === null || this.#seen.has(stateKey)) {
       this.#pack.putNumber(0)
       return
@@ -57,8 +79,8 @@ class RunStateWriter {
 
 /** null: nothing is kept. */
 export function takeState(pack: PackReader): PackedState | null {
-  const stateCount = pack.takeNumber()
-  return stateCount === 0 ? null : new PackedState(pack, stateCount)
+  const more = pack.takeNumber()
+  return more === 0 ? null : new PackedState(pack, more - 1)
 }
 
 /** What there was before a run. */
@@ -72,15 +94,21 @@ export class PackedState implements StateReader {
     this.stateCount = stateCount
   }
 
-  /** Of the next record. Returns its stream time. */
-  take(key: Uint8Array | null): number | null {
+  /** Of the next record. */
+  take(key: Uint8Array | null, names: readonly string[]): TimeOfRecord {
     const time = this.#pack.takeNumber()
+    const name = this.#pack.takeNumber()
+    const timer = name === NO_TIMER ? null : { name: names[name]!, clock: this.#takeClock() }
     if (this.#pack.takeNumber() === 1 && key !== null) {
       const values: (StateValue | null)[] = []
       for (let at = 0; at < this.stateCount; at += 1) values.push(valueOf(this.#pack.takeBytes()))
       this.#values.set(keyTextOf(key), values)
     }
-    return time === NO_TIME ? null : time
+    return { streamTime: time === NO_TIME ? null : time, timer }
+  }
+
+  #takeClock(): TimerCause['clock'] {
+    return this.#pack.takeNumber() === 0 ? 'stream' : 'wall'
   }
 
   read(at: number, key: string): StateValue | null {

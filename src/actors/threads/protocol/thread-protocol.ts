@@ -229,7 +229,7 @@ export function packBatch(head: BatchHead, runs: readonly RunToPack[]): BatchMes
   for (const run of runs) {
     pack.putNumber(names.indexOf(run.actor))
     pack.putNumber(run.records.length)
-    const state = beginState(pack, run.state)
+    const state = beginState(pack, names, run.state)
     for (const packed of run.records) {
       const { record, attempt } = packed
       pack.putNumber(names.indexOf(record.topic))
@@ -271,7 +271,13 @@ export function unpackBatch(message: BatchMessage): PackedRun[] {
       const value = pack.takeBytes()
       const headers = takeHeaders(pack)
       const record = { topic, partition, offset, timestamp, key, value, headers }
-      records.push(state === null ? { attempt, record } : { attempt, record, streamTime: state.take(key) })
+      if (state === null) {
+        records.push({ attempt, record })
+        continue
+      }
+      const { streamTime, timer } = state.take(key, message.names)
+      if (timer === null) records.push({ attempt, record, streamTime })
+      else records.push({ attempt, record: { ...record, timer: { ...timer, dueMs: timestamp } }, streamTime })
     }
     runs.push(state === null ? { actor, records } : { actor, records, state })
   }
