@@ -383,13 +383,11 @@ export class PartitionActor implements CheckpointOwner {
   }
 
   settleTogether(settle: () => void): void {
-    if (this.isFenced) return
-    const finishedBefore = this.#progress.finishedCount
-    const waitingBefore = this.#brake.waitingRecords
-    this.#progress.beginRun(this.#options.clock.now())
-    settle()
-    this.#progress.endRun()
-    if (!this.isFenced) this.#noteRunsEnded(finishedBefore, waitingBefore)
+    this.settleCall(() => {
+      this.#progress.beginRun(this.#options.clock.now())
+      settle()
+      this.#progress.endRun()
+    })
   }
 
   #followState(): void {
