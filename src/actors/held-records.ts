@@ -42,10 +42,12 @@ export class HeldRecords {
     return each
   }
 
-  /** Oldest first. */
+  /** Oldest first. Those that stand for timers are none: they fire again. */
   records(): SourceRecord[] {
     const records: SourceRecord[] = []
-    for (let each = this.#oldest; each !== null; each = each.newer) records.push(each.record)
+    for (let each = this.#oldest; each !== null; each = each.newer) {
+      if (each.record.timer === undefined) records.push(each.record)
+    }
     return records
   }
 

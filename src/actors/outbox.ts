@@ -54,7 +54,9 @@ export class Outbox {
   deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Error | null {
     const { delivery, owner } = this.#options
     const ticket = new OutputTicket(owner, invocation, effects.length, this.#settle)
-    const refusal = delivery.deliver(ticket, idOf(invocation.record), effects)
+    // Made for outputs only: what has changed nothing but state needs no name.
+    const id = effects.length === 0 ? '' : idOf(invocation.record)
+    const refusal = delivery.deliver(ticket, id, effects)
     if (refusal !== null) return refusal
     invocation.stage = delivery.finishesWhen === 'handled' ? 'at-checkpoint' : 'at-sinks'
     invocation.outputs = effects

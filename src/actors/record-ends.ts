@@ -8,7 +8,8 @@ import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
 import type { HaltedRecord } from './actor-load.ts'
 import type { ActorProgress } from './actor-progress.ts'
 import type { FailureNotes } from './failure-notes.ts'
-import type { NeedsSchema, StateChanges, Verdict } from './handlers/verdict.ts'
+import type { FiredTimers } from './fired-timers.ts'
+import type { NeedsSchema, StateChanges, ToldVerdict } from './handlers/verdict.ts'
 import type { Inputs } from './inputs.ts'
 import { idOf, noOutputs, type Invocation } from './invocation.ts'
 import type { Lane } from './lanes/lanes.ts'
@@ -35,6 +36,8 @@ export interface RecordEndsOptions extends Pick<
   readonly notes: FailureNotes
   readonly parking: ParkingLot
   readonly progress: ActorProgress
+  /** null: its handler has no timers. */
+  readonly timers: FiredTimers | null
   readonly isRunning: () => boolean
   /** Nobody may drop this record: the actor goes no further. */
   readonly onHalt: (record: HaltedRecord) => void
@@ -50,6 +53,7 @@ export class RecordEnds {
   readonly #inputs: Inputs
   readonly #owner: CheckpointOwner
   readonly #progress: ActorProgress
+  readonly #timers: FiredTimers | null
   readonly #outbox: Outbox
 
   constructor(options: RecordEndsOptions) {
@@ -57,6 +61,7 @@ export class RecordEnds {
     this.#inputs = options.inputs
     this.#owner = options.owner
     this.#progress = options.progress
+    this.#timers = options.timers
     this.#outbox = new Outbox({
       ...options,
       onSettled: (invocation, settlement) => {
@@ -82,10 +87,8 @@ export class RecordEnds {
   }
 
   /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else this is what becomes of it. */
-  conclude(
-    invocation: Invocation,
-    verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>,
-  ): Ruling | NeedsSchema | null {
+  conclude(invocation: Invocation, said: ToldVerdict): Ruling | NeedsSchema | null {
+    const verdict = this.#timers?.verdictOn(invocation, said) ?? said
     const { stats } = this.#inputs.of(invocation.record)
     switch (verdict.type) {
       case 'done':
@@ -125,6 +128,7 @@ export class RecordEnds {
         invocation.neededSchema = ruling.id
         break
       case 'dead-letter':
+        this.#timers?.forget(invocation)
         this.#outbox.deadLetter(invocation, ruling)
         this.#noteHandled(invocation)
         break
@@ -162,7 +166,9 @@ export class RecordEnds {
 
   /** The only way into the state: what comes late, or failed, never gets here. */
   #apply({ stateKey }: Invocation, changes: StateChanges | undefined): void {
-    if (changes !== undefined && stateKey !== null) this.#options.state?.apply(stateKey, changes)
+    if (changes === undefined || stateKey === null) return
+    this.#options.state?.apply(stateKey, changes)
+    this.#timers?.noteChanges(stateKey)
   }
 
   /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */
@@ -237,6 +243,7 @@ export class RecordEnds {
 
   /** Nothing is to be done for it. */
   skip(invocation: Invocation): void {
+    this.#timers?.forget(invocation)
     this.#inputs.of(invocation.record).stats.skipped += 1
     this.#finish(invocation)
   }

@@ -27,6 +27,8 @@ export interface StateKeeping {
   /** By actor: those that keep state. */
   readonly changelogs: ReadonlyMap<string, Changelog>
   readonly shapes: ReadonlyMap<string, readonly StateShape[]>
+  /** Names of the timers of each of them. */
+  readonly timers: ReadonlyMap<string, readonly string[]>
   readonly stores: Stores
   readonly openReader: (name: string) => BrokerReader
   /** Brokers that keep none cannot commit a position and its state at once: that they differ is only told there. */
@@ -80,7 +82,7 @@ export class Restoring {
 
   /** The state of a partition that begins, which is not restored yet; null: its actor keeps none. Throws CHANGELOG_UNFIT. */
   stateOf({ actor, at, inputId }: BeginningState): PartitionState | null {
-    const { changelogs, clock, shapes, stores } = this.#options
+    const { changelogs, clock, shapes, stores, timers } = this.#options
     const changelog = changelogs.get(actor)
     if (changelog === undefined) return null
     // The input has grown since the start.
@@ -88,6 +90,7 @@ export class Restoring {
     const place = { topic: changelog.topic, partition: at.partition }
     return new PartitionState({
       shapes: shapes.get(actor) ?? [],
+      timers: timers.get(actor) ?? [],
       changelogTopic: changelog.topic,
       partition: at.partition,
       inputId,

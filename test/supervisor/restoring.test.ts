@@ -40,6 +40,7 @@ class World {
         ],
       ]),
       shapes: new Map([['count', shapes]]),
+      timers: new Map(),
       stores: this.stores,
       openReader: (name) => this.broker.reader(name),
       keepsTransactions,

@@ -78,8 +78,6 @@ export function groupPositionsConfig(options: KafkaBrokerOptions, groupId: strin
     'reconnect.backoff.max.ms': 1000,
     ...common(options, 'positions'),
     'group.id': groupId,
-    // What stands, whatever transaction is open.
-    'isolation.level': 'read_uncommitted',
     'enable.auto.commit': false,
   }
 }

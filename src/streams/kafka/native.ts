@@ -160,6 +160,11 @@ export interface NativeAdmin {
     options: { readonly timeout: number; readonly includeAuthorizedOperations?: boolean },
     done: Done<{ readonly groups: readonly NativeGroup[] }>,
   ): void
+  listConsumerGroupOffsets(
+    groups: readonly { readonly groupId: string }[],
+    options: { readonly timeout: number; readonly requireStableOffsets: boolean },
+    done: Done<readonly NativeGroupOffsets[]>,
+  ): void
   deleteGroups(
     groupIds: readonly string[],
     options: { timeout: number },
@@ -171,6 +176,11 @@ export interface NativeGroup {
   readonly error?: NativeError
   readonly members: readonly { readonly memberId: string }[]
   readonly authorizedOperations?: readonly number[]
+}
+
+export interface NativeGroupOffsets {
+  readonly error?: NativeError
+  readonly partitions: readonly NativeTopicPartition[]
 }
 
 export interface NativeListedOffset {

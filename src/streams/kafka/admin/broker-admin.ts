@@ -3,11 +3,10 @@ import { sleep, sleepInBackground } from '../../../clock.ts'
 import { TroupeError, isTroupeError } from '../../../errors.ts'
 import { OpenWaits } from '../../../metrics/open-waits.ts'
 import type { BrokerAdmin, MissingRight, NeededRights, NewTopic } from '../../admin-port.ts'
-import type { CommittedPosition, TopicDescription } from '../../broker-port.ts'
-import type { TopicPartition } from '../../record.ts'
+import type { TopicDescription } from '../../broker-port.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { adminConfig } from '../client-config.ts'
-import { codeOf, configurationError, connectClient, countPartitions, messageOf } from '../connection.ts'
+import { codeOf, configurationError, connectClient, countPartitions } from '../connection.ts'
 import { isMissing } from '../consumer/consumer-errors.ts'
 import type {
   NativeAdmin,
@@ -43,8 +42,6 @@ const TOPIC_EXISTS = 36
 const AGAINST_POLICY = 44
 /** As the client counts operations. */
 const [READ, WRITE] = [3, 4]
-/** There on every cluster that has a group; whoever asks for it learns whether he may see the group. */
-const ANY_PARTITION = { topic: '__consumer_offsets', partition: 0 }
 const NO_ID = Buffer.alloc(16).toString('base64')
 
 type Done<Value> = (error: NativeError | null | undefined, value: Value) => void
@@ -296,12 +293,7 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
    * it, or nobody coordinates it yet, that question ends the process (the binding makes a text of a null).
    */
   async #requireSight(groupId: string): Promise<void> {
-    try {
-      await this.#committed(groupId, [ANY_PARTITION])
-    } catch (error) {
-      // Seen, and not this topic.
-      if (!/topic authorization failed/i.test(messageOf(error))) throw error
-    }
+    await this.committedPositions(groupId, [])
   }
 
   async groupMembers(groupId: string): Promise<readonly string[]> {
@@ -318,27 +310,17 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
     groupId: string,
     topics: readonly string[],
   ): Promise<readonly { readonly topic: string; readonly partition: number; readonly position: number }[]> {
-    const descriptions = await this.describeTopics(topics)
-    const partitions = [...descriptions].flatMap(([topic, { partitions: count }]) =>
-      Array.from({ length: count }, (_, partition) => ({ topic, partition })),
-    )
-    const found = await this.#committed(groupId, partitions)
-    return found.flatMap(({ topic, partition, position }) =>
-      position === null ? [] : [{ topic, partition, position }],
-    )
-  }
-
-  async #committed(groupId: string, partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
     this.#refuseWhenLeaving()
-    if (partitions.length === 0) return []
     const question = { native: this.#native, options: this.#options, groupId, signal: this.#leaving.signal }
-    const asked = askCommitted(question, partitions)
+    const asked = askCommitted(question)
     this.#asking.add(asked)
-    try {
-      return await asked
-    } finally {
+    const partitions = await this.#waits.answer('topics', `group ${groupId}`, asked).finally(() => {
       this.#asking.delete(asked)
-    }
+    })
+    const wanted = new Set(topics)
+    return partitions.flatMap(({ topic, partition, offset }) =>
+      wanted.has(topic) && offset !== undefined && offset >= 0 ? [{ topic, partition, position: offset }] : [],
+    )
   }
 
   async deleteGroup(groupId: string): Promise<void> {

@@ -1,23 +1,19 @@
 /**
- * What a group has committed, asked by a client of that group which never joins it. The client's question for operators ends
- * the process while the group's coordinator is made or moves: it takes for granted that whoever asks is of a group.
+ * What a group has committed, asked as an operator asks, but on a client that is of that group and never joins it: where the
+ * group's coordinator has just been made, or has moved, the answer ends the process of a client that is of no group.
  */
 import { sleep } from '../../../clock.ts'
-import { isTroupeError } from '../../../errors.ts'
-import { OpenWaits } from '../../../metrics/open-waits.ts'
-import type { CommittedPosition } from '../../broker-port.ts'
-import type { TopicPartition } from '../../record.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
 import { groupPositionsConfig } from '../client-config.ts'
 import { configurationError, connectClient } from '../connection.ts'
-import { fetchCommitted } from '../consumer/position-queries.ts'
-import type { NativeConsumer, NativeKafka } from '../native.ts'
-import { notConnected } from './admin-errors.ts'
+import { isOutage } from '../consumer/consumer-errors.ts'
+import type { NativeConsumer, NativeError, NativeGroupOffsets, NativeKafka, NativeTopicPartition } from '../native.ts'
+import { AdminError, NO_SUCH_GROUP, groupError, outage } from './admin-errors.ts'
 
 const CONNECT_TIMEOUT_MS = 15_000
+const REQUEST_TIMEOUT_MS = 15_000
 /** A coordinator is made, or loads, in less. */
 const PATIENCE_MS = 30_000
-const ASK_MS = 5_000
 const ASK_AGAIN_MS = 50
 
 export interface GroupQuestion {
@@ -28,12 +24,17 @@ export interface GroupQuestion {
   readonly signal: AbortSignal
 }
 
-/** Rejects with NOT_AUTHORIZED, or with BROKER_UNREACHABLE when no coordinator has answered for long. */
-export async function askCommitted(
-  { native, options, groupId, signal }: GroupQuestion,
-  partitions: readonly TopicPartition[],
-): Promise<readonly CommittedPosition[]> {
-  const { brokers, clock, connectTimeoutMs = CONNECT_TIMEOUT_MS, waits = new OpenWaits() } = options
+/**
+ * A group that nobody has heard of has committed nothing. Rejects with NOT_AUTHORIZED where this user may not see it, and
+ * with BROKER_UNREACHABLE when nobody has coordinated it for long.
+ */
+export async function askCommitted({
+  native,
+  options,
+  groupId,
+  signal,
+}: GroupQuestion): Promise<readonly NativeTopicPartition[]> {
+  const { brokers, clock, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options
   const config = groupPositionsConfig(options, groupId)
   let client: NativeConsumer
   try {
@@ -45,18 +46,27 @@ export async function askCommitted(
   await connectClient(client, config, brokers, connectTimeoutMs, signal, clock)
   try {
     for (const endsAt = clock.now() + PATIENCE_MS; ;) {
-      try {
-        return await fetchCommitted(client, partitions, ASK_MS, waits)
-      } catch (error) {
-        const mayPass = isTroupeError(error) && error.code === 'BROKER_UNREACHABLE'
-        if (!mayPass || clock.now() >= endsAt) throw error
-        if (signal.aborted) throw notConnected()
-        await sleep(clock, ASK_AGAIN_MS)
-      }
+      const { error, partitions } = await askOnce(native, client, groupId)
+      if (error === undefined || error.code === 0) return partitions
+      if (error.code === NO_SUCH_GROUP) return []
+      if (!isOutage(error.code) || clock.now() >= endsAt || signal.aborted) throw groupError(groupId, error)
+      await sleep(clock, ASK_AGAIN_MS)
     }
   } finally {
     await new Promise<void>((resolve) => {
       client.disconnect(resolve)
     })
   }
+}
+
+function askOnce(native: NativeKafka, client: NativeConsumer, groupId: string): Promise<NativeGroupOffsets> {
+  return new Promise((resolve, reject) => {
+    const done = (error: NativeError | null | undefined, groups: readonly NativeGroupOffsets[]): void => {
+      const [group] = error == null ? groups : [{ error, partitions: [] }]
+      if (group !== undefined) resolve(group)
+      else reject(outage(new AdminError(0, `group ${groupId}: the brokers said nothing of it`)))
+    }
+    const options = { timeout: REQUEST_TIMEOUT_MS, requireStableOffsets: false }
+    native.AdminClient.createFrom(client).listConsumerGroupOffsets([{ groupId }], options, done)
+  })
 }
