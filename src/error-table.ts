@@ -374,6 +374,21 @@ export const errorTable = {
     retryable: false,
     action: 'Look at the record named in the message; correct the handler, or raise maxBytes.',
   },
+  GROUP_ACTIVE: {
+    meaning: 'What an app has done cannot be forgotten while members of its group live.',
+    retryable: false,
+    action: 'Stop all processes of the group first; one that was killed counts until its session has timed out.',
+  },
+  NO_STATE: {
+    meaning: 'The state was asked for of an actor that keeps none, or none of this name.',
+    retryable: false,
+    action: 'Ask for one of those that the message names.',
+  },
+  STATE_NOT_SHOWN: {
+    meaning: 'State was asked for over HTTP without the token of the process, or the process has none.',
+    retryable: false,
+    action: 'Give the process http.token (TROUPE_HTTP_TOKEN), and the command the same in TROUPE_HTTP_TOKEN.',
+  },
   STORE_FAILED: {
     meaning:
       'The local store of a state could not be opened or written: no space, no right, or the directory is in use.',

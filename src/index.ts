@@ -99,6 +99,8 @@ export type {
   SinkWrite,
 } from './streams/delivery/sink.ts'
 export { state } from './state/declared-state.ts'
+export type { StateChoice } from './state/state-question.ts'
+export type { ReportedEntry, ReportedPartition, StateReport } from './state/state-report.ts'
 export type { DeclaredState, DeclaredStates, KeyedState, StateOf, StateOptions } from './state/declared-state.ts'
 export type { Health, Readiness } from './supervisor/status/health.ts'
 export type { StartOptions, Supervisor, SupervisorEnd, SupervisorStatus } from './supervisor/supervisor.ts'

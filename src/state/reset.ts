@@ -25,7 +25,7 @@ export async function planReset(
 }
 
 /**
- * Rejects with OPTIONS_INVALID while members live. Positions go first: should the rest fail, the next start finds state
+ * Rejects with GROUP_ACTIVE while members live. Positions go first: should the rest fail, the next start finds state
  * without positions, and refuses it.
  */
 export async function reset(
@@ -35,7 +35,7 @@ export async function reset(
   if (members.length > 0) {
     const shown = members.slice(0, 5).join(', ')
     throw new TroupeError(
-      'OPTIONS_INVALID',
+      'GROUP_ACTIVE',
       `group ${groupId} has ${members.length} live members (${shown}): stop them first; one that was killed counts until its session has timed out`,
     )
   }

@@ -15,6 +15,8 @@ import { TroupeError, describeError, isTroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Lookout } from '../lookout.ts'
 import type { ResolvedApp } from '../options/options.ts'
+import type { StateQuestion } from '../state/state-question.ts'
+import type { StateReport } from '../state/state-report.ts'
 import type { Stores } from '../state/store.ts'
 import { openStores } from '../state/stores/open-stores.ts'
 import type { Broker } from '../streams/broker.ts'
@@ -35,7 +37,7 @@ import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
-import { openStateKeeping } from './state-keeping.ts'
+import { openStateKeeping, reportOf } from './state-keeping.ts'
 import { TroubleWatch } from './status/trouble-watch.ts'
 import { planTopology, verifyTopics, type Topology } from './topology.ts'
 import { ownTransactionalId } from './transactional-id.ts'
@@ -269,6 +271,12 @@ export class Engine {
   /** The records that wait for an operator's word. */
   parked(): ParkedRecord[] {
     return [...(this.#membership?.assignment.actors ?? [])].flatMap((actor) => actor.parked())
+  }
+
+  /** What this process has of the state of an actor. Throws NO_STATE. */
+  report(question: StateQuestion): StateReport {
+    const partitions = this.#membership?.assignment.stateOf(question.actor) ?? []
+    return reportOf(this.#keeping, question, partitions, this.#parts.clock.now())
   }
 
   /** Ends the wait of a parked record. Throws NOT_PARKED, or NO_DEAD_LETTER_TOPIC where there is none. */

@@ -1,12 +1,15 @@
 /** What an app needs to keep state, opened at its start: its changelogs are looked at, or made, and its stores opened. */
 import { isStateful, type HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import type { Clock } from '../clock.ts'
+import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import { prepareChangelogs } from '../state/changelog-topic.ts'
+import type { StateQuestion } from '../state/state-question.ts'
+import { reportState, type StateReport } from '../state/state-report.ts'
 import type { Stores } from '../state/store.ts'
 import type { Broker } from '../streams/broker.ts'
-import type { StateKeeping } from './restoring.ts'
+import type { KeptPartition, StateKeeping } from './restoring.ts'
 
 export interface StateKeepingParts {
   readonly app: ResolvedApp
@@ -41,4 +44,23 @@ export async function openStateKeeping(parts: StateKeepingParts): Promise<StateK
   } finally {
     await admin.disconnect()
   }
+}
+
+/** What a process has of an actor's state, for people. Throws NO_STATE. */
+export function reportOf(
+  keeping: StateKeeping | null,
+  question: StateQuestion,
+  partitions: Iterable<KeptPartition>,
+  nowMs: number,
+): StateReport {
+  const { actor } = question
+  const shapes = keeping?.shapes.get(actor)
+  const changelog = keeping?.changelogs.get(actor)
+  if (keeping === null || shapes === undefined || changelog === undefined) {
+    const others = [...(keeping?.shapes.keys() ?? [])].join(', ')
+    const known = others === '' ? 'no actor of this app does' : `those that do: ${others}`
+    throw new TroupeError('NO_STATE', `actor ${actor} keeps no state; ${known}`)
+  }
+  const kept = { shapes, kind: keeping.stores.kind, partitionCount: changelog.partitions, partitions }
+  return reportState(question, kept, nowMs)
 }

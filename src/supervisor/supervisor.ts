@@ -15,6 +15,8 @@ import { isObject, refuseWrong, shown, unknownKeys } from '../options/declared.t
 import type { ResolvedApp } from '../options/options.ts'
 import { resolveOptions, type OptionSources } from '../options/resolve.ts'
 import { EngineStats } from '../metrics/stats.ts'
+import { problemsOfChoice, questionOf, type StateChoice } from '../state/state-question.ts'
+import type { StateReport } from '../state/state-report.ts'
 import { Engine, type EngineEnd } from './engine.ts'
 import { brokerFor } from './kafka.ts'
 import { LoggedDecisions } from './logged-decisions.ts'
@@ -60,6 +62,11 @@ export interface Supervisor {
    * be parked in its turn. Returns their ids.
    */
   decideKey(topic: string, key: KeyChoice, decision: Decision): readonly string[]
+  /**
+   * The state of an actor as this process has it: sizes and restores of its partitions; with `key` what is kept for it, with
+   * `limit` some of what there is. What is committed, and nothing that a handler has set since. Throws NO_STATE.
+   */
+  state(actor: string, choice?: StateChoice): StateReport
   /** Takes in nothing more, of everything, of a topic or of a partition, until `resume`. What was read is finished. */
   pause(topic?: string, partition?: number): void
   /** Lifts the pause of this and of everything in it; not one that is wider. */
@@ -197,6 +204,10 @@ function publicFace(parts: {
       decisions.decide(id, decision)
     },
     decideKey: (topic, key, decision) => decisions.decideKey(topic, key, decision),
+    state: (actor, choice = {}) => {
+      refuseWrong('supervisor.state', problemsOfChoice(choice))
+      return engine.report(questionOf(actor, choice))
+    },
     pause: (topic, partition) => {
       engine.pause(topic, partition)
     },

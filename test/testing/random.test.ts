@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { murmur2, partitionOf } from '../../src/testing/murmur2.ts'
+import { murmur2, partitionOf } from '../../src/streams/murmur2.ts'
 import { Random } from '../../src/testing/random.ts'
 
 test('the same seed gives the same numbers, another seed others', () => {

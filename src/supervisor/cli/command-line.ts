@@ -20,6 +20,7 @@ import type { InstancesRun, RunningInstances } from '../instances/instance-paren
 import { createLog, formOf, type LogForm } from '../log.ts'
 import { addParkedCommands } from './parked-commands.ts'
 import { processRegistry } from '../http/process-registry.ts'
+import { addStateCommand } from './state-command.ts'
 import { addSchemasCommands } from './schemas/schemas-commands.ts'
 import { onStopSignal } from './signals.ts'
 import type { StartOptions, Supervisor, SupervisorEnd } from '../supervisor.ts'
@@ -49,6 +50,7 @@ Examples:
   troupe schemas generate schemas
   troupe parked --url http://localhost:9464
   troupe decide user_clicks/3/1741 retry
+  troupe state count --key user-7 --url http://localhost:9464
   troupe decide user_clicks skip --key-hash 9f86d081884c7d65 --url kafka-app:9464
 
 Each option of the app is a flag and a variable: http.port is --http-port and TROUPE_HTTP_PORT.
@@ -111,6 +113,7 @@ function createProgram(context: CommandContext, words: Words): Command {
       await resetApp(module, flags, context)
     })
   addParkedCommands(program, context)
+  addStateCommand(program, context)
   addSchemasCommands(program, context)
   return program
 }

@@ -1,4 +1,4 @@
-/** What others ask a process: /metrics, /healthz, /readyz and /status, which anybody may read, and /parked (`parking-routes.ts`). */
+/** What others ask a process: /metrics, /healthz, /readyz and /status, which anybody may read, /parked (`parking-routes.ts`) and /state (`state-routes.ts`). */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
@@ -9,12 +9,13 @@ import { TroupeError, isTroupeError, type ErrorCode } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { mergeHealth, mergeReadiness, mergeStatus, type AskedGroup } from '../instances/merged-answers.ts'
 import { addParkingRoutes, type Routes } from './parking-routes.ts'
+import { addStateRoutes } from './state-routes.ts'
 
 export interface HttpServerOptions {
   /** 0: any free one; the server says which. */
   readonly port: number
   readonly host: string
-  /** What a request to decide has to carry; null: nobody decides over HTTP. */
+  /** What a request to decide, or for state, has to carry; null: nobody does either over HTTP. */
   readonly token: string | null
   readonly registry: Pick<Registry, 'metrics' | 'contentType'>
   /** The process itself, or those that it has started: either way all is answered for the whole of them. */
@@ -30,11 +31,12 @@ export interface HttpServer {
 /** The status of an answer to what cannot be done. */
 const refusals = {
   NOT_PARKED: 404,
+  NO_STATE: 404,
   NO_DEAD_LETTER_TOPIC: 409,
   PROCESS_UNREACHABLE: 503,
 } as const satisfies Partial<Record<ErrorCode, number>>
 
-const paths = ['/metrics', '/healthz', '/readyz', '/status', '/parked']
+const paths = ['/metrics', '/healthz', '/readyz', '/status', '/parked', '/state/<actor>']
 
 /** Longer than any scraper's interval: one that comes back must not find its connection closed at that moment. */
 const KEEP_ALIVE_MS = 75_000
@@ -117,6 +119,7 @@ function createRoutes(options: HttpServerOptions): Routes {
   })
   routes.get('/status', async (context) => context.json(await mergeStatus(instances)))
   addParkingRoutes(routes, options)
+  addStateRoutes(routes, options)
   return routes
 }
 

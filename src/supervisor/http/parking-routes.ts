@@ -4,12 +4,12 @@
  */
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, Hono, MiddlewareHandler } from 'hono'
-import { bearerAuth } from 'hono/bearer-auth'
 import { HTTPException } from 'hono/http-exception'
 import { hashOf, type KeyChoice } from '../../actors/key-text.ts'
 import { decisions, type Decision } from '../../actors/parking-lot.ts'
-import { TroupeError, type ErrorCode } from '../../errors.ts'
+import { TroupeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { authorization, type Guarded } from './authorization.ts'
 import { decideInGroup, decideKeyInGroup, mergeParked, type AskedGroup } from '../instances/merged-answers.ts'
 
 export type Routes = Hono<{ Bindings: HttpBindings }>
@@ -23,7 +23,7 @@ export interface ParkingRoutesOptions {
 const MAX_BODY_BYTES = 16 * 1024
 
 export function addParkingRoutes(routes: Routes, { instances, log, token }: ParkingRoutesOptions): void {
-  const mayDecide = [authorization(token), jsonOnly] as const
+  const mayDecide = [authorization(token, deciding), jsonOnly] as const
   routes.get('/parked', async (context) => context.json({ records: await mergeParked(instances) }))
   routes.post('/parked', ...mayDecide, async (context) => {
     const body = await bodyOf(context)
@@ -59,22 +59,10 @@ export function addParkingRoutes(routes: Routes, { instances, log, token }: Park
   })
 }
 
-const code: ErrorCode = 'DECISION_REFUSED'
-
-function authorization(token: string | null): MiddlewareHandler {
-  if (token === null) {
-    const error = 'this process takes no decisions over HTTP: it has no http.token (TROUPE_HTTP_TOKEN)'
-    return (context) => Promise.resolve(context.json({ error, code }, 403))
-  }
-  // Compares in constant time.
-  return bearerAuth({
-    token,
-    noAuthenticationHeader: {
-      message: { error: 'a decision needs the header Authorization: Bearer, with http.token', code },
-    },
-    invalidAuthenticationHeader: { message: { error: 'the header Authorization is not Bearer and a token', code } },
-    invalidToken: { message: { error: 'the token is not the http.token of this process', code } },
-  })
+const deciding: Guarded = {
+  code: 'DECISION_REFUSED',
+  withoutToken: 'takes no decisions over HTTP',
+  what: 'a decision',
 }
 
 /** A form of some web page cannot send JSON without asking this server first. */

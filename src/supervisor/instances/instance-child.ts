@@ -117,6 +117,9 @@ process.on('message', (message) => {
         engineOf(of).decide(told.record, told.decision)
       })
       break
+    case 'report':
+      void answer(told.id, (of) => engineOf(of).report(told.question))
+      break
     case 'decide-key':
       void answer(told.id, (of) => engineOf(of).decideKey(told.topic, told.hash, told.decision))
       break

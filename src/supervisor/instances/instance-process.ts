@@ -6,6 +6,8 @@ import type { Clock } from '../../clock.ts'
 import type { Decision } from '../../actors/parking-lot.ts'
 import { TroupeError, fromWireError } from '../../errors.ts'
 import { ownProgram } from '../../own-program.ts'
+import type { StateQuestion } from '../../state/state-question.ts'
+import type { StateReport } from '../../state/state-report.ts'
 import type { Answers, InstanceMessage, InstanceTask, ParentMessage, Question } from './instance-protocol.ts'
 
 export interface InstanceEnd {
@@ -27,6 +29,8 @@ export interface InstanceProcess {
   decide(record: string, decision: Decision): Promise<void>
   /** Resolves to the ids of all that were parked of the key. Rejects in the same way. */
   decideKey(topic: string, hash: string, decision: Decision): Promise<readonly string[]>
+  /** What it has of an actor's state. Rejects with NO_STATE, or PROCESS_UNREACHABLE when no answer comes. */
+  report(question: StateQuestion): Promise<StateReport>
   /** Drain, commit, leave the group, end. */
   stop(): void
   /** Ends it now. */
@@ -112,6 +116,10 @@ export class ForkedInstance implements InstanceProcess {
 
   async decideKey(topic: string, hash: string, decision: Decision): Promise<readonly string[]> {
     return (await this.#answer((id) => ({ type: 'decide-key', id, topic, hash, decision }))) as readonly string[]
+  }
+
+  async report(question: StateQuestion): Promise<StateReport> {
+    return (await this.#answer((id) => ({ type: 'report', id, question }))) as StateReport
   }
 
   #answer(question: (id: number) => ParentMessage): Promise<unknown> {

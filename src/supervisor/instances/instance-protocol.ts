@@ -2,6 +2,7 @@
 import type { Decision, ParkedRecord } from '../../actors/parking-lot.ts'
 import type { WireError } from '../../errors.ts'
 import type { ResolvedApp } from '../../options/options.ts'
+import type { StateQuestion } from '../../state/state-question.ts'
 import type { Health, Readiness } from '../status/health.ts'
 import type { MetricSnapshot } from './merged-metrics.ts'
 import type { EngineStatus } from '../status/status.ts'
@@ -38,6 +39,7 @@ export type ParentMessage =
       readonly hash: string
       readonly decision: Decision
     }
+  | { readonly type: 'report'; readonly id: number; readonly question: StateQuestion }
   | { readonly type: 'stop' }
 
 export type InstanceMessage =

@@ -12,7 +12,7 @@ export interface AskedInstance extends Omit<Instance, 'process'> {
   readonly process: AskedProcess | null
 }
 
-interface AskedProcess extends Pick<InstanceProcess, 'pid' | 'decide' | 'decideKey'> {
+interface AskedProcess extends Pick<InstanceProcess, 'pid' | 'decide' | 'decideKey' | 'report'> {
   ask<Name extends Asked>(question: Name): Promise<Answers[Name]>
 }
 

@@ -1,4 +1,5 @@
 /** The only process of its app: asked like one of several, without a channel in between. */
+import type { StateReport } from '../../state/state-report.ts'
 import type { Engine } from '../engine.ts'
 import type { Answers } from './instance-protocol.ts'
 import type { Asked, AskedGroup, AskedInstance } from './merged-answers.ts'
@@ -15,7 +16,7 @@ export const ownAnswers: { readonly [Name in Asked]: (of: AskedEngine) => Answer
 
 /** `engine`: null while it starts. */
 export function groupOfOne(
-  engine: () => (AskedEngine & Pick<Engine, 'decide' | 'decideKey' | 'state'>) | null,
+  engine: () => (AskedEngine & Pick<Engine, 'decide' | 'decideKey' | 'report' | 'state'>) | null,
 ): AskedGroup {
   const instance = (): AskedInstance => {
     const running = engine()
@@ -35,6 +36,10 @@ export function groupOfOne(
       decideKey: (...args: Parameters<Engine['decideKey']>): Promise<readonly string[]> =>
         new Promise((resolve) => {
           resolve(running.decideKey(...args))
+        }),
+      report: (...args: Parameters<Engine['report']>): Promise<StateReport> =>
+        new Promise((resolve) => {
+          resolve(running.report(...args))
         }),
     }
     return { ...known, state: 'running', process }

@@ -8,7 +8,7 @@ import type { FakeBrokerEvent } from './fake-events.ts'
 import { FakeFaults } from './fake-faults.ts'
 import { FakeGroup } from './fake-group.ts'
 import { FakeLog, type FakeLogOptions } from '../fake-log.ts'
-import { partitionOf } from '../murmur2.ts'
+import { partitionOf } from '../../streams/murmur2.ts'
 import type { Random } from '../random.ts'
 import { FakeTransactions } from './transactions/fake-transactions.ts'
 

@@ -53,6 +53,9 @@ async function start(httpToken: string | null): Promise<void> {
         if (decision === 'dead-letter') throw new TroupeError('NO_DEAD_LETTER_TOPIC', 'actor enrich has none')
         decided.push([id, decision])
       },
+      report: () => {
+        throw new TroupeError('NO_STATE', 'nobody keeps any')
+      },
       decideKey: (topic, hash, decision) => {
         if (topic !== 'user.clicks')
           throw new TroupeError('NOT_PARKED', `nothing of ${topic} is parked in this process`)

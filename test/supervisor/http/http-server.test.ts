@@ -33,6 +33,9 @@ function one(said: Partial<Engine>): AskedGroup {
     parked: () => [],
     decide: () => undefined,
     decideKey: () => [],
+    report: () => {
+      throw new TroupeError('NO_STATE', 'nobody keeps any')
+    },
     ...said,
   }
   return groupOfOne(() => engine)

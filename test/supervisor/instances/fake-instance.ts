@@ -1,5 +1,7 @@
 /** An instance's process without a process: joins, answers and ends when a test says so. */
 import { TroupeError } from '../../../src/errors.ts'
+import type { StateQuestion } from '../../../src/state/state-question.ts'
+import type { StateReport } from '../../../src/state/state-report.ts'
 import type { InstanceEnd, InstanceProcess } from '../../../src/supervisor/instances/instance-process.ts'
 import type { Answers, Question } from '../../../src/supervisor/instances/instance-protocol.ts'
 
@@ -13,6 +15,8 @@ export class FakeInstance implements InstanceProcess {
   answers: Partial<Answers> = {}
   /** The record that is parked at it, or what it says to any decision. */
   parked: string | TroupeError | null = null
+  /** What it has of any actor. */
+  state: StateReport | null = null
   #join: () => void = () => undefined
   #end: (end: InstanceEnd) => void = () => undefined
 
@@ -53,6 +57,10 @@ export class FakeInstance implements InstanceProcess {
     if (this.parked instanceof TroupeError) return Promise.reject(this.parked)
     if (this.parked !== null) return Promise.resolve([this.parked])
     return Promise.reject(new TroupeError('NOT_PARKED', `nothing of ${hash} is parked in this process`))
+  }
+
+  report({ actor }: StateQuestion): Promise<StateReport> {
+    return Promise.resolve(this.state ?? Promise.reject(new TroupeError('NO_STATE', `actor ${actor} keeps no state`)))
   }
 
   stop(): void {
