@@ -118,7 +118,7 @@ const appSamples: Record<AppPath, Samples> = {
   'kafka.clientId': name,
   'kafka.groupInstanceId': { accepts: [same('member-1'), same(null)], refuses: ['', 1] },
   'kafka.transactionalId': { accepts: [same('pod-1'), same(null)], refuses: ['', 1] },
-  guarantee: choice('at-least-once', 'exactly-once'),
+  guarantee: { accepts: ['at-least-once', 'exactly-once', null].map(same), refuses: ['other', '', 1] },
   checkpointIntervalMs: duration,
   transactionTimeoutMs: whole(1, 0, 900_001),
   'state.store': choice('memory', 'disk'),

@@ -131,9 +131,11 @@ export class TransactionRunner {
     for (const { frozen, owner } of participants) {
       if (hasLost(participants)) return await this.#leave()
       await producer.send(frozen?.generation.records ?? [])
+      if (frozen !== null) frozen.changelogRecords = 0
       for (const records of chunksOf(owner.state?.frozenRecords() ?? noRecords, STATE_CHUNK_RECORDS)) {
         if (hasLost(participants)) return await this.#leave()
         await producer.send(records)
+        if (frozen !== null) frozen.changelogRecords += records.length
       }
     }
     const positions = participants.flatMap(({ frozen }) =>

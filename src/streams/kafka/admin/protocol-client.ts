@@ -1,9 +1,10 @@
 /**
  * What the native client cannot be asked: settings of topics, and which requests brokers know. Another client asks that,
- * with the same addresses and credentials, so far as it can take them. It is loaded when it is first needed.
+ * with the same addresses and credentials, so far as it can take them. An optional package, loaded when it is first needed.
  */
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type * as ProtocolLibrary from '@platformatic/kafka'
 import type { Admin, AdminOptions, SASLOptions } from '@platformatic/kafka'
 import type { NewTopic } from '../../admin-port.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
@@ -36,7 +37,7 @@ export class ProtocolClient {
   /** Asks as if the topic was to be made, and makes none. */
   mayCreate({ topic, partitions, settings }: NewTopic): Promise<boolean | null> {
     return this.#ask(`Whether topic ${topic} may be made cannot be looked at`, async () => {
-      const { Connection, createTopicsV7 } = await import('@platformatic/kafka')
+      const { Connection, createTopicsV7 } = await loadClient()
       const connection = new Connection(nameOf(this.#options), protocolConnection(this.#options.client))
       const [broker = ''] = this.#options.brokers
       const at = broker.lastIndexOf(':')
@@ -78,9 +79,17 @@ export class ProtocolClient {
   }
 }
 
+async function loadClient(): Promise<typeof ProtocolLibrary> {
+  try {
+    return await import('@platformatic/kafka')
+  } catch (cause) {
+    throw new Error('that takes the optional package @platformatic/kafka: npm install @platformatic/kafka@1', { cause })
+  }
+}
+
 async function openAdmin(options: KafkaBrokerOptions): Promise<Admin> {
   const connection = protocolConnection(options.client)
-  const { Admin: AdminClient } = await import('@platformatic/kafka')
+  const { Admin: AdminClient } = await loadClient()
   return new AdminClient({
     clientId: nameOf(options),
     bootstrapBrokers: [...options.brokers],
