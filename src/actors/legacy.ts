@@ -5,8 +5,10 @@
  */
 import type { PartitionState } from '../state/partition-state.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import type { Refusals } from '../streams/delivery/delivery.ts'
 import type { HaltedRecord } from './actor-load.ts'
 import type { InputProgress } from './input-progress.ts'
+import { idOf } from './invocation.ts'
 import type { PartitionActor } from './partition-actor.ts'
 
 export interface Legacy {
@@ -21,10 +23,16 @@ export interface Legacy {
   /** Where the log ended when it was last told; 0: it was not. */
   readonly endMet: number
   readonly state: PartitionState | null
+  /** What it gave up of them: not yet on record, and forgotten it would be handled again. */
+  readonly refusals: Refusals
 }
 
-export function legacyOf({ halt, state }: PartitionActor, { endMet, held, tracker }: InputProgress): Legacy {
-  return { halt, records: held.records(), bytes: held.bytes, readTo: tracker.frontier, endMet, state }
+export function legacyOf({ halt, refusals, state }: PartitionActor, input: InputProgress): Legacy {
+  const { endMet, held, tracker } = input
+  const records = held.records()
+  const ids = new Set(refusals === null ? [] : records.map(idOf))
+  const open = new Map([...(refusals ?? [])].filter(([id]) => ids.has(id)))
+  return { halt, records, bytes: held.bytes, readTo: tracker.frontier, endMet, state, refusals: open }
 }
 
 /** `actor` has begun at the last checkpoint, and has read nothing itself. */

@@ -19,7 +19,7 @@
  */
 import type { ResolvedActor } from '../options/options.ts'
 import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
-import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
+import type { CheckpointOwner, Refusals } from '../streams/delivery/delivery.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
@@ -139,13 +139,17 @@ export class PartitionActor implements CheckpointOwner {
     return this.#state === 'fenced'
   }
 
-  /** It is being given up. */
   get isDraining(): boolean {
     return this.#state === 'draining'
   }
 
   get halt(): HaltedRecord | null {
     return this.#halt
+  }
+
+  /** What it gives up instead of handling it. */
+  get refusals(): Refusals | null {
+    return this.#options.refused ?? null
   }
 
   /** Records admitted and not finished. */

@@ -203,7 +203,11 @@ export class PartitionState implements CheckpointedState, StateReader {
   async commit(): Promise<void> {
     const frozen = this.#frozenGeneration()
     const store = this.#openStore()
-    if (this.#options.clock.now() - this.#markedAtMs >= MARK_INTERVAL_MS) await this.#askEnd()
+    if (this.#options.clock.now() - this.#markedAtMs >= MARK_INTERVAL_MS) {
+      this.#markedAtMs = this.#options.clock.now()
+      // Not answered, the mark stays where it is: then a restart reads more of the changelog.
+      await this.#askEnd().catch(() => undefined)
+    }
     const { checkpoint, streamTime } = frozen
     this.#committed = { checkpoint, streamTime }
     await store.write(this.#changesOf(frozen), {

@@ -203,9 +203,10 @@ export class Assignment {
     delivery.forget(input)
     stats.epoch += 1
     const { snapshot } = base
+    const all = new Map([...legacy.refusals, ...refused])
     const start = snapshot === null ? input.start : { position: snapshot.position, map: new CompletionMap(snapshot) }
     if (state !== null) this.#restoring?.takeOver(input, state)
-    const made = this.#actorFor(actor.actor, { topic, partition }, start, origin, state, refused)
+    const made = this.#actorFor(actor.actor, { topic, partition }, start, origin, state, all)
     this.#owned.set(partitionName(input), made)
     // The client still has the old one's pause.
     if (isPaused) consumer.resume([{ topic, partition }])

@@ -136,7 +136,8 @@ export class Engine {
       const error = isTroupeError(cause)
         ? cause
         : new TroupeError('INTERNAL', 'the answer of a sink could not be taken', { cause })
-      void this.#endWith({ reason: 'failed', error })
+      if (error.retryable) this.#membership?.fail(error)
+      else void this.#endWith({ reason: 'failed', error })
     }
     this.#loadWatch = new LoadWatch({
       app,

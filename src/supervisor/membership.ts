@@ -75,7 +75,7 @@ export class Membership {
       maxPartitionRecords: app.intake.maxPartitionRecords,
       maxPartitionBytes: app.intake.maxPartitionBytes,
       onFailure: (error) => {
-        this.#fail(error)
+        this.fail(error)
       },
     })
     const { delivery, dispatchers } = options
@@ -101,7 +101,7 @@ export class Membership {
         for (const dispatcher of dispatchers) dispatcher.pump()
       },
       onFailure: (error) => {
-        this.#fail(error)
+        this.fail(error)
       },
     })
   }
@@ -193,7 +193,8 @@ export class Membership {
     }
   }
 
-  #fail(error: unknown): void {
+  /** It is over: another one may begin. */
+  fail(error: unknown): void {
     // The first failure says why; what follows from it says nothing more.
     if (this.#hasFailed || this.#isLeaving) return
     this.#hasFailed = true
@@ -206,8 +207,8 @@ export class Membership {
     if (trouble.severity === 'fatal') {
       // The next membership begins where the policy says, or ends by it: where a partition begins it is known too whether
       // its topic is another one by now, of which the brokers tell this first.
-      if (trouble.code === 'OFFSET_OUT_OF_RANGE') return this.#fail(new Error(trouble.message))
-      this.#fail(new TroupeError(trouble.code, trouble.message))
+      if (trouble.code === 'OFFSET_OUT_OF_RANGE') return this.fail(new Error(trouble.message))
+      this.fail(new TroupeError(trouble.code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)
     }

@@ -20,7 +20,11 @@ class CountingWorld extends ExactlyOnceWorld {
     handle: (value, { key, state: { count } }) => {
       this.handled.push(value)
       count.update((before) => before + 1)
-      return done([out.record(value.startsWith('bad') ? `${value} ${count.get()}` : `${key ?? ''} ${count.get()}`)])
+      return done([
+        out.record(
+          value.startsWith('bad') ? `${value} ${count.get()}` : `${Buffer.from(key ?? []).toString()} ${count.get()}`,
+        ),
+      ])
     },
   })
 
@@ -102,48 +106,42 @@ describe('a record that is refused for good', () => {
     expect(world.read().toSorted()).toEqual([...counted('k0', 7), ...counted('k1', 7)].toSorted())
   })
 
-  test.fails(
-    'stays given up when the partition has to begin again once more, because of what the next one says now',
-    async () => {
-      const world = new CountingWorld()
-      const engine = await world.count('a')
-      refuse(world, 'bad 1')
-      for (const value of ['bad', 'bad', 'bad', 'good']) world.broker.append('in', { key: 'k0', value, partition: 0 })
-      await world.clock.advance(20_000)
-      expect(world.stats.checkpoints.rewinds).toBe(3)
-      expect(world.read('dlq')).toEqual(['bad', 'bad', 'bad'])
-      expect(world.read()).toEqual(['k0 1'])
-      await world.settled(engine.stop())
-    },
-  )
+  test('stays given up when the partition has to begin again once more, because of what the next one says now', async () => {
+    const world = new CountingWorld()
+    const engine = await world.count('a')
+    refuse(world, 'bad 1')
+    for (const value of ['bad', 'bad', 'bad', 'good']) world.broker.append('in', { key: 'k0', value, partition: 0 })
+    await world.clock.advance(20_000)
+    expect(world.stats.checkpoints.rewinds).toBe(3)
+    expect(world.read('dlq')).toEqual(['bad', 'bad', 'bad'])
+    expect(world.read()).toEqual(['k0 1'])
+    await world.settled(engine.stop())
+  })
 })
 
 describe('a store that', () => {
-  test.fails(
-    'cannot be written begins anew from its changelog: the member joins again, and nothing is counted twice',
-    async () => {
-      const world = new CountingWorld({ partitions: 2 })
-      const stores = new MapStores()
-      const engine = await world.count('a', stores)
-      world.appendKeys(3, 'k0', 'k1')
-      await world.clock.advance(2_000)
-      let left = 1
-      stores.of(0).onWrite = () => {
-        left -= 1
-        return left < 0 ? Promise.resolve() : Promise.reject(new TroupeError('STORE_FAILED', 'the disk is full'))
-      }
-      world.appendKeys(3, 'k0', 'k1')
-      await world.clock.advance(20_000)
-      expect(engine.state).toBe('running')
-      expect(world.stats.restarts).toBe(1)
-      world.appendKeys(3, 'k0', 'k1')
-      await world.clock.advance(5_000)
-      expect(world.read().toSorted()).toEqual(['k0', 'k1'].flatMap((key) => counted(key, 9)).toSorted())
-      await world.settled(engine.stop())
-    },
-  )
+  test('cannot be written begins anew from its changelog: the member joins again, and nothing is counted twice', async () => {
+    const world = new CountingWorld({ partitions: 2 })
+    const stores = new MapStores()
+    const engine = await world.count('a', stores)
+    world.appendKeys(3, 'k0', 'k1')
+    await world.clock.advance(2_000)
+    let left = 1
+    stores.of(0).onWrite = () => {
+      left -= 1
+      return left < 0 ? Promise.resolve() : Promise.reject(new TroupeError('STORE_FAILED', 'the disk is full'))
+    }
+    world.appendKeys(3, 'k0', 'k1')
+    await world.clock.advance(20_000)
+    expect(engine.state).toBe('running')
+    expect(world.stats.restarts).toBe(1)
+    world.appendKeys(3, 'k0', 'k1')
+    await world.clock.advance(5_000)
+    expect(world.read().toSorted()).toEqual(['k0', 'k1'].flatMap((key) => counted(key, 9)).toSorted())
+    await world.settled(engine.stop())
+  })
 
-  test.fails('is being written when its partition is lost fails nobody: the next owner restores it', async () => {
+  test('is being written when its partition is lost fails nobody: the next owner restores it', async () => {
     const world = new CountingWorld({ partitions: 2 })
     const stores = new MapStores()
     const engine = await world.count('a', stores)
@@ -159,7 +157,7 @@ describe('a store that', () => {
     world.appendKeys(3, 'k0', 'k1')
     await world.clock.advance(1_000)
     world.broker.expelMember('a')
-    await world.clock.advance(100)
+    await world.clock.runUntil(() => world.stats.rebalances.lost === 2)
     stores.of(0).onWrite = () => Promise.resolve()
     failLate()
     await world.clock.advance(20_000)

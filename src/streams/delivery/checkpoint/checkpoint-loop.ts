@@ -6,6 +6,7 @@
  * partitions are to be given back. Who writes to a database that is away keeps its frozen generation, and goes with a later one.
  */
 import { sleep, type Clock } from '../../../clock.ts'
+import { isTroupeError } from '../../../errors.ts'
 import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer } from '../../broker-port.ts'
 import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
@@ -189,7 +190,9 @@ export class CheckpointLoop {
     try {
       await this.#makeCheckpoint()
     } catch (error) {
-      this.end()
+      // Another member begins where everything stands. Of this one nothing more is made durable.
+      if (isTroupeError(error) && error.retryable) this.#consumer = null
+      else this.end()
       this.#options.onFailure(error)
     }
     this.#isRunning = false
@@ -265,7 +268,7 @@ export class CheckpointLoop {
     const { clock, events, stats } = this.#options
     const { checkpoints } = stats
     checkpoints.committed += 1
-    await Promise.all(standing.map(({ owner }) => owner.state?.commit() ?? Promise.resolve()))
+    await Promise.all(standing.map(takeIntoStore))
     /** To settle in this turn of the loop. */
     let left = SETTLED_PER_TURN
     for (const participant of standing) {
@@ -310,6 +313,14 @@ export class CheckpointLoop {
     for (const waiter of [...this.#waiters]) if (this.#isEnded || areStanding(waiter.wanted)) waiter.done()
     this.#options.runner.review()
   }
+}
+
+/** Of an epoch that has ended the store is closed, or about to be: the next owner restores what stands. */
+async function takeIntoStore(participant: Participant): Promise<void> {
+  if (participant.isGone) return
+  await participant.owner.state?.commit().catch((error: unknown) => {
+    if (!participant.isGone) throw error
+  })
 }
 
 function areStanding(wanted: ReadonlyMap<Participant, number>): boolean {
