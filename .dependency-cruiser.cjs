@@ -53,6 +53,25 @@ const rooms = [
     to: '^src/(?!state/(stores/|store[.]ts$)|options/|(clock|errors|log)[.]ts$)',
   },
   {
+    name: 'restore-reads-and-writes-nothing-back',
+    comment:
+      'It reads a changelog into a store: whose state it is, and what a handler makes of it, is for others to know.',
+    from: '^src/state/restore/',
+    to: '^src/(actors|supervisor)/|^src/streams/(kafka|delivery|flows)/|^src/state/(partition-state|attempt-state|state-access|declared-state)[.]ts$',
+  },
+  {
+    name: 'state-knows-nobody-above',
+    comment: 'It is given records and keys: who handles them, and what becomes durable when, is decided elsewhere.',
+    from: '^src/state/',
+    to: '^src/(actors|supervisor|embedded|testing)/|^src/streams/(kafka|postgres|registry|producing|avro)/',
+  },
+  {
+    name: 'checkpoints-ask-through-ports',
+    comment: 'They know an owner and its state by the interfaces in delivery.ts, and no store, handler or client.',
+    from: '^src/streams/delivery/',
+    to: '^src/(state|actors|supervisor)/',
+  },
+  {
     name: 'avro-knows-no-registry',
     comment: 'A codec is given what is known; who asks a registry, or anybody else, does so on main.',
     from: '^src/streams/avro/',
@@ -68,7 +87,7 @@ const rooms = [
     name: 'one-door-to-durability',
     comment: 'Who wants something durable asks a Delivery; which kind there is, open-delivery.ts decides.',
     from: '^src/(?!streams/delivery/)',
-    to: '^src/streams/delivery/(at-least-once|committer)[.]ts$',
+    to: '^src/streams/delivery/((at-least-once|committer|position-texts)[.]ts$|checkpoint/)',
   },
   {
     name: 'handlers-know-no-executor',

@@ -19,6 +19,8 @@ export interface ActorLoad {
   readonly ready: number
   readonly atHandler: number
   readonly atSinks: number
+  /** Handled: their outputs, state and position become durable at once, at the next checkpoint. */
+  readonly atCheckpoint: number
   /** Parked, between two attempts, in need of a schema, or behind such a one. */
   readonly waiting: number
   /** Of those, the ones that cannot be decoded before a schema is known, and what stands behind them. */

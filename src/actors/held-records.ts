@@ -35,10 +35,19 @@ export class HeldRecords {
     return this.#oldest
   }
 
-  /** Oldest first. */
+  /** The oldest of which nothing is known yet: what is handled and waits for its checkpoint is finished to its position. */
+  get oldestUnfinished(): Invocation | null {
+    let each = this.#oldest
+    while (each?.stage === 'at-checkpoint') each = each.newer
+    return each
+  }
+
+  /** Oldest first. Those that stand for timers are none: they fire again. */
   records(): SourceRecord[] {
     const records: SourceRecord[] = []
-    for (let each = this.#oldest; each !== null; each = each.newer) records.push(each.record)
+    for (let each = this.#oldest; each !== null; each = each.newer) {
+      if (each.record.timer === undefined) records.push(each.record)
+    }
     return records
   }
 

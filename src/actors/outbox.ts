@@ -34,9 +34,15 @@ const durable: Settlement = { type: 'durable' }
 export class Outbox {
   readonly #options: OutboxOptions
   #pending = 0
+  #atCheckpoint = 0
 
   constructor(options: OutboxOptions) {
     this.#options = options
+  }
+
+  /** Handled records that wait for their checkpoint. */
+  get atCheckpoint(): number {
+    return this.#atCheckpoint
   }
 
   /** Records with something on its way to a sink. What waits for its checkpoint needs nothing more of its actor. */
@@ -48,7 +54,9 @@ export class Outbox {
   deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Error | null {
     const { delivery, owner } = this.#options
     const ticket = new OutputTicket(owner, invocation, effects.length, this.#settle)
-    const refusal = delivery.deliver(ticket, idOf(invocation.record), effects)
+    // Made for outputs only: what has changed nothing but state needs no name.
+    const id = effects.length === 0 ? '' : idOf(invocation.record)
+    const refusal = delivery.deliver(ticket, id, effects)
     if (refusal !== null) return refusal
     invocation.stage = delivery.finishesWhen === 'handled' ? 'at-checkpoint' : 'at-sinks'
     invocation.outputs = effects
@@ -82,7 +90,8 @@ export class Outbox {
   }
 
   #noteUnderWay({ stage }: Invocation, count: number): void {
-    if (stage !== 'at-checkpoint') this.#pending += count
+    if (stage === 'at-checkpoint') this.#atCheckpoint += count
+    else this.#pending += count
   }
 
   readonly #settle = (invocation: Invocation, refusal: Error | null): void => {

@@ -24,6 +24,7 @@ import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
+import { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
@@ -57,6 +58,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly #waits: LaneWaits
   /** null: it has none, as nearly always. */
   readonly #refused: RefusedRecords | null
+  /** null: its handler has none. */
+  readonly #timers: FiredTimers | null
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -72,9 +75,10 @@ export class PartitionActor implements CheckpointOwner {
     this.state = options.state ?? null
     this.#refused = options.refused === undefined ? null : new RefusedRecords(options.actor, options.refused)
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
-    this.#followState()
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
+    this.#timers = this.#openTimers()
+    this.#followState()
     // What waits is counted for the actor as a whole: with the first of its inputs.
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
     this.#decisions = new OperatorDecisions({
@@ -100,10 +104,10 @@ export class PartitionActor implements CheckpointOwner {
       notes: new FailureNotes(options),
       parking: this.#parking,
       progress: this.#progress,
+      timers: this.#timers,
       isRunning: () => this.#state === 'running',
-      isFenced: () => this.isFenced,
       onHalt: (record) => {
-        this.#haltOn(record)
+        this.haltOn(record)
       },
       onLoad: () => {
         this.#noteLoad()
@@ -133,6 +137,11 @@ export class PartitionActor implements CheckpointOwner {
 
   get isFenced(): boolean {
     return this.#state === 'fenced'
+  }
+
+  /** It is being given up. */
+  get isDraining(): boolean {
+    return this.#state === 'draining'
   }
 
   get halt(): HaltedRecord | null {
@@ -194,6 +203,7 @@ export class PartitionActor implements CheckpointOwner {
       ready: this.readyRecordCount,
       atHandler: this.#atHandler,
       atSinks: this.#ends.pending,
+      atCheckpoint: this.#ends.atCheckpoint,
       waiting: this.#brake.waitingRecords,
       waitingForSchemas: this.#lanes.unread.recordCount,
       parked: this.#parking.size,
@@ -262,6 +272,7 @@ export class PartitionActor implements CheckpointOwner {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
       const streamTime = state === null ? null : state.noteRecord(record.offset, record.timestamp)
+      this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
         tracker.skip(record.offset)
         stats.alreadyFinished += 1
@@ -302,7 +313,7 @@ export class PartitionActor implements CheckpointOwner {
     if (run === null) return null
     this.#atHandler += run.invocations.length
     for (const invocation of run.invocations) invocation.stage = 'at-handler'
-    if (this.#refused?.isRun(run) !== true) return run
+    if (this.#refused?.isRun(run) !== true && this.#timers?.isVoid(run) !== true) return run
     // Given up in a turn of its own: whoever asks for runs is in the middle of something.
     this.#options.clock.after(0, () => {
       this.settle(run, [skipVerdict])
@@ -355,6 +366,7 @@ export class PartitionActor implements CheckpointOwner {
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
     this.#endRun(run.lane, standing)
+    if (this.#timers?.review() === true) this.#noteFired()
     if (!this.#isSettlingCall) this.#noteRunsEnded(finishedBefore, waitingBefore)
   }
 
@@ -370,12 +382,47 @@ export class PartitionActor implements CheckpointOwner {
     this.#noteRunsEnded(finishedBefore, waitingBefore)
   }
 
+  settleTogether(settle: () => void): void {
+    if (this.isFenced) return
+    const finishedBefore = this.#progress.finishedCount
+    const waitingBefore = this.#brake.waitingRecords
+    this.#progress.beginRun(this.#options.clock.now())
+    settle()
+    this.#progress.endRun()
+    if (!this.isFenced) this.#noteRunsEnded(finishedBefore, waitingBefore)
+  }
+
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
+    if (this.state.isReady) this.#timers?.reviewSoon()
     this.state.onReady = () => {
+      this.#timers?.review()
       if (this.readyRecordCount > 0) this.#options.onReady()
     }
+  }
+
+  #openTimers(): FiredTimers | null {
+    const { state } = this
+    const timers = state?.timers ?? null
+    if (state === null || timers === null) return null
+    return new FiredTimers({
+      clock: this.#options.clock,
+      state,
+      timers,
+      inputs: this.#inputs,
+      lanes: this.#lanes,
+      refused: this.#refused,
+      isRunning: () => this.#handsOut,
+      onFired: () => {
+        this.#noteFired()
+      },
+    })
+  }
+
+  #noteFired(): void {
+    this.#noteLoad()
+    if (this.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
   #noteRunsEnded(finishedBefore: number, waitingBefore: number): void {
@@ -426,6 +473,7 @@ export class PartitionActor implements CheckpointOwner {
   fence(): void {
     if (this.isFenced) return
     this.#state = 'fenced'
+    this.#timers?.stop()
     this.#waits.cancelAll()
     this.#parking.clear()
     this.#inputs.release()
@@ -457,7 +505,8 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
-  #haltOn(record: HaltedRecord): void {
+  /** Goes no further, because of this record. */
+  haltOn(record: HaltedRecord): void {
     this.#halt ??= record
     if (this.#state !== 'running') return
     this.#state = 'halted'
@@ -467,6 +516,7 @@ export class PartitionActor implements CheckpointOwner {
 
   /** Drops what was not started, the records that wait or are parked included. */
   #dropQueued(): void {
+    this.#timers?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])
   }

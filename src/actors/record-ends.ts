@@ -8,7 +8,8 @@ import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
 import type { HaltedRecord } from './actor-load.ts'
 import type { ActorProgress } from './actor-progress.ts'
 import type { FailureNotes } from './failure-notes.ts'
-import type { NeedsSchema, StateChanges, Verdict } from './handlers/verdict.ts'
+import type { FiredTimers } from './fired-timers.ts'
+import type { NeedsSchema, StateChanges, ToldVerdict } from './handlers/verdict.ts'
 import type { Inputs } from './inputs.ts'
 import { idOf, noOutputs, type Invocation } from './invocation.ts'
 import type { Lane } from './lanes/lanes.ts'
@@ -35,8 +36,9 @@ export interface RecordEndsOptions extends Pick<
   readonly notes: FailureNotes
   readonly parking: ParkingLot
   readonly progress: ActorProgress
+  /** null: its handler has no timers. */
+  readonly timers: FiredTimers | null
   readonly isRunning: () => boolean
-  readonly isFenced: () => boolean
   /** Nobody may drop this record: the actor goes no further. */
   readonly onHalt: (record: HaltedRecord) => void
   /** What the actor holds has changed. */
@@ -47,10 +49,19 @@ export interface RecordEndsOptions extends Pick<
 
 export class RecordEnds {
   readonly #options: RecordEndsOptions
+  // Asked for each record, so at hand.
+  readonly #inputs: Inputs
+  readonly #owner: CheckpointOwner
+  readonly #progress: ActorProgress
+  readonly #timers: FiredTimers | null
   readonly #outbox: Outbox
 
   constructor(options: RecordEndsOptions) {
     this.#options = options
+    this.#inputs = options.inputs
+    this.#owner = options.owner
+    this.#progress = options.progress
+    this.#timers = options.timers
     this.#outbox = new Outbox({
       ...options,
       onSettled: (invocation, settlement) => {
@@ -64,6 +75,10 @@ export class RecordEnds {
     return this.#outbox.pending
   }
 
+  get atCheckpoint(): number {
+    return this.#outbox.atCheckpoint
+  }
+
   /** What becomes of a record that has to be given up whatever its verdict; null: it has not. */
   giveUp(invocation: Invocation, refused: RefusedRecords | null): Ruling | null {
     const ruling = refused?.rule(invocation) ?? null
@@ -72,11 +87,9 @@ export class RecordEnds {
   }
 
   /** Takes one verdict. null: the record is handled, its outputs stand in their queues; else this is what becomes of it. */
-  conclude(
-    invocation: Invocation,
-    verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>,
-  ): Ruling | NeedsSchema | null {
-    const { stats } = this.#options.inputs.of(invocation.record)
+  conclude(invocation: Invocation, said: ToldVerdict): Ruling | NeedsSchema | null {
+    const verdict = this.#timers?.verdictOn(invocation, said) ?? said
+    const { stats } = this.#inputs.of(invocation.record)
     switch (verdict.type) {
       case 'done':
         stats.attempts += 1
@@ -108,13 +121,14 @@ export class RecordEnds {
         if (ruling.isAlone) invocation.runsAlone = true
         invocation.stage = 'waiting'
         invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
-        this.#options.inputs.of(invocation.record).stats.retries += 1
+        this.#inputs.of(invocation.record).stats.retries += 1
         break
       case 'needs-schema':
         invocation.stage = 'waits-for-schema'
         invocation.neededSchema = ruling.id
         break
       case 'dead-letter':
+        this.#timers?.forget(invocation)
         this.#outbox.deadLetter(invocation, ruling)
         this.#noteHandled(invocation)
         break
@@ -152,7 +166,9 @@ export class RecordEnds {
 
   /** The only way into the state: what comes late, or failed, never gets here. */
   #apply({ stateKey }: Invocation, changes: StateChanges | undefined): void {
-    if (changes !== undefined && stateKey !== null) this.#options.state?.apply(stateKey, changes)
+    if (changes === undefined || stateKey === null) return
+    this.#options.state?.apply(stateKey, changes)
+    this.#timers?.noteChanges(stateKey)
   }
 
   /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */
@@ -162,7 +178,7 @@ export class RecordEnds {
         this.#finishDone(invocation)
         break
       case 'dead-lettered':
-        this.#options.inputs.of(invocation.record).stats.deadLettered += 1
+        this.#inputs.of(invocation.record).stats.deadLettered += 1
         this.#options.notes.noteDeadLettered(invocation, settlement.fault)
         this.#finish(invocation)
         break
@@ -180,7 +196,7 @@ export class RecordEnds {
 
   /** Of a checkpoint it is a part from now on, position and all. */
   #noteHandled(invocation: Invocation): void {
-    if (invocation.stage === 'at-checkpoint') this.#options.inputs.of(invocation.record).finish(invocation.sequence)
+    if (invocation.stage === 'at-checkpoint') this.#inputs.of(invocation.record).finish(invocation.sequence)
   }
 
   #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
@@ -200,7 +216,7 @@ export class RecordEnds {
   #park(ruling: Park, invocation: Invocation, lane: Lane | null): void {
     if (!this.#options.isRunning()) {
       // One that stands in no lane would be given up by nobody else.
-      if (lane === null) this.#options.inputs.giveUp([invocation])
+      if (lane === null) this.#inputs.giveUp([invocation])
       return
     }
     this.#options.parking.park({ invocation, lane, fault: ruling, sinceMs: this.#options.clock.wallNow() })
@@ -209,7 +225,7 @@ export class RecordEnds {
 
   #haltOn(ruling: Halt, invocation: Invocation, lane: Lane | null): void {
     // One that stands in no lane would be given up by nobody else.
-    if (lane === null) this.#options.inputs.giveUp([invocation])
+    if (lane === null) this.#inputs.giveUp([invocation])
     invocation.stage = 'halted'
     const { attempt, record } = invocation
     const { code, reason } = ruling
@@ -221,24 +237,25 @@ export class RecordEnds {
   }
 
   #finishDone(invocation: Invocation): void {
-    this.#options.inputs.of(invocation.record).stats.done += 1
+    this.#inputs.of(invocation.record).stats.done += 1
     this.#finish(invocation)
   }
 
   /** Nothing is to be done for it. */
   skip(invocation: Invocation): void {
-    this.#options.inputs.of(invocation.record).stats.skipped += 1
+    this.#timers?.forget(invocation)
+    this.#inputs.of(invocation.record).stats.skipped += 1
     this.#finish(invocation)
   }
 
   #finish(invocation: Invocation): void {
-    if (this.#options.isFenced()) return
-    const input = this.#options.inputs.of(invocation.record)
+    if (this.#owner.isFenced) return
+    const input = this.#inputs.of(invocation.record)
     if (invocation.stage !== 'at-checkpoint' && !input.finish(invocation.sequence)) return
-    this.#options.progress.noteFinished(invocation.admittedAtMs)
+    this.#progress.noteFinished(invocation.admittedAtMs)
     input.held.remove(invocation)
     // Of a whole run it is told once, when it is settled.
-    if (this.#options.progress.isWithinRun) return
+    if (this.#progress.isWithinRun) return
     input.noteProgress()
     this.#options.onLoad()
   }

@@ -13,13 +13,25 @@ export class RestoreProgress {
   from: number | null = null
   position: number | null = null
   end: number | null = null
-  /** Why it cannot get on just now; null: it does. */
-  trouble: string | null = null
+  #trouble: { readonly reason: string; readonly sinceMs: number } | null = null
 
   constructor(actor: string, partition: number, startedAtMs: number) {
     this.actor = actor
     this.partition = partition
     this.startedAtMs = startedAtMs
+  }
+
+  /** Why it cannot get on just now, and since when (clock time); null: it does. */
+  get trouble(): { readonly reason: string; readonly sinceMs: number } | null {
+    return this.#trouble
+  }
+
+  noteTrouble(reason: string, nowMs: number): void {
+    this.#trouble = { reason, sinceMs: this.#trouble?.sinceMs ?? nowMs }
+  }
+
+  noteGettingOn(): void {
+    this.#trouble = null
   }
 
   describe(nowMs: number): RestoreDescription {
@@ -37,7 +49,7 @@ export class RestoreProgress {
       offsetsLeft,
       leftMs: offsetsLeft === 0 ? 0 : canTell ? Math.round((offsetsLeft / offsetsRead) * forMs) : null,
       forMs: Math.round(forMs),
-      trouble,
+      trouble: trouble?.reason ?? null,
     }
   }
 }
@@ -82,6 +94,12 @@ export class RestoreStats {
     ended.restores += 1
     ended.records += progress.records
     ended.bytes += progress.bytes
+  }
+
+  /** The one under way for this partition; null: there is none. */
+  of(actor: string, partition: number): RestoreProgress | null {
+    for (const each of this.#open) if (each.partition === partition && each.actor === actor) return each
+    return null
   }
 
   /** Restores under way. */

@@ -4,7 +4,7 @@
  *
  *     meta    0                                       → version 1, checkpoint, stream time, short ids of input and changelog
  *     state   1, length of the name, name, key        → as `state-value.ts` says
- *     timer   2, clock, length of the name, name, key → when it is due
+ *     timer   2, clock, length of the name, name, key → when it is due: a number as a value of a state
  *     shape   3, length of the name, name             → how the state of this name is declared: `shape-records.ts`
  *
  * Names are those that the handler gives its states and timers, so that a new version of it finds what the old one has

@@ -22,17 +22,21 @@ import { TroupeError } from '../errors.ts'
 import type { CheckpointedState } from '../streams/delivery/delivery.ts'
 import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
-import { encodeMeta, entryKey, metaKey, statePrefix } from './changelog-format.ts'
+import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './changelog-format.ts'
 import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { StateValue } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
 import { StreamTime } from './stream-time.ts'
+import { timerShapes } from './timers.ts'
+import { KeyedTimers } from './keyed-timers.ts'
 
 export interface PartitionStateOptions {
-  /** One at least, in the order in which the handler declares them. */
+  /** In the order in which the handler declares them. */
   readonly shapes: readonly StateShape[]
+  /** Names of its timers; none unless given. With no states there is one at least. */
+  readonly timers?: readonly string[]
   readonly changelogTopic: string
   readonly partition: number
   /** Short ids of the topics; 0: not known. */
@@ -46,9 +50,9 @@ export interface PartitionStateOptions {
   readonly clock: Clock
 }
 
-/** What a record has made of one state of its key; null: it has deleted it. */
+/** What a record has made of one state, or timer, of its key; null: it has deleted it. */
 export interface StateChange {
-  /** Which of its actor's states it is. */
+  /** Which of its actor's states it is; after those come its timers. */
   readonly at: number
   readonly value: StateValue | null
 }
@@ -76,6 +80,8 @@ export interface FollowedPosition {
 interface Generation {
   readonly number: number
   readonly cells: readonly Cell[]
+  /** Of its cells, as far as somebody has asked: changelog and store both do. */
+  readonly keys: Uint8Array[]
   readonly checkpoint: number
   readonly streamTime: number | null
 }
@@ -87,6 +93,8 @@ export class PartitionState implements CheckpointedState, StateReader {
   /** What it is for may begin. Set by who hands out records. */
   onReady: () => void = () => undefined
   readonly shapes: readonly StateShape[]
+  /** null: its handler has none. */
+  readonly timers: KeyedTimers | null
   readonly #options: PartitionStateOptions
   readonly #prefixes: readonly Uint8Array[]
   readonly #cells: readonly StateCells[]
@@ -108,8 +116,13 @@ export class PartitionState implements CheckpointedState, StateReader {
   constructor(options: PartitionStateOptions) {
     this.#options = options
     this.shapes = options.shapes
-    this.#prefixes = options.shapes.map(({ name }) => statePrefix(name))
-    this.#cells = options.shapes.map((_, at) => new StateCells(() => this.#keptOf(at)))
+    const timers = timerShapes(options.timers ?? [])
+    this.timers = timers.length === 0 ? null : new KeyedTimers(timers, options.shapes.length)
+    this.#prefixes = [
+      ...options.shapes.map(({ name }) => statePrefix(name)),
+      ...timers.map(({ clock, name }) => timerPrefix(name, clock)),
+    ]
+    this.#cells = this.#prefixes.map((_, at) => new StateCells(() => this.#keptOf(at)))
     this.#expiry = new Expiry(this.shapes, this.#prefixes)
     this.#markedAtMs = options.clock.now()
   }
@@ -131,7 +144,13 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#time = new StreamTime(mark?.streamTime ?? null)
     this.#changelogPosition = mark?.changelogPosition ?? 0
     this.#committed = mark
+    this.timers?.load(store)
     this.onReady()
+  }
+
+  /** Of the records so far; null: none had a time. */
+  get streamTime(): number | null {
+    return this.#time.current
   }
 
   /** Whose position it is to know at a freeze. */
@@ -146,6 +165,11 @@ export class PartitionState implements CheckpointedState, StateReader {
       if (snapshot !== null) this.#time.forget(snapshot.position, snapshot.unfinished)
     }
     return this.#time.note(offset, timestamp)
+  }
+
+  /** Of all below this position of the input; null: nothing had a time. */
+  timeAt(position: number): number | null {
+    return this.#time.at(position)
   }
 
   read(at: number, key: string): StateValue | null {
@@ -166,7 +190,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const position = this.#position.safePosition
     const streamTime = position === null ? this.#time.current : this.#time.at(position)
     this.#deleteExpired(streamTime)
-    this.#frozen = { number: this.#generation, cells: this.#next, checkpoint, streamTime }
+    this.#frozen = { number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime }
     this.#next = []
     this.#generation += 1
   }
@@ -247,6 +271,7 @@ export class PartitionState implements CheckpointedState, StateReader {
       this.#next.push(cell)
     }
     cell.current = value
+    if (at >= this.shapes.length) this.timers?.note(at, key, value)
     if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
   }
 
@@ -258,9 +283,12 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Each key once, then the meta record; the first time how they are declared before all. */
-  *#changesOf({ cells, checkpoint, number, streamTime }: Generation): Generator<Change> {
+  *#changesOf({ cells, checkpoint, keys, number, streamTime }: Generation): Generator<Change> {
     yield* this.#newShapes
-    for (const cell of cells) yield [this.#entryKey(cell.at, cell.key), cell.in(number)?.bytes ?? null]
+    for (let at = 0; at < cells.length; at += 1) {
+      const cell = cells[at]!
+      yield [(keys[at] ??= this.#entryKey(cell.at, cell.key)), cell.in(number)?.bytes ?? null]
+    }
     const { changelogId, inputId } = this.#options
     yield [metaKey, encodeMeta({ checkpoint, streamTime, inputId, changelogId })]
   }

@@ -12,11 +12,14 @@ import { TroupeError } from '../errors.ts'
 const PLAIN = 0
 const TIMED = 1
 const TIME_BYTES = 8
+const COUNTS = 1_024
 
 /** Stands for "nobody has read it yet"; a state may have undefined as little as JSON may. */
 export const unread: unique symbol = Symbol('unread')
 
 export class StateValue {
+  /** Whole numbers below `COUNTS`: what counts is kept most, and all keys may share what never changes. */
+  static readonly #counts: StateValue[] = []
   /** What the codec makes of it, where that is a primitive: it cannot be changed by whoever gets it. */
   live: unknown
   /** Stream time when it was set; null: its state forgets nothing. */
@@ -31,7 +34,11 @@ export class StateValue {
 
   /** A number, boolean or null of the default codec: its bytes are made when somebody asks, which few do before it changes again. */
   static ofPrimitive(value: number | boolean | null, timeMs: number | null): StateValue {
-    return new StateValue(null, value, timeMs)
+    if (timeMs !== null || typeof value !== 'number' || !(value >= 0 && value < COUNTS) || !Number.isInteger(value)) {
+      return new StateValue(null, value, timeMs)
+    }
+    // Of 0 and -0 the same is written.
+    return (StateValue.#counts[value] ??= new StateValue(null, Math.abs(value), null))
   }
 
   /** The payload is copied: it may be somebody else's. */

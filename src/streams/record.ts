@@ -21,6 +21,16 @@ export interface SourceRecord extends TopicPartition {
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers: readonly RecordHeader[]
+  /** It stands for a timer of its key, which fires: there is no such record in the log, and its offset is a position. */
+  readonly timer?: TimerCause
+}
+
+/** A timer that fires instead of a record. */
+export interface TimerCause {
+  readonly name: string
+  readonly clock: 'stream' | 'wall'
+  /** When it was due, milliseconds since the Unix epoch. */
+  readonly dueMs: number
 }
 
 /** One record on its way out, already encoded. */

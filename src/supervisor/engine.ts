@@ -30,7 +30,7 @@ import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { prepareSchemas, verifyContracts } from './contracts.ts'
-import { guaranteeOf, maxRecordBytesOf, transactionalIdOf } from './guarantee.ts'
+import { guaranteeOf, hasTransactions, maxRecordBytesOf } from './guarantee.ts'
 import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
 import { RestartPolicy } from './restart-policy.ts'
@@ -38,6 +38,7 @@ import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } fro
 import { openStateKeeping } from './state-keeping.ts'
 import { TroubleWatch } from './status/trouble-watch.ts'
 import { planTopology, verifyTopics, type Topology } from './topology.ts'
+import { ownTransactionalId } from './transactional-id.ts'
 import { UserPauses } from './user-pauses.ts'
 
 /** Loading takes longer only when it waits for something. */
@@ -57,10 +58,14 @@ export interface EngineParts {
   readonly schemas?: SchemaPort
   /** Opens where state is kept: as the options say, unless given. */
   readonly openStores?: () => Promise<Stores>
-  /** False: the brokers keep no positions of a transaction, as the embedded one, so that nothing is exactly once. True unless given. */
-  readonly keepsTransactions?: boolean
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
+}
+
+/** What holds for all that this app writes. */
+interface Promised {
+  readonly guarantee: Delivery['kind']
+  readonly hasTransactions: boolean
 }
 
 export type EngineEnd =
@@ -92,7 +97,7 @@ export class Engine {
   #resolveFinished: (end: EngineEnd) => void = () => undefined
   readonly #startedAtMs: number
 
-  private constructor(parts: EngineParts, host: HandlerHost, lookout: Lookout) {
+  private constructor(parts: EngineParts, host: HandlerHost, lookout: Lookout, promise: Promised) {
     this.#parts = parts
     this.#host = host
     this.#lookout = lookout
@@ -105,9 +110,8 @@ export class Engine {
     const { app, clock, stats } = parts
     this.#delivery = openDelivery({
       ...parts,
-      guarantee: guaranteeOf(app, host.manifests),
-      hasTransactions: parts.keepsTransactions ?? true,
-      transactionalId: transactionalIdOf(app),
+      ...promise,
+      transactionalId: ownTransactionalId(app),
       transactionTimeoutMs: app.transactionTimeoutMs,
       checkpointIntervalMs: app.checkpointIntervalMs,
       intake: app.intake,
@@ -176,7 +180,9 @@ export class Engine {
       const opening = HandlerHost.open({ ...parts, schemas: parts.schemas ?? null, lookout, onFatal: noteFatal })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
-      const engine = new Engine(parts, host, lookout)
+      const guarantee = guaranteeOf(app, host.manifests)
+      const transactions = await before(hasTransactions(guarantee, parts.broker, log))
+      const engine = new Engine(parts, host, lookout, { guarantee, hasTransactions: transactions })
       const topology = engine.#topology
       verifyContracts(host.manifests, parts.schemas !== undefined)
       for (const [name, sink] of Object.entries(app.sinks)) {
@@ -186,7 +192,9 @@ export class Engine {
       undo.push(() => engine.#delivery.disconnect())
       await before(engine.#delivery.connect())
       await before(verifyTopics(topology, engine.#delivery))
-      engine.#keeping = await before(openStateKeeping({ ...parts, manifests: host.manifests, openStores: open }))
+      engine.#keeping = await before(
+        openStateKeeping({ ...parts, manifests: host.manifests, openStores: open, keepsTransactions: transactions }),
+      )
       undo.push(() => engine.#keeping?.stores.close() ?? Promise.resolve())
       await before(prepareSchemas(host.manifests, parts.schemas ?? null))
       // From here on it closes everything itself.

@@ -1,16 +1,17 @@
-/** What an app promises, and what its transactions are known by. */
-import { randomUUID } from 'node:crypto'
-import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
+/** What an app promises. */
+import { isStateful, type HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../errors.ts'
 import type { ResolvedApp } from '../options/options.ts'
+import type { Log } from '../log.ts'
+import type { Broker } from '../streams/broker.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 
 /** State needs transactions, so one actor that keeps some makes the whole app exactly-once. Throws OPTIONS_INVALID. */
 export function guaranteeOf(
   { guarantee }: Pick<ResolvedApp, 'guarantee'>,
-  manifests: readonly Pick<HandlerManifest, 'actor' | 'states'>[],
+  manifests: readonly Pick<HandlerManifest, 'actor' | 'states' | 'timers'>[],
 ): Delivery['kind'] {
-  const stateful = manifests.filter(({ states }) => states.length > 0).map(({ actor }) => actor)
+  const stateful = manifests.filter(isStateful).map(({ actor }) => actor)
   if (guarantee === 'at-least-once' && stateful.length > 0) {
     throw new TroupeError(
       'OPTIONS_INVALID',
@@ -20,14 +21,23 @@ export function guaranteeOf(
   return stateful.length > 0 ? 'exactly-once' : (guarantee ?? 'at-least-once')
 }
 
-/**
- * One for each live process. The same after a restart where the process has a name of its own, so that what its predecessor left
- * open is ended at once.
- */
-export function transactionalIdOf({ actors, kafka }: Pick<ResolvedApp, 'actors' | 'kafka'>): string {
-  const { groupId, groupInstanceId, transactionalId } = kafka
-  const name = transactionalId ?? groupInstanceId ?? randomUUID()
-  return [groupId, actors.map((actor) => actor.name).join('+'), name].join('-')
+/** Whether there are transactions to rely on; says so where an app needs them and there are none. Asks nobody where it needs none. */
+export async function hasTransactions(guarantee: Delivery['kind'], broker: Broker, log: Log): Promise<boolean> {
+  if (guarantee !== 'exactly-once') return false
+  const admin = broker.admin()
+  try {
+    await admin.connect()
+    const keeps = await admin.keepsTransactions()
+    if (!keeps) {
+      log.warn(
+        {},
+        'these brokers keep no transactions, as the embedded one: outputs are written before positions, and may come twice after a crash',
+      )
+    }
+    return keeps
+  } finally {
+    await admin.disconnect()
+  }
 }
 
 /** What our own client takes of one record: the native client's default unless it is set. */

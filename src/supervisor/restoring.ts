@@ -27,6 +27,8 @@ export interface StateKeeping {
   /** By actor: those that keep state. */
   readonly changelogs: ReadonlyMap<string, Changelog>
   readonly shapes: ReadonlyMap<string, readonly StateShape[]>
+  /** Names of the timers of each of them. */
+  readonly timers: ReadonlyMap<string, readonly string[]>
   readonly stores: Stores
   readonly openReader: (name: string) => BrokerReader
   /** Brokers that keep none cannot commit a position and its state at once: that they differ is only told there. */
@@ -36,7 +38,7 @@ export interface StateKeeping {
 export interface RestoringOptions extends StateKeeping {
   readonly clock: Clock
   readonly log: Log
-  readonly stats: Pick<EngineStats, 'restores'>
+  readonly stats: Pick<EngineStats, 'restores' | 'stores'>
   /** What no retry changes. */
   readonly onFailure: (error: unknown) => void
 }
@@ -56,6 +58,8 @@ interface Kept {
   readonly abort: AbortController
   readonly progress: RestoreProgress
   store: StateStore | null
+  /** Its size is shown no more. */
+  endSize: () => void
   /** Settles when nothing is restored any more. */
   restored: Promise<void>
 }
@@ -78,7 +82,7 @@ export class Restoring {
 
   /** The state of a partition that begins, which is not restored yet; null: its actor keeps none. Throws CHANGELOG_UNFIT. */
   stateOf({ actor, at, inputId }: BeginningState): PartitionState | null {
-    const { changelogs, clock, shapes, stores } = this.#options
+    const { changelogs, clock, shapes, stores, timers } = this.#options
     const changelog = changelogs.get(actor)
     if (changelog === undefined) return null
     // The input has grown since the start.
@@ -86,6 +90,7 @@ export class Restoring {
     const place = { topic: changelog.topic, partition: at.partition }
     return new PartitionState({
       shapes: shapes.get(actor) ?? [],
+      timers: timers.get(actor) ?? [],
       changelogTopic: changelog.topic,
       partition: at.partition,
       inputId,
@@ -113,6 +118,7 @@ export class Restoring {
       abort: new AbortController(),
       progress: stats.restores.begin(actor, at.partition, clock.now()),
       store: null,
+      endSize: () => undefined,
       restored: Promise.resolve(),
     }
     this.#kept.set(partitionName(at), kept)
@@ -157,7 +163,10 @@ export class Restoring {
     this.#kept.delete(name)
     kept.abort.abort()
     const closing = kept.restored
-      .then(() => kept.store?.close())
+      .then(() => {
+        kept.endSize()
+        return kept.store?.close()
+      })
       .catch((error: unknown) => {
         const told = { actor: kept.actor, partition: kept.place.partition, error: describeError(error) }
         this.#options.log.warn(told, 'a store of state could not be closed')
@@ -187,12 +196,13 @@ export class Restoring {
   }
 
   async #bring(kept: Kept, beginning: BeginningState, onRestored: () => void): Promise<void> {
-    const { clock, log, stores } = this.#options
+    const { clock, log, stats, stores } = this.#options
     const { abort, actor, place, progress, state } = kept
     await this.#closing.get(partitionName(beginning.at))
     if (abort.signal.aborted) return
     const store = await stores.open(place)
     kept.store = store
+    kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
     const told = { actor, partition: place.partition }
     const from = store.mark === null ? {} : { localPosition: store.mark.changelogPosition }
     log.info(

@@ -1,5 +1,5 @@
 /** What an app needs to keep state, opened at its start: its changelogs are looked at, or made, and its stores opened. */
-import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
+import { isStateful, type HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options/options.ts'
@@ -15,12 +15,13 @@ export interface StateKeepingParts {
   readonly log: Log
   readonly manifests: readonly HandlerManifest[]
   readonly openStores: () => Promise<Stores>
+  readonly keepsTransactions: boolean
 }
 
 /** null: no handler keeps state, and nothing was asked of anybody. */
 export async function openStateKeeping(parts: StateKeepingParts): Promise<StateKeeping | null> {
-  const { app, broker, clock, log, manifests, openStores } = parts
-  const stateful = manifests.filter(({ states }) => states.length > 0)
+  const { app, broker, clock, log, manifests, openStores, keepsTransactions } = parts
+  const stateful = manifests.filter(isStateful)
   if (stateful.length === 0) return null
   const { brokers, groupId } = app.kafka
   const admin = broker.admin()
@@ -32,7 +33,8 @@ export async function openStateKeeping(parts: StateKeepingParts): Promise<StateK
       groupId,
       changelogs,
       shapes: new Map(stateful.map(({ actor, states }) => [actor, states])),
-      keepsTransactions: await admin.keepsTransactions(),
+      timers: new Map(stateful.map(({ actor, timers }) => [actor, timers])),
+      keepsTransactions,
       openReader: (name) => broker.reader(name),
       stores: await openStores(),
     }

@@ -3,7 +3,7 @@
  * timetable of what goes wrong. Plain data, so that a world can be printed, and cut down by hand.
  */
 import { Random } from '../../src/testing/random.ts'
-import type { CrashStep } from '../../src/testing/broker/fake-client.ts'
+import type { CrashStep } from '../../src/testing/broker/transactions/crash-step.ts'
 import type { TransactionStep } from '../../src/testing/broker/fake-faults.ts'
 import type { TransactionFault } from '../../src/streams/transaction-port.ts'
 import type { Fate } from './journal.ts'

@@ -25,6 +25,7 @@ export class HeldCheckpoint implements ActorDelivery {
   readonly finishesWhen = 'handled'
   readonly tickets: HandledTicket[] = []
   readonly letters: LetterTicket[] = []
+  readonly sent: { readonly id: string; readonly effects: readonly EncodedEffect[] }[] = []
   readonly deadLetters: { readonly id: string; readonly letter: DeadLetter }[] = []
   /** By id: these have no way to go. */
   readonly refused = new Set<string>()
@@ -32,6 +33,7 @@ export class HeldCheckpoint implements ActorDelivery {
   deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null {
     if (effects.length > 0 && this.refused.has(id)) return new Error('has no way to go')
     this.tickets.push(ticket)
+    if (effects.length > 0) this.sent.push({ id, effects })
     return null
   }
 
@@ -50,14 +52,17 @@ export interface KeyedWorldOptions {
   readonly clock?: ManualClock
   readonly store?: MapStore
   readonly isRestored?: boolean
+  /** Where it begins; 0 unless given. */
+  readonly position?: number
 }
 
 export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions = {}) {
   const { clock = new ManualClock(), isRestored = true, store = new MapStore() } = options
   const delivery = new HeldCheckpoint()
-  const shapes = shapesOf(handler.state as DeclaredStates)
+  const shapes = shapesOf((handler.state ?? {}) as DeclaredStates)
   const state = new PartitionState({
     shapes,
+    timers: handler.kind === 'handler' ? (handler.timers ?? []) : [],
     changelogTopic: 'app-count-changelog',
     partition: 0,
     inputId: 0,
@@ -73,6 +78,7 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
     delivery,
     state,
     stats,
+    position: options.position ?? 0,
     mixesKeys: handler.kind === 'handler',
   })
   const { actor } = made
@@ -104,7 +110,7 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
         })
   const dispatcher = new Dispatcher(executor, clock)
   tellWhenReady(executor, dispatcher)
-  let next = 0
+  let next = options.position ?? 0
   const pump = (): void => {
     dispatcher.enlist(actor)
     dispatcher.pump()
@@ -116,6 +122,8 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
     delivery,
     dispatcher,
     pump,
+    /** The next record, which is not given yet. */
+    record: (key: string, timestamp: number) => ({ ...sourceRecord(next++, key), timestamp }),
     /** Records of these keys, each with its offset as value; `times` are their timestamps. */
     give(keys: readonly (string | null)[], times: readonly number[] = []): void {
       actor.admit(keys.map((key, at) => ({ ...sourceRecord(next++, key), timestamp: times[at] ?? 1_000 })))

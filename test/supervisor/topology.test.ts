@@ -18,6 +18,7 @@ const manifest = (actor: string, input: string, others: Partial<HandlerManifest>
   call: null,
   contracts: [],
   states: [],
+  timers: [],
   ...others,
 })
 

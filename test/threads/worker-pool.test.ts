@@ -56,6 +56,7 @@ describe('records and outcomes cross', () => {
         call: null,
         contracts: [],
         states: [],
+        timers: [],
       },
     ])
     expect(delivery.outputs).toHaveLength(1)

@@ -1,5 +1,5 @@
 /** Loads every actor's handler where it runs, and knows which dispatcher feeds it. */
-import type { HandlerManifest } from '../handlers/handler-manifest.ts'
+import { isStateful, type HandlerManifest } from '../handlers/handler-manifest.ts'
 import type { Clock } from '../../clock.ts'
 import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -155,7 +155,7 @@ function allowanceOf(actor: ResolvedActor, { clock, log, stats }: HandlerHostOpt
 function verifyOrders(actors: readonly ResolvedActor[], manifests: readonly HandlerManifest[]): void {
   const wrong = actors.filter(
     ({ name, order }) =>
-      order === 'unordered' && manifests.some(({ actor, states }) => actor === name && states.length > 0),
+      order === 'unordered' && manifests.some((manifest) => manifest.actor === name && isStateful(manifest)),
   )
   if (wrong.length === 0) return
   const names = wrong.map(({ name }) => name).join(', ')

@@ -8,7 +8,7 @@ import type { Log } from '../../log.ts'
 import type { DeclaredStates, NoStates, StateOf } from '../../state/declared-state.ts'
 import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
-import { handlerKeys, readDefinition } from './handler-shape.ts'
+import { commonKeys, readDefinition } from './handler-shape.ts'
 import { isHandler, type AnyRecordHandler, type ErrorDecision, type Outcome, type SetupContext } from './handler.ts'
 
 /** A record of a call, as it came. */
@@ -155,7 +155,7 @@ export function defineBatchHandler<
 >(
   definition: BatchHandlerDefinition<Value, Setup, Outputs, KeyValue, States>,
 ): BatchHandler<Value, Setup, Outputs, KeyValue, States> {
-  const read = readDefinition('defineBatchHandler', definition, [...handlerKeys, ...limitNames])
+  const read = readDefinition('defineBatchHandler', definition, [...commonKeys, ...limitNames])
   const limits: { -readonly [Limit in keyof CallLimits]: number } = { ...defaults }
   const problems: string[] = []
   for (const limit of limitNames) {

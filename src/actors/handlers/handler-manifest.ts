@@ -18,4 +18,11 @@ export interface HandlerManifest {
   readonly contracts: readonly UsedContract[]
   /** What it keeps for each key; empty: nothing. */
   readonly states: readonly StateShape[]
+  /** Names of its timers. */
+  readonly timers: readonly string[]
+}
+
+/** It needs a changelog and a store, and transactions. */
+export function isStateful({ states, timers }: Pick<HandlerManifest, 'states' | 'timers'>): boolean {
+  return states.length > 0 || timers.length > 0
 }

@@ -55,5 +55,6 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     call: callLimitsOf(handler),
     contracts: contractsOf(handler),
     states: shapesOf(handler.state as DeclaredStates | undefined),
+    timers: handler.kind === 'handler' ? (handler.timers ?? []) : [],
   }
 }

@@ -6,9 +6,12 @@ import type { Log } from '../../log.ts'
 import type { AttemptState } from '../../state/attempt-state.ts'
 import type { AnyStateOf, DeclaredStates } from '../../state/declared-state.ts'
 import { noState, stateAccess, type StateAccess } from '../../state/state-access.ts'
-import type { SourceRecord } from '../../streams/record.ts'
+import { TimerSetter } from '../../state/timer-setter.ts'
+import { TroupeError } from '../../errors.ts'
+import type { SourceRecord, TimerCause } from '../../streams/record.ts'
 import { ErrorPolicy } from './error-policy.ts'
-import type { AnyRecordHandler, HandlerContext, Outcome } from './handler.ts'
+import { idOf } from '../invocation.ts'
+import type { AnyRecordHandler, HandlerContext, OnTimer, Outcome, TimerContext, TimerOptions } from './handler.ts'
 import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
 import { withChanges, type StateChanges, type Verdict } from './verdict.ts'
 import { VerdictMaker } from './verdict-maker.ts'
@@ -22,6 +25,7 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
   readonly #verdicts: VerdictMaker
   /** null: it keeps nothing. */
   readonly #access: StateAccess | null
+  readonly #timers: TimerSetter
   readonly #errorPolicy: ErrorPolicy<HandlerContext<unknown>>
 
   private constructor(options: HandlerRunnerOptions, setup: unknown) {
@@ -31,7 +35,9 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
     this.#setup = setup
     this.#verdicts = new VerdictMaker(options, options.handler.input)
     const state = options.handler.state as DeclaredStates | undefined
-    this.#access = state === undefined ? null : stateAccess(state)
+    const { timers = [] } = options.handler
+    this.#access = state === undefined && timers.length === 0 ? null : stateAccess(state ?? {})
+    this.#timers = new TimerSetter(timers, Object.keys(state ?? {}).length)
     this.#errorPolicy = new ErrorPolicy(options.handler.onError, options.name)
   }
 
@@ -54,16 +60,19 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
     const context =
       state === null || this.#access === null
         ? new RecordContext(record, attempt, this.#setup, this.#log, this)
-        : new KeepingContext(record, attempt, this.#setup, this.#log, this, state, this.#access(state))
+        : new KeepingContext(record, attempt, this.#setup, this.#log, this, state, this.#access(state), this.#timers)
     let value: unknown
     try {
       context.key = this.#verdicts.decodeKey(record)
-      value = this.#verdicts.decode(record)
+      if (record.timer === undefined) value = this.#verdicts.decode(record)
     } catch (error) {
       return this.#verdicts.judgeDecode(error, (asked) => this.#errorPolicy.decide(asked, context))
     }
     try {
-      const outcome = this.#handler.handle(value, context)
+      const outcome =
+        record.timer === undefined
+          ? this.#handler.handle(value, context)
+          : this.#onTimer(record.timer.name, timerContext(context, record.timer))
       if (outcome instanceof Promise) return this.settle(outcome, context, notes, index)
       // Promises of other makes (a query builder, say) are no outcomes either.
       if (isThenable(outcome)) return this.settle(Promise.resolve(outcome), context, notes, index)
@@ -73,12 +82,18 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
     }
   }
 
+  #onTimer(...[name, context]: Parameters<OnTimer>): Outcome | Promise<Outcome> {
+    const { onTimer } = this.#handler
+    if (onTimer === undefined) throw new TroupeError('INTERNAL', `handler ${this.name} has no onTimer`)
+    return onTimer(name, context)
+  }
+
   protected override sizeOf(): number {
     return 1
   }
 
-  protected override describe({ attempt, id }: RecordContext): string {
-    return `record ${id} (attempt ${attempt})`
+  protected override describe({ attempt, id, record }: RecordContext): string {
+    return `${record.timer === undefined ? 'record' : 'timer'} ${id} (attempt ${attempt})`
   }
 
   protected override conclude(outcome: Outcome, context: RecordContext): Verdict {
@@ -98,6 +113,14 @@ function isThenable(value: object | undefined): value is PromiseLike<Outcome> {
   return typeof (value as { readonly then?: unknown } | undefined)?.then === 'function'
 }
 
+function timerContext(context: RecordContext, { clock, dueMs }: TimerCause): TimerContext<unknown> {
+  return Object.assign(context, { atMs: dueMs, clock })
+}
+
+function noTimers(): never {
+  throw new TroupeError('STATE_INVALID', `the handler declares no timers: name them beside handle, as timers: ['…']`)
+}
+
 /** One attempt's context. */
 class RecordContext extends CallSignal implements HandlerContext<unknown> {
   readonly record: SourceRecord
@@ -115,7 +138,16 @@ class RecordContext extends CallSignal implements HandlerContext<unknown> {
   }
 
   override get id(): string {
-    return `${this.record.topic}/${this.record.partition}/${this.record.offset}`
+    return idOf(this.record)
+  }
+
+  /** A function of its own, so that a handler may take it out of its context. */
+  get timer(): HandlerContext<unknown>['timer'] {
+    return noTimers
+  }
+
+  get cancelTimer(): HandlerContext<unknown>['cancelTimer'] {
+    return noTimers
   }
 
   get state(): AnyStateOf {
@@ -132,6 +164,7 @@ class RecordContext extends CallSignal implements HandlerContext<unknown> {
 class KeepingContext extends RecordContext {
   readonly #attempt: AttemptState
   readonly #state: AnyStateOf
+  readonly #timers: TimerSetter
 
   constructor(
     record: SourceRecord,
@@ -141,10 +174,24 @@ class KeepingContext extends RecordContext {
     runner: ThrottleListener,
     state: AttemptState,
     access: AnyStateOf,
+    timers: TimerSetter,
   ) {
     super(record, attempt, setup, log, runner)
     this.#attempt = state
     this.#state = access
+    this.#timers = timers
+  }
+
+  override get timer(): HandlerContext<unknown>['timer'] {
+    return (name, atMs, { clock = 'stream' }: TimerOptions = {}) => {
+      this.#timers.set(this.#attempt, { name, clock }, atMs)
+    }
+  }
+
+  override get cancelTimer(): HandlerContext<unknown>['cancelTimer'] {
+    return (name, { clock = 'stream' }: TimerOptions = {}) => {
+      this.#timers.cancel(this.#attempt, { name, clock })
+    }
   }
 
   override get state(): AnyStateOf {

@@ -1,9 +1,12 @@
 /** What `defineHandler` must be given, and what it makes of an instance of a class. */
 import { problemsOfStates } from '../../state/declared-state.ts'
+import { problemsOfTimers } from '../../state/timers.ts'
 import { forgottenCall, isObject, refuseWrong, shown, unknownKeys } from '../../options/declared.ts'
 
-/** What a definition may have. */
-export const handlerKeys = ['name', 'input', 'outputs', 'state', 'setup', 'teardown', 'handle', 'onError'] as const
+/** What definitions of all kinds may have. */
+export const commonKeys = ['name', 'input', 'outputs', 'state', 'setup', 'teardown', 'handle', 'onError'] as const
+const timerKeys = ['timers', 'onTimer'] as const
+export const handlerKeys = [...commonKeys, ...timerKeys] as const
 
 const functions = ['setup', 'teardown', 'onError']
 
@@ -40,8 +43,14 @@ function problemsOfDefinition(definition: unknown, keys: readonly string[]): str
   }
   if (outputs !== undefined) problems.push(...problemsOfOutputs(outputs))
   if (state !== undefined) problems.push(...problemsOfStates(state))
+  if (keys.includes('timers')) problems.push(...problemsOfTimers(definition['timers'], definition['onTimer']))
+  else if (timerKeys.some((key) => definition[key] !== undefined)) {
+    problems.push('timers: a batch handler has none, since a timer is of one key: use defineHandler()')
+  }
   // An instance may have more: it is its own affair.
-  return isOfClass(definition) ? problems : [...problems, ...unknownKeys(definition, [...keys, 'kind'], ELSEWHERE)]
+  return isOfClass(definition)
+    ? problems
+    : [...problems, ...unknownKeys(definition, [...keys, ...timerKeys, 'kind'], ELSEWHERE)]
 }
 
 function problemsOfOutputs(outputs: unknown): string[] {

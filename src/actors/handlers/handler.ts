@@ -104,9 +104,44 @@ export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates> {
   readonly log: Log
   /** What the handler keeps for the record's key, under the names that it has declared. */
   readonly state: StateOf<States>
+  /**
+   * Sets a timer of the record's key: `onTimer` is called for it once stream time, or the wall clock, has come to `atMs`
+   * (milliseconds since the Unix epoch). There is one for each key, name and clock: setting it again moves it. Like state it
+   * counts when the record is handled. Throws STATE_INVALID for a name that the handler does not declare, and for a record
+   * without a key.
+   */
+  readonly timer: (name: string, atMs: number, options?: TimerOptions) => void
+  /** The timer does not fire any more; nothing happens where none is set. */
+  readonly cancelTimer: (name: string, options?: TimerOptions) => void
   /** What it calls says "slow down": nothing more of the actor is handed out for so long (an hour at most); what runs goes on. */
   readonly throttle: (forMs: number) => void
 }
+
+export interface TimerOptions {
+  /**
+   * - `stream` (unless given): the greatest timestamp of the partition's records so far. A replay sees the same; where no
+   *   records come, nothing fires.
+   * - `wall`: the clock of the process.
+   */
+  readonly clock?: 'stream' | 'wall'
+}
+
+/** What `onTimer` is given. `id`: the same on every attempt and after every restart. */
+export interface TimerContext<Setup, KeyValue = unknown, States = NoStates> extends Omit<
+  HandlerContext<Setup, KeyValue, States>,
+  'record' | 'key'
+> {
+  readonly key: KeyValue
+  /** When it was due: what it was set to, by this clock. */
+  readonly atMs: number
+  readonly clock: 'stream' | 'wall'
+}
+
+/** A fired timer is not set any more when it is handled, unless it has set itself again. */
+export type OnTimer<Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
+  name: string,
+  context: TimerContext<Setup, KeyValue, States>,
+) => Outcome<To> | Promise<Outcome<To>>
 
 export interface SetupContext {
   readonly log: Log
@@ -162,6 +197,13 @@ export interface HandlerDefinition<
    */
   readonly state?: States
   readonly handle: Handle<Value, Setup, EffectsOf<Outputs>, KeyValue, States>
+  /** Names of the timers that it sets for keys: what they are found by after an upgrade. They need what state needs. */
+  readonly timers?: readonly string[]
+  /**
+   * A timer is due: what becomes of it is as for a record of its key, in its order, retries, outputs and all. It fires once:
+   * its removal is part of the checkpoint that its effects are in.
+   */
+  readonly onTimer?: OnTimer<Setup, EffectsOf<Outputs>, KeyValue, States>
   /**
    * What becomes of an error: thrown by `handle`, DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID or
    * HANDLER_TIMEOUT. Runs where the handler runs; synchronous.

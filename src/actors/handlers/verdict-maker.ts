@@ -5,6 +5,7 @@ import { boundCodec, neededSchema } from '../../streams/flows/contract.ts'
 import { EffectEncoder, type EncodedEffect } from '../../streams/flows/effect-encoder.ts'
 import type { Effect, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
+import { idOf } from '../invocation.ts'
 import { isOutcome, type ErrorDecision, type FailedRecords } from './handler.ts'
 import type { RunnerOptions, SetUpHandler } from './runner.ts'
 import { doneWithNothing, finalFailure, skipVerdict, type Verdict } from './verdict.ts'
@@ -100,7 +101,7 @@ export class VerdictMaker {
     if (effects.length === 0) return doneWithNothing
     const encoded = this.#encodeAll(effects)
     if (!this.#idHeader) return { type: 'done', effects: encoded }
-    const id = `${record.topic}/${record.partition}/${record.offset}`
+    const id = idOf(record)
     return {
       type: 'done',
       effects: encoded.map((effect, index) => {

@@ -19,6 +19,9 @@ export type Verdict =
   /** Its call failed as a whole, and nobody can tell by whose fault: it goes again in a call of its own, and no attempt is counted. */
   | { readonly type: 'alone' }
 
+/** What became of an attempt that the handler, or somebody for it, has spoken on. */
+export type ToldVerdict = Exclude<Verdict, { readonly type: 'unrun' | 'alone' }>
+
 /** What the record has made of the state of its key; missing: nothing. */
 export type StateChanges = readonly StateChange[]
 

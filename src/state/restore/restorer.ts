@@ -92,14 +92,14 @@ export class Restorer {
     for (let delayMs = MIN_DELAY_MS; !task.isOver; delayMs = Math.min(2 * delayMs, MAX_DELAY_MS)) {
       try {
         const answer = await ask(await this.#openReader())
-        task.progress.trouble = null
+        task.progress.noteGettingOn()
         return answer
       } catch (error) {
         if (!isTroupeError(error)) throw error
         const isMissing = error.code === 'TOPIC_MISSING'
         if (isMissing && clock.now() - sinceMs > MISSING_PATIENCE_MS) throw gone(task.name, error)
         if (!isMissing && !error.retryable) throw error
-        task.progress.trouble = describeError(error)
+        task.progress.noteTrouble(describeError(error), clock.now())
       }
       await Promise.race([sleep(clock, delayMs), task.ended.catch(() => undefined)])
     }

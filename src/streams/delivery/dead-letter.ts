@@ -64,6 +64,7 @@ export function deadLetterRecord(topic: string, record: SourceRecord, failure: D
     ['troupe.topic', record.topic],
     ['troupe.partition', String(record.partition)],
     ['troupe.offset', String(record.offset)],
+    ...timerHeaders(record),
     ['troupe.timestamp', record.timestamp === -1 ? 'NONE' : isoTime(record.timestamp)],
     ['troupe.actor', failure.actor],
     ['troupe.attempts', String(failure.attempts)],
@@ -80,6 +81,16 @@ export function deadLetterRecord(topic: string, record: SourceRecord, failure: D
     ...provenance.map(([name, text]): RecordHeader => [name, Buffer.from(text.slice(0, MAX_TEXT_CHARACTERS), 'utf8')]),
   ]
   return { topic, key: record.key, value: record.value, headers, ownHeaders: provenance.length }
+}
+
+/** Of a timer: there is no such record to go back to. */
+function timerHeaders({ timer }: SourceRecord): [string, string][] {
+  if (timer === undefined) return []
+  return [
+    ['troupe.timer', timer.name],
+    ['troupe.timer-clock', timer.clock],
+    ['troupe.timer-due-at', isoTime(timer.dueMs)],
+  ]
 }
 
 function isoTime(ms: number): string {

@@ -33,6 +33,8 @@ export interface CheckpointOwner extends OutputOwner {
   readonly inputs: readonly OwnedPartition[]
   /** null: its handler keeps none. */
   readonly state: CheckpointedState | null
+  /** What is settled within `settle` is of one checkpoint: what came of it is told once. */
+  settleTogether(settle: () => void): void
 }
 
 /**
@@ -87,7 +89,7 @@ export interface ActorDelivery {
   readonly finishesWhen: 'durable' | 'handled'
   /**
    * Takes the outputs of one handled record, in the order of its lane; each sink keeps that order. An error: one of them
-   * has no way to go, so none was taken, and nothing will be settled.
+   * has no way to go, so none was taken, and nothing will be settled. `id` is that of its record, empty where it has no outputs.
    */
   deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null
   /**

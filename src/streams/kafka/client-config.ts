@@ -72,6 +72,16 @@ export function adminConfig(options: KafkaBrokerOptions): ClientConfig {
   return { 'reconnect.backoff.max.ms': 1000, ...common(options, 'admin') }
 }
 
+/** Configuration of a client that asks what a group has committed, and never joins it. */
+export function groupPositionsConfig(options: KafkaBrokerOptions, groupId: string): ClientConfig {
+  return {
+    'reconnect.backoff.max.ms': 1000,
+    ...common(options, 'positions'),
+    'group.id': groupId,
+    'enable.auto.commit': false,
+  }
+}
+
 /** Configuration of a client that reads without a group. */
 export function readerConfig(options: KafkaBrokerOptions, name: string): ClientConfig {
   const { isolationLevel: _, ...rest } = options

@@ -1,5 +1,5 @@
 /** What exactly-once asks of brokers and of this user's rights, as `troupe check --connect` looks at it: nothing is written or made. */
-import type { HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
+import { isStateful, type HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../../errors.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import { changelogTopic } from '../../state/changelog-topic.ts'
@@ -24,7 +24,7 @@ export interface RightsParts {
 /** Lines on what was found good; empty for an app at least once. */
 export async function askForRights(parts: RightsParts): Promise<readonly string[]> {
   const { app, attempt, broker, manifests } = parts
-  if (app.guarantee !== 'exactly-once' && manifests.every(({ states }) => states.length === 0)) return []
+  if (app.guarantee !== 'exactly-once' && !manifests.some(isStateful)) return []
   const found: string[] = []
   const admin = broker.admin()
   await attempt(async () => {
@@ -68,13 +68,11 @@ async function tryId(app: ResolvedApp, broker: Broker, admin: BrokerAdmin): Prom
 
 async function lookAtRights({ app, manifests, topology, counts }: RightsParts, admin: BrokerAdmin): Promise<string> {
   const { groupId } = app.kafka
-  const changelogs: NewTopic[] = manifests
-    .filter(({ states }) => states.length > 0)
-    .map(({ actor, input }) => ({
-      topic: changelogTopic(groupId, actor),
-      partitions: counts.get(input) ?? 1,
-      settings: { 'cleanup.policy': 'compact' },
-    }))
+  const changelogs: NewTopic[] = manifests.filter(isStateful).map(({ actor, input }) => ({
+    topic: changelogTopic(groupId, actor),
+    partitions: counts.get(input) ?? 1,
+    settings: { 'cleanup.policy': 'compact' },
+  }))
   const there = await admin.describeTopics(changelogs.map(({ topic }) => topic))
   const kept = changelogs.map(({ topic }) => topic).filter((topic) => there.has(topic))
   const inputs = new Set(topology.actorOfTopic.keys())

@@ -38,7 +38,7 @@ export function findBlockingRecord(
   const { offset } = oldest
   const id = `${topic}/${partition}/${offset}`
   const { halt } = actor
-  const oldestHeld = held.oldest
+  const oldestHeld = held.oldestUnfinished
   if (halt?.id === id) {
     const { attempt, code, reason, sinceMs } = halt
     return { id, offset, stage: 'halted', attempt, code, forMs: Math.round(nowMs - sinceMs), why: reason }

@@ -48,15 +48,19 @@ export function findConstraint(samples: readonly ActorSample[], context: Constra
   return most === null ? null : { ...most.constraint, share: Math.round((100 * most.count) / samples.length) / 100 }
 }
 
-type Held = Record<'held' | 'ready' | 'atHandler' | 'atSinks' | 'waiting' | 'parked' | 'behind', number>
+type Held = Record<
+  'held' | 'ready' | 'atHandler' | 'atSinks' | 'atCheckpoint' | 'waiting' | 'parked' | 'behind',
+  number
+>
 
 function judge(sample: ActorSample, context: ConstraintContext): Constraint {
   const { partitions } = sample
   if (partitions.length === 0) return { by: 'input', subject: null, why: 'no partition of its topic is assigned here' }
-  const open = partitions.filter(({ stops }) => !stops.includes('halted') && !stops.includes('user'))
+  const open = partitions.filter(({ stops }) => !closing.some((stop) => stops.includes(stop)))
   if (open.length === 0) return stopped(partitions)
   const held = sumOf(open)
   return (
+    checkpointHeld(sample, held) ??
     sinkAway(sample, held) ??
     heldBack(sample, held) ??
     (isFull(sample) && held.ready > 0 ? fullExecutor(sample, held, context) : null) ??
@@ -66,14 +70,41 @@ function judge(sample: ActorSample, context: ConstraintContext): Constraint {
   )
 }
 
+/** Of a partition that takes in nothing, for a reason that none of its records is. */
+const closing = ['halted', 'user', 'restoring'] as const
+
 function stopped(partitions: readonly PartitionLoad[]): Constraint {
   const halted = partitions.filter(({ stops }) => stops.includes('halted'))
+  const restoring = partitions.filter(({ stops }) => stops.includes('restoring'))
+  if (halted.length === 0 && restoring.length > 0) return beingRestored(restoring)
   const subject = listOf(halted.length > 0 ? halted : partitions)
   const why =
     halted.length > 0
       ? `the actor stopped on a record of ${subject}, which /healthz names; nothing else comes in`
       : `the intake of ${subject} was paused by hand; supervisor.resume() lets it go on`
   return { by: 'stopped', subject, why }
+}
+
+/** Others have nothing to do with it: the slowest of them says for how long. */
+function beingRestored(partitions: readonly PartitionLoad[]): Constraint {
+  const subject = listOf(partitions)
+  const restores = partitions.flatMap(({ restore }) => restore ?? [])
+  const records = restores.reduce((sum, each) => sum + each.records, 0)
+  const left = Math.max(...restores.map(({ leftMs }) => leftMs ?? Infinity))
+  const until = Number.isFinite(left) ? `about ${seconds(left)} to go` : 'nobody can tell yet for how long'
+  const trouble = restores.find((each) => each.trouble !== null)?.trouble ?? null
+  const why = `the state of ${subject} is being restored from its changelog: ${many(records, 'record')} read, ${trouble ?? until}`
+  return { by: 'restoring', subject, why }
+}
+
+/** What is handled cannot become durable, and in the end nothing more can be taken in. */
+function checkpointHeld({ sinks }: ActorSample, { atCheckpoint }: Held): Constraint | null {
+  const away = sinks.find(({ trouble }) => trouble !== null)
+  if (away === undefined || atCheckpoint === 0) return null
+  const subject = away.name === 'kafka' ? 'brokers' : away.name
+  const whom = away.name === 'kafka' ? 'the brokers' : `sink ${away.name}`
+  const why = `the checkpoint of ${many(atCheckpoint, 'handled record')} waits for ${whom}: ${away.trouble}`
+  return { by: 'checkpoint', subject, why }
 }
 
 function sinkAway({ sinks }: ActorSample, { atSinks }: Held): Constraint | null {
@@ -155,6 +186,7 @@ function intakeStopped(
   const held = sumOf(partitions)
   const places = [
     [sample.sinks.length === 0 ? 0 : held.atSinks, () => fullSink(sample, held)],
+    [held.atCheckpoint, () => slowCheckpoint(held)],
     [held.behind, () => skew(partitions, held, context)],
     [held.waiting, () => waiting(partitions)],
     [held.atHandler + held.ready, () => (isFull(sample) ? fullExecutor(sample, held, context) : limit.constraint)],
@@ -205,6 +237,11 @@ function fullSink({ sinks }: ActorSample, { atSinks }: Held): Constraint {
   const fullest = sinks.reduce((most, sink) => (sink.queued > most.queued ? sink : most), sinks[0]!)
   const why = `${many(atSinks, 'record')} ${verb(atSinks, 'waits for its', 'wait for their')} outputs, ${fullest.queued} of which ${verb(fullest.queued, 'is', 'are')} queued for sink ${fullest.name}: it takes no more than it does`
   return { by: 'sink', subject: fullest.name, why }
+}
+
+function slowCheckpoint({ atCheckpoint }: Held): Constraint {
+  const why = `${many(atCheckpoint, 'record')} ${verb(atCheckpoint, 'is handled and waits for its', 'are handled and wait for their')} checkpoint, so nothing more is taken in: troupe_checkpoint_step_duration_seconds says which step takes so long`
+  return { by: 'checkpoint', subject: null, why }
 }
 
 function skew(partitions: readonly PartitionLoad[], held: Held, { actor }: ConstraintContext): Constraint {
@@ -259,6 +296,7 @@ function placesOf(held: Held): string[] {
     [held.ready, 'is ready', 'are ready'],
     [held.atHandler, 'is at the handler', 'are at the handler'],
     [held.atSinks, 'waits for its outputs', 'wait for their outputs'],
+    [held.atCheckpoint, 'waits for its checkpoint', 'wait for their checkpoint'],
     [held.parked, 'is parked', 'are parked'],
     [
       held.waiting - held.parked,
@@ -278,12 +316,13 @@ function backlogOf(partitions: readonly PartitionLoad[]): number {
 }
 
 function sumOf(partitions: readonly PartitionLoad[]): Held {
-  const sum: Held = { held: 0, ready: 0, atHandler: 0, atSinks: 0, waiting: 0, parked: 0, behind: 0 }
+  const sum: Held = { held: 0, ready: 0, atHandler: 0, atSinks: 0, atCheckpoint: 0, waiting: 0, parked: 0, behind: 0 }
   for (const partition of partitions) {
     sum.held += partition.held
     sum.ready += partition.ready
     sum.atHandler += partition.atHandler
     sum.atSinks += partition.atSinks
+    sum.atCheckpoint += partition.atCheckpoint
     sum.waiting += partition.waiting
     sum.parked += partition.parked
     sum.behind += behindOthers(partition)

@@ -10,6 +10,7 @@ import type { InputProgress } from '../../actors/input-progress.ts'
 import type { ActorLoad, IntakeStop, LargestLane } from '../../actors/actor-load.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
 import type { ResolvedActor } from '../../options/options.ts'
+import type { RestoreDescription } from '../../metrics/restore-stats.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { SinkTrouble } from './blocking-record.ts'
 
@@ -22,6 +23,8 @@ export interface PartitionLoad extends ActorLoad {
   readonly stops: readonly (IntakeStop | 'user' | 'limit')[]
   /** Looked for only where most of what it holds stands behind others of its lane. */
   readonly largestLane: LargestLane | null
+  /** How far its state has come back; null: it has, or there is none. */
+  readonly restore: RestoreDescription | null
 }
 
 export interface SinkLoad {
@@ -86,6 +89,7 @@ export function sampleActor(
   const limit = stats.actor(actor.name).concurrencyLimit ?? Number.POSITIVE_INFINITY
   const atHandlers = partitions.reduce((sum, { atHandler }) => sum + atHandler, 0)
   const { leftOverCalls } = stats.actor(actor.name)
+  const isAtCheckpoint = partitions.some(({ atCheckpoint }) => atCheckpoint > 0)
   return {
     atMs: nowMs,
     partitions,
@@ -98,7 +102,8 @@ export function sampleActor(
     leftOverCalls,
     recordsInFlight,
     bytesInFlight,
-    sinks: sinks.map((name) => ({
+    // A checkpoint is in the brokers' hands also where it has no outputs.
+    sinks: [...new Set(isAtCheckpoint ? [...sinks, 'kafka'] : sinks)].map((name) => ({
       name,
       queued: stats.sink(name).queued,
       trouble: troubles.find(({ sink }) => sink === name)?.reason ?? null,
@@ -108,7 +113,7 @@ export function sampleActor(
 }
 
 /** What it holds is counted for the actor as a whole: with the first of its inputs. */
-function samplePartition(owner: PartitionActor, { intakeStopsOf }: LoadView): PartitionLoad {
+function samplePartition(owner: PartitionActor, { intakeStopsOf, nowMs, stats: all }: LoadView): PartitionLoad {
   const { load } = owner
   const input = owner.inputs[0]!
   const { partition, stats, topic } = input
@@ -119,12 +124,13 @@ function samplePartition(owner: PartitionActor, { intakeStopsOf }: LoadView): Pa
     unread: stats.unread,
     stops: intakeStopsOf(owner, input),
     largestLane: behindOthers(load) * 2 >= load.held && load.held > 0 ? owner.largestLane : null,
+    restore: all.restores.of(owner.actor.name, partition)?.describe(nowMs) ?? null,
   }
 }
 
 /** Records that wait for others of their lane, which have not failed. */
-export function behindOthers({ atHandler, atSinks, held, ready, waiting }: ActorLoad): number {
-  return Math.max(0, held - ready - atHandler - atSinks - waiting)
+export function behindOthers({ atCheckpoint, atHandler, atSinks, held, ready, waiting }: ActorLoad): number {
+  return Math.max(0, held - ready - atHandler - atSinks - atCheckpoint - waiting)
 }
 
 /** The sinks that an actor writes to, by the names that metrics and /status give them. */

@@ -1,13 +1,13 @@
 /**
  * A partition with records in its log that takes in none of them, while others get on: whether that is trouble, and
  * what is the matter. What somebody has told it to be (paused by the user), or what is told of elsewhere (a stopped
- * actor, records that are tried again, a sink that is away), is none of its own.
+ * actor, records that are tried again, a sink that is away, a restore), is none of its own.
  */
 import type { PartitionLoad } from './load.ts'
 import type { Trouble } from './trouble.ts'
 import { many, seconds, verb } from './wording.ts'
 
-export interface QuietPartition extends Omit<PartitionLoad, 'largestLane'> {
+export interface QuietPartition extends Omit<PartitionLoad, 'largestLane' | 'restore'> {
   /** The log's end is known as of now, and reading has not met it: what is left is no marker of a transaction. */
   readonly hasMore: boolean
   /** For how long nothing came, */
@@ -30,7 +30,8 @@ const STARVED_MS = 600_000
 export function judgeSilence(of: QuietPartition): Trouble | null {
   const { hasMore, partition, quietMs, stillMs, stops, topic, unread } = of
   if (unread === null || unread === 0 || !hasMore) return null
-  if (stops.includes('user') || stops.includes('halted')) return null
+  // A restore may take minutes: one that cannot get on is told of.
+  if (stops.includes('user') || stops.includes('halted') || stops.includes('restoring')) return null
   const name = `${topic}/${partition}`
   const left = `${name} has ${many(unread, 'record')} left in its log`
   const why = stops.length === 0 ? whyNotBrought(of) : whyStopped(of)
@@ -54,13 +55,22 @@ function whyNotBrought({ askedMs, quietMs }: QuietPartition): string | null {
   return `and none was read for ${seconds(quietMs)}: what is in flight is enough to do`
 }
 
-function whyStopped({ isSinkAway, parked, stillMs, stops, waiting, waitsFor, atSinks }: QuietPartition): string | null {
+function whyStopped({
+  isSinkAway,
+  parked,
+  stillMs,
+  stops,
+  waiting,
+  waitsFor,
+  atCheckpoint,
+  atSinks,
+}: QuietPartition): string | null {
   if (stillMs <= SILENT_MS) return null
   const takesNone = `and takes in none for ${seconds(stillMs)}`
   if (parked > 0) {
     return `${takesNone}: of its records ${parked} ${verb(parked, 'is', 'are')} parked until an operator decides (/parked)`
   }
-  if (waiting > 0 || (isSinkAway && atSinks > 0)) return null
+  if (waiting > 0 || (isSinkAway && atSinks + atCheckpoint > 0)) return null
   const first = waitsFor === null ? '' : `; the first of them: ${waitsFor}`
   return stops.includes('completion-map')
     ? `${takesNone}: its completion map is full until the first record is finished${first}`

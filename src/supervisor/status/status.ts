@@ -5,6 +5,7 @@ import type { IntakeStop } from '../../actors/actor-load.ts'
 import type { PartitionActor } from '../../actors/partition-actor.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
+import type { RestoreDescription } from '../../metrics/restore-stats.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
 import type { SchemaTrouble, TroubleStatus } from './trouble.ts'
@@ -51,6 +52,8 @@ export interface PartitionStatus {
   readonly waitsFor: BlockingRecord | null
   /** Records of keys whose first record waits, for its retry, for a schema, or parked; null: there are none. */
   readonly waitingKeys: WaitingKeys | null
+  /** How far its state has come back from its changelog; null: it has, or its actor keeps none. */
+  readonly restoring: RestoreDescription | null
   /** Why the partition goes no further by itself; null: it does. */
   readonly halted: {
     readonly record: string
@@ -138,6 +141,7 @@ function describePartition(actor: PartitionActor, input: InputProgress, view: En
     intakeStoppedBy: intakeStopsOf(actor, input),
     waitsFor: findBlockingRecord(actor, input, nowMs, troubles),
     waitingKeys: waitingKeys.records === 0 ? null : waitingKeys,
+    restoring: view.stats.restores.of(actor.actor.name, partition)?.describe(nowMs) ?? null,
     halted:
       actor.halt === null
         ? null

@@ -18,6 +18,7 @@ import { intakeStopsOf, type EngineView } from './status.ts'
 import {
   judgeBrokers,
   judgeGroup,
+  judgeRestore,
   judgeRetries,
   judgeSchemas,
   judgeSink,
@@ -129,6 +130,9 @@ export class TroubleWatch {
       groupWaitSinceMs === null ? null : judgeGroup(seenSince(groupWaitSinceMs), app.kafka),
       ...troubles.map((trouble) => judgeSink(trouble, seenSince(trouble.sinceMs))),
       schemaTrouble === null ? null : judgeSchemas(schemaTrouble, seenSince(schemaTrouble.sinceMs)),
+      ...[...view.stats.restores.open()].map((restore) =>
+        judgeRestore(restore, restore.trouble === null ? 0 : seenSince(restore.trouble.sinceMs)),
+      ),
       ...retries.map((load) => judgeRetries(this.#loadOf(load, view))),
       ...view.actors.flatMap((actor) => actor.inputs.map((input) => judgeSilence(this.#quietOf(actor, input, view)))),
       this.#judgeBrokers(view),

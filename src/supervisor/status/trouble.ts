@@ -7,6 +7,7 @@
 import { describeWire } from '../../errors.ts'
 import type { Order, ResolvedApp } from '../../options/options.ts'
 import type { TroubleName } from '../../metrics/stats.ts'
+import type { RestoreProgress } from '../../metrics/restore-stats.ts'
 import type { OldestRetry } from '../../actors/waits/retrying.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import type { SinkTrouble } from './blocking-record.ts'
@@ -58,6 +59,8 @@ const MOSTLY_MS = 30_000
 const SINK_AWAY_MS = 5_000
 /** A registry that answers the next question was none that anybody could look at. */
 const REGISTRY_AWAY_MS = 5_000
+/** Brokers elect another leader within some seconds. */
+const CHANGELOG_AWAY_MS = 10_000
 /** A new group forms within some seconds. */
 const GROUP_WAIT_MS = 10_000
 /** The ends of the logs are asked for every few seconds. */
@@ -91,6 +94,24 @@ export function judgeSink({ reason, sink }: SinkTrouble, awayMs: number): Troubl
     says: `sink ${sink} is unavailable for ${seconds(awayMs)}; records wait, nothing is lost: ${reason}`,
     was: `sink ${sink} was unavailable`,
     fields: { sink, reason },
+  }
+}
+
+/** A restore that gets on is none, however long it takes. */
+export function judgeRestore(
+  { actor, partition, trouble }: Pick<RestoreProgress, 'actor' | 'partition' | 'trouble'>,
+  awayMs: number,
+): Trouble | null {
+  if (trouble === null || awayMs < CHANGELOG_AWAY_MS) return null
+  const what = `the state of actor ${actor}, partition ${partition},`
+  return {
+    kind: 'restore',
+    about: `${actor}/${partition}`,
+    severity: 'degraded',
+    forMs: awayMs,
+    says: `${what} cannot be restored for ${seconds(awayMs)}; its records wait, others go on, nothing is lost: ${trouble.reason}`,
+    was: `${what} could not be restored`,
+    fields: { actor, partition, reason: trouble.reason },
   }
 }
 

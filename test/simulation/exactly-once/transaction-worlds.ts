@@ -1,6 +1,6 @@
 /** Worlds whose app is exactly-once: any world, and what goes wrong in the middle of its transactions. */
 import { Random } from '../../../src/testing/random.ts'
-import type { CrashStep } from '../../../src/testing/broker/fake-client.ts'
+import type { CrashStep } from '../../../src/testing/broker/transactions/crash-step.ts'
 import { changelogName } from './state-notes.ts'
 import { makeAction, makeWorld, type Action, type World } from '../world.ts'
 

@@ -228,7 +228,7 @@ describe('what may come in between', () => {
     const store = new MapStore()
     const running = world.begin(store)
     await world.clock.advance(30_000)
-    expect(running.progress.trouble).toContain('no broker answered')
+    expect(running.progress.trouble?.reason).toContain('no broker answered')
     world.broker.faults.areBrokersAway = false
     await world.clock.runUntil(() => store.keyCount > 0)
     expect(running.progress.trouble).toBeNull()

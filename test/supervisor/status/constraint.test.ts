@@ -18,12 +18,14 @@ const idle: PartitionLoad = {
   ready: 0,
   atHandler: 0,
   atSinks: 0,
+  atCheckpoint: 0,
   waiting: 0,
   waitingForSchemas: 0,
   parked: 0,
   unread: 0,
   stops: [],
   largestLane: null,
+  restore: null,
 }
 
 type Changes = Omit<Partial<ActorSample>, 'partitions'> & { partitions?: readonly Partial<PartitionLoad>[] }
@@ -185,6 +187,62 @@ describe('a sink', () => {
   test('whose queue holds most of what may be read', () => {
     const partitions = [{ held: 20_000, atSinks: 18_000, atHandler: 2_000, unread: 70_000 }]
     expect(bound({ partitions, sinks: [kafka, postgres] })).toMatchObject({ by: 'sink', subject: 'postgres' })
+  })
+})
+
+describe('a restore', () => {
+  const restore = {
+    ...{ actor: 'count', partition: 0, records: 4_000, bytes: 1, recordsPerSecond: 400, offsetsLeft: 8_000 },
+    ...{ leftMs: 20_000, forMs: 10_000, trouble: null },
+  }
+  const restoring = { stops: ['restoring'] as const, unread: 500, restore }
+
+  test('of all partitions here, with how far it is and how long it will take', () => {
+    expect(bound({ partitions: [restoring, { ...restoring, restore: { ...restore, leftMs: 90_000 } }] })).toMatchObject(
+      {
+        by: 'restoring',
+        subject: 'clicks/0, clicks/1',
+        why: 'the state of clicks/0, clicks/1 is being restored from its changelog: 8000 records read, about 90 s to go',
+      },
+    )
+  })
+
+  test('that cannot get on, with the reason', () => {
+    const stuck = { ...restoring, restore: { ...restore, leftMs: null, trouble: 'no broker answered' } }
+    expect(bound({ partitions: [stuck] })?.why).toContain('4000 records read, no broker answered')
+  })
+
+  test('binds only when the other partitions have nothing left to do', () => {
+    const busy = { held: 9_000, ready: 8_000, atHandler: 1_000, unread: 41_000 }
+    expect(bound({ partitions: [restoring, busy], isFull: true })?.by).toBe('threads')
+    expect(bound({ partitions: [restoring, {}] })).toMatchObject({ by: 'restoring', subject: 'clicks/0' })
+  })
+})
+
+describe('a checkpoint', () => {
+  const handled = [{ held: 900, atCheckpoint: 900, unread: 50 }]
+
+  test('that waits for brokers or for a sink, by its reason', () => {
+    const brokers = { name: 'kafka', queued: 0, trouble: 'no coordinator' }
+    expect(bound({ partitions: handled, sinks: [brokers] })).toMatchObject({
+      by: 'checkpoint',
+      subject: 'brokers',
+      why: 'the checkpoint of 900 handled records waits for the brokers: no coordinator',
+    })
+    expect(bound({ partitions: handled, sinks: [kafka, away] })).toMatchObject({
+      by: 'checkpoint',
+      subject: 'postgres',
+      why: containing('waits for sink postgres: connection refused'),
+    })
+  })
+
+  test('that takes so long that nothing more is taken in; and is never taken for a hot key', () => {
+    const partitions = [{ held: 20_000, atCheckpoint: 19_000, atHandler: 1_000, unread: 50_000 }]
+    expect(bound({ partitions })).toMatchObject({ by: 'checkpoint', why: containing('19000 records are handled') })
+    expect(bound({ partitions: [{ ...handled[0], unread: 0 }] })).toMatchObject({
+      by: 'input',
+      why: containing('900 records wait for their checkpoint'),
+    })
   })
 })
 

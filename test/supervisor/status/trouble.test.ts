@@ -5,7 +5,13 @@ import { silentLog, type Log } from '../../../src/log.ts'
 import { resolveOptions } from '../../../src/options/resolve.ts'
 import { judgeSilence, type QuietPartition } from '../../../src/supervisor/status/silence.ts'
 import type { EngineView } from '../../../src/supervisor/status/status.ts'
-import { judgeGroup, judgeRetries, judgeSchemas, type RetryLoad } from '../../../src/supervisor/status/trouble.ts'
+import {
+  judgeGroup,
+  judgeRestore,
+  judgeRetries,
+  judgeSchemas,
+  type RetryLoad,
+} from '../../../src/supervisor/status/trouble.ts'
 import { TroubleWatch } from '../../../src/supervisor/status/trouble-watch.ts'
 import { makeActor, resolvedActor } from '../../actors/actor-fixture.ts'
 
@@ -65,6 +71,19 @@ test.each([
   else expect(trouble?.says).toMatch(says)
 })
 
+test('a restore is trouble when it cannot get on, and not because it takes long', () => {
+  const of = { actor: 'count', partition: 3, trouble: null }
+  const trouble = { reason: 'no broker answered', sinceMs: 0 }
+  expect(judgeRestore(of, 0)).toBeNull()
+  expect(judgeRestore({ ...of, trouble }, 9_000)).toBeNull()
+  expect(judgeRestore({ ...of, trouble }, 10_000)).toMatchObject({
+    kind: 'restore',
+    about: 'count/3',
+    severity: 'degraded',
+    says: 'the state of actor count, partition 3, cannot be restored for 10 s; its records wait, others go on, nothing is lost: no broker answered',
+  })
+})
+
 describe('a partition with records in its log that takes in none', () => {
   const quiet: QuietPartition = {
     topic: 'clicks',
@@ -75,6 +94,7 @@ describe('a partition with records in its log that takes in none', () => {
     ready: 0,
     atHandler: 0,
     atSinks: 0,
+    atCheckpoint: 0,
     waiting: 0,
     waitingForSchemas: 0,
     parked: 0,
@@ -124,6 +144,11 @@ describe('a partition with records in its log that takes in none', () => {
     ['has none', { unread: 0 }],
     ['has but a marker of a transaction', { hasMore: false }],
     ['was paused by the user', { stops: ['user', 'limit'] }],
+    ['is being restored, however long it takes', { stops: ['restoring', 'limit'] }],
+    [
+      'waits for a checkpoint that cannot get on, which is told of',
+      { ...full, atHandler: 0, atCheckpoint: 40, isSinkAway: true },
+    ],
     ['stopped on a record, which is told of', { stops: ['halted'] }],
     ['tries its records again, which is told of', keys],
     ['waits for a sink that is away, which is told of', { ...full, atHandler: 0, atSinks: 40, isSinkAway: true }],

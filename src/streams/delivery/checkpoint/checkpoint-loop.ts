@@ -156,7 +156,10 @@ export class CheckpointLoop {
   #schedule(): void {
     if (this.#isRunning || this.#isEnded || this.#consumer === null) return
     const { clock, intervalMs } = this.#options
-    const dueMs = this.#isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + intervalMs)
+    const isUrgent = this.#isUrgent
+    // The one that is set is due no later than another would be: for most records there is nothing to look up.
+    if (this.#timer !== null && !isUrgent) return
+    const dueMs = isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + intervalMs)
     if (this.#timer !== null) {
       if (this.#timer.dueMs <= dueMs) return
       this.#timer.cancel()
@@ -263,23 +266,30 @@ export class CheckpointLoop {
     const { checkpoints } = stats
     checkpoints.committed += 1
     await Promise.all(standing.map(({ owner }) => owner.state?.commit() ?? Promise.resolve()))
-    let settled = 0
+    /** To settle in this turn of the loop. */
+    let left = SETTLED_PER_TURN
     for (const participant of standing) {
       const { frozen, owner } = participant
       if (frozen === null) continue
       const { letters, outputBytes, records, size, tickets } = frozen.generation
       participant.stand()
       checkpoints.handled += size
-      checkpoints.records += records.length
+      checkpoints.records += records.length + frozen.changelogRecords
       checkpoints.bytes += outputBytes
       for (const { input, snapshot } of frozen.positions) {
         if (!input.isFenced) events.onCommitted(input, snapshot.position)
       }
-      for (const ticket of tickets) {
-        if (owner.isFenced) break
-        ticket.settleAll(null)
-        settled += 1
-        if (settled % SETTLED_PER_TURN === 0) await sleep(clock, 0)
+      for (let settled = 0; settled < tickets.length && !owner.isFenced;) {
+        if (left === 0) {
+          await sleep(clock, 0)
+          left = SETTLED_PER_TURN
+        }
+        const next = tickets.slice(settled, settled + left)
+        settled += next.length
+        left -= next.length
+        owner.settleTogether(() => {
+          for (const ticket of next) if (!owner.isFenced) ticket.settleAll(null)
+        })
       }
       for (const letter of letters) if (!owner.isFenced) letter.settle(null)
     }

@@ -12,7 +12,6 @@ import type {
   NativeAdmin,
   NativeError,
   NativeGroup,
-  NativeGroupOffsets,
   NativeKafka,
   NativeProducer,
   NativeTopicDescription,
@@ -28,6 +27,7 @@ import {
   outage,
   topicNotAllowed,
 } from './admin-errors.ts'
+import { askCommitted } from './group-positions.ts'
 import { ProtocolClient } from './protocol-client.ts'
 
 const CONNECT_TIMEOUT_MS = 15_000
@@ -290,7 +290,7 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
 
   /**
    * Rejects with NOT_AUTHORIZED. Asked before the client is asked for the members of a group: where this user may not see
-   * it, that question ends the process (the binding makes a text of a null).
+   * it, or nobody coordinates it yet, that question ends the process (the binding makes a text of a null).
    */
   async #requireSight(groupId: string): Promise<void> {
     await this.committedPositions(groupId, [])
@@ -310,12 +310,15 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
     groupId: string,
     topics: readonly string[],
   ): Promise<readonly { readonly topic: string; readonly partition: number; readonly position: number }[]> {
-    const [group] = await this.#ask<readonly NativeGroupOffsets[]>(`group ${groupId}`, (admin, done) => {
-      admin.listConsumerGroupOffsets([{ groupId }], { timeout: REQUEST_TIMEOUT_MS, requireStableOffsets: false }, done)
-    }).catch(throwOutage)
-    refuse(groupId, group?.error)
+    this.#refuseWhenLeaving()
+    const question = { native: this.#native, options: this.#options, groupId, signal: this.#leaving.signal }
+    const asked = askCommitted(question)
+    this.#asking.add(asked)
+    const partitions = await this.#waits.answer('topics', `group ${groupId}`, asked).finally(() => {
+      this.#asking.delete(asked)
+    })
     const wanted = new Set(topics)
-    return (group?.partitions ?? []).flatMap(({ topic, partition, offset }) =>
+    return partitions.flatMap(({ topic, partition, offset }) =>
       wanted.has(topic) && offset !== undefined && offset >= 0 ? [{ topic, partition, position: offset }] : [],
     )
   }

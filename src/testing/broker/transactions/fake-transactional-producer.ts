@@ -12,7 +12,7 @@ import {
   type TransactionalProducerOptions,
   type TransactionFault,
 } from '../../../streams/transaction-port.ts'
-import type { CrashStep } from '../fake-client.ts'
+import type { CrashStep } from './crash-step.ts'
 import type { FakeConnection } from '../fake-connection.ts'
 import type { TransactionStep, FakeFaults } from '../fake-faults.ts'
 import type { FakeGroup, GroupMember } from '../fake-group.ts'
