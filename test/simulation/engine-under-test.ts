@@ -2,6 +2,7 @@
 import type { OpenTaskPool } from '../../src/actors/threads/thread-set.ts'
 import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import type { Clock } from '../../src/clock.ts'
+import { isTroupeError } from '../../src/errors.ts'
 import { silentLog, type Log } from '../../src/log.ts'
 import type { ResolvedApp } from '../../src/options/options.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
@@ -38,7 +39,7 @@ export interface RunningMember {
   stop(): Promise<void>
   /** Leaves at once. */
   kill(): Promise<void>
-  readonly finished: Promise<'stopped' | 'killed' | 'failed'>
+  readonly finished: Promise<{ readonly how: 'stopped' | 'killed' | 'failed'; readonly code: string | null }>
   /** Records read and not finished. */
   recordsInFlight(): number
   describe(): unknown
@@ -67,7 +68,10 @@ export const troupe: EngineUnderTest = {
     return {
       stop: () => engine.stop(),
       kill: () => engine.kill(),
-      finished: engine.finished.then((end) => end.reason),
+      finished: engine.finished.then((end) => ({
+        how: end.reason,
+        code: end.reason === 'failed' && isTroupeError(end.error) ? end.error.code : null,
+      })),
       recordsInFlight: () => engine.status().recordsInFlight,
       describe: () => engine.status(),
     }

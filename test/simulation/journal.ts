@@ -127,7 +127,13 @@ type EventBody =
   | { readonly type: 'sample'; readonly client: string; readonly records: number }
   | { readonly type: 'started'; readonly client: string }
   /** The process is gone: by a crash, or because it ended. */
-  | { readonly type: 'ended'; readonly client: string; readonly how: 'crashed' | 'stopped' | 'killed' | 'failed' }
+  | {
+      readonly type: 'ended'
+      readonly client: string
+      readonly how: 'crashed' | 'stopped' | 'killed' | 'failed'
+      /** Of the error that it failed with. */
+      readonly code?: string | null
+    }
 
 export type JournalEvent = EventBody & { readonly atMs: number }
 

@@ -1,6 +1,7 @@
 /** The processes of a world: started, stopped, killed, and replaced when they end unasked, as an orchestrator does. */
 import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import type { Clock } from '../../src/clock.ts'
+import { isTroupeError } from '../../src/errors.ts'
 import { silentLog, type Log } from '../../src/log.ts'
 import type { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import type { FakeClient } from '../../src/testing/broker/fake-client.ts'
@@ -173,13 +174,13 @@ export class Members {
     starting.then(
       (running) => {
         member.running = running
-        void running.finished.then((how) => {
-          if (!member.hasEnded) this.#end(member, how)
+        void running.finished.then(({ code, how }) => {
+          if (!member.hasEnded) this.#end(member, how, code)
         })
         if (member.wanted !== 'run') this.#ask(member, member.wanted)
       },
-      () => {
-        if (!member.hasEnded) this.#end(member, 'failed')
+      (error: unknown) => {
+        if (!member.hasEnded) this.#end(member, 'failed', isTroupeError(error) ? error.code : null)
       },
     )
   }
@@ -274,9 +275,9 @@ export class Members {
     void (wanted === 'stop' ? member.running.stop() : member.running.kill())
   }
 
-  #end(member: Member, how: 'crashed' | 'stopped' | 'killed' | 'failed'): void {
+  #end(member: Member, how: 'crashed' | 'stopped' | 'killed' | 'failed', code: string | null = null): void {
     member.hasEnded = true
-    this.#options.journal.note({ type: 'ended', client: member.name, how })
+    this.#options.journal.note({ type: 'ended', client: member.name, how, code })
     this.#options.clock.after(REPLACE_AFTER_MS, () => {
       this.#fillUp()
     })

@@ -1,6 +1,6 @@
 /** Plays worlds with an engine that breaks the guarantee, until a checker cries out. */
 import type { Broker } from '../../src/streams/broker.ts'
-import type { BrokerConsumer, BrokerProducer } from '../../src/streams/broker-port.ts'
+import type { BrokerConsumer, BrokerProducer, BrokerReader } from '../../src/streams/broker-port.ts'
 import type { TransactionalProducer } from '../../src/streams/transaction-port.ts'
 import { troupe, type EngineUnderTest } from './engine-under-test.ts'
 import { play } from './play.ts'
@@ -11,18 +11,19 @@ const WORLDS = 300
 export interface Sabotage {
   readonly consumer?: (consumer: BrokerConsumer) => Partial<BrokerConsumer>
   readonly producer?: (producer: BrokerProducer) => Partial<BrokerProducer>
+  readonly reader?: (reader: BrokerReader) => Partial<BrokerReader>
   readonly transactions?: (producer: TransactionalProducer) => Partial<TransactionalProducer>
 }
 
 /** The engine, on a broker of which some calls do something else. */
-function sabotaged({ consumer, producer, transactions }: Sabotage): EngineUnderTest {
+function sabotaged({ consumer, producer, reader, transactions }: Sabotage): EngineUnderTest {
   return {
     start: (parts) => {
       const { broker } = parts
       const spoilt: Broker = {
         consumer: () => overlaid(broker.consumer(), consumer ?? (() => ({}))),
         producer: (name) => overlaid(broker.producer(name), producer ?? (() => ({}))),
-        reader: (name) => broker.reader(name),
+        reader: (name) => overlaid(broker.reader(name), reader ?? (() => ({}))),
         transactionalProducer: (options) =>
           overlaid(broker.transactionalProducer(options), transactions ?? (() => ({}))),
         admin: () => broker.admin(),

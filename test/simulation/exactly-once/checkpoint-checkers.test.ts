@@ -31,6 +31,16 @@ class Story {
     return this
   }
 
+  handled(offset: number): this {
+    this.#journal.note({ type: 'handle-end', client, attempt: 1, result: 'done', ...place, offset })
+    return this
+  }
+
+  lost(offset: number): this {
+    this.#journal.note({ type: 'lost', client, records: [{ ...place, offset, batch: 1 }] })
+    return this
+  }
+
   row(offset: number, index: number): this {
     this.#journal.note({ type: 'durable', client, sink: 'table', output: out(offset, index) })
     return this
@@ -97,6 +107,16 @@ describe('outputsAreOnce', () => {
   test('a dead letter beside outputs', () => {
     const story = new Story().inputs(two).checkpoint([out(0), out(0, 'dead-letter')], 1)
     expect(violationsIn('outputsAreOnce', story)).toEqual(['in/0/0 has outputs and a dead letter'])
+  })
+})
+
+describe('calmHandlesOnce', () => {
+  test('a record that is handled again, and what may be', () => {
+    const story = new Story().inputs(one, one, one).handled(0).handled(0).handled(1).lost(1).handled(1)
+    expect(exactlyOnceCheckers['calmHandlesOnce']!(story.events, { ...facts, isCalm: true })).toEqual([
+      'a handled in/0/0 again',
+    ])
+    expect(violationsIn('calmHandlesOnce', story)).toEqual([])
   })
 })
 

@@ -112,4 +112,24 @@ function outside(events: readonly JournalEvent[]): string[] {
   return violations
 }
 
-export const exactlyOnceCheckers: Readonly<Record<string, Checker>> = { outputsAreOnce, checkpointsAreWhole }
+/** Where nothing but clean stops and hand-overs happened, no record is handled twice, unless its partition was set back or its thread has ended. */
+const calmHandlesOnce: Checker = (events, facts) => {
+  if (!facts.isCalm) return []
+  const handled = new Map<string, Set<string>>()
+  const violations: string[] = []
+  for (const event of events) {
+    if (event.type === 'rewound') handled.delete(placeName(event))
+    if (event.type === 'lost') for (const each of event.records) handled.get(placeName(each))?.delete(nameOf(each))
+    if (event.type !== 'handle-end' || (event.result !== 'done' && event.result !== 'skip')) continue
+    const names = entry(handled, placeName(event), () => new Set<string>())
+    if (names.has(nameOf(event))) violations.push(`${event.client} handled ${nameOf(event)} again`)
+    names.add(nameOf(event))
+  }
+  return shortened(violations)
+}
+
+export const exactlyOnceCheckers: Readonly<Record<string, Checker>> = {
+  outputsAreOnce,
+  checkpointsAreWhole,
+  calmHandlesOnce,
+}

@@ -59,6 +59,11 @@ class Story {
     return this
   }
 
+  ended(code: string): this {
+    this.#journal.note({ type: 'ended', client, how: 'failed', code })
+    return this
+  }
+
   removed(offset: number): this {
     this.#journal.note({ type: 'removed', ...place, offset })
     return this
@@ -146,6 +151,12 @@ describe('stateIsTheFold', () => {
 test('storesFollow: a store that has what does not stand', () => {
   expect(violationsIn('storesFollow', inputs().stored(0).stored(7).checkpoint(7, 1, handled('k', 0)))).toEqual([
     'a stored checkpoint 7 of in/0, which does not stand',
+  ])
+})
+
+test('stateIsFound: a member that ends because state and position do not belong together', () => {
+  expect(violationsIn('stateIsFound', inputs().ended('CHANGELOG_LOST').ended('SINK_UNAVAILABLE'))).toEqual([
+    'a has ended with CHANGELOG_LOST',
   ])
 })
 

@@ -243,4 +243,21 @@ function told(offsets: readonly number[]): string {
   return offsets.length === 0 ? 'nothing' : offsets.slice(-8).join(' ')
 }
 
-export const stateCheckers: Readonly<Record<string, Checker>> = { stateIsTheFold, storesFollow, handlersSeeTheFold }
+/** Nobody finds a position without its state: what a checkpoint leaves can always be gone on from. */
+const stateIsFound: Checker = (events) =>
+  shortened(
+    events.flatMap((event) =>
+      event.type === 'ended' && stateErrors.has(event.code ?? '')
+        ? [`${event.client} has ended with ${event.code}`]
+        : [],
+    ),
+  )
+
+const stateErrors: ReadonlySet<string> = new Set(['CHANGELOG_LOST', 'CHANGELOG_UNREADABLE', 'STATE_CHANGED'])
+
+export const stateCheckers: Readonly<Record<string, Checker>> = {
+  stateIsTheFold,
+  storesFollow,
+  handlersSeeTheFold,
+  stateIsFound,
+}

@@ -8,7 +8,7 @@ import type { World } from '../world.ts'
 
 type Topics = Pick<World, 'topics' | 'state'>
 
-function changelogName(at: number): string {
+export function changelogName(at: number): string {
   return `group-actor-${at}-changelog`
 }
 

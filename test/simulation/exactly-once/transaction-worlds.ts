@@ -1,6 +1,7 @@
 /** Worlds whose app is exactly-once: any world, and what goes wrong in the middle of its transactions. */
 import { Random } from '../../../src/testing/random.ts'
 import type { CrashStep } from '../../../src/testing/broker/transactions/crash-step.ts'
+import { changelogName } from './state-notes.ts'
 import { makeAction, makeWorld, type Action, type World } from '../world.ts'
 
 const crashSteps: readonly CrashStep[] = [
@@ -29,6 +30,8 @@ export function makeTransactionWorld(seed: number): World {
   const more = Array.from({ length: count }, () => ({ atMs: random.integer(0, durationMs), action: trouble() }))
   const state = random.fork('state')
   const keepsState = world.order !== 'unordered' && state.chance(0.7)
+  // Where a changelog's own marker comes later than the position that goes with it.
+  if (keepsState && world.theme !== 'calm' && state.chance(0.3)) more.push(heldChangelog(state, world, durationMs))
   const all = [...world.timetable, ...more].sort((one, other) => one.atMs - other.atMs)
   const skewMs = state.pick([0, 0, 100, 3_000])
   return {
@@ -43,4 +46,11 @@ export function makeTransactionWorld(seed: number): World {
       ? { state: { store: state.pick(['memory', 'disk']), ttlMs: state.pick([100, 1_000, 10_000]) } }
       : {}),
   }
+}
+
+function heldChangelog(random: Random, { topics }: World, withinMs: number): World['timetable'][number] {
+  const at = random.integer(0, topics.length - 1)
+  const place = `${changelogName(at)}/${random.integer(0, topics[at]!.partitions - 1)}`
+  const durationMs = random.pick([50, 300, 1_500, 4_000])
+  return { atMs: random.integer(0, withinMs), action: { type: 'markers-held', durationMs, place } }
 }
