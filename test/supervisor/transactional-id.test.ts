@@ -28,8 +28,8 @@ describe('the transactional id of a process', () => {
 })
 
 describe('the guarantee of an app', () => {
-  const stateful = { actor: 'watch', states: [{ name: 'spent', codec: 'json', ttlMs: null, maxBytes: 1 }] }
-  const stateless = { actor: 'count', states: [] }
+  const stateful = { actor: 'watch', states: [{ name: 'spent', codec: 'json', ttlMs: null, maxBytes: 1 }], timers: [] }
+  const stateless = { actor: 'count', states: [], timers: [] }
 
   test('is at-least-once unless it is asked for, and exactly-once where one actor keeps state', () => {
     expect(guaranteeOf({ guarantee: null }, [stateless])).toBe('at-least-once')
