@@ -101,9 +101,8 @@ export class PartitionActor implements CheckpointOwner {
       parking: this.#parking,
       progress: this.#progress,
       isRunning: () => this.#state === 'running',
-      isFenced: () => this.isFenced,
       onHalt: (record) => {
-        this.#haltOn(record)
+        this.haltOn(record)
       },
       onLoad: () => {
         this.#noteLoad()
@@ -133,6 +132,11 @@ export class PartitionActor implements CheckpointOwner {
 
   get isFenced(): boolean {
     return this.#state === 'fenced'
+  }
+
+  /** It is being given up. */
+  get isDraining(): boolean {
+    return this.#state === 'draining'
   }
 
   get halt(): HaltedRecord | null {
@@ -457,7 +461,8 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#lanes.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
   }
 
-  #haltOn(record: HaltedRecord): void {
+  /** Goes no further, because of this record. */
+  haltOn(record: HaltedRecord): void {
     this.#halt ??= record
     if (this.#state !== 'running') return
     this.#state = 'halted'

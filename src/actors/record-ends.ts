@@ -36,7 +36,6 @@ export interface RecordEndsOptions extends Pick<
   readonly parking: ParkingLot
   readonly progress: ActorProgress
   readonly isRunning: () => boolean
-  readonly isFenced: () => boolean
   /** Nobody may drop this record: the actor goes no further. */
   readonly onHalt: (record: HaltedRecord) => void
   /** What the actor holds has changed. */
@@ -47,10 +46,17 @@ export interface RecordEndsOptions extends Pick<
 
 export class RecordEnds {
   readonly #options: RecordEndsOptions
+  // Asked for each record, so at hand.
+  readonly #inputs: Inputs
+  readonly #owner: CheckpointOwner
+  readonly #progress: ActorProgress
   readonly #outbox: Outbox
 
   constructor(options: RecordEndsOptions) {
     this.#options = options
+    this.#inputs = options.inputs
+    this.#owner = options.owner
+    this.#progress = options.progress
     this.#outbox = new Outbox({
       ...options,
       onSettled: (invocation, settlement) => {
@@ -76,7 +82,7 @@ export class RecordEnds {
     invocation: Invocation,
     verdict: Exclude<Verdict, { type: 'unrun' | 'alone' }>,
   ): Ruling | NeedsSchema | null {
-    const { stats } = this.#options.inputs.of(invocation.record)
+    const { stats } = this.#inputs.of(invocation.record)
     switch (verdict.type) {
       case 'done':
         stats.attempts += 1
@@ -108,7 +114,7 @@ export class RecordEnds {
         if (ruling.isAlone) invocation.runsAlone = true
         invocation.stage = 'waiting'
         invocation.nextAttemptAtMs = this.#options.clock.now() + ruling.delayMs
-        this.#options.inputs.of(invocation.record).stats.retries += 1
+        this.#inputs.of(invocation.record).stats.retries += 1
         break
       case 'needs-schema':
         invocation.stage = 'waits-for-schema'
@@ -162,7 +168,7 @@ export class RecordEnds {
         this.#finishDone(invocation)
         break
       case 'dead-lettered':
-        this.#options.inputs.of(invocation.record).stats.deadLettered += 1
+        this.#inputs.of(invocation.record).stats.deadLettered += 1
         this.#options.notes.noteDeadLettered(invocation, settlement.fault)
         this.#finish(invocation)
         break
@@ -180,7 +186,7 @@ export class RecordEnds {
 
   /** Of a checkpoint it is a part from now on, position and all. */
   #noteHandled(invocation: Invocation): void {
-    if (invocation.stage === 'at-checkpoint') this.#options.inputs.of(invocation.record).finish(invocation.sequence)
+    if (invocation.stage === 'at-checkpoint') this.#inputs.of(invocation.record).finish(invocation.sequence)
   }
 
   #ruleOnRefused(invocation: Invocation, error: WireError): Ruling {
@@ -200,7 +206,7 @@ export class RecordEnds {
   #park(ruling: Park, invocation: Invocation, lane: Lane | null): void {
     if (!this.#options.isRunning()) {
       // One that stands in no lane would be given up by nobody else.
-      if (lane === null) this.#options.inputs.giveUp([invocation])
+      if (lane === null) this.#inputs.giveUp([invocation])
       return
     }
     this.#options.parking.park({ invocation, lane, fault: ruling, sinceMs: this.#options.clock.wallNow() })
@@ -209,7 +215,7 @@ export class RecordEnds {
 
   #haltOn(ruling: Halt, invocation: Invocation, lane: Lane | null): void {
     // One that stands in no lane would be given up by nobody else.
-    if (lane === null) this.#options.inputs.giveUp([invocation])
+    if (lane === null) this.#inputs.giveUp([invocation])
     invocation.stage = 'halted'
     const { attempt, record } = invocation
     const { code, reason } = ruling
@@ -221,24 +227,24 @@ export class RecordEnds {
   }
 
   #finishDone(invocation: Invocation): void {
-    this.#options.inputs.of(invocation.record).stats.done += 1
+    this.#inputs.of(invocation.record).stats.done += 1
     this.#finish(invocation)
   }
 
   /** Nothing is to be done for it. */
   skip(invocation: Invocation): void {
-    this.#options.inputs.of(invocation.record).stats.skipped += 1
+    this.#inputs.of(invocation.record).stats.skipped += 1
     this.#finish(invocation)
   }
 
   #finish(invocation: Invocation): void {
-    if (this.#options.isFenced()) return
-    const input = this.#options.inputs.of(invocation.record)
+    if (this.#owner.isFenced) return
+    const input = this.#inputs.of(invocation.record)
     if (invocation.stage !== 'at-checkpoint' && !input.finish(invocation.sequence)) return
-    this.#options.progress.noteFinished(invocation.admittedAtMs)
+    this.#progress.noteFinished(invocation.admittedAtMs)
     input.held.remove(invocation)
     // Of a whole run it is told once, when it is settled.
-    if (this.#options.progress.isWithinRun) return
+    if (this.#progress.isWithinRun) return
     input.noteProgress()
     this.#options.onLoad()
   }

@@ -6,6 +6,7 @@
  * (`code-tally.ts`), so the number of series is bounded by what the app declares and the partitions it has owned.
  */
 import type { Metric, Registry } from 'prom-client'
+import { checkpointMetrics } from './checkpoint-metrics.ts'
 import { waitKinds } from './open-waits.ts'
 import { ScrapedMetric, type MetricRow, type Series } from './scraped-metric.ts'
 import {
@@ -23,6 +24,7 @@ import {
   sinkResults,
   tallies,
 } from './series.ts'
+import { stateMetrics } from './state-metrics.ts'
 import { troubleNames, type EngineStats } from './stats.ts'
 
 const partitionLabels = ['actor', 'topic', 'partition'] as const
@@ -281,6 +283,9 @@ export const metricTable = [
     labels: ['topic', 'partition'],
     read: perTopicPartition((stats) => stats.foreignMetadata),
   },
+  // --- checkpoints, and state
+  ...checkpointMetrics,
+  ...stateMetrics,
   // --- the group
   {
     name: 'troupe_rebalances_total',

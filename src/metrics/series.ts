@@ -1,13 +1,7 @@
 /** Ways to read the series of one row of the table in `metrics.ts` from the engine's numbers. */
 import type { MetricRow, Series } from './scraped-metric.ts'
 import type { Histogram } from './histogram.ts'
-import {
-  constraintNames,
-  type ActorStats,
-  type EngineStats,
-  type PartitionStats,
-  type SinkStats,
-} from './stats.ts'
+import { constraintNames, type ActorStats, type EngineStats, type PartitionStats, type SinkStats } from './stats.ts'
 
 export function single(value: number | Histogram): readonly Series[] {
   return [[[], value]]

@@ -13,6 +13,7 @@ import { Histogram } from './histogram.ts'
 import { OpenWaits } from './open-waits.ts'
 import { RegistryStats } from './registry-stats.ts'
 import { RestoreStats } from './restore-stats.ts'
+import { StateStats } from './state-stats.ts'
 
 /** Seconds. Handlers range from some microseconds (a lookup) to a minute (a call to a slow service). */
 const handlerBounds: readonly number[] = [
@@ -322,11 +323,15 @@ export class EngineStats {
   readonly openTroubles: Map<TroubleName, number> = new Map<TroubleName, number>()
   readonly registry: RegistryStats = new RegistryStats()
   readonly restores: RestoreStats = new RestoreStats()
+  readonly stores: StateStats = new StateStats()
   readonly checkpoints: CheckpointStats = new CheckpointStats()
   /** Answers of others that are waited for. */
   readonly waits: OpenWaits
+  /** For what is told as an age. */
+  readonly clock: Clock
 
   constructor(clock: Clock = systemClock) {
+    this.clock = clock
     this.waits = new OpenWaits(clock)
   }
 

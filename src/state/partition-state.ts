@@ -148,6 +148,11 @@ export class PartitionState implements CheckpointedState, StateReader {
     return this.#time.note(offset, timestamp)
   }
 
+  /** Of all below this position of the input; null: nothing had a time. */
+  timeAt(position: number): number | null {
+    return this.#time.at(position)
+  }
+
   read(at: number, key: string): StateValue | null {
     return this.#cell(at, key).current
   }

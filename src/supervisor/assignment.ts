@@ -8,6 +8,7 @@
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { InputOptions, InputProgress } from '../actors/input-progress.ts'
 import type { KeyText } from '../actors/key-text.ts'
+import { inherit, legacyOf } from '../actors/legacy.ts'
 import { PartitionActor } from '../actors/partition-actor.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
@@ -174,22 +175,30 @@ export class Assignment {
 
   /**
    * A destination refuses for good what this owner has made of some records: its epoch ends, and a new one begins in memory, at
-   * the last checkpoint. What the old one holds is admitted again, nothing is read again.
+   * the last checkpoint. What the old one holds is admitted again, nothing is read again. Of a partition that is being given
+   * back only nothing more is committed: its next owner begins there.
    */
   rewind(owner: CheckpointOwner, refused: Refusals, bases: readonly CheckpointBase[]): void {
     const actor = [...this.#owned.values()].find((each) => each === owner)
     const [base] = bases
     const input = actor?.inputs[0]
     if (actor === undefined || input === undefined || base === undefined) return
-    const { consumer, delivery, log, stats } = this.#options
+    const { consumer, credit, delivery, log, stats } = this.#options
+    const told = { partition: partitionName(input), records: [...refused.keys()] }
+    if (actor.isDraining) {
+      log.warn(told, 'a partition is given back without what it has handled last, because outputs of that are refused')
+      return
+    }
     const { isPaused, origin, partition, topic } = input
-    const { receivedPosition } = input.stats
-    const records = input.held.records()
+    const legacy = legacyOf(actor, input)
+    const held = legacy.records.length
     const state = actor.state?.rewound() ?? null
     log.warn(
-      { partition: partitionName(input), records: [...refused.keys()], held: records.length },
+      { ...told, held },
       'outputs are refused for good: the partition goes back to its last checkpoint, and gives up the records that they are of',
     )
+    // What is held changes hands: meanwhile nobody may think that there is room for more.
+    credit.admit(held, legacy.bytes)
     actor.fence()
     delivery.forget(input)
     stats.epoch += 1
@@ -200,9 +209,8 @@ export class Assignment {
     this.#owned.set(partitionName(input), made)
     // The client still has the old one's pause.
     if (isPaused) consumer.resume([{ topic, partition }])
-    made.admit(records)
-    // Records that had no outputs are finished, and are not held any more.
-    if (receivedPosition !== null) made.noteEnd({ topic, position: receivedPosition })
+    for (const each of made.inputs) inherit(made, each, legacy)
+    credit.retire(held, legacy.bytes)
     this.#intake.review(made)
     const dispatcher = this.#options.dispatcherOf(made.actor)
     dispatcher.enlist(made)

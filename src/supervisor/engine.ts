@@ -30,7 +30,7 @@ import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { prepareSchemas, verifyContracts } from './contracts.ts'
-import { guaranteeOf, hasTransactions, maxRecordBytesOf, transactionalIdOf } from './guarantee.ts'
+import { guaranteeOf, hasTransactions, maxRecordBytesOf } from './guarantee.ts'
 import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
 import { RestartPolicy } from './restart-policy.ts'
@@ -38,6 +38,7 @@ import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } fro
 import { openStateKeeping } from './state-keeping.ts'
 import { TroubleWatch } from './status/trouble-watch.ts'
 import { planTopology, verifyTopics, type Topology } from './topology.ts'
+import { ownTransactionalId } from './transactional-id.ts'
 import { UserPauses } from './user-pauses.ts'
 
 /** Loading takes longer only when it waits for something. */
@@ -110,7 +111,7 @@ export class Engine {
     this.#delivery = openDelivery({
       ...parts,
       ...promise,
-      transactionalId: transactionalIdOf(app),
+      transactionalId: ownTransactionalId(app),
       transactionTimeoutMs: app.transactionTimeoutMs,
       checkpointIntervalMs: app.checkpointIntervalMs,
       intake: app.intake,

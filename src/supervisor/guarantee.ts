@@ -1,5 +1,4 @@
-/** What an app promises, and what its transactions are known by. */
-import { randomUUID } from 'node:crypto'
+/** What an app promises. */
 import type { HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../errors.ts'
 import type { ResolvedApp } from '../options/options.ts'
@@ -20,16 +19,6 @@ export function guaranteeOf(
     )
   }
   return stateful.length > 0 ? 'exactly-once' : (guarantee ?? 'at-least-once')
-}
-
-/**
- * One for each live process. The same after a restart where the process has a name of its own, so that what its predecessor left
- * open is ended at once.
- */
-export function transactionalIdOf({ actors, kafka }: Pick<ResolvedApp, 'actors' | 'kafka'>): string {
-  const { groupId, groupInstanceId, transactionalId } = kafka
-  const name = transactionalId ?? groupInstanceId ?? randomUUID()
-  return [groupId, actors.map((actor) => actor.name).join('+'), name].join('-')
 }
 
 /** Whether there are transactions to rely on; says so where an app needs them and there are none. Asks nobody where it needs none. */

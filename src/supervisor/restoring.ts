@@ -36,7 +36,7 @@ export interface StateKeeping {
 export interface RestoringOptions extends StateKeeping {
   readonly clock: Clock
   readonly log: Log
-  readonly stats: Pick<EngineStats, 'restores'>
+  readonly stats: Pick<EngineStats, 'restores' | 'stores'>
   /** What no retry changes. */
   readonly onFailure: (error: unknown) => void
 }
@@ -56,6 +56,8 @@ interface Kept {
   readonly abort: AbortController
   readonly progress: RestoreProgress
   store: StateStore | null
+  /** Its size is shown no more. */
+  endSize: () => void
   /** Settles when nothing is restored any more. */
   restored: Promise<void>
 }
@@ -113,6 +115,7 @@ export class Restoring {
       abort: new AbortController(),
       progress: stats.restores.begin(actor, at.partition, clock.now()),
       store: null,
+      endSize: () => undefined,
       restored: Promise.resolve(),
     }
     this.#kept.set(partitionName(at), kept)
@@ -157,7 +160,10 @@ export class Restoring {
     this.#kept.delete(name)
     kept.abort.abort()
     const closing = kept.restored
-      .then(() => kept.store?.close())
+      .then(() => {
+        kept.endSize()
+        return kept.store?.close()
+      })
       .catch((error: unknown) => {
         const told = { actor: kept.actor, partition: kept.place.partition, error: describeError(error) }
         this.#options.log.warn(told, 'a store of state could not be closed')
@@ -187,12 +193,13 @@ export class Restoring {
   }
 
   async #bring(kept: Kept, beginning: BeginningState, onRestored: () => void): Promise<void> {
-    const { clock, log, stores } = this.#options
+    const { clock, log, stats, stores } = this.#options
     const { abort, actor, place, progress, state } = kept
     await this.#closing.get(partitionName(beginning.at))
     if (abort.signal.aborted) return
     const store = await stores.open(place)
     kept.store = store
+    kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
     const told = { actor, partition: place.partition }
     const from = store.mark === null ? {} : { localPosition: store.mark.changelogPosition }
     log.info(

@@ -244,6 +244,46 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   troupe_out_of_range_total: { shownBy: 'supervisor/assignment.test.ts', says: 'outOfRange).toBe(1)' },
   troupe_topic_replaced_total: { shownBy: 'supervisor/topic-origins.test.ts', says: 'topicReplaced' },
   troupe_foreign_metadata_total: { shownBy: 'supervisor/assignment.test.ts', says: 'foreignMetadata).toBe(1)' },
+  troupe_checkpoints_total: { shownBy: 'metrics/checkpoint-accounts.test.ts', says: 'troupe_checkpoints_total' },
+  troupe_checkpoint_handled_records_total: {
+    shownBy: 'metrics/checkpoint-accounts.test.ts',
+    says: 'troupe_checkpoint_handled_records_total',
+  },
+  troupe_checkpoint_written_records_total: {
+    shownBy: 'metrics/checkpoint-accounts.test.ts',
+    says: 'troupe_checkpoint_written_records_total',
+  },
+  troupe_checkpoint_output_bytes_total: {
+    shownBy: 'metrics/checkpoint-accounts.test.ts',
+    says: 'troupe_checkpoint_output_bytes_total',
+  },
+  troupe_checkpoint_step_duration_seconds: {
+    shownBy: 'metrics/checkpoint-accounts.test.ts',
+    says: 'troupe_checkpoint_step_duration_seconds_count{',
+  },
+  troupe_state_keys: { shownBy: 'metrics/checkpoint-accounts.test.ts', says: 'troupe_state_keys' },
+  troupe_state_bytes: { shownBy: 'metrics/checkpoint-accounts.test.ts', says: 'troupe_state_bytes' },
+  troupe_restoring_partitions: { shownBy: 'metrics/checkpoint-accounts.test.ts', says: 'troupe_restoring_partitions{' },
+  troupe_restores_total: { shownBy: 'metrics/checkpoint-accounts.test.ts', says: 'troupe_restores_total{' },
+  troupe_restored_records_total: {
+    shownBy: 'metrics/checkpoint-accounts.test.ts',
+    says: 'troupe_restored_records_total{',
+  },
+  troupe_restored_bytes_total: { shownBy: 'metrics/checkpoint-accounts.test.ts', says: 'troupe_restored_bytes_total{' },
+  troupe_oldest_checkpoint_age_seconds: {
+    shownBy: 'metrics/metrics.test.ts',
+    says: 'troupe_oldest_checkpoint_age_seconds 2.5',
+  },
+  troupe_transactions_aborted_total: {
+    shownBy: 'streams/delivery/checkpoint/exactly-once.test.ts',
+    says: 'stats.checkpoints.aborts[fault]).toBe(1)',
+  },
+  troupe_checkpoint_rewinds_total: {
+    shownBy: 'streams/delivery/checkpoint/exactly-once.test.ts',
+    says: 'stats.checkpoints.rewinds).toBe(2)',
+  },
+  troupe_restore_offsets_left: { shownBy: 'metrics/metrics.test.ts', says: 'troupe_restore_offsets_left{' },
+  troupe_restore_left_seconds: { shownBy: 'metrics/metrics.test.ts', says: 'troupe_restore_left_seconds{' },
   troupe_rebalances_total: ({ seam }) => ({
     'type="assign"': seam.answers.assign,
     'type="revoke"': seam.answers.revoke,

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { describeMetrics, metricTable, registerMetrics } from '../../src/metrics/metrics.ts'
 import { Histogram } from '../../src/metrics/histogram.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
+import { ManualClock } from '../../src/testing/manual-clock.ts'
 
 type OpenMetricsRegistry = Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>
 
@@ -21,6 +22,8 @@ function busyStats(): EngineStats {
   actor.concurrencyLimit = 1000
   stats.sink('kafka').durable = 9
   stats.trouble.add('BROKER_UNREACHABLE')
+  stats.stores.begin({ actor: 'enrich', partition: 3, kind: 'disk', size: { keyCount: 5, byteCount: 600 } })
+  Object.assign(stats.restores.begin('enrich', 4, stats.clock.now() - 10_000), { from: 0, position: 10, end: 30 })
   return stats
 }
 
@@ -114,6 +117,49 @@ describe('a scrape', () => {
     expect(page).toContain('troupe_binding_constraint{actor="enrich",constraint="key_skew"} 1\n')
     expect(page).toContain('troupe_binding_constraint{actor="enrich",constraint="input"} 0\n')
     expect(await scrape(new EngineStats())).not.toContain('troupe_binding_constraint{')
+  })
+
+  test('shows the age of the oldest unfinished checkpoint, and each reason of an abort', async () => {
+    const clock = new ManualClock()
+    const stats = new EngineStats(clock)
+    const frozenAtMs = clock.now()
+    await clock.advance(2_500)
+    expect(await scrape(stats)).toContain('troupe_oldest_checkpoint_age_seconds 0\n')
+    stats.checkpoints.oldestFrozenAtMs = () => frozenAtMs
+    stats.checkpoints.aborts['owner-gone'] += 1
+    stats.checkpoints.stepSeconds.rows.observe(0.2)
+    const page = await scrape(stats)
+    expect(page).toContain('troupe_oldest_checkpoint_age_seconds 2.5\n')
+    expect(page).toContain('troupe_transactions_aborted_total{reason="owner_gone"} 1\n')
+    expect(page).toContain('troupe_transactions_aborted_total{reason="fenced"} 0\n')
+    expect(page).toContain('troupe_checkpoint_step_duration_seconds_sum{step="rows"} 0.2\n')
+  })
+
+  test('shows how large the state of a partition is, and what is left of a restore', async () => {
+    const clock = new ManualClock()
+    const stats = new EngineStats(clock)
+    const size = { keyCount: 5, byteCount: 600 }
+    const endSize = stats.stores.begin({ actor: 'count', partition: 3, kind: 'disk', size })
+    const restore = stats.restores.begin('count', 4, clock.now())
+    expect(await scrape(stats)).not.toContain('troupe_restore_left_seconds{')
+    await clock.advance(10_000)
+    Object.assign(restore, { records: 8, bytes: 80, from: 0, position: 10, end: 30 })
+    const page = await scrape(stats)
+    expect(page).toContain('troupe_state_keys{actor="count",partition="3",store="disk"} 5\n')
+    expect(page).toContain('troupe_state_bytes{actor="count",partition="3",store="disk"} 600\n')
+    expect(page).toContain('troupe_restoring_partitions{actor="count"} 1\n')
+    expect(page).toContain('troupe_restored_records_total{actor="count"} 8\n')
+    expect(page).toContain('troupe_restored_bytes_total{actor="count"} 80\n')
+    expect(page).toContain('troupe_restore_offsets_left{actor="count",partition="4"} 20\n')
+    expect(page).toContain('troupe_restore_left_seconds{actor="count",partition="4"} 20\n')
+    endSize()
+    stats.restores.end(restore)
+    const after = await scrape(stats)
+    expect(after).not.toContain('troupe_state_keys{')
+    expect(after).not.toContain('troupe_restore_left_seconds{')
+    expect(after).toContain('troupe_restoring_partitions{actor="count"} 0\n')
+    expect(after).toContain('troupe_restores_total{actor="count"} 1\n')
+    expect(after).toContain('troupe_restored_records_total{actor="count"} 8\n')
   })
 
   test('works on an OpenMetrics registry too', async () => {

@@ -10,6 +10,8 @@ export interface WorldFacts {
   /** Records that one member may have read and not finished. */
   readonly maxRecords: number
   readonly guarantee: 'at-least-once' | 'exactly-once'
+  /** What its handlers keep; missing: nothing. */
+  readonly state?: { readonly ttlMs: number }
   /** Nothing but clean starts, stops and hand-overs happened: nothing may be repeated. */
   readonly isCalm: boolean
 }

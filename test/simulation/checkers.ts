@@ -5,6 +5,7 @@
 import { shortened, type Checker, type WorldFacts } from './checker.ts'
 import { commitsAreTrue, finishedIsSkipped, nothingIsLost } from './commit-checkers.ts'
 import { exactlyOnceCheckers } from './exactly-once/checkpoint-checkers.ts'
+import { stateCheckers } from './exactly-once/state-checkers.ts'
 import { outputName, type JournalEvent } from './journal.ts'
 import { fencedWritesNothing, handlingIsOrdered, outputsAreOrdered } from './order-checkers.ts'
 
@@ -66,6 +67,6 @@ export const checkers: Readonly<Record<string, Checker>> = {
 
 /** All violations, each with the promise it breaks. */
 export function findViolations(events: readonly JournalEvent[], facts: WorldFacts): string[] {
-  const all = facts.guarantee === 'exactly-once' ? { ...checkers, ...exactlyOnceCheckers } : checkers
+  const all = facts.guarantee === 'exactly-once' ? { ...checkers, ...exactlyOnceCheckers, ...stateCheckers } : checkers
   return Object.entries(all).flatMap(([name, check]) => check(events, facts).map((each) => `${name}: ${each}`))
 }

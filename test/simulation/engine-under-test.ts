@@ -5,6 +5,7 @@ import type { Clock } from '../../src/clock.ts'
 import { silentLog, type Log } from '../../src/log.ts'
 import type { ResolvedApp } from '../../src/options/options.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
+import type { Stores } from '../../src/state/store.ts'
 import type { Broker } from '../../src/streams/broker.ts'
 import type { SchemaPort } from '../../src/streams/registry/schema-port.ts'
 import type { Sink } from '../../src/streams/delivery/sink.ts'
@@ -23,6 +24,8 @@ export interface MemberParts {
   readonly sink: Sink
   /** Where the handlers of a world on threads run. */
   readonly openTaskPool: OpenTaskPool
+  /** Where it keeps state. */
+  readonly openStores: () => Promise<Stores>
   readonly random: () => number
   readonly schemas?: SchemaPort
   readonly log?: Log
@@ -48,10 +51,19 @@ export interface EngineUnderTest {
 
 export const troupe: EngineUnderTest = {
   async start(parts) {
-    const { broker, clock, log = silentLog, openTaskPool, random, schemas, stats = new EngineStats() } = parts
+    const {
+      broker,
+      clock,
+      log = silentLog,
+      openStores,
+      openTaskPool,
+      random,
+      schemas,
+      stats = new EngineStats(),
+    } = parts
     const known = schemas === undefined ? {} : { schemas }
     const app = appFor(parts)
-    const engine = await Engine.start({ app, broker, clock, random, log, openTaskPool, stats, ...known })
+    const engine = await Engine.start({ app, broker, clock, random, log, openStores, openTaskPool, stats, ...known })
     return {
       stop: () => engine.stop(),
       kill: () => engine.kill(),
@@ -76,6 +88,11 @@ function moduleUrl({ input }: AnyHandler): URL {
 /** The topic whose handler stands at this URL. */
 export function topicAt(url: string): string {
   return new URL(url).pathname
+}
+
+/** Which topic of its world, by the name of its actor. */
+export function actorNumber(actor: string): number {
+  return Number(actor.slice('actor-'.length))
 }
 
 function appFor({ handlers, sink, transactionalId, world }: MemberParts): ResolvedApp {

@@ -20,6 +20,23 @@ export interface Commit extends PartitionPlace {
   readonly position: number
   readonly frontier: number
   readonly unfinished: readonly number[]
+  /** With which checkpoint it was committed; missing or null: it says none. */
+  readonly checkpoint?: number | null
+}
+
+/** What a transaction has made of the state of one partition of an input. */
+export interface StateCommit extends PartitionPlace {
+  /** null: it does not say. */
+  readonly checkpoint: number | null
+  readonly streamTime: number | null
+  readonly values: readonly StateEntry[]
+}
+
+/** `value` null: there is none any more. */
+export interface StateEntry {
+  readonly state: string
+  readonly key: string
+  readonly value: unknown
 }
 
 /** One output of a record: to a topic, a table, or the dead-letter topic. */
@@ -38,7 +55,12 @@ export type HandlerResult = 'done' | 'skip' | 'dead-letter' | 'retry' | 'threw' 
 
 type EventBody =
   /** A record stands in an input topic. `key` null: it has none, and no order among others. */
-  | ({ readonly type: 'input'; readonly key: string | null; readonly fate: Fate } & Origin)
+  | ({
+      readonly type: 'input'
+      readonly key: string | null
+      readonly fate: Fate
+      readonly timestampMs?: number
+    } & Origin)
   /** Retention or compaction took it: nobody has to handle it any more. */
   | ({ readonly type: 'removed' } & Origin)
   /** The member was told that these are its own; it asks for their commits and begins. */
@@ -88,7 +110,19 @@ type EventBody =
       readonly outcome: 'committed' | 'aborted'
       readonly outputs: readonly OutputName[]
       readonly commits: readonly Commit[]
+      readonly state: readonly StateCommit[]
     }
+  /** What the handler of this record found for its key: records handled before it, and the last of them while it is not too old. */
+  | ({
+      readonly type: 'state-read'
+      readonly client: string
+      readonly handled: readonly number[]
+      readonly recent: number | null
+    } & Origin)
+  /** The member's store of this partition says that it has come to this checkpoint. */
+  | ({ readonly type: 'stored'; readonly client: string; readonly checkpoint: number } & PartitionPlace)
+  /** In the end: what who reads what is committed makes of the changelog of this partition. */
+  | ({ readonly type: 'changelog'; readonly values: readonly StateEntry[] } & PartitionPlace)
   /** A member as its status tells: what it has read and not finished. */
   | { readonly type: 'sample'; readonly client: string; readonly records: number }
   | { readonly type: 'started'; readonly client: string }

@@ -8,10 +8,12 @@ import { FakeSink, type FakeDatabase } from '../../src/testing/fake-sink.ts'
 import type { ManualClock } from '../../src/testing/manual-clock.ts'
 import type { Random } from '../../src/testing/random.ts'
 import type { Sink } from '../../src/streams/delivery/sink.ts'
-import { topicAt, type EngineUnderTest, type RunningMember } from './engine-under-test.ts'
+import { entry } from './checker.ts'
+import { actorNumber, topicAt, type EngineUnderTest, type RunningMember } from './engine-under-test.ts'
 import { originOf, type Journal, type OutputName } from './journal.ts'
 import { simulatedHandler, type HandlerNotes } from './simulated-handler.ts'
 import type { SimulatedRegistry } from './simulated-registry.ts'
+import { SimulatedDisk, SimulatedStores } from './exactly-once/simulated-stores.ts'
 import { SimulatedPool } from './threads/simulated-pool.ts'
 import type { ThreadEnd } from './threads/simulated-thread.ts'
 import type { World } from './world.ts'
@@ -47,6 +49,8 @@ const REPLACE_AFTER_MS = 200
 export class Members {
   readonly #options: MembersOptions
   readonly #all: Member[] = []
+  /** Of each slot: what outlives its processes. */
+  readonly #disks = new Map<number, SimulatedDisk>()
   #wantedCount = 0
 
   constructor(options: MembersOptions) {
@@ -151,6 +155,7 @@ export class Members {
       broker: client,
       clock,
       sink: this.#sink(member, database),
+      openStores: () => Promise.resolve(this.#stores(member, isAlive)),
       openTaskPool: (options) => {
         const { crossingMs } = world.threads
         const handlerOf = (url: string, notes: HandlerNotes, threadClock: Clock): AnyHandler =>
@@ -191,10 +196,26 @@ export class Members {
     }
   }
 
+  #stores({ client: { clock }, name, slot }: Member, isAlive: () => boolean): SimulatedStores {
+    const { journal, world } = this.#options
+    const disk = entry(this.#disks, slot, () => new SimulatedDisk())
+    return new SimulatedStores({
+      clock,
+      disk: world.state?.store === 'disk' ? disk : null,
+      observe: ({ actor, partition }, { checkpoint }) => {
+        const { name: topic } = world.topics[actorNumber(actor)]!
+        if (isAlive()) journal.note({ type: 'stored', client: name, topic, partition, checkpoint })
+      },
+    })
+  }
+
   /** A crashed process notes nothing any more. */
   #notesOf(client: string, isAlive: () => boolean): HandlerNotes {
     const { journal } = this.#options
     return {
+      found: (record, handled, recent) => {
+        if (isAlive()) journal.note({ type: 'state-read', client, handled, recent, ...originOf(record) })
+      },
       begin: (record, attempt) => {
         if (isAlive()) journal.note({ type: 'handle-begin', client, attempt, ...originOf(record) })
         return (result) => {

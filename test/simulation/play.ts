@@ -1,5 +1,6 @@
 /** Plays a world to its end: the timetable, then everything heals, then all records have to be finished, then all members stop. */
 import { decodeCompletionMap } from '../../src/streams/positions/completion-map.ts'
+import { checkpointOf } from '../../src/streams/positions/checkpoint-mark.ts'
 import type { RebalanceEvent, StoredPosition } from '../../src/streams/broker-port.ts'
 import type { OutputRecord, RecordHeader, SourceRecord } from '../../src/streams/record.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
@@ -11,6 +12,7 @@ import { Random } from '../../src/testing/random.ts'
 import type { WorldFacts } from './checker.ts'
 import { findViolations } from './checkers.ts'
 import type { EngineUnderTest } from './engine-under-test.ts'
+import { changelogsOf, stateCommits } from './exactly-once/state-notes.ts'
 import { Journal, placeName, type Commit, type JournalEvent, type OutputName, type PartitionPlace } from './journal.ts'
 import { Members, parseOutputId } from './members.ts'
 import { deadLetterTopic, outputTopic, refusedMark } from './simulated-handler.ts'
@@ -44,8 +46,10 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
     handlerTimeoutMs: world.handlerTimeoutMs,
     maxRecords: world.maxRecords,
     guarantee: world.guarantee,
+    ...(world.state === undefined ? {} : { state: world.state }),
     isCalm: world.theme === 'calm',
   }
+  stage.noteChangelogs()
   const { events } = stage.journal
   const violations = [
     ...(stuck === undefined ? [] : ['everythingEnds: not all records were finished and committed']),
@@ -108,12 +112,13 @@ class Stage {
 
   async playTimetable(): Promise<void> {
     const steps = [
-      ...this.#world.records.map(({ atMs, key, partition, plan, topic }, at) => ({
+      ...this.#world.records.map(({ atMs, key, partition, plan, skewMs, topic }, at) => ({
         atMs,
         run: () => {
           const value = plan.isGarbage ? garbage : this.#valueOf(plan, at)
           const isKnown = this.#expected.push(fateOf(plan, this.#world.attempts)) > 0
-          if (isKnown) this.#broker.append(topic, { key, partition, value })
+          const timestamp = this.#clock.wallNow() + (skewMs ?? 0)
+          if (isKnown) this.#broker.append(topic, { key, partition, value, timestamp })
         },
       })),
       ...(this.#world.schemas?.appear ?? []).map(({ atMs, id }) => ({
@@ -172,6 +177,17 @@ class Stage {
     const longestMs = Math.max(2 * this.#world.handlerTimeoutMs, ...ignoredForMs)
     await this.#advanceTo(this.#clock.now() + longestMs + STEP_MS)
     return this.#members.leftovers().map((each) => `everythingEnds: ${each}`)
+  }
+
+  /** What is left of state, for whoever would come next. */
+  noteChangelogs(): void {
+    for (const { place, topic } of changelogsOf(this.#world, this.#places())) {
+      const [at] = stateCommits(
+        this.#broker.committedRecords(topic).filter(({ partition }) => partition === place.partition),
+        this.#world,
+      )
+      if (at !== undefined) this.journal.note({ type: 'changelog', ...place, values: at.values })
+    }
   }
 
   async #advanceTo(atMs: number): Promise<void> {
@@ -354,7 +370,9 @@ class Stage {
       .filter(isOutput)
       .map(({ headers, topic }) => ({ sink: topic, output: outputOf(topic, headers) }))
     const commits = positions.map(commitOf)
-    this.journal.note({ type: 'transaction', client, outcome, outputs: written.map(({ output }) => output), commits })
+    const outputs = written.map(({ output }) => output)
+    const state = stateCommits(records, this.#world)
+    this.journal.note({ type: 'transaction', client, outcome, outputs, commits, state })
     if (outcome === 'aborted') return
     for (const { output, sink } of written) this.journal.note({ type: 'durable', client, sink, output })
     for (const commit of commits) this.journal.note({ type: 'committed', client, ...commit })
@@ -365,11 +383,12 @@ class Stage {
     switch (event.type) {
       case 'appended': {
         const { client, record } = event
-        const { headers, key, offset, partition, topic } = record
+        const { headers, key, offset, partition, timestamp, topic } = record
         if (client === null) {
           const fate = this.#expected.pop()
           if (fate === undefined) throw new Error('a record nobody expects')
-          journal.note({ type: 'input', key: key === null ? null : textOf(key), fate, topic, partition, offset })
+          const read = { key: key === null ? null : textOf(key), fate, timestampMs: timestamp }
+          journal.note({ type: 'input', ...read, topic, partition, offset })
         } else if (!this.#decided.has(record)) {
           journal.note({ type: 'durable', client, sink: topic, output: outputOf(topic, headers) })
         }
@@ -430,8 +449,9 @@ class Stage {
 function commitOf({ metadata, partition, position, topic }: StoredPosition): Commit {
   const decoded = decodeCompletionMap(metadata, { position })
   if (decoded.kind !== 'map' && decoded.kind !== 'none') throw new Error(`committed metadata is ${decoded.kind}`)
+  const checkpoint = checkpointOf(metadata, position)
   const { frontier, unfinished } = decoded.kind === 'map' ? decoded.map : { frontier: position, unfinished: [] }
-  return { topic, partition, position, frontier, unfinished: [...unfinished] }
+  return { topic, partition, position, frontier, unfinished: [...unfinished], checkpoint }
 }
 
 function isOutput({ topic }: SourceRecord): boolean {

@@ -3,6 +3,7 @@ import { defineBatchHandler, type AnyHandler, type BatchRecord } from '../../src
 import { deadLetter, defineHandler, done, retry, skip, type Outcome } from '../../src/actors/handlers/handler.ts'
 import { sleep, type Clock } from '../../src/clock.ts'
 import { TerminalError } from '../../src/errors.ts'
+import { state, type StateOf } from '../../src/state/declared-state.ts'
 import { table, topic, type Effect } from '../../src/streams/flows/flow.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
 import type { HandlerResult } from './journal.ts'
@@ -26,20 +27,33 @@ export interface SimulatedHandlerOptions {
   readonly topic: string
   readonly clock: Clock
   readonly notes: HandlerNotes
-  readonly world: Pick<World, 'attempts' | 'calls' | 'order' | 'schemas'>
+  readonly world: Pick<World, 'attempts' | 'calls' | 'order' | 'schemas' | 'state'>
 }
 
 export interface HandlerNotes {
   /** Returns what notes the end of this call: another of the same record may have begun by then. */
   begin(record: SourceRecord, attempt: number): (result: HandlerResult) => void
+  /** What it finds for the key of this record, before it is handled. */
+  found(record: SourceRecord, handled: readonly number[], recent: number | null): void
   /** Ends the thread that the handler is on, or holds it. */
   endThread(how: ThreadEnding): void
 }
 
-type HandleOne = (
-  plan: Plan,
-  context: { readonly attempt: number; readonly record: SourceRecord; readonly signal: AbortSignal },
-) => Outcome | Promise<Outcome>
+/** What it keeps: the offsets that it has handled, and the last of them for a while. */
+function statesOf(ttlMs: number) {
+  return { handled: state<number[]>({ initial: () => [] }), recent: state<number>({ ttlMs }) }
+}
+
+type Kept = StateOf<ReturnType<typeof statesOf>>
+
+interface Call {
+  readonly attempt: number
+  readonly record: SourceRecord
+  /** Of its key, where its world keeps state. */
+  readonly state: Kept
+}
+
+type HandleOne = (plan: Plan, context: Call & { readonly signal: AbortSignal }) => Outcome | Promise<Outcome>
 
 export function simulatedHandler(options: SimulatedHandlerOptions): AnyHandler {
   const { world } = options
@@ -47,14 +61,15 @@ export function simulatedHandler(options: SimulatedHandlerOptions): AnyHandler {
     name: `handler of ${options.topic}`,
     input: topic<Plan>(options.topic, world.schemas === undefined ? {} : { value: planCodec() }),
     outputs: [outputs, rows],
+    ...(world.state === undefined ? {} : { state: statesOf(world.state.ttlMs) }),
   }
   const handle = handleOne(options)
   return world.calls === null
-    ? (defineHandler({ ...common, handle }) as unknown as AnyHandler)
+    ? (defineHandler({ ...common, handle: handle as never }) as unknown as AnyHandler)
     : (defineBatchHandler({
         ...common,
         ...world.calls,
-        handle: handleAll(options, handle),
+        handle: handleAll(options, handle) as never,
       }) as unknown as AnyHandler)
 }
 
@@ -66,10 +81,13 @@ function lasting(plan: Plan, { attempts }: Pick<World, 'attempts'>): Plan {
   return attempts !== 'unlimited' && plan.failures >= attempts ? { ...plan, failures: Number.POSITIVE_INFINITY } : plan
 }
 
-function handleOne({ clock, notes, world }: SimulatedHandlerOptions): HandleOne {
-  return (planned, { attempt, record, signal }) => {
+function handleOne(options: SimulatedHandlerOptions): HandleOne {
+  const { clock, notes, world } = options
+  return (planned, call) => {
+    const { attempt, record, signal } = call
     const plan = lasting(planned, world)
     const end = notes.begin(record, attempt)
+    keep(options, call, attempt > plan.failures && isKept(plan))
     if (attempt <= plan.failures && plan.failure === 'hangs') {
       return new Promise((_, reject) => {
         signal.addEventListener('abort', () => {
@@ -99,7 +117,7 @@ function handleOne({ clock, notes, world }: SimulatedHandlerOptions): HandleOne 
         return skip()
       })
     }
-    const settle = (): Outcome => settleBy(plan, attempt, record, end)
+    const settle = (): Outcome => settleBy(plan, call, end)
     return plan.costMs === 0 ? settle() : sleep(clock, plan.costMs).then(settle)
   }
 }
@@ -109,14 +127,15 @@ function handleOne({ clock, notes, world }: SimulatedHandlerOptions): HandleOne 
  * anything is done in it. Else each record gets its outcome: after one that fails nothing more is done in its lane,
  * and what is said of the rest of it would lose them, should anybody believe it.
  */
-function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: HandleOne) {
+function handleAll(options: SimulatedHandlerOptions, handle: HandleOne) {
+  const { clock, notes, world } = options
   return (
-    records: readonly BatchRecord<Plan>[],
+    records: readonly BatchRecord<Plan, unknown, ReturnType<typeof statesOf>>[],
     { signal }: { readonly signal: AbortSignal },
   ): Outcome[] | Promise<Outcome[]> => {
     const [only] = records
     if (records.length === 1 && only !== undefined) {
-      const outcome = handle(only.value, { ...only, attempt: only.attempt, record: only.record, signal })
+      const outcome = handle(only.value, { attempt: only.attempt, record: only.record, state: only.state, signal })
       return outcome instanceof Promise ? outcome.then((settled) => [settled]) : [outcome]
     }
     for (const { attempt, value: planned } of records) {
@@ -132,12 +151,15 @@ function handleAll({ clock, notes, world }: SimulatedHandlerOptions, handle: Han
       }
     }
     const stopped = new Set<string>()
-    const outcomes = records.map(({ attempt, record, value: planned }) => {
+    const outcomes = records.map((call) => {
+      const { attempt, record, value: planned } = call
       const value = lasting(planned, world)
       const lane = laneOf(record, world)
       if (lane !== null && stopped.has(lane)) return skip()
       if (lane !== null && attempt <= value.failures) stopped.add(lane)
-      return settleBy(value, attempt, record, notes.begin(record, attempt))
+      const end = notes.begin(record, attempt)
+      keep(options, call, attempt > value.failures && isKept(value))
+      return settleBy(value, call, end)
     })
     const costMs = Math.max(...records.map(({ value }) => value.costMs))
     return costMs === 0 ? outcomes : sleep(clock, costMs).then(() => outcomes)
@@ -150,7 +172,24 @@ function laneOf({ key, partition, topic: of }: SourceRecord, { order }: Pick<Wor
   return order === 'unordered' || key === null ? null : `${of}/${partition} ${String(key)}`
 }
 
-function settleBy(plan: Plan, attempt: number, record: SourceRecord, end: (result: HandlerResult) => void): Outcome {
+function isKept({ ending }: Plan): boolean {
+  return ending === 'done' || ending === 'skip'
+}
+
+/** Stands in what an attempt sets that fails: nobody may ever find it. */
+export const forgotten = -1
+
+function keep({ notes, world }: SimulatedHandlerOptions, { record, state: kept }: Call, isHandled: boolean): void {
+  if (world.state === undefined || record.key === null) return
+  const handled = kept.handled.get()
+  notes.found(record, handled, kept.recent.get() ?? null)
+  const { offset } = record
+  kept.handled.set([...handled, isHandled ? offset : forgotten])
+  if (isHandled) kept.recent.set(offset)
+  else kept.recent.delete()
+}
+
+function settleBy(plan: Plan, { attempt, record }: Call, end: (result: HandlerResult) => void): Outcome {
   if (attempt <= plan.failures) {
     if (plan.failure === 'asks-for-retry') {
       end('retry')

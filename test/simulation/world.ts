@@ -38,6 +38,8 @@ export interface WorldRecord {
   /** null: no key. */
   readonly key: string | null
   readonly plan: Plan
+  /** How far its timestamp is from when it is written; missing: not at all. */
+  readonly skewMs?: number
 }
 
 export type Action =
@@ -119,6 +121,8 @@ export interface World {
   readonly latencyMs: readonly [number, number]
   readonly records: readonly WorldRecord[]
   readonly timetable: readonly { readonly atMs: number; readonly action: Action }[]
+  /** What its handlers keep for each key, and where; missing: nothing. `ttlMs`: of the state that forgets. */
+  readonly state?: { readonly store: 'memory' | 'disk'; readonly ttlMs: number }
   /** Values name schemas of a registry. Default: they are JSON. */
   readonly schemas?: WorldSchemas
 }

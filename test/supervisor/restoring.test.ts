@@ -1,6 +1,7 @@
 /** What happens between an assignment and the first record of a partition whose actor keeps state. */
 import { describe, expect, test } from 'vitest'
 import { RestoreStats } from '../../src/metrics/restore-stats.ts'
+import { StateStats } from '../../src/metrics/state-stats.ts'
 import { encodeMeta, metaKey, shapeKey, type ChangelogMeta } from '../../src/state/changelog-format.ts'
 import { Restoring, type BeginningState } from '../../src/supervisor/restoring.ts'
 import type { PartitionState } from '../../src/state/partition-state.ts'
@@ -18,7 +19,7 @@ class World {
   readonly clock = new ManualClock()
   readonly broker = new FakeBroker({ clock: this.clock })
   readonly stores = new MapStores()
-  readonly stats = { restores: new RestoreStats() }
+  readonly stats = { restores: new RestoreStats(), stores: new StateStats() }
   readonly lines: string[] = []
   readonly failures: unknown[] = []
   readonly restored: number[] = []

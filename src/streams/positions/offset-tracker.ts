@@ -121,6 +121,13 @@ export class OffsetTracker {
     this.#skippedCount += 1
   }
 
+  /** Of what lies between the last record and this position, all is finished, or does not exist. False: nothing lies there. */
+  passTo(position: number): boolean {
+    if (position <= this.#frontier || position === 0) return false
+    this.skip(position - 1)
+    return true
+  }
+
   /**
    * Nothing that exists below `position` is still to come: the end of the partition was reached,
    * past trailing transaction markers and aborted records. False: known already, nothing changed.
@@ -137,6 +144,11 @@ export class OffsetTracker {
   get safePosition(): number | null {
     const oldest = this.#next[RING]!
     if (oldest !== RING) return this.#offsets[oldest]!
+    return this.#frontier === UNKNOWN ? null : this.#frontier
+  }
+
+  /** Nothing below is still to come; null: nothing is known. */
+  get frontier(): number | null {
     return this.#frontier === UNKNOWN ? null : this.#frontier
   }
 

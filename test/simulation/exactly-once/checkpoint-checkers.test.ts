@@ -53,14 +53,14 @@ class Story {
     map: { readonly frontier: number; readonly unfinished: readonly number[] } = { frontier: position, unfinished: [] },
   ): this {
     const commits = [{ ...place, position, ...map }]
-    this.#journal.note({ type: 'transaction', client, outcome: 'committed', outputs, commits })
+    this.#journal.note({ type: 'transaction', client, outcome: 'committed', outputs, commits, state: [] })
     for (const output of outputs) this.#journal.note({ type: 'durable', client, sink: 'out', output })
     for (const commit of commits) this.#journal.note({ type: 'committed', client, ...commit })
     return this
   }
 
   aborted(outputs: readonly OutputName[]): this {
-    this.#journal.note({ type: 'transaction', client, outcome: 'aborted', outputs, commits: [] })
+    this.#journal.note({ type: 'transaction', client, outcome: 'aborted', outputs, commits: [], state: [] })
     return this
   }
 }

@@ -27,11 +27,20 @@ export function makeTransactionWorld(seed: number): World {
       : makeAction(random, random.pick(faults), world.topics)
   const count = world.theme === 'calm' ? 0 : random.integer(0, 6)
   const more = Array.from({ length: count }, () => ({ atMs: random.integer(0, durationMs), action: trouble() }))
+  const state = random.fork('state')
+  const keepsState = world.order !== 'unordered' && state.chance(0.7)
+  const all = [...world.timetable, ...more].sort((one, other) => one.atMs - other.atMs)
+  const skewMs = state.pick([0, 0, 100, 3_000])
   return {
     ...world,
+    records: world.records.map((record) => ({ ...record, skewMs: state.integer(-skewMs, skewMs) })),
     guarantee: 'exactly-once',
     // A map that does not fit would make finished records be handled again: then nothing may be promised.
     maxMetadataCharacters: 4_096,
-    timetable: [...world.timetable, ...more].sort((one, other) => one.atMs - other.atMs),
+    // State cannot be shared out anew: an input that grows beyond it is refused.
+    timetable: keepsState ? all.filter(({ action }) => action.type !== 'add-partition') : all,
+    ...(keepsState
+      ? { state: { store: state.pick(['memory', 'disk']), ttlMs: state.pick([100, 1_000, 10_000]) } }
+      : {}),
   }
 }

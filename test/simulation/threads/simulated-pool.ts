@@ -191,6 +191,10 @@ export class SimulatedPool extends EventEmitter implements TaskPool {
   }
 
   readonly #notes: ThreadNotes = {
+    found: (record, handled, recent) => {
+      const { client, isAlive, journal } = this.#options
+      if (isAlive()) journal.note({ type: 'state-read', client, handled, recent, ...originOf(record) })
+    },
     begin: (record, attempt, batch) => {
       const { client, isAlive, journal } = this.#options
       if (isAlive()) journal.note({ type: 'handle-begin', client, attempt, batch, ...originOf(record) })

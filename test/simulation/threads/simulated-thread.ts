@@ -29,7 +29,7 @@ import { Link } from './link.ts'
 export type ThreadEnd = 'exited' | 'out-of-memory' | 'ended'
 
 /** What a thread notes of its handlers: as a handler on main, and by which batch it came to the record. */
-export interface ThreadNotes {
+export interface ThreadNotes extends Pick<HandlerNotes, 'found'> {
   begin(record: SourceRecord, attempt: number, batch: number): void
   end(record: SourceRecord, attempt: number, batch: number, result: HandlerResult): void
 }
@@ -244,6 +244,9 @@ export class SimulatedThread extends EventEmitter {
         if (!this.#clock.isRunning || !this.#open.delete(open)) return
         this.#options.notes.end(record, attempt, batch, result)
       }
+    },
+    found: (record, handled, recent) => {
+      if (this.#clock.isRunning) this.#options.notes.found(record, handled, recent)
     },
     endThread: (how) => {
       if (how === 'loops') this.hold()

@@ -270,7 +270,7 @@ export class CheckpointLoop {
       const { letters, outputBytes, records, size, tickets } = frozen.generation
       participant.stand()
       checkpoints.handled += size
-      checkpoints.records += records.length
+      checkpoints.records += records.length + frozen.changelogRecords
       checkpoints.bytes += outputBytes
       for (const { input, snapshot } of frozen.positions) {
         if (!input.isFenced) events.onCommitted(input, snapshot.position)

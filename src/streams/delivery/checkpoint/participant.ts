@@ -25,6 +25,8 @@ export interface FrozenGeneration {
   openRows: number
   /** Of rows that their sinks refuse for good, by the record that they came of. */
   readonly refusals: Map<string, Refusal>
+  /** Records of its owner's changelog in the transaction that was tried last. */
+  changelogRecords: number
 }
 
 interface InputMark {
@@ -106,7 +108,8 @@ export class Participant {
       if (snapshot !== null) positions.push({ input, snapshot })
     }
     this.#frozenCount += 1
-    this.#frozen = { checkpoint, generation, positions, atMs, openRows: generation.rows.length, refusals: new Map() }
+    const openRows = generation.rows.length
+    this.#frozen = { checkpoint, generation, positions, atMs, openRows, refusals: new Map(), changelogRecords: 0 }
     return this.#frozen
   }
 

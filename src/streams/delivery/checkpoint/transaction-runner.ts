@@ -131,9 +131,11 @@ export class TransactionRunner {
     for (const { frozen, owner } of participants) {
       if (hasLost(participants)) return await this.#leave()
       await producer.send(frozen?.generation.records ?? [])
+      if (frozen !== null) frozen.changelogRecords = 0
       for (const records of chunksOf(owner.state?.frozenRecords() ?? noRecords, STATE_CHUNK_RECORDS)) {
         if (hasLost(participants)) return await this.#leave()
         await producer.send(records)
+        if (frozen !== null) frozen.changelogRecords += records.length
       }
     }
     const positions = participants.flatMap(({ frozen }) =>
@@ -161,8 +163,9 @@ export class TransactionRunner {
     const { clock, events } = this.#options
     const fault = asTransactionError(error)
     const reason = describeError(fault)
-    // A member that stays meets the first with each rebalance, and gets over it by itself.
-    if (fault.fault !== 'stale-generation' || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
+    // A member that stays meets the first with each rebalance, and gets over it by itself. Records that are refused are given up.
+    const passes = fault.fault === 'stale-generation' || fault.fault === 'refused'
+    if (!passes || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
     switch (remedies[fault.fault]) {
       case 'again': {
         await this.#abort(fault.fault)

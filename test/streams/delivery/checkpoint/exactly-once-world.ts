@@ -3,6 +3,7 @@ import { defineHandler, done, type Outcome } from '../../../../src/actors/handle
 import type { Log } from '../../../../src/log.ts'
 import { EngineStats } from '../../../../src/metrics/stats.ts'
 import { resolveOptions } from '../../../../src/options/resolve.ts'
+import type { Stores } from '../../../../src/state/store.ts'
 import type { Broker } from '../../../../src/streams/broker.ts'
 import { text } from '../../../../src/streams/flows/codec.ts'
 import { table, topic } from '../../../../src/streams/flows/flow.ts'
@@ -18,6 +19,13 @@ export const INTERVAL_MS = 100
 export const DRAIN_TIMEOUT_MS = 5_000
 const out = topic('out', { value: text })
 const rows = table<{ id: string }>('rows', { sink: 'table', columns: { id: 'text' }, key: ['id'] })
+
+/** Options of the app, and these. */
+interface Overrides extends Record<string, unknown> {
+  /** Options of its actor. */
+  readonly actor?: object
+  readonly openStores?: () => Promise<Stores>
+}
 
 interface WorldOptions extends Partial<FakeBrokerOptions> {
   readonly partitions?: number
@@ -55,11 +63,11 @@ export class ExactlyOnceWorld {
     for (const value of values) this.broker.append('in', { value, key: value, partition })
   }
 
-  async start(name = 'a', overrides: Record<string, unknown> = {}): Promise<Engine> {
+  async start(name = 'a', overrides: Overrides = {}): Promise<Engine> {
     return await this.settled(this.starting(name, overrides))
   }
 
-  starting(name = 'a', overrides: Record<string, unknown> = {}): Promise<Engine> {
+  starting(name = 'a', { actor = {}, openStores, ...overrides }: Overrides = {}): Promise<Engine> {
     const client = this.broker.client(name)
     const handler = defineHandler({
       name: 'copy',
@@ -79,7 +87,7 @@ export class ExactlyOnceWorld {
       kafka: { brokers: 'fake:9092', groupId: 'group', transactionalId: name },
       guarantee: 'exactly-once',
       checkpointIntervalMs: INTERVAL_MS,
-      actors: [{ name: 'copy', handler, deadLetter: 'dlq', retry: { attempts: 1 } }],
+      actors: [{ name: 'copy', handler, deadLetter: 'dlq', retry: { attempts: 1 }, ...actor }],
       sinks: { table: this.sink },
       drainTimeoutMs: DRAIN_TIMEOUT_MS,
       ...overrides,
@@ -88,6 +96,7 @@ export class ExactlyOnceWorld {
     const log: Log = { debug() {}, info: note('info'), warn: note('warn'), error: note('error') }
     return Engine.start({
       ...{ app, log, stats: this.stats, broker: this.#noting(client), clock: client.clock, random: () => 0 },
+      ...(openStores === undefined ? {} : { openStores }),
     })
   }
 

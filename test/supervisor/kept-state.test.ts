@@ -1,0 +1,172 @@
+/** State, outputs and positions of a whole engine: whatever happens, they are of the same set of records. */
+import { describe, expect, test } from 'vitest'
+import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
+import { TroupeError } from '../../src/errors.ts'
+import { state } from '../../src/state/declared-state.ts'
+import { text } from '../../src/streams/flows/codec.ts'
+import { topic } from '../../src/streams/flows/flow.ts'
+import type { Engine } from '../../src/supervisor/engine.ts'
+import { ExactlyOnceWorld } from '../streams/delivery/checkpoint/exactly-once-world.ts'
+import { MapStores } from '../support/map-store.ts'
+
+const out = topic('out', { value: text })
+
+class CountingWorld extends ExactlyOnceWorld {
+  readonly handler = defineHandler({
+    name: 'count',
+    input: topic('in', { value: text }),
+    outputs: [out],
+    state: { count: state<number>({ initial: () => 0 }) },
+    handle: (value, { key, state: { count } }) => {
+      this.handled.push(value)
+      count.update((before) => before + 1)
+      return done([out.record(value.startsWith('bad') ? `${value} ${count.get()}` : `${key ?? ''} ${count.get()}`)])
+    },
+  })
+
+  /** A store outlives its partition's epoch only with `stores`. */
+  count(name: string, stores?: MapStores): Promise<Engine> {
+    return this.start(name, {
+      actor: { handler: this.handler },
+      ...(stores === undefined ? {} : { openStores: () => Promise.resolve(stores) }),
+    })
+  }
+
+  /** So many records of each of these keys, by turns. */
+  appendKeys(times: number, ...keys: string[]): void {
+    for (let at = 0; at < times; at += 1) {
+      for (const key of keys) this.broker.append('in', { key, value: key, partition: keys.indexOf(key) % 2 })
+    }
+  }
+}
+
+/** What each of so many records of a key says, when each was counted once. */
+const counted = (key: string, times: number): string[] => Array.from({ length: times }, (_, at) => `${key} ${at + 1}`)
+
+function refuse(world: CountingWorld, ...values: string[]): void {
+  world.broker.faults.refuseRecord = ({ topic, value }) =>
+    topic === 'out' && values.includes(Buffer.from(value ?? []).toString()) ? 'of no use' : null
+}
+
+test('counts go on after a crash where they stood: each record is counted once, and said once', async () => {
+  const world = new CountingWorld({ partitions: 2 })
+  await world.count('a')
+  world.appendKeys(5, 'k0', 'k1', 'k2', 'k3')
+  await world.clock.advance(2_000)
+  world.appendKeys(5, 'k0', 'k1', 'k2', 'k3')
+  // In the middle of a checkpoint.
+  await world.clock.advance(103)
+  world.broker.crash('a')
+  await world.clock.advance(20_000)
+  const engine = await world.count('b')
+  await world.clock.advance(5_000)
+  world.appendKeys(5, 'k0', 'k1', 'k2', 'k3')
+  await world.clock.advance(5_000)
+  expect(world.read().toSorted()).toEqual(['k0', 'k1', 'k2', 'k3'].flatMap((key) => counted(key, 15)).toSorted())
+  await world.settled(engine.stop())
+})
+
+test('counts go along with their partition to another member, and back', async () => {
+  const world = new CountingWorld({ partitions: 2 })
+  const first = await world.count('a')
+  world.appendKeys(5, 'k0', 'k1')
+  await world.clock.advance(2_000)
+  const second = await world.count('b')
+  await world.clock.advance(5_000)
+  world.appendKeys(5, 'k0', 'k1')
+  await world.clock.advance(5_000)
+  await world.settled(second.stop())
+  await world.clock.advance(5_000)
+  world.appendKeys(5, 'k0', 'k1')
+  await world.clock.advance(5_000)
+  expect(world.read().toSorted()).toEqual(['k0', 'k1'].flatMap((key) => counted(key, 15)).toSorted())
+  await world.settled(first.stop())
+})
+
+describe('a record that is refused for good', () => {
+  test('is counted by nobody: the partition begins again on the store of its last checkpoint, and goes on', async () => {
+    const world = new CountingWorld({ partitions: 2 })
+    const engine = await world.count('a')
+    world.appendKeys(3, 'k0', 'k1')
+    await world.clock.advance(2_000)
+    refuse(world, 'bad 5')
+    world.appendKeys(1, 'k0', 'k1')
+    world.broker.append('in', { key: 'k0', value: 'bad', partition: 0 })
+    world.appendKeys(2, 'k0', 'k1')
+    await world.clock.advance(5_000)
+    expect(world.stats.checkpoints.rewinds).toBe(1)
+    expect(world.read('dlq')).toEqual(['bad'])
+    world.appendKeys(1, 'k0', 'k1')
+    await world.clock.advance(2_000)
+    await world.settled(engine.stop())
+    expect(world.read().toSorted()).toEqual([...counted('k0', 7), ...counted('k1', 7)].toSorted())
+  })
+
+  test.fails(
+    'stays given up when the partition has to begin again once more, because of what the next one says now',
+    async () => {
+      const world = new CountingWorld()
+      const engine = await world.count('a')
+      refuse(world, 'bad 1')
+      for (const value of ['bad', 'bad', 'bad', 'good']) world.broker.append('in', { key: 'k0', value, partition: 0 })
+      await world.clock.advance(20_000)
+      expect(world.stats.checkpoints.rewinds).toBe(3)
+      expect(world.read('dlq')).toEqual(['bad', 'bad', 'bad'])
+      expect(world.read()).toEqual(['k0 1'])
+      await world.settled(engine.stop())
+    },
+  )
+})
+
+describe('a store that', () => {
+  test.fails(
+    'cannot be written begins anew from its changelog: the member joins again, and nothing is counted twice',
+    async () => {
+      const world = new CountingWorld({ partitions: 2 })
+      const stores = new MapStores()
+      const engine = await world.count('a', stores)
+      world.appendKeys(3, 'k0', 'k1')
+      await world.clock.advance(2_000)
+      let left = 1
+      stores.of(0).onWrite = () => {
+        left -= 1
+        return left < 0 ? Promise.resolve() : Promise.reject(new TroupeError('STORE_FAILED', 'the disk is full'))
+      }
+      world.appendKeys(3, 'k0', 'k1')
+      await world.clock.advance(20_000)
+      expect(engine.state).toBe('running')
+      expect(world.stats.restarts).toBe(1)
+      world.appendKeys(3, 'k0', 'k1')
+      await world.clock.advance(5_000)
+      expect(world.read().toSorted()).toEqual(['k0', 'k1'].flatMap((key) => counted(key, 9)).toSorted())
+      await world.settled(engine.stop())
+    },
+  )
+
+  test.fails('is being written when its partition is lost fails nobody: the next owner restores it', async () => {
+    const world = new CountingWorld({ partitions: 2 })
+    const stores = new MapStores()
+    const engine = await world.count('a', stores)
+    world.appendKeys(3, 'k0', 'k1')
+    await world.clock.advance(2_000)
+    let failLate: () => void = () => undefined
+    stores.of(0).onWrite = () =>
+      new Promise((_, reject) => {
+        failLate = () => {
+          reject(new TroupeError('INTERNAL', 'the store is closed'))
+        }
+      })
+    world.appendKeys(3, 'k0', 'k1')
+    await world.clock.advance(1_000)
+    world.broker.expelMember('a')
+    await world.clock.advance(100)
+    stores.of(0).onWrite = () => Promise.resolve()
+    failLate()
+    await world.clock.advance(20_000)
+    world.appendKeys(3, 'k0', 'k1')
+    await world.clock.advance(5_000)
+    expect(engine.state).toBe('running')
+    expect(world.read().toSorted()).toEqual(['k0', 'k1'].flatMap((key) => counted(key, 9)).toSorted())
+    await world.settled(engine.stop())
+  })
+})
