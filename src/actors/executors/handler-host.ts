@@ -151,8 +151,8 @@ function allowanceOf(actor: ResolvedActor, { clock, log, stats }: HandlerHostOpt
   return new Allowance({ actor, clock, log, stats: stats.actor(actor.name) })
 }
 
-/** State is kept by key, and what has no order among its key's records would be lost. */
-function verifyOrders(actors: readonly ResolvedActor[], manifests: readonly HandlerManifest[]): void {
+/** State is kept by key, and what has no order among its key's records would be lost. Throws OPTIONS_INVALID. */
+export function verifyOrders(actors: readonly ResolvedActor[], manifests: readonly HandlerManifest[]): void {
   const wrong = actors.filter(
     ({ name, order }) =>
       order === 'unordered' && manifests.some((manifest) => manifest.actor === name && isStateful(manifest)),

@@ -9,6 +9,8 @@ import { tryHandler, type TrialAnswer } from '../../actors/handlers/handler-tria
 import { loadShared, type SharedData } from '../../actors/handlers/shared-data.ts'
 import { START_TIMEOUT_MS } from '../../actors/threads/thread-set.ts'
 import type { TryModule } from '../../actors/threads/trial.ts'
+import { verifyOrders } from '../../actors/executors/handler-host.ts'
+import { guaranteeOf } from '../guarantee.ts'
 import { within } from '../../clock.ts'
 import type { OpenWaits } from '../../metrics/open-waits.ts'
 import { TroupeError, describeError, describeWire, fromWireError, isTroupeError, toWireError } from '../../errors.ts'
@@ -69,6 +71,8 @@ export async function checkApp(parts: CheckParts): Promise<CheckResult> {
       if (errors.length === 0) found.push(`actor ${actor}: loaded${shared === null ? '' : ' and set up'}`)
     }
   }
+  await attempt(() => Promise.resolve(verifyOrders(app.actors, manifests)))
+  await attempt(() => Promise.resolve(void guaranteeOf(app, manifests)))
   const { topology, problems: misplanned } = surveyTopology(app, manifests)
   problems.push(...misplanned, ...surveyContracts(manifests, app.schemaRegistry.url.length > 0))
   if (openBroker !== null) found.push(...(await askServers(parts, manifests, topology, openBroker, attempt)))

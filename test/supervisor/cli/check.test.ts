@@ -20,6 +20,7 @@ import { checkApp, type CheckResult } from '../../../src/supervisor/cli/check.ts
 import { FakeBroker } from '../../../src/testing/broker/fake-broker.ts'
 import { FakeSchemas } from '../../support/fake-schemas.ts'
 import { headed } from '../../support/header-codec.ts'
+import { countHandler } from '../../support/state-app.ts'
 
 const clicks = topic<number>('clicks')
 const copies = topic<number>('copies')
@@ -225,6 +226,16 @@ test('an app module whose top-level await never ends is told', async () => {
     message: expect.stringMatching(/app\.mjs does not load: Error: it still waits for something/) as string,
   })
   rmSync(folder, { recursive: true })
+})
+
+test('state that goes with neither its order nor its guarantee is a problem before any start', async () => {
+  const { told } = await check([{ name: 'count', handler: countHandler, order: 'unordered' }], {
+    guarantee: 'at-least-once',
+  })
+  expect(told).toEqual([
+    expect.stringMatching(/^OPTIONS_INVALID order of count: 'unordered' does not go with a handler that keeps state/),
+    expect.stringMatching(/^OPTIONS_INVALID .*guarantee/),
+  ])
 })
 
 describe('schemas', () => {
