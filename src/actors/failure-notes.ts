@@ -3,7 +3,8 @@ import { TroupeError, describeError, describeWire, failureCode, ownCode, type Wi
 import type { Log } from '../log.ts'
 import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
-import { idOf, type Invocation } from './invocation.ts'
+import type { Invocation } from './invocation.ts'
+import { idOf } from '../streams/record-id.ts'
 import type { Fault, Halt, Park, Retry, SkipFailed } from './triage.ts'
 
 export interface FailureNotesOptions {

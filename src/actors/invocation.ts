@@ -12,7 +12,6 @@
 import type { ErrorCode, WireError } from '../errors.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { SourceRecord } from '../streams/record.ts'
-import { keyHash } from './key-text.ts'
 import { NO_KEY, type Keyed } from './lanes/busy-keys.ts'
 
 export type Stage =
@@ -100,13 +99,4 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     older: null,
     newer: null,
   }
-}
-
-/**
- * `topic/partition/offset`; of a timer `topic/partition/timer/name/clock/hash of its key/when it is due`: the same on every
- * attempt and after every restart.
- */
-export function idOf({ topic, partition, offset, key, timer }: SourceRecord): string {
-  if (timer === undefined) return `${topic}/${partition}/${offset}`
-  return `${topic}/${partition}/timer/${timer.name}/${timer.clock}/${keyHash(key ?? '')}/${timer.dueMs}`
 }

@@ -2,13 +2,12 @@
  * A record's key for people. A key may be a name or an address, and /status, /parked and the log are read by many: so it is
  * shown as the start of its SHA-256, the same in every process, unless `showKeys` says otherwise.
  */
-import { createHash } from 'node:crypto'
+import { keyHash } from '../streams/record-id.ts'
 
 /** null: the record has none. */
 export type KeyText = (key: Uint8Array | null) => string | null
 
 const MAX_BYTES = 200
-const HASH_DIGITS = 16
 
 /** As text where it is text, else as hexadecimal bytes. */
 export function plainKey(key: Uint8Array | null): string | null {
@@ -26,11 +25,6 @@ export function plainKey(key: Uint8Array | null): string | null {
 
 export function hashedKey(key: Uint8Array | null): string | null {
   return key === null ? null : `sha256:${keyHash(key)}`
-}
-
-/** `printf %s KEY | sha256sum | cut -c1-16` */
-export function keyHash(key: Uint8Array | string): string {
-  return createHash('sha256').update(key).digest('hex').slice(0, HASH_DIGITS)
 }
 
 /** A key itself, or the hash by which it is shown. */

@@ -8,7 +8,7 @@ import type { SourceRecord } from '../streams/record.ts'
 import type { Refusals } from '../streams/delivery/delivery.ts'
 import type { HaltedRecord } from './actor-load.ts'
 import type { InputProgress } from './input-progress.ts'
-import { idOf } from './invocation.ts'
+import { idOf } from '../streams/record-id.ts'
 import type { PartitionActor } from './partition-actor.ts'
 
 export interface Legacy {

@@ -10,7 +10,8 @@ import { deadLetterRecord } from '../streams/delivery/dead-letter.ts'
 import type { ActorDelivery, CheckpointOwner, HandledTicket } from '../streams/delivery/delivery.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { WriteResult } from '../streams/broker-port.ts'
-import { idOf, noOutputs, type Invocation } from './invocation.ts'
+import { noOutputs, type Invocation } from './invocation.ts'
+import { idOf } from '../streams/record-id.ts'
 import type { DeadLetter, Fault } from './triage.ts'
 
 /** How a handled record, or its dead letter, ended. */

@@ -4,9 +4,10 @@
  * handled again then, and parked again if it fails again.
  */
 import { describeWire, ownCode, type ErrorCode } from '../errors.ts'
-import { idOf, type Invocation } from './invocation.ts'
+import type { Invocation } from './invocation.ts'
+import { idOf, keyHash } from '../streams/record-id.ts'
 import type { Lane } from './lanes/lanes.ts'
-import { keyHash, type KeyText } from './key-text.ts'
+import type { KeyText } from './key-text.ts'
 import type { Fault } from './triage.ts'
 
 /** What an operator can say of a parked record. */

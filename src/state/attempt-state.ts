@@ -3,7 +3,8 @@
  * what it has changed goes with its verdict, and only if the record is handled. So an attempt that fails, is too late, or
  * dies with its thread leaves no trace.
  */
-import type { StateChange, StateReader } from './partition-state.ts'
+import type { StateReader } from './partition-state.ts'
+import type { StateChange } from './state-value.ts'
 import type { StateValue } from './state-value.ts'
 
 export class AttemptState implements StateReader {

@@ -4,8 +4,7 @@
  */
 import { TroupeError } from '../errors.ts'
 import { entryKinds, readEntryKey, type TimerClock } from './changelog-format.ts'
-import type { StateChange } from './partition-state.ts'
-import { StateValue, unread } from './state-value.ts'
+import { StateValue, unread, type StateChange } from './state-value.ts'
 import type { StateStore } from './store.ts'
 import type { TimerCause } from '../streams/record.ts'
 import { Timers, type SetTimer, type TimerShape } from './timers.ts'

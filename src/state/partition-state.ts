@@ -26,7 +26,7 @@ import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './chang
 import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
-import { StateValue } from './state-value.ts'
+import { StateValue, type StateChange } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
 import { StreamTime } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
@@ -48,13 +48,6 @@ export interface PartitionStateOptions {
    */
   readonly changelogEnd: (() => Promise<number>) | null
   readonly clock: Clock
-}
-
-/** What a record has made of one state, or timer, of its key; null: it has deleted it. */
-export interface StateChange {
-  /** Which of its actor's states it is; after those come its timers. */
-  readonly at: number
-  readonly value: StateValue | null
 }
 
 /** Where an actor's handler finds the state of its records, wherever it runs. */

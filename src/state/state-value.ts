@@ -100,3 +100,10 @@ function framed(payloadBytes: number, timeMs: number | null): Buffer {
   bytes.writeDoubleBE(timeMs, 1)
   return bytes
 }
+
+/** What a record has made of one state, or timer, of its key; null: it has deleted it. */
+export interface StateChange {
+  /** Which of its actor's states it is; after those come its timers. */
+  readonly at: number
+  readonly value: StateValue | null
+}

@@ -1,7 +1,8 @@
 /** What a handler under test keeps: as in the engine, the state of a key is that of its partition. */
 import { AttemptState, type CallState } from '../state/attempt-state.ts'
 import type { DeclaredState, DeclaredStates } from '../state/declared-state.ts'
-import { keyTextOf, type StateChange, type StateReader } from '../state/partition-state.ts'
+import { keyTextOf, type StateReader } from '../state/partition-state.ts'
+import type { StateChange } from '../state/state-value.ts'
 import type { StateValue } from '../state/state-value.ts'
 import { StreamTime } from '../state/stream-time.ts'
 import type { SourceRecord } from '../streams/record.ts'

@@ -1,5 +1,5 @@
 /** What becomes of a record that failed for good: by the actor's option, by the handler's word, by an operator. */
-import { keyHash } from '../../src/actors/key-text.ts'
+import { keyHash } from '../../src/streams/record-id.ts'
 import { describe, expect, test } from 'vitest'
 import type { ResolvedActor } from '../../src/options/options.ts'
 import type { Verdict } from '../../src/actors/handlers/verdict.ts'

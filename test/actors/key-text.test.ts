@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { hashOf, hashedKey, keyHash, plainKey } from '../../src/actors/key-text.ts'
+import { hashOf, hashedKey, plainKey } from '../../src/actors/key-text.ts'
+import { keyHash } from '../../src/streams/record-id.ts'
 
 describe('a key', () => {
   test('is shown as the start of its SHA-256, as sha256sum gives it: the same in every process', () => {

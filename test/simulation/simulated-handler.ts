@@ -177,7 +177,7 @@ function isKept({ ending }: Plan): boolean {
 }
 
 /** Stands in what an attempt sets that fails: nobody may ever find it. */
-export const forgotten = -1
+const forgotten = -1
 
 function keep({ notes, world }: SimulatedHandlerOptions, { record, state: kept }: Call, isHandled: boolean): void {
   if (world.state === undefined || record.key === null) return

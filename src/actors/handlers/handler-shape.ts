@@ -6,7 +6,7 @@ import { forgottenCall, isObject, refuseWrong, shown, unknownKeys } from '../../
 /** What definitions of all kinds may have. */
 export const commonKeys = ['name', 'input', 'outputs', 'state', 'setup', 'teardown', 'handle', 'onError'] as const
 const timerKeys = ['timers', 'onTimer'] as const
-export const handlerKeys = [...commonKeys, ...timerKeys] as const
+const handlerKeys = [...commonKeys, ...timerKeys] as const
 
 const functions = ['setup', 'teardown', 'onError']
 

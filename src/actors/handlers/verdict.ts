@@ -1,7 +1,7 @@
 /** What became of one attempt, decided where the handler ran. Plain data: it crosses threads. */
 import type { WireError } from '../../errors.ts'
 import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
-import type { StateChange } from '../../state/partition-state.ts'
+import type { StateChange } from '../../state/state-value.ts'
 import type { FailedRecords } from './handler.ts'
 
 export type Verdict =

@@ -10,7 +10,8 @@
 import { TroupeError, describeError, toWireError } from '../../errors.ts'
 import type { DispatchedRun } from '../executors/executor.ts'
 import type { Verdict } from '../handlers/verdict.ts'
-import { idOf, type Invocation } from '../invocation.ts'
+import type { Invocation } from '../invocation.ts'
+import { idOf } from '../../streams/record-id.ts'
 import type { LaneRun } from '../lanes/lanes.ts'
 import { isAtHandler, recordEnded } from './protocol/progress-board.ts'
 

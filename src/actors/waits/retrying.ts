@@ -3,7 +3,7 @@
  * walk over all of them would hold the loop for milliseconds, just while a service is down and everything fails.
  */
 import type { WireError } from '../../errors.ts'
-import { idOf } from '../invocation.ts'
+import { idOf } from '../../streams/record-id.ts'
 import type { Lane, Lanes } from '../lanes/lanes.ts'
 import type { ParkingLot } from '../parking-lot.ts'
 

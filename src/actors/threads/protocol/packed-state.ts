@@ -8,7 +8,8 @@
  *     verdict  how many changes · for each: which state, and the value, or null
  */
 import type { StateChanges } from '../../handlers/verdict.ts'
-import { keyTextOf, type StateChange, type StateReader } from '../../../state/partition-state.ts'
+import { keyTextOf, type StateReader } from '../../../state/partition-state.ts'
+import type { StateChange } from '../../../state/state-value.ts'
 import { StateValue } from '../../../state/state-value.ts'
 import type { SourceRecord, TimerCause } from '../../../streams/record.ts'
 import type { PackReader, PackWriter } from './pack.ts'

@@ -5,7 +5,7 @@ import { isOutage } from '../consumer/consumer-errors.ts'
 import type { NativeError } from '../native.ts'
 
 export const TOPIC_NOT_ALLOWED = 29
-export const GROUP_NOT_ALLOWED = 30
+const GROUP_NOT_ALLOWED = 30
 export const CLUSTER_NOT_ALLOWED = 31
 export const NO_SUCH_GROUP = 69
 const NON_EMPTY_GROUP = 68

@@ -105,7 +105,7 @@ function nameOf({ clientId, groupId }: KafkaBrokerOptions): string {
 }
 
 /** The same way in, from the native client's keys. Throws for what the other client does not know. */
-export function protocolConnection(client: Readonly<Record<string, unknown>>): Pick<AdminOptions, 'sasl' | 'tls'> {
+function protocolConnection(client: Readonly<Record<string, unknown>>): Pick<AdminOptions, 'sasl' | 'tls'> {
   const protocol = textOf(client['security.protocol'])?.toLowerCase() ?? 'plaintext'
   return {
     ...(protocol.endsWith('ssl') ? { tls: tlsOf(client) } : {}),
