@@ -71,8 +71,14 @@ export async function checkApp(parts: CheckParts): Promise<CheckResult> {
       if (errors.length === 0) found.push(`actor ${actor}: loaded${shared === null ? '' : ' and set up'}`)
     }
   }
-  await attempt(() => Promise.resolve(verifyOrders(app.actors, manifests)))
-  await attempt(() => Promise.resolve(void guaranteeOf(app, manifests)))
+  await attempt(() => {
+    verifyOrders(app.actors, manifests)
+    return Promise.resolve()
+  })
+  await attempt(() => {
+    guaranteeOf(app, manifests)
+    return Promise.resolve()
+  })
   const { topology, problems: misplanned } = surveyTopology(app, manifests)
   problems.push(...misplanned, ...surveyContracts(manifests, app.schemaRegistry.url.length > 0))
   if (openBroker !== null) found.push(...(await askServers(parts, manifests, topology, openBroker, attempt)))
