@@ -60,7 +60,7 @@ export async function prepareChangelogs(
       if (input === undefined) {
         throw new TroupeError('TOPIC_MISSING', `topic ${each.input} does not exist (input of actor ${each.actor})`)
       }
-      const there = topics.get(topic) ?? (await make(topic, each, input.partitions, options))
+      const there = topics.get(topic) ?? (await makeChangelog(topic, each, input.partitions, options))
       ready.set(each.actor, await verify(topic, each, input, there, options))
     } catch (error) {
       if (!isTroupeError(error)) throw error
@@ -82,7 +82,7 @@ export function outgrown({ actor, input, partitions, topic }: Changelog, now: nu
   )
 }
 
-async function make(
+async function makeChangelog(
   topic: string,
   { actor, input }: StatefulActor,
   partitions: number,
