@@ -11,7 +11,10 @@ export interface WorldFacts {
   readonly maxRecords: number
   readonly guarantee: 'at-least-once' | 'exactly-once'
   /** What its handlers keep; missing: nothing. */
-  readonly state?: { readonly ttlMs: number }
+  readonly state?: {
+    readonly ttlMs: number
+    /** Its handlers get many records in a call. */ readonly inCalls?: boolean
+  }
   /** Nothing but clean starts, stops and hand-overs happened: nothing may be repeated. */
   readonly isCalm: boolean
 }

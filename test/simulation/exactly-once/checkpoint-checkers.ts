@@ -112,13 +112,13 @@ function outside(events: readonly JournalEvent[]): string[] {
   return violations
 }
 
-/** Where nothing but clean stops and hand-overs happened, no record is handled twice, unless its partition was set back or its thread has ended. */
+/** Where nothing but clean stops and hand-overs happened, no record is handled twice, unless partitions were set back or its thread has ended. */
 const calmHandlesOnce: Checker = (events, facts) => {
-  if (!facts.isCalm) return []
+  // What is refused for good sets its partition back, or has its next owner begin at the last checkpoint.
+  if (!facts.isCalm || events.some(({ type }) => type === 'rewound')) return []
   const handled = new Map<string, Set<string>>()
   const violations: string[] = []
   for (const event of events) {
-    if (event.type === 'rewound') handled.delete(placeName(event))
     if (event.type === 'lost') for (const each of event.records) handled.get(placeName(each))?.delete(nameOf(each))
     if (event.type !== 'handle-end' || (event.result !== 'done' && event.result !== 'skip')) continue
     const names = entry(handled, placeName(event), () => new Set<string>())
