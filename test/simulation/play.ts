@@ -46,7 +46,7 @@ export async function play(world: World, engine: EngineUnderTest): Promise<Playe
     handlerTimeoutMs: world.handlerTimeoutMs,
     maxRecords: world.maxRecords,
     guarantee: world.guarantee,
-    ...(world.state === undefined ? {} : { state: { ...world.state, inCalls: world.calls !== undefined } }),
+    ...(world.state === undefined ? {} : { state: { ...world.state, inCalls: world.calls !== null } }),
     isCalm: world.theme === 'calm',
   }
   stage.noteChangelogs()
