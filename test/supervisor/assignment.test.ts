@@ -9,6 +9,7 @@ import type { ResolvedActor } from '../../src/options/options.ts'
 import type { BrokerConsumer, RebalanceEvent, StoredPosition, Watermarks } from '../../src/streams/broker-port.ts'
 import { Committer } from '../../src/streams/delivery/committer.ts'
 import { encodeCompletionMap } from '../../src/streams/positions/completion-map.ts'
+import { encodeOrigin, originOf } from '../../src/streams/positions/topic-origin.ts'
 import type { TopicDescription } from '../../src/streams/broker-port.ts'
 import { Credit } from '../../src/streams/credit.ts'
 import type { ActorDelivery, Delivery } from '../../src/streams/delivery/delivery.ts'
@@ -505,6 +506,19 @@ describe('where it begins', () => {
     await world.assign(0)
     world.admit(0, 10, 11)
     expect(world.take(0).offset).toBe(10)
+  })
+
+  // T44. Retention has overtaken the position of the very same topic.
+  test.fails('a position below the log of the same topic: what is finished beyond stays finished', async () => {
+    const world = new World({ actor: { outOfRange: 'earliest' } })
+    world.topic = { id: 'clicks#1', partitions: 4 }
+    const origin = encodeOrigin(originOf([], world.topic), 5)
+    const map = encodeCompletionMap({ position: 5, frontier: 15, unfinished: Float64Array.of(5, 6, 11, 12) })
+    world.committed.set(0, at(5, origin + (map as string)))
+    world.logs.set(0, { low: 10, high: 20 })
+    await world.assign(0)
+    world.admit(0, 10, 11, 12, 15)
+    expect([world.take(0).offset, world.take(0).offset]).toEqual([11, 15])
   })
 
   test.each([10, 15, 20])('within the log: at the committed position %i', async (position) => {
