@@ -156,6 +156,12 @@ export class Beginnings {
       const message = `the committed position ${committed.position} of ${name} is outside its log (${low} to ${high}): ${gap}`
       if (actor.outOfRange === 'fail') throw new TroupeError('OFFSET_OUT_OF_RANGE', message)
       log.error({ partition: name, low, high, position: committed.position, policy: actor.outOfRange }, message)
+      // Of the very same topic, of which the oldest is gone, what was finished further on still is.
+      const isSame = topic !== undefined && told !== null && told.id !== 0 && topic.described.id !== null
+      if (actor.outOfRange === 'earliest' && isSame && committed.position < low) {
+        const map = this.#mapOf(committed, committed.position, high, actor)?.from(low) ?? null
+        if (map !== null) return { ...old, position: low, map, from: 'earliest' }
+      }
       return { ...old, position: null, map: null, from: actor.outOfRange }
     }
     const map = this.#mapOf(committed, committed.position, high, actor)

@@ -72,6 +72,18 @@ export class CompletionMap implements CompletionSnapshot {
     return 2 * low === this.unfinished.length || this.unfinished[2 * low]! > offset
   }
 
+  /** The same from a later position on. null: it knows of nothing there. */
+  from(position: number): CompletionMap | null {
+    if (position <= this.position) return this
+    if (position >= this.frontier) return null
+    const runs: number[] = []
+    for (let at = 0; at < this.unfinished.length; at += 2) {
+      const to = this.unfinished[at + 1]!
+      if (to > position) runs.push(Math.max(position, this.unfinished[at]!), to)
+    }
+    return new CompletionMap({ position, frontier: this.frontier, unfinished: Float64Array.from(runs) })
+  }
+
   /** Offsets that unfinished runs cover; offsets that do not exist may be among them. */
   get unfinishedCount(): number {
     let count = 0
