@@ -101,7 +101,7 @@ export function describeTransactionsContract(
       })
 
       it('says of a record that is refused no more than that; tried alone it is named, and nothing of it is seen', async (test) => {
-        if (!world.has.topicLimits) test.skip()
+        if (!world.has.topicLimits) test.skip('it has no limits of a topic')
         const { topic, producer, record } = await given(test, { config: { 'max.message.bytes': '2000' } })
         const isLarge = (i: number): boolean => i % 20 === 7
         const records = Array.from({ length: 50 }, (_, i) => (isLarge(i) ? record('x'.repeat(3000)) : record(`v${i}`)))

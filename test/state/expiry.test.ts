@@ -4,7 +4,7 @@ import { readEntryKey } from '../../src/state/changelog-format.ts'
 import { PartitionState } from '../../src/state/partition-state.ts'
 import { StateValue } from '../../src/state/state-value.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
-import { MapStore } from './map-store.ts'
+import { MapStore } from '../support/map-store.ts'
 
 function make() {
   const store = new MapStore()

@@ -6,7 +6,7 @@ import { topic } from '../../src/streams/flows/flow.ts'
 import { state } from '../../src/state/declared-state.ts'
 import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import { keyedWorld, type KeyedWorldOptions } from './keyed-world.ts'
-import { MapStore } from './map-store.ts'
+import { MapStore } from '../support/map-store.ts'
 
 const clicks = topic('clicks', { value: bytes, key: text })
 const out = topic('out', { value: json<string>() })

@@ -18,7 +18,7 @@ import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { noSchemas } from '../../src/actors/handlers/handler-schemas.ts'
-import { MapStore } from './map-store.ts'
+import { MapStore } from '../support/map-store.ts'
 
 /** Holds what was handled until the next checkpoint. */
 class HeldCheckpoint implements ActorDelivery {

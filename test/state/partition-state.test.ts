@@ -5,7 +5,7 @@ import type { StateShape } from '../../src/state/state-shape.ts'
 import { StateValue } from '../../src/state/state-value.ts'
 import type { StoreMark } from '../../src/state/store.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
-import { MapStore } from './map-store.ts'
+import { MapStore } from '../support/map-store.ts'
 
 const total: StateShape = { name: 'total', codec: 'json', ttlMs: null, maxBytes: 1_000_000 }
 const last: StateShape = { name: 'last', codec: 'json', ttlMs: 1_000, maxBytes: 1_000_000 }
@@ -116,7 +116,7 @@ describe('a checkpoint', () => {
     const { state, store } = make()
     set(state, 'a', 1)
     state.freeze(5)
-    expect(store.writes).toEqual([])
+    expect(store.written).toEqual([])
     await state.commit()
     expect(store.mark).toEqual({ changelogPosition: 0, checkpoint: 5, streamTime: null })
     expect(state.lookUp('total', Buffer.from('a'))).toEqual({ payload: Uint8Array.of(49), timeMs: null })
@@ -239,6 +239,6 @@ describe('the store’s mark', () => {
     expect(asked.length).toBeGreaterThan(1)
     expect(asked.length).toBeLessThan(5)
     expect(store.mark).toMatchObject({ changelogPosition: 100 + asked.length, checkpoint: 304 })
-    expect(store.writes).toHaveLength(300)
+    expect(store.written).toHaveLength(300)
   })
 })

@@ -11,29 +11,37 @@ import type {
 } from '../../src/state/store.ts'
 
 export class MapStore implements StateStore {
-  mark: StoreMark | null = null
+  mark: StoreMark | null
+  readonly entries = new Map<string, Uint8Array>()
+  reads = 0
   readonly written: { readonly changes: number; readonly mark: StoreMark }[] = []
   wipes = 0
   isClosed = false
   /** Waited for before each write takes effect. */
   onWrite: () => Promise<void> = () => Promise.resolve()
-  readonly #entries = new Map<string, Uint8Array>()
+  /** Waited for in the middle of each write. */
+  meanwhile: () => Promise<void> = () => Promise.resolve()
+
+  constructor(mark: StoreMark | null = null) {
+    this.mark = mark
+  }
 
   get keyCount(): number {
-    return this.#entries.size
+    return this.entries.size
   }
 
   get byteCount(): number {
-    return [...this.#entries].reduce((bytes, [key, value]) => bytes + key.length + value.byteLength, 0)
+    return [...this.entries].reduce((bytes, [key, value]) => bytes + key.length + value.byteLength, 0)
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const value = this.#entries.get(latin1(key))
+    this.reads += 1
+    const value = this.entries.get(latin1(key))
     return value === undefined ? undefined : Uint8Array.from(value)
   }
 
   scan({ from, to }: KeyRange, limit: number): readonly (readonly [key: Uint8Array, value: Uint8Array])[] {
-    return [...this.#entries]
+    return [...this.entries]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .filter(([key]) => (from === undefined || key >= latin1(from)) && (to === undefined || key < latin1(to)))
       .slice(0, limit)
@@ -50,9 +58,10 @@ export class MapStore implements StateStore {
     await this.onWrite()
     let count = 0
     for (const [key, value] of changes) {
+      if (count === 0) await this.meanwhile()
       count += 1
-      if (value === null) this.#entries.delete(latin1(key))
-      else this.#entries.set(latin1(key), Uint8Array.from(value))
+      if (value === null) this.entries.delete(latin1(key))
+      else this.entries.set(latin1(key), Uint8Array.from(value))
     }
     this.mark = mark
     this.written.push({ changes: count, mark })
@@ -60,7 +69,7 @@ export class MapStore implements StateStore {
 
   wipe(): Promise<void> {
     this.wipes += 1
-    this.#entries.clear()
+    this.entries.clear()
     this.mark = null
     return Promise.resolve()
   }

@@ -19,7 +19,7 @@ import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { PartitionState } from '../../src/state/partition-state.ts'
 import { resolvedActor } from '../actors/actor-fixture.ts'
-import { MapStore } from '../state/map-store.ts'
+import { MapStore } from '../support/map-store.ts'
 
 export interface LogLine {
   readonly level: string
