@@ -38,6 +38,8 @@ export interface ChangelogOptions {
 const DELETE_RETENTION_MS = 24 * 60 * 60 * 1000
 /** So long may a topic that was made take until all brokers know it. */
 const MADE_PATIENCE_MS = 30_000
+/** And one that another member may have made at its start, while this one starts. */
+const OTHERS_PATIENCE_MS = 3_000
 const LOOK_MS = 200
 
 export function changelogTopic(groupId: string, actor: string): string {
@@ -86,10 +88,14 @@ async function makeChangelog(
   topic: string,
   { actor, input }: StatefulActor,
   partitions: number,
-  { admin, brokers, clock, groupId, log }: ChangelogOptions,
+  options: ChangelogOptions,
 ): Promise<TopicDescription> {
+  const { admin, brokers, groupId, log } = options
   const committed = await admin.committedPositions(groupId, [input])
   if (committed.length > 0) {
+    // Of members that start at once, the first may have made it and committed since the others looked.
+    const found = await lookFor(topic, OTHERS_PATIENCE_MS, options)
+    if (found !== null) return found
     const places = committed.map(({ partition, position }) => `${input}/${partition}@${position}`).slice(0, 5)
     const more = committed.length > places.length ? `, … (${committed.length} partitions)` : ''
     throw new TroupeError(
@@ -107,15 +113,22 @@ async function makeChangelog(
     const message = `actor ${actor} keeps state and needs the topic ${topic}, which this user may not make: ${error.message}. Make it with: ${command}`
     throw new TroupeError('TOPIC_NOT_ALLOWED', message, { cause: error })
   }
+  const made = await lookFor(topic, MADE_PATIENCE_MS, options)
+  if (made !== null) return made
+  const message = `topic ${topic} was made, and the brokers do not know it after ${MADE_PATIENCE_MS} ms`
+  throw new TroupeError('TOPIC_MISSING', message)
+}
+
+/** null: it is not there for so long. */
+async function lookFor(
+  topic: string,
+  patienceMs: number,
+  { admin, clock }: ChangelogOptions,
+): Promise<TopicDescription | null> {
   for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
-    const made = (await admin.describeTopics([topic])).get(topic)
-    if (made !== undefined) return made
-    if (waitedMs >= MADE_PATIENCE_MS) {
-      throw new TroupeError(
-        'TOPIC_MISSING',
-        `topic ${topic} was made, and the brokers do not know it after ${waitedMs} ms`,
-      )
-    }
+    const found = (await admin.describeTopics([topic])).get(topic)
+    if (found !== undefined) return found
+    if (waitedMs >= patienceMs) return null
     await sleep(clock, LOOK_MS)
   }
 }
