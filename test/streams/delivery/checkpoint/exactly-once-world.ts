@@ -6,7 +6,7 @@ import { resolveOptions } from '../../../../src/options/resolve.ts'
 import type { Stores } from '../../../../src/state/store.ts'
 import type { Broker } from '../../../../src/streams/broker.ts'
 import { text } from '../../../../src/streams/flows/codec.ts'
-import { table, topic } from '../../../../src/streams/flows/flow.ts'
+import { table, topic, type Topic } from '../../../../src/streams/flows/flow.ts'
 import type { TransactionFault, TransactionalProducer } from '../../../../src/streams/transaction-port.ts'
 import { Engine } from '../../../../src/supervisor/engine.ts'
 import { FakeBroker, type FakeBrokerOptions } from '../../../../src/testing/broker/fake-broker.ts'
@@ -17,7 +17,6 @@ import { ManualClock } from '../../../../src/testing/manual-clock.ts'
 
 export const INTERVAL_MS = 100
 export const DRAIN_TIMEOUT_MS = 5_000
-const out = topic('out', { value: text })
 const rows = table<{ id: string }>('rows', { sink: 'table', columns: { id: 'text' }, key: ['id'] })
 
 /** Options of the app, and these. */
@@ -29,7 +28,12 @@ interface Overrides extends Record<string, unknown> {
 
 interface WorldOptions extends Partial<FakeBrokerOptions> {
   readonly partitions?: number
+  /** Outputs are the latest of their key in a checkpoint. */
+  readonly latestPerCheckpoint?: boolean
 }
+
+/** Of `ann=1` it is `ann`. */
+const keyOf = (value: string): string => value.replace(/=.*/, '')
 
 /** Values that begin with `hold` stay at their handler until let go; `row` go to the table as well; `fail` fail for good; `none` go nowhere. */
 export class ExactlyOnceWorld {
@@ -42,9 +46,11 @@ export class ExactlyOnceWorld {
   readonly said: string[] = []
   readonly log: string[] = []
   readonly sink: FakeSink
+  readonly #out: Topic<string>
   #held: (() => void)[] = []
 
-  constructor({ partitions = 1, ...options }: WorldOptions = {}) {
+  constructor({ latestPerCheckpoint = false, partitions = 1, ...options }: WorldOptions = {}) {
+    this.#out = topic('out', { value: text, latestPerCheckpoint })
     this.broker = new FakeBroker({ clock: this.clock, latencyMs: [1, 1], ...options })
     for (const [name, count] of [
       ['in', partitions],
@@ -60,7 +66,7 @@ export class ExactlyOnceWorld {
   }
 
   appendTo(partition: number, ...values: string[]): void {
-    for (const value of values) this.broker.append('in', { value, key: value, partition })
+    for (const value of values) this.broker.append('in', { value, key: keyOf(value), partition })
   }
 
   async start(name = 'a', overrides: Overrides = {}): Promise<Engine> {
@@ -72,13 +78,16 @@ export class ExactlyOnceWorld {
     const handler = defineHandler({
       name: 'copy',
       input: topic('in', { value: text }),
-      outputs: [out, rows],
+      outputs: [this.#out, rows],
       handle: (value) => {
         this.handled.push(value)
         if (value.startsWith('fail')) throw new Error('as planned')
         const outcome = value.startsWith('none')
           ? done([])
-          : done([out.record(value), ...(value.startsWith('row') ? [rows.upsert({ id: value })] : [])])
+          : done([
+              this.#out.record(value, { key: keyOf(value) }),
+              ...(value.startsWith('row') ? [rows.upsert({ id: value })] : []),
+            ])
         if (!value.startsWith('hold')) return outcome
         return new Promise<Outcome>((resolve) => this.#held.push(() => resolve(outcome)))
       },
