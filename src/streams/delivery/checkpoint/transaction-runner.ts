@@ -14,6 +14,7 @@ import type { BrokerConsumer, StoredPosition } from '../../broker-port.ts'
 import { checkpointOf } from '../../positions/checkpoint-mark.ts'
 import { partitionName, type OutputRecord } from '../../record.ts'
 import { TransactionError, type TransactionalProducer } from '../../transaction-port.ts'
+import type { CheckpointListener } from '../checkpoint-points.ts'
 import type { DeliveryEvents } from '../delivery.ts'
 import type { PositionTexts } from '../position-texts.ts'
 import { BackOff } from './back-off.ts'
@@ -32,6 +33,7 @@ export interface TransactionRunnerOptions {
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats
+  readonly onCheckpoint?: CheckpointListener
 }
 
 /** Records of state go over in so many at a time: between two of them it is seen who has gone. */
@@ -124,13 +126,16 @@ export class TransactionRunner {
 
   /** False: somebody in it has gone, and it was aborted. Rejects with what the brokers say. */
   async #run(consumer: BrokerConsumer, participants: readonly Participant[]): Promise<boolean> {
-    const { clock, producer, texts } = this.#options
+    const { clock, onCheckpoint, producer, texts } = this.#options
+    onCheckpoint?.('before-transaction')
     this.#positionsSent = []
     this.#openSinceMs = clock.now()
     producer.begin()
     for (const { frozen, owner } of participants) {
       if (hasLost(participants)) return await this.#leave()
+      onCheckpoint?.('before-outputs')
       await producer.send(frozen?.generation.records ?? [])
+      onCheckpoint?.('before-changelog')
       if (frozen !== null) frozen.changelogRecords = 0
       for (const records of chunksOf(owner.state?.frozenRecords() ?? noRecords, STATE_CHUNK_RECORDS)) {
         if (hasLost(participants)) return await this.#leave()
@@ -141,6 +146,7 @@ export class TransactionRunner {
     const positions = participants.flatMap(({ frozen }) =>
       (frozen?.positions ?? []).map(({ input, snapshot }) => texts.of(input, snapshot, frozen?.checkpoint ?? null)),
     )
+    onCheckpoint?.('before-positions')
     for (const call of positionCalls(positions)) {
       // The brokers fence members, not partitions: of a partition that is not ours any more they would take the position.
       if (hasLost(participants)) return await this.#leave()
@@ -148,6 +154,7 @@ export class TransactionRunner {
       await producer.sendPositions(consumer, call)
     }
     if (hasLost(participants)) return await this.#leave()
+    onCheckpoint?.('before-commit')
     await producer.commit()
     this.#close()
     return true

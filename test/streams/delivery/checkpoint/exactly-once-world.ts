@@ -5,6 +5,7 @@ import { EngineStats } from '../../../../src/metrics/stats.ts'
 import { resolveOptions } from '../../../../src/options/resolve.ts'
 import type { Stores } from '../../../../src/state/store.ts'
 import type { Broker } from '../../../../src/streams/broker.ts'
+import type { CheckpointListener } from '../../../../src/streams/delivery/checkpoint-points.ts'
 import { text } from '../../../../src/streams/flows/codec.ts'
 import { table, topic, type Topic } from '../../../../src/streams/flows/flow.ts'
 import type { TransactionFault, TransactionalProducer } from '../../../../src/streams/transaction-port.ts'
@@ -24,6 +25,7 @@ interface Overrides extends Record<string, unknown> {
   /** Options of its actor. */
   readonly actor?: object
   readonly openStores?: () => Promise<Stores>
+  readonly onCheckpoint?: CheckpointListener
 }
 
 interface WorldOptions extends Partial<FakeBrokerOptions> {
@@ -73,7 +75,7 @@ export class ExactlyOnceWorld {
     return await this.settled(this.starting(name, overrides))
   }
 
-  starting(name = 'a', { actor = {}, openStores, ...overrides }: Overrides = {}): Promise<Engine> {
+  starting(name = 'a', { actor = {}, onCheckpoint, openStores, ...overrides }: Overrides = {}): Promise<Engine> {
     const client = this.broker.client(name)
     const handler = defineHandler({
       name: 'copy',
@@ -106,6 +108,7 @@ export class ExactlyOnceWorld {
     return Engine.start({
       ...{ app, log, stats: this.stats, broker: this.#noting(client), clock: client.clock, random: () => 0 },
       ...(openStores === undefined ? {} : { openStores }),
+      ...(onCheckpoint === undefined ? {} : { onCheckpoint }),
     })
   }
 
