@@ -340,6 +340,13 @@ export const errorTable = {
     retryable: false,
     action: 'Upgrade the brokers, or take guarantee: at-least-once and keep no state in handlers.',
   },
+  TRANSACTION_REFUSED: {
+    meaning:
+      'The brokers refuse what one partition has to write in one transaction, in the smallest batches, though they take each of its records alone.',
+    retryable: false,
+    action:
+      'Look at the settings of the topics in the message and of __consumer_offsets, and at the log of the brokers. Nothing was given up: the position stands before these records.',
+  },
   TOPIC_NOT_ALLOWED: {
     meaning: 'This user may not make, read or describe a topic that the app needs for itself.',
     retryable: false,

@@ -189,6 +189,7 @@ export class ExactlyOnceWorld {
       commit: () => during('commit', producer.commit()),
       abort: () => during('abort', producer.abort()),
       tryRecords: (records) => during('try', producer.tryRecords(records)),
+      sendSmaller: () => producer.sendSmaller(),
       disconnect: () => producer.disconnect(),
     }
   }
