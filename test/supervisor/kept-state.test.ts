@@ -196,7 +196,7 @@ test('a value that the topic of its changelog does not take fails its record alo
   expect(engine.state).toBe('running')
   expect(world.read()).toEqual(['0 → 10', '10 → 20'])
   const [letter] = world.broker.committedRecords('dlq')
-  const headers = new Map(letter?.headers?.map(([name, value]) => [name, Buffer.from(value ?? []).toString()]))
+  const headers = new Map(letter?.headers.map(([name, value]) => [name, Buffer.from(value ?? []).toString()]))
   expect(headers.get('troupe.error-code')).toBe('STATE_INVALID')
   expect(headers.get('troupe.error-message')).toMatch(
     /^state longest: .* 3\d{3} bytes, and its changelog group-longest-changelog takes 1\d{3} .*max\.message\.bytes/,
