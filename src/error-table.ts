@@ -377,9 +377,9 @@ export const errorTable = {
   },
   STATE_INVALID: {
     meaning:
-      'A handler gave a state a value that its codec cannot write, that is larger than maxBytes, or for a record without a key.',
+      'A handler gave a state a value that its codec cannot write, that is larger than maxBytes or than its changelog takes, or for a record without a key.',
     retryable: false,
-    action: 'Look at the record named in the message; correct the handler, or raise maxBytes.',
+    action: 'Look at the record named in the message; correct the handler, or raise the limit that the message names.',
   },
   GROUP_ACTIVE: {
     meaning: 'What an app has done cannot be forgotten while members of its group live.',
