@@ -2,18 +2,20 @@
  * When checkpoints are made, and what is in each: freeze → rows → transaction → base, one at a time for the whole process. Handlers
  * and intake go on meanwhile.
  *
- * A checkpoint begins every `intervalMs` while something was handled, and at once when half of the intake waits for it or
+ * A checkpoint begins every `intervalMs` while something was handled, later after long completion maps, and at once when half of the intake waits for it or
  * partitions are to be given back. Who writes to a database that is away keeps its frozen generation, and goes with a later one.
  */
 import { sleep, type Clock } from '../../../clock.ts'
 import { isTroupeError } from '../../../errors.ts'
 import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer } from '../../broker-port.ts'
+import { restAfterMs } from '../../positions/map-budget.ts'
 import type { CheckpointListener } from '../checkpoint-points.ts'
 import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
-import { Participant, type FrozenGeneration } from './participant.ts'
+import { Participant, type FrozenGeneration, type HeldBack } from './participant.ts'
 import type { RowWriter } from './row-writer.ts'
 import type { TransactionRunner } from './transaction-runner.ts'
+import type { WholePositions } from './whole-positions.ts'
 
 export interface CheckpointLoopOptions {
   readonly intervalMs: number
@@ -21,6 +23,7 @@ export interface CheckpointLoopOptions {
   readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
   readonly runner: TransactionRunner
   readonly rows: RowWriter
+  readonly positions: WholePositions
   /** Of what goes to these, a checkpoint has the last record of each key. */
   readonly latestTopics: ReadonlySet<string>
   readonly events: DeliveryEvents
@@ -55,6 +58,8 @@ export class CheckpointLoop {
   #isRunning = false
   #isEnded = false
   #beganAtMs = -Infinity
+  /** The maps of the last one were so long that the next ones may not follow sooner: brokers keep each several times. */
+  #mapRestMs = 0
   #timer: { readonly dueMs: number; readonly cancel: () => void } | null = null
   #gatheredRecords = 0
   #gatheredBytes = 0
@@ -78,6 +83,11 @@ export class CheckpointLoop {
       bytes += gathering.bytes + (frozen?.generation.bytes ?? 0)
     }
     return bytes >= this.#options.intake.maxBytes
+  }
+
+  /** Of whom no checkpoint has anything, because a map does not fit. */
+  get heldBack(): readonly HeldBack[] {
+    return [...this.#participants.values()].flatMap(({ heldBack }) => heldBack ?? [])
   }
 
   begin(consumer: BrokerConsumer): void {
@@ -121,8 +131,8 @@ export class CheckpointLoop {
 
   /** Something of this participant waits for a checkpoint: so many records more, of so many bytes. */
   noteGathered(participant: Participant, records: number, bytes: number): void {
-    // What gathers behind a generation that cannot get on is no reason for another checkpoint.
-    if (participant.frozen === null) {
+    // What gathers behind what cannot get on is no reason for another checkpoint.
+    if (participant.frozen === null && participant.heldBack === null) {
       this.#gatheredRecords += records
       this.#gatheredBytes += bytes
     }
@@ -167,7 +177,8 @@ export class CheckpointLoop {
     const isUrgent = this.#isUrgent
     // The one that is set is due no later than another would be: for most records there is nothing to look up.
     if (this.#timer !== null && !isUrgent) return
-    const dueMs = isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + intervalMs)
+    const restMs = Math.max(intervalMs, this.#mapRestMs)
+    const dueMs = isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + restMs)
     if (this.#timer !== null) {
       if (this.#timer.dueMs <= dueMs) return
       this.#timer.cancel()
@@ -185,7 +196,8 @@ export class CheckpointLoop {
     if (isMuch) return true
     for (const { wanted } of this.#waiters) {
       for (const [participant, freeze] of wanted) {
-        if (participant.isReady || (participant.frozen === null && participant.standing < freeze)) return true
+        const { frozen, heldBack, isReady, standing } = participant
+        if (isReady || (frozen === null && heldBack === null && standing < freeze)) return true
       }
     }
     return false
@@ -239,16 +251,19 @@ export class CheckpointLoop {
   }
 
   #freeze(): FrozenGeneration[] {
-    const { clock, onCheckpoint, rows } = this.#options
+    const { clock, onCheckpoint, positions, rows, stats } = this.#options
+    const mapBytesBefore = stats.mapBytes
     const atMs = clock.now()
     this.#checkpoint += 1
     const frozen = new Map<Participant, FrozenGeneration>()
     for (const participant of this.#participants.values()) {
       if (participant.isGone || participant.frozen !== null || !participant.hasProgress) continue
-      frozen.set(participant, participant.freeze(this.#checkpoint, atMs))
+      const generation = participant.freeze(this.#checkpoint, positions, atMs)
+      if (generation !== null) frozen.set(participant, generation)
     }
     this.#gatheredRecords = 0
     this.#gatheredBytes = 0
+    this.#mapRestMs = restAfterMs(stats.mapBytes - mapBytesBefore)
     onCheckpoint?.('before-rows')
     for (const [participant, generation] of frozen) rows.write(participant, generation)
     return [...frozen.values()]
@@ -312,8 +327,8 @@ export class CheckpointLoop {
   #count(): void {
     this.#gatheredRecords = 0
     this.#gatheredBytes = 0
-    for (const { frozen, gathering } of this.#participants.values()) {
-      if (frozen !== null) continue
+    for (const { frozen, gathering, heldBack } of this.#participants.values()) {
+      if (frozen !== null || heldBack !== null) continue
       this.#gatheredRecords += gathering.size
       this.#gatheredBytes += gathering.bytes
     }

@@ -13,10 +13,9 @@ import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer, StoredPosition } from '../../broker-port.ts'
 import { checkpointOf } from '../../positions/checkpoint-mark.ts'
 import { partitionName, type OutputRecord } from '../../record.ts'
-import { TransactionError, type TransactionalProducer } from '../../transaction-port.ts'
+import { TransactionError, type TransactionalProducer, type TransactionFault } from '../../transaction-port.ts'
 import type { CheckpointListener } from '../checkpoint-points.ts'
 import type { DeliveryEvents } from '../delivery.ts'
-import type { PositionTexts } from '../position-texts.ts'
 import { BackOff } from './back-off.ts'
 import { Fencings } from './fencings.ts'
 import { Halving } from './halving.ts'
@@ -24,12 +23,13 @@ import type { FrozenGeneration, Participant } from './participant.ts'
 import { findRefused } from './refused.ts'
 import { remedies } from './remedies.ts'
 import { chunksOf, positionCalls } from './slices.ts'
+import type { WholePositions } from './whole-positions.ts'
 
 export interface TransactionRunnerOptions {
   readonly producer: TransactionalProducer
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
-  readonly texts: PositionTexts
+  readonly positions: WholePositions
   readonly events: DeliveryEvents
   readonly clock: Clock
   readonly log: Log
@@ -130,7 +130,7 @@ export class TransactionRunner {
 
   /** False: somebody in it has gone, and it was aborted. Rejects with what the brokers say. */
   async #run(consumer: BrokerConsumer, participants: readonly Participant[]): Promise<boolean> {
-    const { clock, onCheckpoint, producer, texts } = this.#options
+    const { clock, onCheckpoint, producer } = this.#options
     onCheckpoint?.('before-transaction')
     this.#positionsSent = []
     this.#openSinceMs = clock.now()
@@ -147,9 +147,7 @@ export class TransactionRunner {
         if (frozen !== null) frozen.changelogRecords += records.length
       }
     }
-    const positions = participants.flatMap(({ frozen }) =>
-      (frozen?.positions ?? []).map(({ input, snapshot }) => texts.of(input, snapshot, frozen?.checkpoint ?? null)),
-    )
+    const positions = participants.flatMap(({ frozen }) => frozen?.positions.map(({ stored }) => stored) ?? [])
     onCheckpoint?.('before-positions')
     for (const call of positionCalls(positions)) {
       // The brokers fence members, not partitions: of a partition that is not ours any more they would take the position.
@@ -175,13 +173,12 @@ export class TransactionRunner {
     const fault = asTransactionError(error)
     const reason = describeError(fault)
     // A member that stays meets the first with each rebalance, and gets over it by itself. Records that are refused are given up.
-    const passes = fault.fault === 'stale-generation' || fault.fault === 'refused'
+    const passes = passingFaults.has(fault.fault)
     if (!passes || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
     switch (remedies[fault.fault]) {
-      case 'again': {
+      case 'again':
         await this.#abort(fault.fault)
         return
-      }
       case 'end-epochs':
         await this.#abort(fault.fault)
         events.onRefused(participants.flatMap(({ isGone, owner }) => (isGone ? [] : owner.inputs)))
@@ -191,20 +188,18 @@ export class TransactionRunner {
         this.#needsConnect = true
         if (fault.fault === 'fenced') this.#fencings.note(clock.now(), clock.now() - (this.#openSinceMs ?? clock.now()))
         return
-      case 'shorten':
-        for (const { metadata, partition, topic } of this.#positionsSent) {
-          this.#options.texts.noteTooLong({ topic, partition, metadataLength: metadata.length })
-        }
-        {
-          await this.#abort(fault.fault)
-          return
-        }
+      case 'begin-anew': {
+        const longest = Math.max(...this.#positionsSent.map(({ metadata }) => metadata.length))
+        this.#options.positions.noteTooLong(longest)
+        await this.#abort(fault.fault)
+        throw new TroupeError('METADATA_TOO_LONG', `${longest} characters beside a position are refused: ${reason}`, {
+          cause: fault,
+        })
+      }
       case 'rewind':
         await this.#abort(fault.fault)
-        {
-          await this.#rewind(fault, participants)
-          return
-        }
+        await this.#rewind(fault, participants)
+        return
       case 'end':
         await this.#abort(fault.fault)
         throw new TroupeError('TRANSACTION_NOT_ALLOWED', reason, { cause: fault })
@@ -302,6 +297,7 @@ export class TransactionRunner {
 }
 
 const noRecords: readonly OutputRecord[] = []
+const passingFaults: ReadonlySet<TransactionFault> = new Set(['stale-generation', 'refused', 'metadata-too-long'])
 
 function hasLost(participants: readonly Participant[]): boolean {
   return participants.some(({ isGone }) => isGone)

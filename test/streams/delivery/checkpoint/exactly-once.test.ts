@@ -98,7 +98,7 @@ describe('exactly once', () => {
 })
 
 describe('a transaction that', () => {
-  const again = ['stale-generation', 'unavailable', 'metadata-too-long'] as const
+  const again = ['stale-generation', 'unavailable'] as const
   for (const fault of again) {
     test(`is told ${fault} is aborted, and the same goes again: no handler runs twice`, async () => {
       const world = new ExactlyOnceWorld()
