@@ -42,6 +42,7 @@ export interface CheckpointDeliveryOptions {
   /** Nobody, unless given. */
   readonly onCheckpoint?: CheckpointListener
   readonly clock: Clock
+  readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats
 }
@@ -169,6 +170,8 @@ export class CheckpointDelivery implements Delivery {
   }
 
   recorded(partition: OwnedPartition): CompletionSnapshot | null {
+    // Whether the last transaction stands, nobody knows as well as the brokers: and with an older map it would be made again.
+    if (this.#options.hasTransactions) return null
     return this.#loop.known(partition.owner)?.baseOf(partition) ?? null
   }
 

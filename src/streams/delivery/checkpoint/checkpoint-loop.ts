@@ -28,6 +28,8 @@ export interface CheckpointLoopOptions {
   readonly latestTopics: ReadonlySet<string>
   readonly events: DeliveryEvents
   readonly clock: Clock
+  /** From 0, included, to 1. */
+  readonly random: () => number
   readonly stats: EngineStats
   readonly onCheckpoint?: CheckpointListener
   /** A checkpoint stands: there is room for more. */
@@ -43,6 +45,9 @@ const PATIENCE_SHARE = 0.5
 /** Records that come back in one turn of the loop. */
 const SETTLED_PER_TURN = 1_000
 
+/** Numbers of one process end alike, and those of others in some other way: in 48 bits there is room for so many endings. */
+const NUMBERS_PER_MS = 64
+
 interface Waiter {
   readonly wanted: ReadonlyMap<Participant, number>
   readonly done: () => void
@@ -53,7 +58,7 @@ export class CheckpointLoop {
   readonly #participants = new Map<CheckpointOwner, Participant>()
   readonly #waiters = new Set<Waiter>()
   #consumer: BrokerConsumer | null = null
-  /** Greater in each checkpoint, and not that of another process: positions are told apart by it. */
+  /** Greater in each checkpoint, and, as far as chance allows, not that of another process: positions are told apart by it. */
   #checkpoint: number
   #isRunning = false
   #isEnded = false
@@ -67,7 +72,8 @@ export class CheckpointLoop {
 
   constructor(options: CheckpointLoopOptions) {
     this.#options = options
-    this.#checkpoint = Math.floor(options.clock.wallNow())
+    this.#checkpoint =
+      Math.floor(options.clock.wallNow()) * NUMBERS_PER_MS + Math.floor(options.random() * NUMBERS_PER_MS)
     options.stats.checkpoints.oldestFrozenAtMs = () => this.#oldestFrozenAtMs
   }
 
@@ -155,8 +161,15 @@ export class CheckpointLoop {
       const participant = this.of(owner)
       wanted.set(participant, participant.wanted)
     }
-    if (areStanding(wanted) || this.#isEnded) return
-    await new Promise<void>((resolve) => {
+    if (!areStanding(wanted) && !this.#isEnded) await this.#untilStanding(wanted, withinMs)
+    // What they handle from now on is late as well: it must not be in a transaction when they are given back.
+    for (const participant of wanted.keys()) participant.giveUp()
+    this.#options.runner.review()
+  }
+
+  /** Or until this time is over. */
+  #untilStanding(wanted: ReadonlyMap<Participant, number>, withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
       const done = (): void => {
         cancel()
         this.#waiters.delete(waiter)
@@ -165,10 +178,9 @@ export class CheckpointLoop {
       const waiter: Waiter = { wanted, done }
       const cancel = Number.isFinite(withinMs) ? this.#options.clock.after(withinMs, done) : () => undefined
       this.#waiters.add(waiter)
+      this.#wakeRows()
       this.#schedule()
     })
-    for (const [participant, freeze] of wanted) if (participant.standing < freeze) participant.giveUp()
-    this.#options.runner.review()
   }
 
   #schedule(): void {
@@ -254,7 +266,7 @@ export class CheckpointLoop {
     const { clock, onCheckpoint, positions, rows, stats } = this.#options
     const mapBytesBefore = stats.mapBytes
     const atMs = clock.now()
-    this.#checkpoint += 1
+    this.#checkpoint += NUMBERS_PER_MS
     const frozen = new Map<Participant, FrozenGeneration>()
     for (const participant of this.#participants.values()) {
       if (participant.isGone || participant.frozen !== null || !participant.hasProgress) continue
@@ -269,6 +281,13 @@ export class CheckpointLoop {
     return [...frozen.values()]
   }
 
+  /** Partitions are to be given back, and no row of them is open. */
+  get #isAwaited(): boolean {
+    return [...this.#waiters].some(({ wanted }) =>
+      [...wanted.keys()].every(({ frozen }) => (frozen?.openRows ?? 0) === 0),
+    )
+  }
+
   /** Resolves when the rows of these have their answers, or when the others have waited for long enough. */
   #untilAnswered(fresh: readonly FrozenGeneration[]): Promise<void> {
     if (fresh.every(({ openRows }) => openRows === 0)) return Promise.resolve()
@@ -281,7 +300,7 @@ export class CheckpointLoop {
       }
       const cancel = clock.after(intervalMs * PATIENCE_SHARE, done)
       this.#wakeRows = () => {
-        if (this.#isEnded || fresh.every(({ openRows }) => openRows === 0)) done()
+        if (this.#isEnded || this.#isAwaited || fresh.every(({ openRows }) => openRows === 0)) done()
       }
     })
   }
@@ -301,6 +320,7 @@ export class CheckpointLoop {
       if (frozen === null) continue
       const { letters, outputBytes, records, size, tickets } = frozen.generation
       participant.stand()
+      owner.noteStanding()
       checkpoints.handled += size
       checkpoints.records += records.length + frozen.changelogRecords
       checkpoints.bytes += outputBytes

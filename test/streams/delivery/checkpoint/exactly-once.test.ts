@@ -348,7 +348,7 @@ describe('partitions that are given back', () => {
   })
 })
 
-test.fails('a stop waits for what brokers that are away have open, but no longer than the time-out of that, and its drain', async () => {
+test('a stop waits for what brokers that are away have open, but no longer than the time-out of that, and its drain', async () => {
   const world = new ExactlyOnceWorld()
   const engine = await world.start('a', { transactionTimeoutMs: 10_000 })
   world.append('first')
