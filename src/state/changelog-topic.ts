@@ -21,8 +21,14 @@ export interface Changelog extends StatefulActor {
   readonly partitions: number
   /** Tombstones are kept for so long, milliseconds. */
   readonly deleteRetentionMs: number
-  /** The largest batch of records that it takes; null: the brokers do not tell. */
-  readonly maxMessageBytes: number | null
+  readonly limit: RecordLimit
+}
+
+/** The largest record that may go there. */
+export interface RecordLimit {
+  readonly bytes: number
+  /** What has to be raised for larger ones. */
+  readonly setting: string
 }
 
 export interface ChangelogOptions {
@@ -30,6 +36,10 @@ export interface ChangelogOptions {
   readonly groupId: string
   /** As in the app's options, for the commands in messages. */
   readonly brokers: string
+  /** The largest record that our own client takes. */
+  readonly maxRecordBytes: number
+  /** The largest batch of several records that it makes. */
+  readonly batchBytes: number
   readonly clock: Clock
   readonly log: Log
 }
@@ -41,6 +51,8 @@ const MADE_PATIENCE_MS = 30_000
 /** And one that another member may have made at its start, while this one starts. */
 const OTHERS_PATIENCE_MS = 3_000
 const LOOK_MS = 200
+/** What a batch and its record take beside key and value, generously. */
+const FRAME_BYTES = 100
 
 export function changelogTopic(groupId: string, actor: string): string {
   return `${groupId}-${actor}-changelog`
@@ -138,16 +150,17 @@ async function verify(
   of: StatefulActor,
   input: TopicDescription,
   { id, partitions }: TopicDescription,
-  { admin, brokers }: ChangelogOptions,
+  { admin, batchBytes, brokers, maxRecordBytes }: ChangelogOptions,
 ): Promise<Changelog> {
   const settings = await admin.topicSettings(topic, ['cleanup.policy', 'delete.retention.ms', 'max.message.bytes'])
+  const maxMessageBytes = numberIn(settings, 'max.message.bytes')
   const changelog: Changelog = {
     ...of,
     topic,
     id,
     partitions,
     deleteRetentionMs: numberIn(settings, 'delete.retention.ms') ?? DELETE_RETENTION_MS,
-    maxMessageBytes: numberIn(settings, 'max.message.bytes'),
+    limit: limitOf(topic, maxMessageBytes, maxRecordBytes),
   }
   if (partitions !== input.partitions) throw outgrown(changelog, input.partitions)
   const policy = settings?.get('cleanup.policy')
@@ -158,7 +171,19 @@ async function verify(
       `actor ${of.actor}: its changelog ${topic} has cleanup.policy ${policy}, which deletes state by age; it has to be compact: ${command}`,
     )
   }
+  if (maxMessageBytes !== null && maxMessageBytes < batchBytes) {
+    throw new TroupeError(
+      'CHANGELOG_UNFIT',
+      `actor ${of.actor}: its changelog ${topic} takes batches of ${maxMessageBytes} bytes at most (max.message.bytes), and larger ones of small records are made (producer.batchBytes is ${batchBytes}), which it would refuse: raise the one, or lower the other`,
+    )
+  }
   return changelog
+}
+
+function limitOf(topic: string, maxMessageBytes: number | null, maxRecordBytes: number): RecordLimit {
+  if (maxMessageBytes === null || maxRecordBytes < maxMessageBytes)
+    return { bytes: maxRecordBytes - FRAME_BYTES, setting: 'message.max.bytes in kafka.client' }
+  return { bytes: maxMessageBytes - FRAME_BYTES, setting: `max.message.bytes of topic ${topic}` }
 }
 
 function numberIn(settings: ReadonlyMap<string, string> | null, name: string): number | null {

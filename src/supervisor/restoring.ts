@@ -96,6 +96,7 @@ export class Restoring {
       shapes: shapes.get(actor) ?? [],
       timers: timers.get(actor) ?? [],
       changelogTopic: changelog.topic,
+      limit: changelog.limit,
       partition: at.partition,
       inputId,
       changelogId: shortId(changelog.id),

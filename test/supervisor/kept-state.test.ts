@@ -199,3 +199,38 @@ test('a partition that another has got while it was restored is not told to have
   expect(world.read()).toEqual(counted('k0', 7))
   await world.settled(first.stop())
 })
+
+test('a value that the topic of its changelog does not take fails its record alone, by name', async () => {
+  const world = new ExactlyOnceWorld()
+  world.broker.createTopic('group-longest-changelog', 1, {
+    settings: { 'max.message.bytes': '2000', 'cleanup.policy': 'compact' },
+  })
+  const handler = defineHandler({
+    name: 'longest',
+    input: topic('in', { value: text }),
+    outputs: [out],
+    state: { longest: state<string>() },
+    handle: (value, { state: { longest } }) => {
+      const before = longest.get() ?? ''
+      longest.set(value)
+      return done([out.record(`${before.length} → ${value.length}`)])
+    },
+  })
+  const engine = await world.start('a', {
+    actor: { name: 'longest', handler },
+    producer: { batchBytes: 1_000 },
+  })
+  for (const length of [10, 3_000, 20]) {
+    world.broker.append('in', { key: 'k', value: 'x'.repeat(length), partition: 0 })
+  }
+  await world.clock.advance(5_000)
+  expect(engine.state).toBe('running')
+  expect(world.read()).toEqual(['0 → 10', '10 → 20'])
+  const [letter] = world.broker.committedRecords('dlq')
+  const headers = new Map(letter?.headers.map(([name, value]) => [name, Buffer.from(value ?? []).toString()]))
+  expect(headers.get('troupe.error-code')).toBe('STATE_INVALID')
+  expect(headers.get('troupe.error-message')).toMatch(
+    /^state longest: .* 3\d{3} bytes, and its changelog group-longest-changelog takes 1\d{3} .*max\.message\.bytes/,
+  )
+  await world.settled(engine.stop())
+})

@@ -39,7 +39,7 @@ class World {
           'count',
           {
             ...{ actor: 'count', input: 'orders', topic, id: 'c1', partitions: 4 },
-            ...{ deleteRetentionMs: 86_400_000, maxMessageBytes: null },
+            ...{ deleteRetentionMs: 86_400_000, limit: { bytes: 1_000_000, setting: 'max.message.bytes' } },
           },
         ],
       ]),

@@ -10,6 +10,7 @@ import type { Broker } from '../../broker.ts'
 import type { BrokerConsumer, CommitReport } from '../../broker-port.ts'
 import type { EncodedEffect } from '../../flows/effect-encoder.ts'
 import type { CompletionSnapshot } from '../../positions/completion-map.ts'
+import type { CheckpointListener } from '../checkpoint-points.ts'
 import { takeReport } from '../commit-report.ts'
 import { smallerLetter, type DeadLetter } from '../dead-letter.ts'
 import type { Delivery, DeliveryEvents, HandledTicket, LetterTicket, OwnedPartition } from '../delivery.ts'
@@ -34,8 +35,12 @@ export interface CheckpointDeliveryOptions {
   readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
   /** The largest record that our own client takes. */
   readonly maxRecordBytes: number
+  /** Of what goes to these, a checkpoint has the last record of each key. */
+  readonly latestTopics: ReadonlySet<string>
   readonly assignedCount: () => number
   readonly events: DeliveryEvents
+  /** Nobody, unless given. */
+  readonly onCheckpoint?: CheckpointListener
   readonly clock: Clock
   readonly log: Log
   readonly stats: EngineStats

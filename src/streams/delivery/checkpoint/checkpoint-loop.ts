@@ -9,6 +9,7 @@ import { sleep, type Clock } from '../../../clock.ts'
 import { isTroupeError } from '../../../errors.ts'
 import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer } from '../../broker-port.ts'
+import type { CheckpointListener } from '../checkpoint-points.ts'
 import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
 import { Participant, type FrozenGeneration } from './participant.ts'
 import type { RowWriter } from './row-writer.ts'
@@ -20,9 +21,12 @@ export interface CheckpointLoopOptions {
   readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
   readonly runner: TransactionRunner
   readonly rows: RowWriter
+  /** Of what goes to these, a checkpoint has the last record of each key. */
+  readonly latestTopics: ReadonlySet<string>
   readonly events: DeliveryEvents
   readonly clock: Clock
   readonly stats: EngineStats
+  readonly onCheckpoint?: CheckpointListener
   /** A checkpoint stands: there is room for more. */
   readonly onStanding: () => void
   /** It has ended: what it threw. */
@@ -99,7 +103,10 @@ export class CheckpointLoop {
 
   of(owner: CheckpointOwner): Participant {
     let participant = this.#participants.get(owner)
-    if (participant === undefined) this.#participants.set(owner, (participant = new Participant(owner)))
+    if (participant === undefined) {
+      participant = new Participant(owner, this.#options.latestTopics)
+      this.#participants.set(owner, participant)
+    }
     return participant
   }
 
@@ -204,8 +211,9 @@ export class CheckpointLoop {
   }
 
   async #makeCheckpoint(): Promise<void> {
-    const { clock, events, onStanding, runner, stats } = this.#options
+    const { clock, events, onCheckpoint, onStanding, runner, stats } = this.#options
     const { stepSeconds } = stats.checkpoints
+    onCheckpoint?.('before-freeze')
     const fresh = this.#freeze()
     const frozenAtMs = clock.now()
     await this.#untilAnswered(fresh)
@@ -231,19 +239,19 @@ export class CheckpointLoop {
   }
 
   #freeze(): FrozenGeneration[] {
-    const { clock, rows } = this.#options
+    const { clock, onCheckpoint, rows } = this.#options
     const atMs = clock.now()
     this.#checkpoint += 1
-    const frozen: FrozenGeneration[] = []
+    const frozen = new Map<Participant, FrozenGeneration>()
     for (const participant of this.#participants.values()) {
       if (participant.isGone || participant.frozen !== null || !participant.hasProgress) continue
-      const generation = participant.freeze(this.#checkpoint, atMs)
-      frozen.push(generation)
-      rows.write(participant, generation)
+      frozen.set(participant, participant.freeze(this.#checkpoint, atMs))
     }
     this.#gatheredRecords = 0
     this.#gatheredBytes = 0
-    return frozen
+    onCheckpoint?.('before-rows')
+    for (const [participant, generation] of frozen) rows.write(participant, generation)
+    return [...frozen.values()]
   }
 
   /** Resolves when the rows of these have their answers, or when the others have waited for long enough. */
@@ -265,10 +273,12 @@ export class CheckpointLoop {
 
   /** What stands becomes the base, and its records come back. */
   async #settle(standing: readonly Participant[]): Promise<void> {
-    const { clock, events, stats } = this.#options
+    const { clock, events, onCheckpoint, stats } = this.#options
     const { checkpoints } = stats
     checkpoints.committed += 1
+    onCheckpoint?.('before-base')
     await Promise.all(standing.map(takeIntoStore))
+    onCheckpoint?.('before-credit')
     /** To settle in this turn of the loop. */
     let left = SETTLED_PER_TURN
     for (const participant of standing) {

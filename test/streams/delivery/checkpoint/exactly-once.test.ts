@@ -1,5 +1,6 @@
 /** The failure table of the design, row by row: an engine at a fake broker. */
 import { describe, expect, test } from 'vitest'
+import { checkpointPoints, type CheckpointPoint } from '../../../../src/streams/delivery/checkpoint-points.ts'
 import { DRAIN_TIMEOUT_MS, ExactlyOnceWorld, INTERVAL_MS, isNeverDuringTransaction } from './exactly-once-world.ts'
 
 const values = (count: number, word = 'v'): string[] => Array.from({ length: count }, (_, at) => `${word}${at}`)
@@ -21,6 +22,19 @@ describe('exactly once', () => {
     })
     await world.settled(engine.stop())
     expect(isNeverDuringTransaction(world.said, ['unassign', 'leave'])).toBe(true)
+  })
+
+  test('each checkpoint comes to all its points, in their order', async () => {
+    const points: CheckpointPoint[] = []
+    const world = new ExactlyOnceWorld()
+    const engine = await world.start('a', { onCheckpoint: (point) => points.push(point) })
+    world.append('v')
+    await world.clock.advance(1_000)
+    expect(points).toEqual(checkpointPoints)
+    world.append('w')
+    await world.clock.advance(1_000)
+    expect(points).toEqual([...checkpointPoints, ...checkpointPoints])
+    await world.settled(engine.stop())
   })
 
   test('an app without work makes no transactions, however long', async () => {
