@@ -130,6 +130,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
       const next = this.#clock.nextTimerAtMs
       if (next === null || next > untilMs) break
       await this.#clock.advance(next - this.#clock.now())
+      await this.#pass(() => this.#isAtRest() || (this.#clock.nextTimerAtMs ?? Infinity) > untilMs)
     }
     await this.#clock.advance(untilMs - this.#clock.now())
     // What hangs, or waits for its next attempt, does so for longer than that.
@@ -347,8 +348,15 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
       if (holds()) return
       const next = this.#clock.nextTimerAtMs
       if (next === null || next > untilMs) throw new Error(`the app does not come to rest: ${this.#whatIsLeft()}`)
-      await this.#clock.advance(next - this.#clock.now())
+      await this.#pass(() => holds() || this.#clock.now() >= untilMs)
     }
+  }
+
+  /** Lets time pass, timer by timer, until this holds, or there is something to wait for that takes real time. */
+  async #pass(holds: () => boolean): Promise<void> {
+    const hasNews = (): boolean =>
+      this.#code.isBusy || this.#process.failure !== null || this.#clock.nextTimerAtMs === null
+    await this.#clock.runUntil(() => hasNews() || holds(), { maxMs: Infinity })
   }
 
   /**
