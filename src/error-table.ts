@@ -340,6 +340,13 @@ export const errorTable = {
     retryable: false,
     action: 'Upgrade the brokers, or take guarantee: at-least-once and keep no state in handlers.',
   },
+  TRANSACTION_REFUSED: {
+    meaning:
+      'The brokers refuse what one partition has to write in one transaction, in the smallest batches, though they take each of its records alone.',
+    retryable: false,
+    action:
+      'Look at the settings of the topics in the message and of __consumer_offsets, and at the log of the brokers. Nothing was given up: the position stands before these records.',
+  },
   TOPIC_NOT_ALLOWED: {
     meaning: 'This user may not make, read or describe a topic that the app needs for itself.',
     retryable: false,
@@ -370,9 +377,9 @@ export const errorTable = {
   },
   STATE_INVALID: {
     meaning:
-      'A handler gave a state a value that its codec cannot write, that is larger than maxBytes, or for a record without a key.',
+      'A handler gave a state a value that its codec cannot write, that is larger than maxBytes or than its changelog takes, or for a record without a key.',
     retryable: false,
-    action: 'Look at the record named in the message; correct the handler, or raise maxBytes.',
+    action: 'Look at the record named in the message; correct the handler, or raise the limit that the message names.',
   },
   GROUP_ACTIVE: {
     meaning: 'What an app has done cannot be forgotten while members of its group live.',

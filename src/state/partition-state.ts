@@ -23,10 +23,11 @@ import type { CheckpointedState } from '../streams/delivery/delivery.ts'
 import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './changelog-format.ts'
+import type { RecordLimit } from './changelog-topic.ts'
 import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
-import { StateValue, type StateChange } from './state-value.ts'
+import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
 import { StreamTime } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
@@ -38,6 +39,8 @@ export interface PartitionStateOptions {
   /** Names of its timers; none unless given. With no states there is one at least. */
   readonly timers?: readonly string[]
   readonly changelogTopic: string
+  /** Of one record of it; whatever a state takes, unless given. */
+  readonly limit?: RecordLimit
   readonly partition: number
   /** Short ids of the topics; 0: not known. */
   readonly inputId: number
@@ -169,6 +172,20 @@ export class PartitionState implements CheckpointedState, StateReader {
     return this.#cell(at, key).current
   }
 
+  /** Why the changelog would not take what a record has changed; null: it will. Asked before the record counts as handled. */
+  refusalOf(key: string, changes: readonly StateChange[]): TroupeError | null {
+    const { limit } = this.#options
+    if (limit === undefined) return null
+    for (const { at, value } of changes) {
+      if (value === null) continue
+      const keyBytes = this.#prefixes[at]!.byteLength + key.length
+      if (value.isSmall && keyBytes + SMALL_VALUE_BYTES <= limit.bytes) continue
+      const bytes = keyBytes + value.bytes.byteLength
+      if (bytes > limit.bytes) return this.#tooLarge(at, bytes, limit)
+    }
+    return null
+  }
+
   /** Takes what a handled record has changed. */
   apply(key: string, changes: readonly StateChange[]): void {
     for (const { at, value } of changes) this.#set(at, key, value)
@@ -244,6 +261,13 @@ export class PartitionState implements CheckpointedState, StateReader {
     if (bytes === undefined) return null
     const { payload, timeMs } = StateValue.read(bytes)
     return { payload, timeMs }
+  }
+
+  #tooLarge(at: number, bytes: number, { bytes: most, setting }: RecordLimit): TroupeError {
+    const name = this.shapes[at]?.name
+    const what = name === undefined ? 'a timer' : `state ${name}`
+    const text = `${what}: a value and its key take ${bytes} bytes, and its changelog ${this.#options.changelogTopic} takes ${most} (${setting})`
+    return new TroupeError('STATE_INVALID', text)
   }
 
   #cell(at: number, key: string): Cell {

@@ -72,6 +72,11 @@ export interface TransactionalProducer {
   abort(): Promise<void>
   /** Which of these the brokers refuse: each is sent, with a report of its own, in a transaction that is then aborted. */
   tryRecords(records: readonly OutputRecord[]): Promise<readonly WriteResult[]>
+  /**
+   * Records go over in smaller batches from the next `connect` on: a topic may take less at once than a batch, and then
+   * refuses together what it takes alone. False: each goes alone already.
+   */
+  sendSmaller(): boolean
   /** An open transaction is aborted. Idempotent. Resolves within 15 s. */
   disconnect(): Promise<void>
 }

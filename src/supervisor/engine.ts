@@ -121,6 +121,7 @@ export class Engine {
       checkpointIntervalMs: app.checkpointIntervalMs,
       intake: app.intake,
       maxRecordBytes: maxRecordBytesOf(app),
+      latestTopics: this.#topology.latestTopics,
       sinks: app.sinks,
       lingerMs: app.producer.lingerMs,
       commitIntervalMs: app.commitIntervalMs,

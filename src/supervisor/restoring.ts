@@ -12,7 +12,7 @@ import type { RestoreProgress } from '../metrics/restore-stats.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { outgrown, type Changelog } from '../state/changelog-topic.ts'
 import { PartitionState } from '../state/partition-state.ts'
-import { findMismatch, type CommittedCheckpoint } from '../state/restore/judgement.ts'
+import { findMismatch, hasMovedOn, type CommittedCheckpoint } from '../state/restore/judgement.ts'
 import { Restorer } from '../state/restore/restorer.ts'
 import { changedShapes, newShapes } from '../state/shape-records.ts'
 import type { StateShape } from '../state/state-shape.ts'
@@ -39,6 +39,10 @@ export interface RestoringOptions extends StateKeeping {
   readonly clock: Clock
   readonly log: Log
   readonly stats: Pick<EngineStats, 'restores' | 'stores'>
+  /** What the group's last commit says by now. */
+  readonly committed: (at: TopicPartition) => Promise<CommittedCheckpoint>
+  /** The partition has had another owner since it began here, and the group has not said so yet. */
+  readonly onOvertaken: (at: TopicPartition) => void
   /** What no retry changes. */
   readonly onFailure: (error: unknown) => void
 }
@@ -92,6 +96,7 @@ export class Restoring {
       shapes: shapes.get(actor) ?? [],
       timers: timers.get(actor) ?? [],
       changelogTopic: changelog.topic,
+      limit: changelog.limit,
       partition: at.partition,
       inputId,
       changelogId: shortId(changelog.id),
@@ -230,6 +235,7 @@ export class Restoring {
     let restored = await this.#restorer.restore(order, abort.signal)
     if (restored === null) return false
     let mismatch = findMismatch(beginning, restored.meta, ids)
+    if (mismatch !== null && (await this.#isOvertaken(kept, beginning))) return false
     if (mismatch !== null && wasLocal) {
       // Others may have had the partition since: what they have changed is not in this store, wherever its mark stands.
       log.info(
@@ -240,6 +246,7 @@ export class Restoring {
       restored = await this.#restorer.restore(order, abort.signal)
       if (restored === null) return false
       mismatch = findMismatch(beginning, restored.meta, ids)
+      if (mismatch !== null && (await this.#isOvertaken(kept, beginning))) return false
     }
     if (mismatch !== null) {
       const message = `${describe(kept)} and its committed position do not belong together: ${mismatch.reason}`
@@ -248,6 +255,25 @@ export class Restoring {
     }
     const changed = changedShapes(store, shapes.get(actor) ?? [])
     if (changed.length > 0) throw new TroupeError('STATE_CHANGED', `${describe(kept)}: ${changed.join('; ')}`)
+    return true
+  }
+
+  /**
+   * A process that stood still, or restored for long, may hear last that its partition is another's: what that has committed is
+   * in the changelog then, and was not when the position was asked for. True also where its epoch has ended by now.
+   */
+  async #isOvertaken(kept: Kept, beginning: BeginningState): Promise<boolean> {
+    const { committed, keepsTransactions, log, onOvertaken } = this.#options
+    // There a position and its state come one after the other, also those of an owner.
+    if (!keepsTransactions) return false
+    const now = await committed(beginning.at)
+    if (kept.abort.signal.aborted) return true
+    if (!hasMovedOn(beginning, now)) return false
+    log.info(
+      { actor: kept.actor, partition: kept.place.partition },
+      `${describe(kept)}: another member has gone on with it while it was restored here`,
+    )
+    onOvertaken(beginning.at)
     return true
   }
 

@@ -5,6 +5,7 @@ import { StateStats } from '../../src/metrics/state-stats.ts'
 import { encodeMeta, metaKey, shapeKey, type ChangelogMeta } from '../../src/state/changelog-format.ts'
 import { Restoring, type BeginningState } from '../../src/supervisor/restoring.ts'
 import type { PartitionState } from '../../src/state/partition-state.ts'
+import type { CommittedCheckpoint } from '../../src/state/restore/judgement.ts'
 import { shortId } from '../../src/streams/positions/topic-origin.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
@@ -23,6 +24,9 @@ class World {
   readonly lines: string[] = []
   readonly failures: unknown[] = []
   readonly restored: number[] = []
+  readonly overtaken: number[] = []
+  /** What the group says when it is asked again, of any partition. */
+  committedNow: CommittedCheckpoint | null = null
   readonly restoring: Restoring
 
   constructor(keepsTransactions = true, shapes = [total]) {
@@ -35,7 +39,7 @@ class World {
           'count',
           {
             ...{ actor: 'count', input: 'orders', topic, id: 'c1', partitions: 4 },
-            ...{ deleteRetentionMs: 86_400_000, maxMessageBytes: null },
+            ...{ deleteRetentionMs: 86_400_000, limit: { bytes: 1_000_000, setting: 'max.message.bytes' } },
           },
         ],
       ]),
@@ -47,6 +51,8 @@ class World {
       clock: this.clock,
       log: { debug: note, info: note, warn: note, error: note },
       stats: this.stats,
+      committed: () => Promise.resolve(this.committedNow ?? this.#committedAtFirst),
+      onOvertaken: ({ partition }) => this.overtaken.push(partition),
       onFailure: (error) => this.failures.push(error),
     })
   }
@@ -63,8 +69,11 @@ class World {
     return { actor: 'count', at, inputId: 11, isCommitted: checkpoint !== null, checkpoint }
   }
 
+  #committedAtFirst: CommittedCheckpoint = { isCommitted: false, checkpoint: null }
+
   begin(checkpoint: number | null, partition = 0): PartitionState {
     const beginning = this.beginning(checkpoint, partition)
+    this.#committedAtFirst = beginning
     const state = this.restoring.stateOf(beginning)
     if (state === null) throw new Error('the actor keeps no state')
     this.restoring.begin(beginning, state, () => this.restored.push(partition))
@@ -72,7 +81,7 @@ class World {
   }
 
   async end(): Promise<void> {
-    await this.clock.runUntil(() => this.restored.length + this.failures.length > 0)
+    await this.clock.runUntil(() => this.restored.length + this.failures.length + this.overtaken.length > 0)
   }
 }
 
@@ -129,6 +138,43 @@ describe('state and position that do not belong together', () => {
     expect(world.failures).toEqual([])
     expect(local.wipes).toBe(1)
     expect(totals(local)).toEqual({ a: '1', b: '5' })
+  })
+})
+
+describe('a partition with which another has gone on since its position was asked for', () => {
+  test.each([
+    ['from where it stood', 7, { isCommitted: true, checkpoint: 9 }],
+    ['and further than was restored', 7, { isCommitted: true, checkpoint: 12 }],
+    ['for the first time', null, { isCommitted: true, checkpoint: 9 }],
+  ])('%s, is given up, and nothing is lost', async (_, known, now) => {
+    const world = new World()
+    world.checkpoint(9, { a: '1' })
+    world.committedNow = now
+    const state = world.begin(known)
+    await world.end()
+    expect([world.overtaken, world.restored, world.failures]).toEqual([[0], [], []])
+    expect(state.isReady).toBe(false)
+    expect(world.lines.at(-1)).toContain('another member has gone on with it')
+  })
+
+  test('leaves a local store as it is: it may come back here', async () => {
+    const world = new World()
+    const local = world.stores.of(0)
+    await local.write([[keyOf('a'), Buffer.from('1')]], { changelogPosition: 0, checkpoint: 7, streamTime: null })
+    world.checkpoint(9, { b: '5' })
+    world.committedNow = { isCommitted: true, checkpoint: 9 }
+    world.begin(7)
+    await world.end()
+    expect([world.overtaken, local.wipes]).toEqual([[0], 0])
+  })
+
+  test('is no more than what it is when brokers keep no transactions: there its own position may be late', async () => {
+    const world = new World(false)
+    world.checkpoint(9, { a: '1' })
+    world.committedNow = { isCommitted: true, checkpoint: 9 }
+    world.begin(7)
+    await world.end()
+    expect([world.overtaken, world.restored]).toEqual([[], [0]])
   })
 })
 

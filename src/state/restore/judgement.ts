@@ -52,6 +52,14 @@ export function findMismatch(
   return { isOfOtherTopic: false, reason: `${stands}, and the position was committed ${position}` }
 }
 
+/**
+ * Whether somebody has committed since: then the partition is another's by now, and that the state is ahead of what was known
+ * says nothing of the changelog. Whoever owns a partition commits nothing of it before its state is there.
+ */
+export function hasMovedOn(known: CommittedCheckpoint, now: CommittedCheckpoint): boolean {
+  return known.isCommitted !== now.isCommitted || known.checkpoint !== now.checkpoint
+}
+
 function isOther(known: number, now: number): boolean {
   return known !== 0 && now !== 0 && known !== now
 }

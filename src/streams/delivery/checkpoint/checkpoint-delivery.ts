@@ -35,6 +35,8 @@ export interface CheckpointDeliveryOptions {
   readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
   /** The largest record that our own client takes. */
   readonly maxRecordBytes: number
+  /** Of what goes to these, a checkpoint has the last record of each key. */
+  readonly latestTopics: ReadonlySet<string>
   readonly assignedCount: () => number
   readonly events: DeliveryEvents
   /** Nobody, unless given. */

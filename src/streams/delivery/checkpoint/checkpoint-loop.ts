@@ -21,6 +21,8 @@ export interface CheckpointLoopOptions {
   readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
   readonly runner: TransactionRunner
   readonly rows: RowWriter
+  /** Of what goes to these, a checkpoint has the last record of each key. */
+  readonly latestTopics: ReadonlySet<string>
   readonly events: DeliveryEvents
   readonly clock: Clock
   readonly stats: EngineStats
@@ -101,7 +103,10 @@ export class CheckpointLoop {
 
   of(owner: CheckpointOwner): Participant {
     let participant = this.#participants.get(owner)
-    if (participant === undefined) this.#participants.set(owner, (participant = new Participant(owner)))
+    if (participant === undefined) {
+      participant = new Participant(owner, this.#options.latestTopics)
+      this.#participants.set(owner, participant)
+    }
     return participant
   }
 

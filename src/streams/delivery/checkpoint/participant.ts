@@ -37,15 +37,18 @@ interface InputMark {
 
 export class Participant {
   readonly owner: CheckpointOwner
-  #gathering = new Generation()
+  readonly #latestTopics: ReadonlySet<string>
+  #gathering: Generation
   #frozen: FrozenGeneration | null = null
   #isGivenUp = false
   #frozenCount = 0
   #standingCount = 0
   readonly #marks: ReadonlyMap<OwnedPartition, InputMark>
 
-  constructor(owner: CheckpointOwner) {
+  constructor(owner: CheckpointOwner, latestTopics: ReadonlySet<string>) {
     this.owner = owner
+    this.#latestTopics = latestTopics
+    this.#gathering = new Generation(latestTopics)
     // An epoch that has committed nothing yet has something to commit: where it began.
     this.#marks = new Map(owner.inputs.map((input) => [input, { finished: 0, position: null, base: null }]))
   }
@@ -98,7 +101,8 @@ export class Participant {
   /** In one turn, so that outputs, state, position and map are of the same records. Only while nothing is frozen. */
   freeze(checkpoint: number, atMs: number): FrozenGeneration {
     const generation = this.#gathering
-    this.#gathering = new Generation()
+    generation.close()
+    this.#gathering = new Generation(this.#latestTopics)
     this.owner.state?.freeze(checkpoint)
     const positions: FrozenPosition[] = []
     for (const [input, mark] of this.#marks) {

@@ -19,7 +19,8 @@ import type { DeliveryEvents } from '../delivery.ts'
 import type { PositionTexts } from '../position-texts.ts'
 import { BackOff } from './back-off.ts'
 import { Fencings } from './fencings.ts'
-import type { Participant } from './participant.ts'
+import { Halving } from './halving.ts'
+import type { FrozenGeneration, Participant } from './participant.ts'
 import { findRefused } from './refused.ts'
 import { remedies } from './remedies.ts'
 import { chunksOf, positionCalls } from './slices.ts'
@@ -45,6 +46,9 @@ export class TransactionRunner {
   readonly #options: TransactionRunnerOptions
   readonly #backOff: BackOff
   readonly #fencings: Fencings
+  readonly #halving = new Halving()
+  /** Each of their records is taken alone. */
+  readonly #takenSingly = new WeakSet<FrozenGeneration>()
   #isEnded = false
   /** Clock time since when a transaction is open; null: none is. */
   #openSinceMs: number | null = null
@@ -79,7 +83,7 @@ export class TransactionRunner {
    */
   async commit(consumer: BrokerConsumer, participants: readonly Participant[]): Promise<readonly Participant[]> {
     for (let failures = 0; ;) {
-      const left = participants.filter(({ isReady }) => isReady)
+      const left = this.#halving.next(participants.filter(({ isReady }) => isReady))
       if (left.length === 0 || this.#isEnded) return []
       try {
         const standing = this.#needsConnect ? await this.#reconnect(consumer, left) : []
@@ -209,16 +213,26 @@ export class TransactionRunner {
 
   async #rewind(fault: TransactionError, participants: readonly Participant[]): Promise<void> {
     const { events, producer, stats } = this.#options
+    const areTakenSingly = participants.every(({ frozen }) => frozen !== null && this.#takenSingly.has(frozen))
+    if (areTakenSingly && this.#sendSmaller(fault)) return
     const refused = await findRefused(producer, participants).catch((error: unknown) => this.#noteAnother(error))
     if (refused === null) return
-    // Sent singly they are all taken: what is wrong is none of them.
-    if (refused.size === 0)
-      this.#noteTrouble(`no record alone is refused, and together they are: ${describeError(fault)}`)
+    for (const { frozen } of participants) if (frozen !== null) this.#takenSingly.add(frozen)
+    // How many records are too many at once: in a batch, or else in a transaction.
+    if (refused.size === 0 && !this.#sendSmaller(fault)) this.#halving.noteRefused(participants, fault)
     for (const [participant, refusals] of refused) {
       stats.checkpoints.rewinds += 1
       if (!participant.isGone) events.onRefusedOutputs(participant.owner, refusals, participant.bases)
       participant.giveUp()
     }
+  }
+
+  /** True: the next client does. */
+  #sendSmaller(fault: TransactionError): boolean {
+    this.#noteTrouble(`no record alone is refused, and together they are: ${describeError(fault)}`)
+    if (!this.#options.producer.sendSmaller()) return false
+    this.#needsConnect = true
+    return true
   }
 
   /** Asking who is refused has failed itself: the next try is refused again, and then it is asked again. */

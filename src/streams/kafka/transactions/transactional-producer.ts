@@ -10,7 +10,7 @@ import {
   type TransactionalProducerOptions,
 } from '../../transaction-port.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
-import { transactionalConfig, triedRecordsConfig } from '../client-config.ts'
+import { smallerBatch, transactionalConfig, triedRecordsConfig, type ClientConfig } from '../client-config.ts'
 import { codeOf, countPartitions, messageOf } from '../connection.ts'
 import { KafkaBrokerConsumer } from '../consumer/consumer.ts'
 import type { NativeAdmin, NativeKafka } from '../native.ts'
@@ -43,6 +43,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   /** Topics that were seen to exist: the client would wait for any other until the transaction is over. */
   readonly #knownTopics = new Set<string>()
   #client: TransactionClient | undefined
+  /** How much goes over at once, where that is less than is configured. */
+  #batch: ClientConfig = {}
   /** What the client is of no use after, until it is made anew. */
   #broken: TransactionError | undefined
   #begun: Promise<void> | undefined
@@ -59,7 +61,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     this.#drop()
     // Ended before the id is taken again: otherwise its last words would be those of a client that was fenced.
     await Promise.all(this.#endings)
-    const config = transactionalConfig(this.#options, this.#transaction)
+    const config = transactionalConfig(this.#options, this.#transaction, this.#batch)
     const client = await this.#open(config)
     try {
       await this.#take(client)
@@ -270,6 +272,13 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       await transactions.end()
       await reports.end()
     }
+  }
+
+  sendSmaller(): boolean {
+    const smaller = smallerBatch(transactionalConfig(this.#options, this.#transaction, this.#batch))
+    if (smaller === null) return false
+    this.#batch = smaller
+    return true
   }
 
   // --- the end

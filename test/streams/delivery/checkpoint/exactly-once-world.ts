@@ -7,7 +7,7 @@ import type { Stores } from '../../../../src/state/store.ts'
 import type { Broker } from '../../../../src/streams/broker.ts'
 import type { CheckpointListener } from '../../../../src/streams/delivery/checkpoint-points.ts'
 import { text } from '../../../../src/streams/flows/codec.ts'
-import { table, topic } from '../../../../src/streams/flows/flow.ts'
+import { table, topic, type Topic } from '../../../../src/streams/flows/flow.ts'
 import type { TransactionFault, TransactionalProducer } from '../../../../src/streams/transaction-port.ts'
 import { Engine } from '../../../../src/supervisor/engine.ts'
 import { FakeBroker, type FakeBrokerOptions } from '../../../../src/testing/broker/fake-broker.ts'
@@ -18,7 +18,6 @@ import { ManualClock } from '../../../../src/testing/manual-clock.ts'
 
 export const INTERVAL_MS = 100
 export const DRAIN_TIMEOUT_MS = 5_000
-const out = topic('out', { value: text })
 const rows = table<{ id: string }>('rows', { sink: 'table', columns: { id: 'text' }, key: ['id'] })
 
 /** Options of the app, and these. */
@@ -31,7 +30,12 @@ interface Overrides extends Record<string, unknown> {
 
 interface WorldOptions extends Partial<FakeBrokerOptions> {
   readonly partitions?: number
+  /** Outputs are the latest of their key in a checkpoint. */
+  readonly latestPerCheckpoint?: boolean
 }
+
+/** Of `ann=1` it is `ann`. */
+const keyOf = (value: string): string => value.replace(/=.*/, '')
 
 /** Values that begin with `hold` stay at their handler until let go; `row` go to the table as well; `fail` fail for good; `none` go nowhere. */
 export class ExactlyOnceWorld {
@@ -44,9 +48,11 @@ export class ExactlyOnceWorld {
   readonly said: string[] = []
   readonly log: string[] = []
   readonly sink: FakeSink
+  readonly #out: Topic<string>
   #held: (() => void)[] = []
 
-  constructor({ partitions = 1, ...options }: WorldOptions = {}) {
+  constructor({ latestPerCheckpoint = false, partitions = 1, ...options }: WorldOptions = {}) {
+    this.#out = topic('out', { value: text, latestPerCheckpoint })
     this.broker = new FakeBroker({ clock: this.clock, latencyMs: [1, 1], ...options })
     for (const [name, count] of [
       ['in', partitions],
@@ -62,7 +68,7 @@ export class ExactlyOnceWorld {
   }
 
   appendTo(partition: number, ...values: string[]): void {
-    for (const value of values) this.broker.append('in', { value, key: value, partition })
+    for (const value of values) this.broker.append('in', { value, key: keyOf(value), partition })
   }
 
   async start(name = 'a', overrides: Overrides = {}): Promise<Engine> {
@@ -74,13 +80,16 @@ export class ExactlyOnceWorld {
     const handler = defineHandler({
       name: 'copy',
       input: topic('in', { value: text }),
-      outputs: [out, rows],
+      outputs: [this.#out, rows],
       handle: (value) => {
         this.handled.push(value)
         if (value.startsWith('fail')) throw new Error('as planned')
         const outcome = value.startsWith('none')
           ? done([])
-          : done([out.record(value), ...(value.startsWith('row') ? [rows.upsert({ id: value })] : [])])
+          : done([
+              this.#out.record(value, { key: keyOf(value) }),
+              ...(value.startsWith('row') ? [rows.upsert({ id: value })] : []),
+            ])
         if (!value.startsWith('hold')) return outcome
         return new Promise<Outcome>((resolve) => this.#held.push(() => resolve(outcome)))
       },
@@ -180,6 +189,7 @@ export class ExactlyOnceWorld {
       commit: () => during('commit', producer.commit()),
       abort: () => during('abort', producer.abort()),
       tryRecords: (records) => during('try', producer.tryRecords(records)),
+      sendSmaller: () => producer.sendSmaller(),
       disconnect: () => producer.disconnect(),
     }
   }
