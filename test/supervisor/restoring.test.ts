@@ -209,3 +209,34 @@ test('a partition that goes in order leaves a store that knows where its changel
   expect(world.failures).toEqual([])
   expect(world.lines.at(-1)).toContain('restored, 0 records')
 })
+
+test('a store is asked for with the topic id of its changelog: of another one it is not taken', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' })
+  world.begin(3)
+  await world.end()
+  expect(world.stores.places).toEqual([
+    { groupId: 'shop', actor: 'count', partition: 0, changelogId: 'c1', deleteRetentionMs: 86_400_000 },
+  ])
+})
+
+test.fails(
+  'what partitions have left here that are somebody else’s is looked for soon, and again and again, until the end',
+  async () => {
+    const world = new World()
+    world.checkpoint(3, { a: '1' }, 1)
+    world.begin(3, 1)
+    await world.end()
+    const HOUR_MS = 3_600_000
+    await world.clock.advance(HOUR_MS)
+    const early = world.stores.sweeps.length
+    expect(early).toBeGreaterThan(0)
+    expect(world.stores.sweeps.at(-1)).toMatchObject([{ actor: 'count', partition: 1 }])
+    await world.clock.advance(5 * HOUR_MS)
+    const later = world.stores.sweeps.length
+    expect(later).toBeGreaterThan(early)
+    await world.restoring.close()
+    await world.clock.advance(5 * HOUR_MS)
+    expect(world.stores.sweeps).toHaveLength(later)
+  },
+)

@@ -86,6 +86,9 @@ export class MapStores implements Stores {
   /** By partition. */
   readonly stores = new Map<number, MapStore>()
   readonly said: string[] = []
+  /** What was asked for, and what was to be kept when the rest was thrown away. */
+  readonly places: StorePlace[] = []
+  readonly sweeps: (readonly StorePlace[])[] = []
 
   of(partition: number): MapStore {
     const store = this.stores.get(partition) ?? new MapStore()
@@ -93,14 +96,17 @@ export class MapStores implements Stores {
     return store
   }
 
-  open({ partition }: StorePlace): Promise<MapStore> {
+  open(place: StorePlace): Promise<MapStore> {
+    const { partition } = place
+    this.places.push(place)
     const store = this.of(partition)
     store.isClosed = false
     this.said.push(`open ${partition}`)
     return Promise.resolve(store)
   }
 
-  sweep(): Promise<void> {
+  sweep(owned: readonly StorePlace[]): Promise<void> {
+    this.sweeps.push(owned)
     return Promise.resolve()
   }
 
