@@ -234,7 +234,7 @@ describe('the directory of a process', () => {
 })
 
 describe('what is thrown away because it has long been of others', () => {
-  it.fails('is not what is opened at the same moment', async () => {
+  it('is not what is opened at the same moment', async () => {
     await leave()
     wallMs += 12 * HOUR_MS + 1
     const stores = await open()
