@@ -14,6 +14,7 @@ export class MapStore implements StateStore {
   mark: StoreMark | null
   readonly entries = new Map<string, Uint8Array>()
   reads = 0
+  readonly ordered: string[] = []
   readonly written: { readonly changes: number; readonly mark: StoreMark }[] = []
   wipes = 0
   isClosed = false
@@ -38,6 +39,10 @@ export class MapStore implements StateStore {
     this.reads += 1
     const value = this.entries.get(latin1(key))
     return value === undefined ? undefined : Uint8Array.from(value)
+  }
+
+  order(prefix: Uint8Array): void {
+    this.ordered.push(latin1(prefix))
   }
 
   scan({ from, to }: KeyRange, limit: number): readonly (readonly [key: Uint8Array, value: Uint8Array])[] {
