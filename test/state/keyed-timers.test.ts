@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { defineHandler, deadLetter, done, type Outcome, type TimerContext } from '../../src/actors/handlers/handler.ts'
-import { inputOf } from '../actors/actor-fixture.ts'
+import { inputOf, sourceRecord } from '../actors/actor-fixture.ts'
 import { bytes, json, text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'
 import { state } from '../../src/state/declared-state.ts'
 import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import { keyedWorld, type KeyedWorldOptions } from './keyed-world.ts'
+import { idOf } from '../../src/streams/record-id.ts'
 import { MapStore } from '../support/map-store.ts'
 
 const clicks = topic('clicks', { value: bytes, key: text })
@@ -142,6 +143,42 @@ test('one that is cancelled by a record before it in its lane does not fire, tho
   expect(world.actor.heldRecords).toBe(0)
 })
 
+test.fails.each(['stream', 'wall'] as const)(
+  'what a timer by the %s clock would have set does not count where a record before it in its run has cancelled it',
+  async (clock) => {
+    const { calls, handler } = timing(
+      ({ cancelTimer, state: { total }, timer }, offset) => {
+        total.update((count) => count + 1)
+        if (offset === 0) timer('reminder', 2_000, { clock })
+        if (offset === 1) cancelTimer('reminder', { clock })
+        return undefined
+      },
+      ({ state: { total } }) => {
+        total.update((count) => count + 1_000)
+        return done()
+      },
+    )
+    const world = await keyedWorld(handler, { mixesKeys: false })
+    world.give(['a'], [1_000])
+    // Seen to return at once, a handler gets several records of a key in one run.
+    world.give(
+      Array.from({ length: 64 }, () => 'b'),
+      [],
+    )
+    await world.settle()
+    calls.length = 0
+
+    world.actor.admit([world.record('a', 1_500)])
+    if (clock === 'wall') await world.clock.advance(2_000)
+    world.actor.admit([world.record('c', 2_500), world.record('a', 2_500)])
+    world.pump()
+    await world.settle()
+
+    expect(calls.filter((call) => call.includes('a'))).toEqual(['a 65', 'a 67'])
+    expect(world.valueOf('a')).toBe(3)
+  },
+)
+
 test('a timer stands behind the records of its key that were read before', async () => {
   const { calls, handler } = timing(setAt(0, 2_000))
   const world = await keyedWorld(handler)
@@ -207,6 +244,53 @@ test('one that fails for good is a dead letter of its key, which says which time
   next.give(['b'], [9_000])
   await next.settle()
   expect(calls.filter((call) => call.startsWith('reminder'))).toEqual(['reminder of a at 2000'])
+})
+
+/** Its reminder of key a, due at 2000, returns what has no way to go. */
+async function refusedWorld(options: KeyedWorldOptions = {}) {
+  const told = timing(setAt(0, 2_000), ({ key, state: { total } }) => {
+    total.update((count) => count + 1)
+    return done([out.record(key)])
+  })
+  const world = await keyedWorld(told.handler, options)
+  const timer = { name: 'reminder', clock: 'stream', dueMs: 2_000 } as const
+  const id = idOf({ ...sourceRecord(1, 'a'), timer })
+  world.delivery.refused.add(id)
+  world.give(['a'], [1_000])
+  await world.settle()
+  world.give(['b'], [2_000])
+  await world.settle()
+  return { ...told, world, id }
+}
+
+test.fails.each(['dead-letter', 'skip'] as const)(
+  'one whose output has no way to go is given up by policy %s, and does not fire again',
+  async (failedRecords) => {
+    const store = new MapStore()
+    const { calls, handler, world } = await refusedWorld({ store, actor: { failedRecords } })
+    expect(world.delivery.deadLetters.length).toBe(failedRecords === 'skip' ? 0 : 1)
+    expect(world.valueOf('a')).toBeUndefined()
+    expect(world.state.timers!.size).toBe(0)
+
+    await world.checkpoint()
+    world.actor.fence()
+    const next = await restarted(handler, store, 2)
+    next.give(['b'], [9_000])
+    await next.settle()
+    expect(calls.filter((call) => call.startsWith('reminder'))).toEqual(['reminder of a at 2000'])
+  },
+)
+
+test.fails("one that was parked, and goes well at an operator's word, is not set any more", async () => {
+  const { id, world } = await refusedWorld({ actor: { failedRecords: 'park' } })
+  expect(world.actor.parked().map((each) => each.id)).toEqual([id])
+  world.delivery.refused.clear()
+
+  expect(world.actor.decide(id, 'retry')).toBe(true)
+  await world.settle()
+  expect(world.valueOf('a')).toBe(1)
+  expect(world.state.timers!.size).toBe(0)
+  expect(inputOf(world.actor).tracker.isIdle).toBe(true)
 })
 
 test('the position does not pass a timer that is not handled', async () => {
