@@ -7,6 +7,7 @@ import { state } from '../../src/state/declared-state.ts'
 import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import { keyedWorld, type KeyedWorldOptions } from './keyed-world.ts'
 import { idOf } from '../../src/streams/record-id.ts'
+import { StateValue } from '../../src/state/state-value.ts'
 import { MapStore } from '../support/map-store.ts'
 
 const clicks = topic('clicks', { value: bytes, key: text })
@@ -180,15 +181,18 @@ test.each(['stream', 'wall'] as const)(
   },
 )
 
-test('a timer stands behind the records of its key that were read before', async () => {
-  const { calls, handler } = timing(setAt(0, 2_000))
-  const world = await keyedWorld(handler)
+test.fails(
+  'a timer stands between the records of its key that come before its time and those that do not',
+  async () => {
+    const { calls, handler } = timing(setAt(0, 2_000))
+    const world = await keyedWorld(handler)
 
-  world.give(['a', 'a', 'b', 'a'], [1_000, 1_000, 2_500, 2_500])
-  await world.settle()
+    world.give(['a', 'a', 'b', 'a'], [1_000, 1_000, 2_500, 2_500])
+    await world.settle()
 
-  expect(calls.filter((call) => call.includes('a'))).toEqual(['a 0', 'a 1', 'a 3', 'reminder of a at 2000'])
-})
+    expect(calls.filter((call) => call.includes('a'))).toEqual(['a 0', 'a 1', 'reminder of a at 2000', 'a 3'])
+  },
+)
 
 test('a record that fails has set no timer', async () => {
   const { calls, handler } = timing(({ attempt, timer }, offset) => {
@@ -402,6 +406,69 @@ test('by the wall clock it fires without records, at its time', async () => {
   expect(calls).toEqual(['a 0', `reminder of a at ${dueMs}`])
   await world.advance(10_000_000)
   expect(calls.length).toBe(2)
+})
+
+/** Keys that have a reminder for 2000 by this clock, as the last checkpoint has left them. */
+async function storeWithTimers(count: number, clock: 'stream' | 'wall'): Promise<MapStore> {
+  const store = new MapStore()
+  const { state } = await keyedWorld(timing(() => undefined).handler, { store })
+  const value = StateValue.ofPrimitive(2_000, null)
+  const at = Object.keys(states).length + (clock === 'stream' ? 0 : 1)
+  for (let key = 0; key < count; key += 1) state.apply(`k${key}`, [{ at, value }])
+  state.freeze(1)
+  await state.commit()
+  return store
+}
+
+test.fails.each([
+  ['key', 'stream'],
+  ['key', 'wall'],
+  ['partition', 'stream'],
+  ['partition', 'wall'],
+] as const)(
+  'in order %s so many by the %s clock are due at once: some fire, and the others when those have ended',
+  async (order, clock) => {
+    let isDown = true
+    const { calls, handler } = timing(
+      () => undefined,
+      () => {
+        if (isDown) throw new Error('down')
+        return done()
+      },
+    )
+    const store = await storeWithTimers(2_500, clock)
+    const world = await keyedWorld(handler, {
+      store,
+      actor: { order, retry: { attempts: Infinity, backoffMs: 50, maxBackoffMs: 50, jitter: 0 } },
+    })
+
+    // While what they call is down they wait in their lanes, and nothing is ready.
+    for (let turn = 0; turn < 20; turn += 1) {
+      world.give(['a'], [9_000])
+      await world.advance(10)
+    }
+    expect(world.actor.heldRecords).toBeLessThan(1_100)
+
+    isDown = false
+    calls.length = 0
+    for (let turn = 0; turn < 200; turn += 1) await world.advance(100)
+    expect(new Set(calls.filter((call) => call.startsWith('reminder'))).size).toBe(2_500)
+    expect(world.state.timers!.size).toBe(0)
+    await world.checkpoint()
+    expect(world.actor.heldRecords).toBe(0)
+  },
+)
+
+test.fails('one that is due before anything is known of the position fires once that is', async () => {
+  const { calls, handler } = timing(() => undefined)
+  const world = await keyedWorld(handler, { store: await storeWithTimers(1, 'wall'), position: null })
+  await world.settle()
+  expect(calls).toEqual([])
+
+  world.actor.noteEnd({ topic: 'clicks', position: 7 })
+  await world.settle()
+  expect(calls).toEqual(['reminder of k0 at 2000'])
+  expect(inputOf(world.actor).tracker.safePosition).toBe(7)
 })
 
 test('of a partition that is given up no timer fires', async () => {
