@@ -436,7 +436,6 @@ export class PartitionActor implements CheckpointOwner {
       timers,
       inputs: this.#inputs,
       lanes: this.#lanes,
-      refused: this.#refused,
       isRunning: () => this.#handsOut,
       onFired: () => {
         this.#noteFired()
