@@ -30,32 +30,29 @@ function totalOf(engine: Engine, key: string): unknown {
   return engine.report(questionOf('count', { key, name: 'total' })).entries.map(({ value }) => value)[0]
 }
 
-test.fails(
-  'a checkpoint that outlasts its hand-over is not lost to a store that comes back after others have gone on',
-  async () => {
-    const world = new DiskWorld()
-    const first = await world.startHere()
-    await world.count(first, 'x')
-    world.broker.faults.transactionDelayMs = (step) => (step === 'commit' ? 6_000 : 0)
-    world.append(0, 'x')
-    await world.clock.advance(150)
-    await world.settled(first.stop())
-    world.broker.faults.transactionDelayMs = () => 0
-    const other = await world.start('there')
-    await world.clock.advance(20_000)
-    await world.count(other, 'y')
-    await world.settled(other.stop())
-    const again = await world.startHere()
-    await world.clock.advance(20_000)
-    expect(totalOf(again, 'x')).toBe(2)
-    await world.count(again, 'x')
-    expect(totalOf(again, 'x')).toBe(3)
-    await world.settled(again.stop())
-  },
-)
+test('a checkpoint that outlasts its hand-over is not lost to a store that comes back after others have gone on', async () => {
+  const world = new DiskWorld()
+  const first = await world.startHere()
+  await world.count(first, 'x')
+  world.broker.faults.transactionDelayMs = (step) => (step === 'commit' ? 6_000 : 0)
+  world.append(0, 'x')
+  await world.clock.advance(150)
+  await world.settled(first.stop())
+  world.broker.faults.transactionDelayMs = () => 0
+  const other = await world.start('there')
+  await world.clock.advance(20_000)
+  await world.count(other, 'y')
+  await world.settled(other.stop())
+  const again = await world.startHere()
+  await world.clock.advance(20_000)
+  expect(totalOf(again, 'x')).toBe(2)
+  await world.count(again, 'x')
+  expect(totalOf(again, 'x')).toBe(3)
+  await world.settled(again.stop())
+})
 
 describe('the mark that an epoch leaves', () => {
-  test.fails('stands below what another has open in the changelog: it may be about to commit', async () => {
+  test('stands below what another has open in the changelog: it may be about to commit', async () => {
     const world = new DiskWorld()
     const engine = await world.startHere()
     await world.count(engine, 'x')
