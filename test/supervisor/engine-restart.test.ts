@@ -174,7 +174,7 @@ describe('a member that is told that another one has its groupInstanceId', () =>
   const fenced = { severity: 'fatal', code: 'FENCED', message: 'fenced by another instance' } as const
   const lost = { id: 1_000, type: 'revoke', partitions: [place], lost: true } as const
 
-  test.fails('has been that itself where its session was over before: it is replaced, and works again', async () => {
+  test('has been that itself where its session was over before: it is replaced, and works again', async () => {
     const world = new World()
     const engine = await world.start()
     await world.append('a')
