@@ -51,6 +51,8 @@ export interface Invocation extends Keyed {
   streamTime: number | null
   /** What it counts against the intake's budget. */
   readonly bytes: number
+  /** And what is kept of its outputs, until its checkpoint stands. */
+  keptBytes: number
   /** Clock time when it was admitted. */
   readonly admittedAtMs: number
   stage: Stage
@@ -84,6 +86,7 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     stateKey: null,
     streamTime: null,
     bytes,
+    keptBytes: 0,
     admittedAtMs: nowMs,
     stage: 'queued',
     attempt: 1,

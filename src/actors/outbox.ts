@@ -27,6 +27,8 @@ export interface OutboxOptions {
   readonly clock: Clock
   readonly delivery: ActorDelivery
   readonly owner: CheckpointOwner
+  /** So many bytes are kept of its outputs until it is settled. */
+  readonly onKept: (invocation: Invocation, bytes: number) => void
   readonly onSettled: (invocation: Invocation, settlement: Settlement) => void
 }
 
@@ -57,6 +59,7 @@ export class Outbox {
     const ticket = new OutputTicket(owner, invocation, effects.length, this.#settle)
     const refusal = delivery.deliver(ticket, effects)
     if (refusal !== null) return refusal
+    if (ticket.keptBytes > 0) this.#options.onKept(invocation, ticket.keptBytes)
     if (delivery.finishesWhen === 'handled') {
       invocation.stage = 'at-checkpoint'
     } else {
@@ -112,6 +115,7 @@ class OutputTicket implements HandledTicket {
   readonly #settled: (invocation: Invocation, refusal: Error | null) => void
   #open: number
   #refusal: Error | null = null
+  keptBytes = 0
 
   constructor(
     owner: CheckpointOwner,

@@ -75,6 +75,8 @@ export interface HandledTicket extends Ticket {
   readonly id: string
   /** What its record counts against the intake's budget. */
   readonly bytes: number
+  /** What is kept of it beside its record until it is settled, set by who keeps that: it counts as well. */
+  keptBytes: number
   settleAll(result: WriteResult): void
 }
 

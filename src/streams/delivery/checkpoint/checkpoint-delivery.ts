@@ -137,6 +137,7 @@ export class CheckpointDelivery implements Delivery {
     const { gathering } = participant
     const before = gathering.bytes
     gathering.add(ticket, effects, outputBytes)
+    ticket.keptBytes = outputBytes
     this.#loop.noteGathered(participant, 1, gathering.bytes - before)
     return null
   }

@@ -241,7 +241,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       )
     } finally {
       await this.connect().catch((error: unknown) => {
-        this.#broken = new TransactionError('fenced', messageOf(error), { cause: error })
+        this.#broken = new TransactionError('unknown', messageOf(error), { cause: error })
       })
     }
   }
