@@ -71,11 +71,26 @@ describe.skipIf(!kafkaIsAvailable)('transactions on real Kafka', { concurrent: t
     expect(results.flatMap((result, i) => (result === null ? [] : [i]))).toEqual([7, 107, 207])
     expect(results[7]).toMatchObject({ code: 'RECORD_TOO_LARGE' })
     expect(await valuesIn(topic, 0)).toEqual([])
+  })
 
-    producer.begin()
-    await producer.send(outputs.filter((_, i) => results[i] === null && i % 10 === 0))
-    await producer.commit()
-    expect((await valuesIn(topic, 30)).length).toBe(30)
+  test('records that a topic takes alone and not in one batch go over in smaller ones', async (on) => {
+    const topic = await topicOf(2, { 'max.message.bytes': '3000' })
+    const producer = await producerOf(on, brokerOf(uniqueName('group')), uniqueName('id'))
+    const outputs = Array.from({ length: 800 }, (_, i) => ({ ...record(topic, `v${i}`), key: bytesOf(`k${i}`) }))
+    const faults: unknown[] = []
+    for (;;) {
+      producer.begin()
+      await producer.send(outputs)
+      const fault = await faultOf(producer.commit())
+      if (fault === 'none') break
+      faults.push(fault)
+      await producer.abort()
+      if (faults.length === 1) expect((await producer.tryRecords(outputs)).every((each) => each === null)).toBe(true)
+      expect(producer.sendSmaller()).toBe(true)
+      await producer.connect()
+    }
+    expect(new Set(faults)).toEqual(new Set(['refused']))
+    expect(new Set(await valuesIn(topic, 800)).size).toBe(800)
   })
 
   test('a topic that is not there is refused at once, by its name', async (on) => {

@@ -3,7 +3,7 @@ import type { KafkaBrokerOptions } from './broker-options.ts'
 import { producerDefaults } from './producer-settings.ts'
 import type { TransactionalProducerOptions } from '../transaction-port.ts'
 
-type ClientConfig = Record<string, unknown>
+export type ClientConfig = Record<string, unknown>
 
 const KILOBYTE = 1024
 
@@ -160,14 +160,19 @@ const NEXT_TRANSACTION_MS = 10
 /** The client waits so long for an answer at least, and takes no less. */
 const SHORTEST_TRANSACTION_MS = 1000
 
-/** Configuration of a producer whose records, with positions, become visible together or not at all. */
+/**
+ * Configuration of a producer whose records, with positions, become visible together or not at all. `batch`: how much goes at
+ * once, where that is less than is configured.
+ */
 export function transactionalConfig(
   options: KafkaBrokerOptions,
   { transactionalId, transactionTimeoutMs }: TransactionalProducerOptions,
+  batch: ClientConfig = {},
 ): ClientConfig {
   const timeoutMs = Math.max(SHORTEST_TRANSACTION_MS, transactionTimeoutMs)
   return {
     ...producerConfig(options, 'transactions'),
+    ...batch,
     // Dead letters are among the records, so the brokers judge how large one may be.
     'message.max.bytes': recordLimit(options, DEAD_LETTERS),
     'transactional.id': transactionalId,
@@ -180,6 +185,15 @@ export function transactionalConfig(
     // A commit fails with the first record that does. With reports it takes 10 ms, whatever is in it.
     dr_cb: false,
   }
+}
+
+const SMALLEST_BATCH_BYTES = 4_000
+
+/** A quarter of what this configuration sends at once, and in the end each record alone. null: that is what it does. */
+export function smallerBatch(config: ClientConfig): ClientConfig | null {
+  if (config['batch.num.messages'] === 1) return null
+  const bytes = Math.floor(Number(config['batch.size']) / 4)
+  return bytes < SMALLEST_BATCH_BYTES ? { 'batch.num.messages': 1 } : { 'batch.size': bytes }
 }
 
 /** The client's default. */

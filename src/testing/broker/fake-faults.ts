@@ -22,6 +22,8 @@ export class FakeFaults {
 
   // --- transactions
 
+  /** Refuses a batch of a transaction as a whole, though each of its records is taken alone when it is tried. */
+  refuseTogether: (batch: readonly OutputRecord[]) => boolean = () => false
   /**
    * Answers a step of a transaction otherwise than by taking it; null takes it. `fenced` is as if somebody had taken the
    * id; `not-a-member` expels the member whose positions they are; `unknown` to a commit that has never arrived.
@@ -37,6 +39,8 @@ export class FakeFaults {
    * (`topic/partition`), and groups, whose positions stay pending.
    */
   readonly heldMarkers = new Set<string>()
+  /** They take transactions, and look at no member's generation in them. */
+  areBrokersOld = false
   /** Topics can be seen, and neither made nor deleted. */
   mayChangeTopics = true
 }

@@ -80,6 +80,11 @@ export class PlainTransactions implements TransactionalProducer {
     return Promise.resolve(records.map((record) => this.#refused.get(record) ?? null))
   }
 
+  /** Its producer sends what is refused again, each record alone. */
+  sendSmaller(): boolean {
+    return false
+  }
+
   disconnect(): Promise<void> {
     return this.#producer.disconnect()
   }

@@ -10,7 +10,7 @@ import {
   type TransactionalProducerOptions,
 } from '../../transaction-port.ts'
 import type { KafkaBrokerOptions } from '../broker-options.ts'
-import { transactionalConfig, triedRecordsConfig } from '../client-config.ts'
+import { smallerBatch, transactionalConfig, triedRecordsConfig, type ClientConfig } from '../client-config.ts'
 import { codeOf, countPartitions, messageOf } from '../connection.ts'
 import { KafkaBrokerConsumer } from '../consumer/consumer.ts'
 import type { NativeAdmin, NativeKafka } from '../native.ts'
@@ -31,6 +31,7 @@ const UNSUPPORTED_FEATURE = -165
 const UNSUPPORTED_VERSION = 35
 const NO_SUCH_TRANSACTION = 48
 const ID_NOT_ALLOWED = 53
+const TIMEOUT_REFUSED = 50
 const CLUSTER_NOT_ALLOWED = 31
 
 export class KafkaTransactionalProducer implements TransactionalProducer {
@@ -43,6 +44,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   /** Topics that were seen to exist: the client would wait for any other until the transaction is over. */
   readonly #knownTopics = new Set<string>()
   #client: TransactionClient | undefined
+  /** How much goes over at once, where that is less than is configured. */
+  #batch: ClientConfig = {}
   /** What the client is of no use after, until it is made anew. */
   #broken: TransactionError | undefined
   #begun: Promise<void> | undefined
@@ -59,7 +62,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     this.#drop()
     // Ended before the id is taken again: otherwise its last words would be those of a client that was fenced.
     await Promise.all(this.#endings)
-    const config = transactionalConfig(this.#options, this.#transaction)
+    const config = transactionalConfig(this.#options, this.#transaction, this.#batch)
     const client = await this.#open(config)
     try {
       await this.#take(client)
@@ -97,7 +100,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     try {
       await client.init(this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS)
     } catch (error) {
-      throw idError(error, this.#transaction.transactionalId)
+      throw idError(error, this.#transaction)
     }
   }
 
@@ -278,6 +281,13 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     }
   }
 
+  sendSmaller(): boolean {
+    const smaller = smallerBatch(transactionalConfig(this.#options, this.#transaction, this.#batch))
+    if (smaller === null) return false
+    this.#batch = smaller
+    return true
+  }
+
   // --- the end
 
   /** The next client is made by `connect`; this one drops what it holds. */
@@ -345,7 +355,7 @@ function describeByName(admin: NativeAdmin, topics: readonly string[]): Promise<
   })
 }
 
-function idError(error: unknown, transactionalId: string): Error {
+function idError(error: unknown, { transactionalId, transactionTimeoutMs }: TransactionalProducerOptions): Error {
   const code = codeOf(error)
   const text = messageOf(error)
   switch (code) {
@@ -355,6 +365,12 @@ function idError(error: unknown, transactionalId: string): Error {
         'TRANSACTION_NOT_ALLOWED',
         `This user may not use the transactional id ${transactionalId}: ${text}. It needs Write and Describe on it, ` +
           'or on the prefix that ends before its last part.',
+        { cause: error },
+      )
+    case TIMEOUT_REFUSED:
+      return new TroupeError(
+        'OPTIONS_INVALID',
+        `transactionTimeoutMs: ${transactionTimeoutMs} is more than transaction.max.timeout.ms of these brokers: ${text}`,
         { cause: error },
       )
     case UNSUPPORTED_FEATURE:

@@ -58,6 +58,7 @@ export class FakeTransactionalProducer implements TransactionalProducer {
   #failure: TransactionFault | null = null
   #writing: Promise<void> = Promise.resolve()
   #ending: Promise<void> | null = null
+  #maxBatch = MAX_BATCH
 
   constructor(options: FakeTransactionalProducerOptions) {
     this.#options = options
@@ -89,9 +90,9 @@ export class FakeTransactionalProducer implements TransactionalProducer {
 
   async send(records: readonly OutputRecord[]): Promise<void> {
     const { clock } = this.#options
-    for (let from = 0; from < records.length; from += MAX_BATCH) {
+    for (let from = 0; from < records.length; from += this.#maxBatch) {
       const owner = this.#requireOpen()
-      const batch = records.slice(from, from + MAX_BATCH)
+      const batch = records.slice(from, from + this.#maxBatch)
       this.#isSent = true
       this.#writing = this.#writing.then(() => this.#write(owner, batch))
       await sleep(clock, 0)
@@ -161,6 +162,12 @@ export class FakeTransactionalProducer implements TransactionalProducer {
     })
     if (fault !== null) throw this.#fail(fault)
     return results
+  }
+
+  sendSmaller(): boolean {
+    if (this.#maxBatch === 1) return false
+    this.#maxBatch = Math.ceil(this.#maxBatch / 4)
+    return true
   }
 
   disconnect(): Promise<void> {

@@ -102,6 +102,7 @@ export class FakeTransactions {
     const id = this.#idOf(owner.transactionalId)
     const open = this.#openOf(id, owner)
     if (typeof open === 'string') return open
+    if (this.#options.faults.refuseTogether(records)) return 'refused'
     const refusals = records.map((record) => this.#append(open, record))
     return refusals.some((refusal) => refusal !== null) ? 'refused' : null
   }

@@ -5,6 +5,7 @@ import { EngineStats } from '../../../../src/metrics/stats.ts'
 import { resolveOptions } from '../../../../src/options/resolve.ts'
 import type { Stores } from '../../../../src/state/store.ts'
 import type { Broker } from '../../../../src/streams/broker.ts'
+import type { CheckpointListener } from '../../../../src/streams/delivery/checkpoint-points.ts'
 import { text } from '../../../../src/streams/flows/codec.ts'
 import { table, topic, type Topic } from '../../../../src/streams/flows/flow.ts'
 import type { TransactionFault, TransactionalProducer } from '../../../../src/streams/transaction-port.ts'
@@ -24,6 +25,7 @@ interface Overrides extends Record<string, unknown> {
   /** Options of its actor. */
   readonly actor?: object
   readonly openStores?: () => Promise<Stores>
+  readonly onCheckpoint?: CheckpointListener
 }
 
 interface WorldOptions extends Partial<FakeBrokerOptions> {
@@ -48,6 +50,7 @@ export class ExactlyOnceWorld {
   readonly sink: FakeSink
   readonly #out: Topic<string>
   #held: (() => void)[] = []
+  readonly #saidBy = new Map<string, string[]>()
 
   constructor({ latestPerCheckpoint = false, partitions = 1, ...options }: WorldOptions = {}) {
     this.#out = topic('out', { value: text, latestPerCheckpoint })
@@ -73,7 +76,7 @@ export class ExactlyOnceWorld {
     return await this.settled(this.starting(name, overrides))
   }
 
-  starting(name = 'a', { actor = {}, openStores, ...overrides }: Overrides = {}): Promise<Engine> {
+  starting(name = 'a', { actor = {}, onCheckpoint, openStores, ...overrides }: Overrides = {}): Promise<Engine> {
     const client = this.broker.client(name)
     const handler = defineHandler({
       name: 'copy',
@@ -104,8 +107,9 @@ export class ExactlyOnceWorld {
     const note = (level: string) => (_: object, message: string) => void this.log.push(`${level}: ${message}`)
     const log: Log = { debug() {}, info: note('info'), warn: note('warn'), error: note('error') }
     return Engine.start({
-      ...{ app, log, stats: this.stats, broker: this.#noting(client), clock: client.clock, random: () => 0 },
+      ...{ app, log, stats: this.stats, broker: this.#noting(client, name), clock: client.clock, random: () => 0 },
       ...(openStores === undefined ? {} : { openStores }),
+      ...(onCheckpoint === undefined ? {} : { onCheckpoint }),
     })
   }
 
@@ -140,22 +144,33 @@ export class ExactlyOnceWorld {
     return this.broker.committed({ topic: 'in', partition: 0 })?.position
   }
 
-  #noting(client: FakeClient): Broker {
+  /** The same, of one member. */
+  saidBy(name: string): readonly string[] {
+    return this.#saidBy.get(name) ?? []
+  }
+
+  #noting(client: FakeClient, name: string): Broker {
+    const own: string[] = []
+    this.#saidBy.set(name, own)
+    const note = (word: string): void => {
+      this.said.push(word)
+      own.push(word)
+    }
     return {
       producer: (name) => client.producer(name),
       reader: (name) => client.reader(name),
       admin: () => client.admin(),
-      transactionalProducer: (options) => this.#notingProducer(client.transactionalProducer(options)),
+      transactionalProducer: (options) => this.#notingProducer(client.transactionalProducer(options), note),
       consumer: () => {
         const consumer = client.consumer()
         const unassign = consumer.unassign.bind(consumer)
         const disconnect = consumer.disconnect.bind(consumer)
         consumer.unassign = (...args) => {
-          this.said.push('unassign')
+          note('unassign')
           return unassign(...args)
         }
         consumer.disconnect = () => {
-          this.said.push('leave')
+          note('leave')
           return disconnect()
         }
         return consumer
@@ -163,22 +178,21 @@ export class ExactlyOnceWorld {
     }
   }
 
-  #notingProducer(producer: TransactionalProducer): TransactionalProducer {
-    const { said } = this
+  #notingProducer(producer: TransactionalProducer, note: (word: string) => void): TransactionalProducer {
     const during = async <Value>(word: string, step: Promise<Value>): Promise<Value> => {
       try {
         const value = await step
-        said.push(word)
+        note(word)
         return value
       } catch (error) {
-        said.push(`${word}!`)
+        note(`${word}!`)
         throw error
       }
     }
     return {
       connect: () => during('connect', producer.connect()),
       begin: () => {
-        said.push('begin')
+        note('begin')
         producer.begin()
       },
       send: (records) => producer.send(records),
@@ -186,6 +200,7 @@ export class ExactlyOnceWorld {
       commit: () => during('commit', producer.commit()),
       abort: () => during('abort', producer.abort()),
       tryRecords: (records) => during('try', producer.tryRecords(records)),
+      sendSmaller: () => producer.sendSmaller(),
       disconnect: () => producer.disconnect(),
     }
   }
