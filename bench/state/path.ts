@@ -90,6 +90,7 @@ class Transactions implements TransactionalProducer {
   readonly commit = ready
   readonly abort = ready
   readonly disconnect = ready
+  readonly sendSmaller = () => false
   readonly tryRecords = () => Promise.resolve([])
 }
 
@@ -115,9 +116,8 @@ async function measure(handler: AnyRecordHandler, keys: number): Promise<number>
     ...{ sinks: {}, hasTransactions: true, transactionalId: 'bench', transactionTimeoutMs: 15_000 },
     ...{ checkpointIntervalMs: 3_600_000, intake, maxRecordBytes: 1_000_000 },
     latestTopics: new Set((handler.outputs ?? []).flatMap((output) => (output === last ? [output.name] : []))),
-    assignedCount: () => PARTITIONS,
     events: { onRefused: unused, onCommitted: () => undefined, onRefusedOutputs: unused },
-    ...{ clock: systemClock, log: silentLog, stats },
+    ...{ clock: systemClock, random: Math.random, log: silentLog, stats },
   })
   delivery.onFailure = (error) => {
     throw error
