@@ -92,6 +92,7 @@ class Transactions implements TransactionalProducer {
   readonly disconnect = ready
   readonly sendSmaller = () => false
   readonly tryRecords = () => Promise.resolve([])
+  readonly sendSmaller = () => false
 }
 
 function ready(): Promise<void> {
