@@ -90,7 +90,6 @@ class Transactions implements TransactionalProducer {
   readonly commit = ready
   readonly abort = ready
   readonly disconnect = ready
-  readonly sendSmaller = () => false
   readonly tryRecords = () => Promise.resolve([])
   readonly sendSmaller = () => false
 }
