@@ -172,8 +172,7 @@ test('a changelog without one of the keys', async () => {
         send: (records) =>
           inner.send(
             records.filter(
-              ({ key, topic }) =>
-                !topic.endsWith('-changelog') || (key)?.[0] !== 1 || (count += 1) % 20 !== 0,
+              ({ key, topic }) => !topic.endsWith('-changelog') || key?.[0] !== 1 || (count += 1) % 20 !== 0,
             ),
           ),
       }),
@@ -201,6 +200,22 @@ test('the stream time of all that was read, and not of the position', async () =
     return this.current
   })
   await expectBroken('stateIsTheFold', {}, keepsState)
+})
+
+test('positions that are sent after the hand-over', async () => {
+  vi.spyOn(Participant.prototype, 'isGone', 'get').mockReturnValue(false)
+  await expectBroken(
+    'outputsAreOnce',
+    {},
+    any,
+    pointed({
+      round: (random) => [
+        [0, { type: 'scale', members: 1 }],
+        [1_000, { type: 'producing-unavailable', durationMs: 2_900 }],
+        [random.integer(1_000, 1_300), { type: 'scale', members: 2 }],
+      ],
+    }),
+  )
 })
 
 test('what a thread brings of a state, applied after its epoch', async () => {
