@@ -19,11 +19,10 @@ import { FakeReader } from '../../../src/testing/broker/fake-reader.ts'
 import { troupe } from '../engine-under-test.ts'
 import { play } from '../play.ts'
 import { findBroken, type Sabotage } from '../sabotage.ts'
-import type { Action, World } from '../world.ts'
+import type { World } from '../world.ts'
 import { changelogName } from './state-notes.ts'
 import { pointedWorld, type Pointed } from './pointed-worlds.ts'
 import type { TransactionStep } from '../../../src/testing/broker/fake-faults.ts'
-import type { Random } from '../../../src/testing/random.ts'
 import { makeTransactionWorld } from './transaction-worlds.ts'
 
 /** That the break is found, and that it is the break that is found: without it the same world holds. */
@@ -60,6 +59,13 @@ const slowly =
     [500, { type: 'transactions-slow', durationMs: 2_500, step, byMs }],
     [random.integer(600, 2_000), { type: 'scale', members: 2 }],
   ]
+
+/** For so long what was committed is not seen in either changelog, though the positions are. */
+const held = (durationMs: number) =>
+  [0, 1].map((partition) => {
+    const place = `${changelogName(0)}/${partition}`
+    return [1_000, { type: 'markers-held', durationMs, place }] as const
+  })
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -123,11 +129,6 @@ test('a restore to the last stable offset', async () => {
     const { low } = await watermarks.call(this, of)
     return { low, high: log(of).stableEnd }
   })
-  const held = (random: Random, partition: number): Action => ({
-    type: 'markers-held',
-    durationMs: random.integer(500, 2_000),
-    place: `${changelogName(0)}/${partition}`,
-  })
   await expectBroken(
     'stateIsFound',
     {},
@@ -135,9 +136,42 @@ test('a restore to the last stable offset', async () => {
     pointed({
       round: (random) => [
         [0, { type: 'scale', members: 2 }],
-        [1_000, held(random, 0)],
-        [1_000, held(random, 1)],
+        ...held(random.integer(500, 2_000)),
         [random.integer(1_050, 1_400), { type: 'scale', members: 1 }],
+      ],
+    }),
+  )
+})
+
+test('the end of a changelog, asked for before the committed position', async () => {
+  const log = logOfTheWorld()
+  const ends = new Map<string, number>()
+  await expectBroken(
+    'stateIsFound',
+    {
+      consumer: (inner) => ({
+        committed: (partitions) => {
+          for (const { partition, topic } of partitions) {
+            const changelog = { topic: changelogName(Number(topic.slice('in-'.length))), partition }
+            ends.set(partitionName(changelog), log(changelog).end)
+          }
+          return inner.committed(partitions)
+        },
+      }),
+      reader: (inner) => ({
+        watermarks: async (of) => {
+          const { high, low } = await inner.watermarks(of)
+          return { low, high: ends.get(partitionName(of)) ?? high }
+        },
+      }),
+    },
+    any,
+    pointed({
+      round: (random) => [
+        [0, { type: 'scale', members: 2 }],
+        [1_000, { type: 'transactions-slow', durationMs: 2_500, step: 'write', byMs: 600 }],
+        ...held(2_900),
+        [random.integer(1_300, 2_500), { type: 'expel', member: random.integer(0, 1) }],
       ],
     }),
   )
