@@ -20,6 +20,7 @@ import type { StateStore, StorePlace, Stores } from '../state/store.ts'
 import type { BrokerReader } from '../streams/broker-port.ts'
 import { shortId } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
+import { RestoreLines } from './restore-lines.ts'
 
 /** What an app keeps state with, from one membership to the next. */
 export interface StateKeeping {
@@ -39,6 +40,8 @@ export interface RestoringOptions extends StateKeeping {
   readonly clock: Clock
   readonly log: Log
   readonly stats: Pick<EngineStats, 'restores' | 'stores'>
+  /** How far this log is decided: its last stable offset. */
+  readonly decidedEnd: (at: TopicPartition) => Promise<number>
   /** What the group's last commit says by now. */
   readonly committed: (at: TopicPartition) => Promise<CommittedCheckpoint>
   /** The partition has had another owner since it began here, and the group has not said so yet. */
@@ -69,24 +72,29 @@ interface Kept {
 }
 
 const END_TIMEOUT_MS = 2_000
+/** Not in the way of the restores of a start. */
+const FIRST_SWEEP_MS = 60_000
+const SWEEP_INTERVAL_MS = 60 * 60 * 1000
 
 export class Restoring {
   readonly #options: RestoringOptions
   readonly #restorer: Restorer
+  readonly #lines: RestoreLines
   readonly #kept = new Map<string, Kept>()
   /** Stores of ended epochs, until they are closed. */
   readonly #closing = new Map<string, Promise<void>>()
-  /** Asked for ends of logs only. */
-  #endsReader: Promise<BrokerReader> | null = null
+  #cancelSweep: () => void = () => undefined
 
   constructor(options: RestoringOptions) {
     this.#options = options
+    this.#lines = new RestoreLines(options.clock, options.log, options.stores.kind)
+    this.#sweepLater(FIRST_SWEEP_MS)
     this.#restorer = new Restorer({ clock: options.clock, openReader: () => options.openReader('restore') })
   }
 
   /** The state of a partition that begins, which is not restored yet; null: its actor keeps none. Throws CHANGELOG_UNFIT. */
   stateOf({ actor, at, inputId }: BeginningState): PartitionState | null {
-    const { changelogs, clock, shapes, stores, timers } = this.#options
+    const { changelogs, clock, decidedEnd, shapes, stores, timers } = this.#options
     const changelog = changelogs.get(actor)
     if (changelog === undefined) return null
     // The input has grown since the start.
@@ -100,7 +108,7 @@ export class Restoring {
       partition: at.partition,
       inputId,
       changelogId: shortId(changelog.id),
-      changelogEnd: stores.kind === 'disk' ? () => this.#endOf(place) : null,
+      changelogEnd: stores.kind === 'disk' ? () => decidedEnd(place) : null,
       clock,
     })
   }
@@ -127,11 +135,13 @@ export class Restoring {
       restored: Promise.resolve(),
     }
     this.#kept.set(partitionName(at), kept)
+    this.#lines.begin(actor, at.partition)
     kept.restored = this.#bring(kept, beginning, onRestored).catch((error: unknown) => {
       if (!kept.abort.signal.aborted) this.#options.onFailure(error)
     })
     void kept.restored.then(() => {
       stats.restores.end(kept.progress)
+      this.#lines.end()
     })
   }
 
@@ -142,14 +152,14 @@ export class Restoring {
     kept.state = state
   }
 
-  /** The last checkpoints of these partitions stand, and nobody else has them yet. Never rejects. */
+  /** What stands of these partitions by now is the last, and as far as the group has said nobody else has them yet. Never rejects. */
   async atEnd(partitions: readonly TopicPartition[]): Promise<void> {
     await Promise.all(
       partitions.map(async (at) => {
         const kept = this.#kept.get(partitionName(at))
         if (kept?.state.isReady !== true) return
         try {
-          await this.#withinLimit(kept.state.end())
+          await this.#withinLimit(kept.state.end((checkpoint) => this.#isLast(at, checkpoint)))
         } catch (error) {
           const told = { actor: kept.actor, partition: kept.place.partition, error: describeError(error) }
           this.#options.log.warn(told, 'a store could not note where its changelog ends: its next restore is longer')
@@ -184,12 +194,10 @@ export class Restoring {
 
   /** The membership is over: all that is still kept is given up. Resolves when the stores are closed. Never rejects. */
   async close(): Promise<void> {
+    this.#cancelSweep()
     for (const [name, kept] of this.#kept) this.#giveUp(name, kept)
     await Promise.all(this.#closing.values())
     await this.#restorer.close()
-    const reader = this.#endsReader
-    this.#endsReader = null
-    await reader?.then((each) => each.disconnect()).catch(() => undefined)
   }
 
   /** What is kept here of this actor, by partition. */
@@ -200,27 +208,33 @@ export class Restoring {
     }
   }
 
+  /** Of partitions that are others' by now nobody here would ever open, and so wipe, what is left. */
+  #sweepLater(delayMs: number): void {
+    const { clock, log, stores } = this.#options
+    this.#cancelSweep = clock.after(delayMs, () => {
+      // Before it is waited for: an end that comes meanwhile has to find the next one.
+      this.#sweepLater(SWEEP_INTERVAL_MS)
+      stores.sweep([...this.#kept.values()].map(({ place }) => place)).catch((error: unknown) => {
+        log.warn(
+          { error: describeError(error) },
+          'stores of partitions that others have by now could not be thrown away',
+        )
+      })
+    })
+  }
+
   async #bring(kept: Kept, beginning: BeginningState, onRestored: () => void): Promise<void> {
-    const { clock, log, stats, stores } = this.#options
+    const { stats, stores } = this.#options
     const { abort, actor, place, progress, state } = kept
     await this.#closing.get(partitionName(beginning.at))
     if (abort.signal.aborted) return
     const store = await stores.open(place)
     kept.store = store
     kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
-    const told = { actor, partition: place.partition }
-    const from = store.mark === null ? {} : { localPosition: store.mark.changelogPosition }
-    log.info(
-      { ...told, store: stores.kind, ...from },
-      `state of actor ${actor}, partition ${place.partition}: restoring`,
-    )
     if (!(await this.#bringTo(kept, store, beginning))) return
     state.begin(store, newShapes(store, state.shapes))
-    const { bytes, forMs, records } = progress.describe(clock.now())
-    log.info(
-      { ...told, records, bytes, ms: forMs, keys: store.keyCount },
-      `state of actor ${actor}, partition ${place.partition}: restored, ${records} records of its changelog in ${forMs} ms`,
-    )
+    const { bytes, records } = progress
+    this.#lines.restored(actor, place.partition, { bytes, records, keys: store.keyCount })
     onRestored()
   }
 
@@ -292,21 +306,11 @@ export class Restoring {
     }
   }
 
-  async #endOf(changelog: TopicPartition): Promise<number> {
-    this.#endsReader ??= this.#connectEnds()
-    const reader = await this.#endsReader
-    return (await reader.watermarks(changelog)).high
-  }
-
-  async #connectEnds(): Promise<BrokerReader> {
-    const reader = this.#options.openReader('changelog-ends')
-    try {
-      await reader.connect()
-      return reader
-    } catch (error) {
-      this.#endsReader = null
-      throw error
-    }
+  /** Whoever stood still may have lost the partition long ago. */
+  async #isLast(at: TopicPartition, checkpoint: number): Promise<boolean> {
+    const { committed, keepsTransactions } = this.#options
+    // There positions come later than their state.
+    return !keepsTransactions || (await committed(at)).checkpoint === checkpoint
   }
 
   #changelogOf(actor: string): Changelog {
