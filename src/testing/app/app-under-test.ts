@@ -93,7 +93,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   }
 
   appendBytes(bytes: Uint8Array | null, options: RecordOptions<unknown> = {}): void {
-    this.#put({ ...this.#handler.input, value: rawBytes, tombstones: true } as unknown as AnyTopic, bytes, options)
+    this.#put({ ...this.#handler.input, value: rawBytes, tombstones: true }, bytes, options)
   }
 
   async send(value: unknown, options: RecordOptions<unknown> = {}): Promise<void> {
@@ -102,8 +102,8 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   }
 
   async advanceTo(streamTimeMs: number, { partition }: { readonly partition?: number } = {}): Promise<void> {
-    if (!Number.isFinite(streamTimeMs) || streamTimeMs <= 0) {
-      throw new RangeError(`${streamTimeMs} is no time: advanceTo takes milliseconds since the Unix epoch`)
+    if (!Number.isSafeInteger(streamTimeMs) || streamTimeMs <= 0) {
+      throw new RangeError(`${streamTimeMs} is no time: advanceTo takes whole milliseconds since the Unix epoch`)
     }
     await this.#rest()
     const all = this.broker.partitions(this.#handler.input.name)
@@ -229,7 +229,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   }
 
   get nowMs(): number {
-    return this.#clock.wallNow()
+    return Math.floor(this.#clock.wallNow())
   }
 
   // --- processes
@@ -303,9 +303,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
 
   #encode(topic: AnyTopic, value: unknown, options: RecordOptions<unknown>): OutputRecord {
     const tombstones = topic.tombstones || value === null
-    const encoded = new EffectEncoder([{ ...topic, tombstones }], this.#schemas).encode(
-      topic.record(value, options as RecordOptions<never>),
-    )
+    const encoded = new EffectEncoder([{ ...topic, tombstones }], this.#schemas).encode(topic.record(value, options))
     if (encoded.type !== 'record') throw new TypeError('a record was encoded as something else')
     return encoded.record
   }
@@ -313,7 +311,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   #put(topic: AnyTopic, value: unknown, options: RecordOptions<unknown>): void {
     this.#mustBeOpen()
     const { topic: name, ...record } = this.#encode(topic, value, options)
-    this.broker.append(name, record)
+    this.broker.append(name, { timestamp: this.nowMs, ...record })
   }
 
   /** The greatest timestamp of its records. */
