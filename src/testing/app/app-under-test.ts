@@ -290,7 +290,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
 
   #mustMakeCheckpoints(at: CheckpointPoint): void {
     if (!checkpointPoints.includes(at)) {
-      throw new TypeError(`a checkpoint has no point ${String(at)}; there are ${checkpointPoints.join(', ')}`)
+      throw new TypeError(`a checkpoint has no point ${at}; there are ${checkpointPoints.join(', ')}`)
     }
     const isStateful = this.#handler.state !== undefined || this.#timers.length > 0
     if (isStateful || this.#options.guarantee === 'exactly-once') return
