@@ -5,6 +5,7 @@ import type { Decision, ParkedRecord } from '../../actors/parking-lot.ts'
 import { silentLog } from '../../log.ts'
 import { resolveOptions } from '../../options/resolve.ts'
 import type { DeclaredStates } from '../../state/declared-state.ts'
+import { keyTextOf } from '../../state/partition-state.ts'
 import { checkpointPoints, type CheckpointPoint } from '../../streams/delivery/checkpoint-points.ts'
 import { bytes as rawBytes } from '../../streams/flows/codec.ts'
 import { EffectEncoder } from '../../streams/flows/effect-encoder.ts'
@@ -16,10 +17,10 @@ import type { EngineStatus, PartitionStatus } from '../../supervisor/status/stat
 import { FakeBroker } from '../broker/fake-broker.ts'
 import type { FakeClient } from '../broker/fake-client.ts'
 import { FakeDatabase, FakeSink, type FakeRow } from '../fake-sink.ts'
+import { declaredState, keptValue, storedValue } from '../kept-values.ts'
 import { LocalSchemas } from '../local-schemas.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { Random } from '../random.ts'
-import { declaredState, keptValue } from './kept-values.ts'
 import { headersOf, readRecords } from './read-records.ts'
 import type { CrashOptions, KeptValues, SeenLetter, TestApp, TestAppOptions } from './test-app.ts'
 import { TestProcess } from './test-process.ts'
@@ -173,7 +174,8 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
 
   async close(): Promise<void> {
     if (this.#isClosed) return
-    await this.#during(this.#process.engine.stop())
+    // One that has ended by itself has been stopped, and said so.
+    if (this.#process.failure === null) await this.#during(this.#process.engine.stop())
     this.#isClosed = true
     await this.#code.tearDownCrashed()
   }
@@ -189,7 +191,9 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
         if (bytes === null) throw new TypeError('state is kept by key, and this is none')
         const count = this.broker.partitions(this.#handler.input.name).length
         const store = this.#process.storeOf(partition ?? partitionOf(bytes, count))
-        return (store === null ? undefined : keptValue(declared, name, bytes, store)) as never
+        if (store === null) return undefined
+        const time = store.mark?.streamTime ?? null
+        return keptValue([name, declared], keyTextOf(bytes), storedValue(store, name, bytes), time) as never
       },
     }
   }
