@@ -116,7 +116,6 @@ async function measure(handler: AnyRecordHandler, keys: number): Promise<number>
     ...{ sinks: {}, hasTransactions: true, transactionalId: 'bench', transactionTimeoutMs: 15_000 },
     ...{ checkpointIntervalMs: 3_600_000, intake, maxRecordBytes: 1_000_000 },
     latestTopics: new Set((handler.outputs ?? []).flatMap((output) => (output === last ? [output.name] : []))),
-    assignedCount: () => PARTITIONS,
     events: { onRefused: unused, onCommitted: () => undefined, onRefusedOutputs: unused },
     ...{ clock: systemClock, log: silentLog, stats },
   })
