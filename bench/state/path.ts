@@ -117,7 +117,7 @@ async function measure(handler: AnyRecordHandler, keys: number): Promise<number>
     ...{ checkpointIntervalMs: 3_600_000, intake, maxRecordBytes: 1_000_000 },
     latestTopics: new Set((handler.outputs ?? []).flatMap((output) => (output === last ? [output.name] : []))),
     events: { onRefused: unused, onCommitted: () => undefined, onRefusedOutputs: unused },
-    ...{ clock: systemClock, log: silentLog, stats },
+    ...{ clock: systemClock, log: silentLog, random: Math.random, stats },
   })
   delivery.onFailure = (error) => {
     throw error
