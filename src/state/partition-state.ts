@@ -81,6 +81,8 @@ interface Generation {
 
 /** How often the changelog's end is asked for. */
 const MARK_INTERVAL_MS = 10_000
+/** How long a checkpoint waits for it. */
+const MARK_TIMEOUT_MS = 2_000
 
 export class PartitionState implements CheckpointedState, StateReader {
   /** What it is for may begin. Set by who hands out records. */
@@ -198,8 +200,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const store = this.#openStore()
     if (this.#options.clock.now() - this.#markedAtMs >= MARK_INTERVAL_MS) {
       this.#markedAtMs = this.#options.clock.now()
-      // Not answered, the mark stays where it is: then a restart reads more of the changelog.
-      await this.#askEnd().catch(() => undefined)
+      await this.#moveMark()
     }
     const { checkpoint, streamTime } = frozen
     this.#committed = { checkpoint, streamTime }
@@ -220,9 +221,10 @@ export class PartitionState implements CheckpointedState, StateReader {
   async end(): Promise<void> {
     const store = this.#store
     this.#store = null
-    if (store === null || this.#committed === null || this.#options.changelogEnd === null) return
+    const { changelogEnd } = this.#options
+    if (store === null || this.#committed === null || changelogEnd === null) return
     const before = this.#changelogPosition
-    await this.#askEnd()
+    this.#noteEnd(await changelogEnd())
     if (this.#changelogPosition === before) return
     await store.write([], { ...this.#committed, changelogPosition: this.#changelogPosition })
   }
@@ -313,11 +315,27 @@ export class PartitionState implements CheckpointedState, StateReader {
     throw new TroupeError('INTERNAL', 'the state of a partition was asked for before or after its epoch')
   }
 
-  async #askEnd(): Promise<void> {
+  /**
+   * A checkpoint waits for this. Not answered in time, the mark stays where it is, and a restart reads more of the changelog. A late
+   * answer counts for nothing: the next transaction may stand below that end, and not in the store.
+   */
+  async #moveMark(): Promise<void> {
     const { changelogEnd, clock } = this.#options
     if (changelogEnd === null) return
-    this.#changelogPosition = Math.max(this.#changelogPosition, await changelogEnd())
-    this.#markedAtMs = clock.now()
+    let cancel: () => void = () => undefined
+    const late = new Promise<null>((resolve) => {
+      cancel = clock.after(MARK_TIMEOUT_MS, () => {
+        resolve(null)
+      })
+    })
+    const end = await Promise.race([changelogEnd().catch(() => null), late])
+    cancel()
+    if (end !== null) this.#noteEnd(end)
+  }
+
+  #noteEnd(end: number): void {
+    this.#changelogPosition = Math.max(this.#changelogPosition, end)
+    this.#markedAtMs = this.#options.clock.now()
   }
 }
 

@@ -9,6 +9,7 @@ import { sleep, type Clock } from '../../../clock.ts'
 import { isTroupeError } from '../../../errors.ts'
 import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer } from '../../broker-port.ts'
+import { partitionName } from '../../record.ts'
 import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
 import { Participant, type FrozenGeneration } from './participant.ts'
 import type { RowWriter } from './row-writer.ts'
@@ -268,7 +269,7 @@ export class CheckpointLoop {
     const { clock, events, stats } = this.#options
     const { checkpoints } = stats
     checkpoints.committed += 1
-    await Promise.all(standing.map(takeIntoStore))
+    await Promise.all(standing.map((participant) => takeIntoStore(participant, stats)))
     /** To settle in this turn of the loop. */
     let left = SETTLED_PER_TURN
     for (const participant of standing) {
@@ -316,11 +317,14 @@ export class CheckpointLoop {
 }
 
 /** Of an epoch that has ended the store is closed, or about to be: the next owner restores what stands. */
-async function takeIntoStore(participant: Participant): Promise<void> {
-  if (participant.isGone) return
-  await participant.owner.state?.commit().catch((error: unknown) => {
+async function takeIntoStore(participant: Participant, { waits }: EngineStats): Promise<void> {
+  const { inputs, state } = participant.owner
+  if (participant.isGone || state === null) return
+  const end = waits.begin('store-write', inputs.map(partitionName).join(', '))
+  const stored = state.commit().catch((error: unknown) => {
     if (!participant.isGone) throw error
   })
+  await stored.finally(end)
 }
 
 function areStanding(wanted: ReadonlyMap<Participant, number>): boolean {
