@@ -17,6 +17,7 @@ import { PositionTexts } from '../position-texts.ts'
 import { RowQueues } from '../row-queues.ts'
 import type { Sink } from '../sink.ts'
 import { CheckpointLoop } from './checkpoint-loop.ts'
+import { OutputAccounts } from './output-accounts.ts'
 import { PlainTransactions } from './plain-transactions.ts'
 import { tooLarge } from './record-size.ts'
 import { RowWriter } from './row-writer.ts'
@@ -49,6 +50,7 @@ export class CheckpointDelivery implements Delivery {
   readonly #options: CheckpointDeliveryOptions
   readonly #texts: PositionTexts
   readonly #rows: RowQueues
+  readonly #accounts: OutputAccounts
   readonly #runner: TransactionRunner
   readonly #loop: CheckpointLoop
   #hasBegunToConnect = false
@@ -63,17 +65,26 @@ export class CheckpointDelivery implements Delivery {
       this.onFailure(error)
     }
     this.#texts = new PositionTexts(options)
+    const accounts = new OutputAccounts(options.stats)
+    this.#accounts = accounts
     this.#rows = new RowQueues({ ...options, onWritten, onFailure })
     const producer = hasTransactions
       ? broker.transactionalProducer(options)
       : new PlainTransactions(broker.producer('outputs'), events)
-    this.#runner = new TransactionRunner({ ...options, producer, texts: this.#texts })
+    this.#runner = new TransactionRunner({ ...options, accounts, producer, texts: this.#texts })
     const writer = new RowWriter(this.#rows, () => {
       this.#loop.noteRowsAnswered()
     })
     this.#loop = new CheckpointLoop({
       ...options,
-      ...{ intervalMs: checkpointIntervalMs, runner: this.#runner, rows: writer, onStanding: onWritten, onFailure },
+      ...{
+        accounts,
+        intervalMs: checkpointIntervalMs,
+        runner: this.#runner,
+        rows: writer,
+        onStanding: onWritten,
+        onFailure,
+      },
     })
   }
 
@@ -119,7 +130,9 @@ export class CheckpointDelivery implements Delivery {
     const participant = this.#loop.of(ticket.owner)
     const { gathering } = participant
     const before = gathering.bytes
+    const recordsBefore = gathering.records.length
     gathering.add(ticket, id, effects)
+    this.#accounts.noteOutputs(gathering.records.length - recordsBefore)
     this.#loop.noteGathered(participant, 1, gathering.bytes - before)
     return null
   }
@@ -144,6 +157,7 @@ export class CheckpointDelivery implements Delivery {
     const { gathering } = participant
     const before = gathering.bytes
     gathering.addLetter(ticket, id, fitting)
+    this.#accounts.noteLetter()
     this.#loop.noteGathered(participant, 1, gathering.bytes - before)
   }
 

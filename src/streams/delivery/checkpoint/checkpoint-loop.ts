@@ -11,6 +11,7 @@ import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer } from '../../broker-port.ts'
 import { partitionName } from '../../record.ts'
 import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
+import type { OutputAccounts } from './output-accounts.ts'
 import { Participant, type FrozenGeneration } from './participant.ts'
 import type { RowWriter } from './row-writer.ts'
 import type { TransactionRunner } from './transaction-runner.ts'
@@ -21,6 +22,7 @@ export interface CheckpointLoopOptions {
   readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
   readonly runner: TransactionRunner
   readonly rows: RowWriter
+  readonly accounts: OutputAccounts
   readonly events: DeliveryEvents
   readonly clock: Clock
   readonly stats: EngineStats
@@ -46,6 +48,8 @@ export class CheckpointLoop {
   readonly #options: CheckpointLoopOptions
   readonly #participants = new Map<CheckpointOwner, Participant>()
   readonly #waiters = new Set<Waiter>()
+  /** Whose epochs have ended while a transaction had them: it may stand. */
+  readonly #leaving = new Set<Participant>()
   #consumer: BrokerConsumer | null = null
   /** Greater in each checkpoint, and not that of another process: positions are told apart by it. */
   #checkpoint: number
@@ -84,6 +88,7 @@ export class CheckpointLoop {
   /** The member has ended, and with it each epoch. */
   reset(): void {
     this.#consumer = null
+    for (const participant of this.#participants.values()) this.#drop(participant)
     this.#participants.clear()
     this.#review()
   }
@@ -109,8 +114,20 @@ export class CheckpointLoop {
   }
 
   forget(owner: CheckpointOwner): void {
+    const participant = this.#participants.get(owner)
+    if (participant !== undefined) this.#drop(participant)
     this.#participants.delete(owner)
     this.#review()
+  }
+
+  #drop(participant: Participant): void {
+    this.#options.accounts.noteDropped(participant.gathering)
+    if (this.#isRunning) this.#leaving.add(participant)
+    else this.#dropFrozen(participant)
+  }
+
+  #dropFrozen({ frozen }: Participant): void {
+    if (frozen?.isDurable === false) this.#options.accounts.noteDropped(frozen.generation, frozen)
   }
 
   /** Something of this participant waits for a checkpoint: so many records more, of so many bytes. */
@@ -197,6 +214,8 @@ export class CheckpointLoop {
       this.#options.onFailure(error)
     }
     this.#isRunning = false
+    for (const participant of this.#leaving) this.#dropFrozen(participant)
+    this.#leaving.clear()
     this.#review()
     this.#count()
     for (const { frozen, hasProgress, isGone, isReady } of this.#participants.values()) {
@@ -205,7 +224,7 @@ export class CheckpointLoop {
   }
 
   async #makeCheckpoint(): Promise<void> {
-    const { clock, events, onStanding, runner, stats } = this.#options
+    const { accounts, clock, events, onStanding, runner, stats } = this.#options
     const { stepSeconds } = stats.checkpoints
     const fresh = this.#freeze()
     const frozenAtMs = clock.now()
@@ -225,7 +244,11 @@ export class CheckpointLoop {
     const standing = await runner.commit(consumer, ready)
     const standsAtMs = clock.now()
     if (standing.length === 0) return
-    stepSeconds.transaction.observe((standsAtMs - rowsAtMs) / 1000)
+    const seconds = (standsAtMs - rowsAtMs) / 1000
+    stepSeconds.transaction.observe(seconds)
+    const durable = standing.flatMap(({ frozen }) => frozen ?? [])
+    for (const frozen of durable) frozen.isDurable = true
+    accounts.noteDurable(durable, seconds)
     await this.#settle(standing)
     stepSeconds.base.observe((clock.now() - standsAtMs) / 1000)
     onStanding()

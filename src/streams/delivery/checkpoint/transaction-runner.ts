@@ -19,6 +19,7 @@ import type { PositionTexts } from '../position-texts.ts'
 import { BackOff } from './back-off.ts'
 import { Fencings } from './fencings.ts'
 import { Halving } from './halving.ts'
+import type { OutputAccounts } from './output-accounts.ts'
 import type { FrozenGeneration, Participant } from './participant.ts'
 import { findRefused } from './refused.ts'
 import { remedies } from './remedies.ts'
@@ -29,6 +30,7 @@ export interface TransactionRunnerOptions {
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
   readonly texts: PositionTexts
+  readonly accounts: OutputAccounts
   readonly events: DeliveryEvents
   readonly clock: Clock
   readonly log: Log
@@ -164,9 +166,10 @@ export class TransactionRunner {
 
   /** Does what `remedies` says, all but trying again. Rejects with what ends it all. */
   async #mend(error: unknown, participants: readonly Participant[], failures: number): Promise<void> {
-    const { clock, events } = this.#options
+    const { accounts, clock, events } = this.#options
     const fault = asTransactionError(error)
     const reason = describeError(fault)
+    accounts.noteInVain()
     // A member that stays meets the first with each rebalance, and gets over it by itself. Records that are refused are given up.
     const passes = fault.fault === 'stale-generation' || fault.fault === 'refused'
     if (!passes || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
@@ -279,7 +282,8 @@ export class TransactionRunner {
   }
 
   #noteTrouble(reason: string): void {
-    const { clock, log } = this.#options
+    const { accounts, clock, log } = this.#options
+    accounts.noteAvailable(false)
     if (this.#trouble?.reason !== reason) {
       log.warn({ reason }, `a checkpoint does not go through; records wait, nothing is lost: ${reason}`)
     }
@@ -290,6 +294,7 @@ export class TransactionRunner {
     if (this.#trouble === null) return
     const awayMs = Math.round(this.#options.clock.now() - this.#trouble.sinceMs)
     this.#trouble = null
+    this.#options.accounts.noteAvailable(true)
     this.#options.log.info({ awayMs }, 'checkpoints go through again')
   }
 }
