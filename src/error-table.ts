@@ -377,9 +377,9 @@ export const errorTable = {
   },
   STATE_INVALID: {
     meaning:
-      'A handler gave a state a value that its codec cannot write, that is larger than maxBytes, or for a record without a key.',
+      'A handler gave a state a value that its codec cannot write, that is larger than maxBytes or than its changelog takes, or for a record without a key.',
     retryable: false,
-    action: 'Look at the record named in the message; correct the handler, or raise maxBytes.',
+    action: 'Look at the record named in the message; correct the handler, or raise the limit that the message names.',
   },
   GROUP_ACTIVE: {
     meaning: 'What an app has done cannot be forgotten while members of its group live.',
@@ -395,6 +395,13 @@ export const errorTable = {
     meaning: 'State was asked for over HTTP without the token of the process, or the process has none.',
     retryable: false,
     action: 'Give the process http.token (TROUPE_HTTP_TOKEN), and the command the same in TROUPE_HTTP_TOKEN.',
+  },
+  METADATA_TOO_LONG: {
+    meaning:
+      'The brokers keep less text with a position than exactly-once needs to tell what is finished beyond it: offset.metadata.max.bytes is smaller than 4,096.',
+    retryable: true,
+    action:
+      'Nothing is lost: the member begins again, and reads less far ahead. Set offset.metadata.max.bytes of the brokers to its default, 4,096.',
   },
   STORE_FAILED: {
     meaning:

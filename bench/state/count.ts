@@ -27,8 +27,9 @@ interface KeySet {
 }
 
 const raw = 'bare consume loop of the same client'
-const perKey = 'one output a key and transaction'
+const perKey = 'one output a key and checkpoint'
 const perRecord = 'one output a record'
+const latest = `Troupe, state in memory, ${perKey}`
 const memory = `Troupe, state in memory, ${perRecord}`
 const disk = `Troupe, state on disk, ${perRecord}`
 const silent = 'Troupe, state in memory, no output'
@@ -45,7 +46,13 @@ const twoInstances: Command = [
 ]
 
 const keySets: readonly KeySet[] = [
-  { id: 'alike', name: '10,000 keys, all alike', keys: 10_000, choice: 'alike', goals: { [memory]: '≥ 0.45' } },
+  {
+    id: 'alike',
+    name: '10,000 keys, all alike',
+    keys: 10_000,
+    choice: 'alike',
+    goals: { [latest]: '≥ 0.58', [memory]: '≥ 0.45' },
+  },
   { id: 'zipf', name: "10,000 keys, by Zipf's law", keys: 10_000, choice: 'zipf', goals: {} },
   {
     id: 'million',
@@ -107,7 +114,7 @@ export const stateCount: Benchmark<Its> = {
   name: 'state-count',
   question:
     'A backlog, counted by key, exactly-once, the handler on main: what is left of the speed of the bare client?',
-  goal: `of the bare consume loop: 10,000 keys ≥ 0.45 with ${perRecord}; a million keys ≥ 0.40 in memory, ≥ 0.25 on disk; ≥ 2 × Quix Streams, ≥ 40 × Faust`,
+  goal: `of the bare consume loop: 10,000 keys ≥ 0.58 with ${perKey}, ≥ 0.45 with ${perRecord}; a million keys ≥ 0.40 in memory, ≥ 0.25 on disk; ≥ 2 × Quix Streams, ≥ 40 × Faust`,
   defaults: { records: 2_400_000, partitions: 4, bytes: 100, sets: 'alike,zipf,million' },
   async run(run) {
     const rivals = await prepareRivals(run.log)
@@ -139,6 +146,7 @@ async function countedWith(set: KeySet, rivals: Rivals, run: BenchmarkRun<Its>):
       ...part(1),
     })),
     ...[
+      { name: latest, settings: { store: 'memory', outputs: 'key' } },
       { name: memory, settings: { store: 'memory', outputs: 'record' } },
       { name: silent, settings: { store: 'memory', outputs: 'none' } },
       { name: disk, settings: { store: 'disk', outputs: 'record' } },

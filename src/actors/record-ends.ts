@@ -151,6 +151,8 @@ export class RecordEnds {
     effects: readonly EncodedEffect[],
     changes: StateChanges | undefined,
   ): Ruling | null {
+    const unfit = this.#refusalOf(invocation, changes)
+    if (unfit !== null) return this.#ruleOnRefused(invocation, toWireError(unfit))
     // What it has set is kept until its checkpoint, so it counts for as long as outputs do.
     const waits = effects.length > 0 || (changes !== undefined && this.#options.delivery.finishesWhen === 'handled')
     if (!waits) {
@@ -165,8 +167,16 @@ export class RecordEnds {
     return null
   }
 
+  /** Why its changes cannot be kept; null: they can. */
+  #refusalOf({ stateKey }: Invocation, changes: StateChanges | undefined): Error | null {
+    if (changes === undefined || stateKey === null) return null
+    return this.#options.state?.refusalOf(stateKey, changes) ?? null
+  }
+
   /** The only way into the state: what comes late, or failed, never gets here. */
-  #apply({ stateKey }: Invocation, changes: StateChanges | undefined): void {
+  #apply(invocation: Invocation, changes: StateChanges | undefined): void {
+    this.#timers?.noteHandled(invocation)
+    const { stateKey } = invocation
     if (changes === undefined || stateKey === null) return
     this.#options.state?.apply(stateKey, changes)
     this.#timers?.noteChanges(stateKey)

@@ -21,8 +21,14 @@ export interface Changelog extends StatefulActor {
   readonly partitions: number
   /** Tombstones are kept for so long, milliseconds. */
   readonly deleteRetentionMs: number
-  /** The largest batch of records that it takes; null: the brokers do not tell. */
-  readonly maxMessageBytes: number | null
+  readonly limit: RecordLimit
+}
+
+/** The largest record that may go there. */
+export interface RecordLimit {
+  readonly bytes: number
+  /** What has to be raised for larger ones. */
+  readonly setting: string
 }
 
 export interface ChangelogOptions {
@@ -30,6 +36,10 @@ export interface ChangelogOptions {
   readonly groupId: string
   /** As in the app's options, for the commands in messages. */
   readonly brokers: string
+  /** The largest record that our own client takes. */
+  readonly maxRecordBytes: number
+  /** The largest batch of several records that it makes. */
+  readonly batchBytes: number
   readonly clock: Clock
   readonly log: Log
 }
@@ -38,7 +48,15 @@ export interface ChangelogOptions {
 const DELETE_RETENTION_MS = 24 * 60 * 60 * 1000
 /** So long may a topic that was made take until all brokers know it. */
 const MADE_PATIENCE_MS = 30_000
+/** And one that another member may have made at its start, while this one starts. */
+const OTHERS_PATIENCE_MS = 3_000
 const LOOK_MS = 200
+/** What a batch and its record take beside key and value, generously. */
+const FRAME_BYTES = 100
+
+/** Said where there are positions, and no state that could belong to them. */
+export const waysToBegin =
+  'If the app has kept no state so far, or the actor had another name, say how it is to begin: `troupe reset` handles the input again, from startFrom on, and writes its outputs again; a new kafka.groupId with startFrom latest begins with what comes from now on.'
 
 export function changelogTopic(groupId: string, actor: string): string {
   return `${groupId}-${actor}-changelog`
@@ -86,15 +104,19 @@ async function makeChangelog(
   topic: string,
   { actor, input }: StatefulActor,
   partitions: number,
-  { admin, brokers, clock, groupId, log }: ChangelogOptions,
+  options: ChangelogOptions,
 ): Promise<TopicDescription> {
+  const { admin, brokers, groupId, log } = options
   const committed = await admin.committedPositions(groupId, [input])
   if (committed.length > 0) {
+    // Of members that start at once, the first may have made it and committed since the others looked.
+    const found = await lookFor(topic, OTHERS_PATIENCE_MS, options)
+    if (found !== null) return found
     const places = committed.map(({ partition, position }) => `${input}/${partition}@${position}`).slice(0, 5)
     const more = committed.length > places.length ? `, … (${committed.length} partitions)` : ''
     throw new TroupeError(
       'CHANGELOG_LOST',
-      `actor ${actor} keeps state, and its changelog ${topic} does not exist, though group ${groupId} has committed ${places.join(', ')}${more}: state would begin empty in the middle of the input`,
+      `actor ${actor} keeps state, and its changelog ${topic} does not exist, though group ${groupId} has committed ${places.join(', ')}${more}: state would begin empty in the middle of the input. ${waysToBegin} If the topic was deleted, bring it back, or reset`,
     )
   }
   try {
@@ -107,15 +129,22 @@ async function makeChangelog(
     const message = `actor ${actor} keeps state and needs the topic ${topic}, which this user may not make: ${error.message}. Make it with: ${command}`
     throw new TroupeError('TOPIC_NOT_ALLOWED', message, { cause: error })
   }
+  const made = await lookFor(topic, MADE_PATIENCE_MS, options)
+  if (made !== null) return made
+  const message = `topic ${topic} was made, and the brokers do not know it after ${MADE_PATIENCE_MS} ms`
+  throw new TroupeError('TOPIC_MISSING', message)
+}
+
+/** null: it is not there for so long. */
+async function lookFor(
+  topic: string,
+  patienceMs: number,
+  { admin, clock }: ChangelogOptions,
+): Promise<TopicDescription | null> {
   for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
-    const made = (await admin.describeTopics([topic])).get(topic)
-    if (made !== undefined) return made
-    if (waitedMs >= MADE_PATIENCE_MS) {
-      throw new TroupeError(
-        'TOPIC_MISSING',
-        `topic ${topic} was made, and the brokers do not know it after ${waitedMs} ms`,
-      )
-    }
+    const found = (await admin.describeTopics([topic])).get(topic)
+    if (found !== undefined) return found
+    if (waitedMs >= patienceMs) return null
     await sleep(clock, LOOK_MS)
   }
 }
@@ -125,16 +154,17 @@ async function verify(
   of: StatefulActor,
   input: TopicDescription,
   { id, partitions }: TopicDescription,
-  { admin, brokers }: ChangelogOptions,
+  { admin, batchBytes, brokers, maxRecordBytes }: ChangelogOptions,
 ): Promise<Changelog> {
   const settings = await admin.topicSettings(topic, ['cleanup.policy', 'delete.retention.ms', 'max.message.bytes'])
+  const maxMessageBytes = numberIn(settings, 'max.message.bytes')
   const changelog: Changelog = {
     ...of,
     topic,
     id,
     partitions,
     deleteRetentionMs: numberIn(settings, 'delete.retention.ms') ?? DELETE_RETENTION_MS,
-    maxMessageBytes: numberIn(settings, 'max.message.bytes'),
+    limit: limitOf(topic, maxMessageBytes, maxRecordBytes),
   }
   if (partitions !== input.partitions) throw outgrown(changelog, input.partitions)
   const policy = settings?.get('cleanup.policy')
@@ -145,7 +175,19 @@ async function verify(
       `actor ${of.actor}: its changelog ${topic} has cleanup.policy ${policy}, which deletes state by age; it has to be compact: ${command}`,
     )
   }
+  if (maxMessageBytes !== null && maxMessageBytes < batchBytes) {
+    throw new TroupeError(
+      'CHANGELOG_UNFIT',
+      `actor ${of.actor}: its changelog ${topic} takes batches of ${maxMessageBytes} bytes at most (max.message.bytes), and larger ones of small records are made (producer.batchBytes is ${batchBytes}), which it would refuse: raise the one, or lower the other`,
+    )
+  }
   return changelog
+}
+
+function limitOf(topic: string, maxMessageBytes: number | null, maxRecordBytes: number): RecordLimit {
+  if (maxMessageBytes === null || maxRecordBytes < maxMessageBytes)
+    return { bytes: maxRecordBytes - FRAME_BYTES, setting: 'message.max.bytes in kafka.client' }
+  return { bytes: maxMessageBytes - FRAME_BYTES, setting: `max.message.bytes of topic ${topic}` }
 }
 
 function numberIn(settings: ReadonlyMap<string, string> | null, name: string): number | null {

@@ -11,11 +11,13 @@
  * **How far the store has come in the changelog** (`StoreMark.changelogPosition`) is not told by the client: a transaction
  * has no offsets. Counting is wrong (markers, aborted records). So the mark keeps what is certain, the end up to which the
  * changelog was restored, and a later start reads from there what it has already: values are whole, so that only costs
- * time. Where the store outlives the process, the changelog's end is asked for when a commit stands and nothing else of
- * ours is on its way: every few seconds (so that a crash leaves a short tail), and when the epoch ends in order (`end`),
- * after which a restart finds nothing to restore. Should the partition have been somebody else's by then, their changes
- * lie below that end and are not in this store: but its checkpoint number is then not the committed one, and whoever
- * restores it has to begin anew.
+ * time. A mark that is too far would be silent loss: the next owner's checkpoint has a number that fits, whatever lies before
+ * it. Where the store outlives the process, the mark moves by two proofs that all below an end is of this epoch, or older:
+ *
+ * - The end was told before a transaction began, and that stands: with its positions the group has said that nobody else had
+ *   the partition until then. So every few seconds, and a crash leaves a short tail.
+ * - In order (`end`), with no generation on its way, the end was told, and then the group's last commit is still of our checkpoint.
+ *   A restart finds nothing to restore.
  */
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
@@ -23,10 +25,11 @@ import type { CheckpointedState } from '../streams/delivery/delivery.ts'
 import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './changelog-format.ts'
+import type { RecordLimit } from './changelog-topic.ts'
 import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
-import { StateValue, type StateChange } from './state-value.ts'
+import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
 import { StreamTime } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
@@ -38,13 +41,15 @@ export interface PartitionStateOptions {
   /** Names of its timers; none unless given. With no states there is one at least. */
   readonly timers?: readonly string[]
   readonly changelogTopic: string
+  /** Of one record of it; whatever a state takes, unless given. */
+  readonly limit?: RecordLimit
   readonly partition: number
   /** Short ids of the topics; 0: not known. */
   readonly inputId: number
   readonly changelogId: number
   /**
-   * Where the changelog's partition ends now, for who reads uncommitted. null: the store does not outlive the process, so
-   * nobody will begin at its mark.
+   * How far the changelog's partition is decided now: below that no transaction is open. null: the store does not outlive
+   * the process, so nobody will begin at its mark.
    */
   readonly changelogEnd: (() => Promise<number>) | null
   readonly clock: Clock
@@ -77,12 +82,14 @@ interface Generation {
   readonly keys: Uint8Array[]
   readonly checkpoint: number
   readonly streamTime: number | null
+  /** Its transaction has a position. */
+  readonly hasPosition: boolean
+  /** As it was told before its last transaction began; null: it was not. */
+  end: number | null
 }
 
 /** How often the changelog's end is asked for. */
 const MARK_INTERVAL_MS = 10_000
-/** How long a checkpoint waits for it. */
-const MARK_TIMEOUT_MS = 2_000
 
 export class PartitionState implements CheckpointedState, StateReader {
   /** What it is for may begin. Set by who hands out records. */
@@ -104,7 +111,9 @@ export class PartitionState implements CheckpointedState, StateReader {
   #newShapes: readonly Change[] = []
   #frozen: Generation | null = null
   #changelogPosition = 0
-  #markedAtMs: number
+  /** The changelog's end that was told last. */
+  #toldEnd: number | null = null
+  #askedAtMs: number
   /** What was written last, so that `end` writes it again with another mark. */
   #committed: { readonly checkpoint: number; readonly streamTime: number | null } | null = null
 
@@ -119,7 +128,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     ]
     this.#cells = this.#prefixes.map((_, at) => new StateCells(() => this.#keptOf(at)))
     this.#expiry = new Expiry(this.shapes, this.#prefixes)
-    this.#markedAtMs = options.clock.now()
+    this.#askedAtMs = options.clock.now()
   }
 
   get stateCount(): number {
@@ -171,6 +180,20 @@ export class PartitionState implements CheckpointedState, StateReader {
     return this.#cell(at, key).current
   }
 
+  /** Why the changelog would not take what a record has changed; null: it will. Asked before the record counts as handled. */
+  refusalOf(key: string, changes: readonly StateChange[]): TroupeError | null {
+    const { limit } = this.#options
+    if (limit === undefined) return null
+    for (const { at, value } of changes) {
+      if (value === null) continue
+      const keyBytes = this.#prefixes[at]!.byteLength + key.length
+      if (value.isSmall && keyBytes + SMALL_VALUE_BYTES <= limit.bytes) continue
+      const bytes = keyBytes + value.bytes.byteLength
+      if (bytes > limit.bytes) return this.#tooLarge(at, bytes, limit)
+    }
+    return null
+  }
+
   /** Takes what a handled record has changed. */
   apply(key: string, changes: readonly StateChange[]): void {
     for (const { at, value } of changes) this.#set(at, key, value)
@@ -185,24 +208,27 @@ export class PartitionState implements CheckpointedState, StateReader {
     const position = this.#position.safePosition
     const streamTime = position === null ? this.#time.current : this.#time.at(position)
     this.#deleteExpired(streamTime)
-    this.#frozen = { number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime }
+    this.#frozen = {
+      ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime },
+      ...{ hasPosition: position !== null, end: null },
+    }
     this.#next = []
     this.#generation += 1
+    this.#askEnd()
   }
 
   *frozenRecords(): Generator<OutputRecord> {
     const { changelogTopic: topic, partition } = this.#options
-    for (const [key, value] of this.#changesOf(this.#frozenGeneration())) yield { topic, partition, key, value }
+    const frozen = this.#frozenGeneration()
+    frozen.end = this.#toldEnd
+    for (const [key, value] of this.#changesOf(frozen)) yield { topic, partition, key, value }
   }
 
   async commit(): Promise<void> {
     const frozen = this.#frozenGeneration()
     const store = this.#openStore()
-    if (this.#options.clock.now() - this.#markedAtMs >= MARK_INTERVAL_MS) {
-      this.#markedAtMs = this.#options.clock.now()
-      await this.#moveMark()
-    }
-    const { checkpoint, streamTime } = frozen
+    const { checkpoint, end, hasPosition, streamTime } = frozen
+    if (hasPosition && end !== null) this.#changelogPosition = Math.max(this.#changelogPosition, end)
     this.#committed = { checkpoint, streamTime }
     await store.write(this.#changesOf(frozen), {
       changelogPosition: this.#changelogPosition,
@@ -215,18 +241,19 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /**
-   * The epoch ends in order: its last checkpoint stands, and nobody else has the partition yet. The store's mark moves to
-   * the end of the changelog. Nothing is read or changed after this.
+   * The epoch ends: the store's mark moves to the end of the changelog where that is certain, and is as new as this. Nothing is
+   * read or changed after this. `isLast`: whether the group's last commit is of this checkpoint; asked when the end is known.
    */
-  async end(): Promise<void> {
+  async end(isLast: (checkpoint: number) => Promise<boolean>): Promise<void> {
     const store = this.#store
     this.#store = null
     const { changelogEnd } = this.#options
     if (store === null || this.#committed === null || changelogEnd === null) return
-    const before = this.#changelogPosition
-    this.#noteEnd(await changelogEnd())
-    if (this.#changelogPosition === before) return
-    await store.write([], { ...this.#committed, changelogPosition: this.#changelogPosition })
+    // It may stand by now, below the end, and is not in the store.
+    if (this.#frozen !== null) return
+    const end = await changelogEnd()
+    if (!(await isLast(this.#committed.checkpoint))) return
+    await store.write([], { ...this.#committed, changelogPosition: Math.max(this.#changelogPosition, end) })
   }
 
   rewound(): PartitionState {
@@ -246,6 +273,13 @@ export class PartitionState implements CheckpointedState, StateReader {
     if (bytes === undefined) return null
     const { payload, timeMs } = StateValue.read(bytes)
     return { payload, timeMs }
+  }
+
+  #tooLarge(at: number, bytes: number, { bytes: most, setting }: RecordLimit): TroupeError {
+    const name = this.shapes[at]?.name
+    const what = name === undefined ? 'a timer' : `state ${name}`
+    const text = `${what}: a value and its key take ${bytes} bytes, and its changelog ${this.#options.changelogTopic} takes ${most} (${setting})`
+    return new TroupeError('STATE_INVALID', text)
   }
 
   #cell(at: number, key: string): Cell {
@@ -315,27 +349,15 @@ export class PartitionState implements CheckpointedState, StateReader {
     throw new TroupeError('INTERNAL', 'the state of a partition was asked for before or after its epoch')
   }
 
-  /**
-   * A checkpoint waits for this. Not answered in time, the mark stays where it is, and a restart reads more of the changelog. A late
-   * answer counts for nothing: the next transaction may stand below that end, and not in the store.
-   */
-  async #moveMark(): Promise<void> {
+  /** Nobody waits for it. Not answered, the mark stays where it is: then a restart reads more of the changelog. */
+  #askEnd(): void {
     const { changelogEnd, clock } = this.#options
-    if (changelogEnd === null) return
-    let cancel: () => void = () => undefined
-    const late = new Promise<null>((resolve) => {
-      cancel = clock.after(MARK_TIMEOUT_MS, () => {
-        resolve(null)
-      })
-    })
-    const end = await Promise.race([changelogEnd().catch(() => null), late])
-    cancel()
-    if (end !== null) this.#noteEnd(end)
-  }
-
-  #noteEnd(end: number): void {
-    this.#changelogPosition = Math.max(this.#changelogPosition, end)
-    this.#markedAtMs = this.#options.clock.now()
+    if (changelogEnd === null || clock.now() - this.#askedAtMs < MARK_INTERVAL_MS) return
+    this.#askedAtMs = clock.now()
+    changelogEnd().then(
+      (end) => (this.#toldEnd = end),
+      () => undefined,
+    )
   }
 }
 

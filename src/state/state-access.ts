@@ -8,12 +8,10 @@ import {
   type DeclaredStates,
   type KeyedState,
 } from './declared-state.ts'
-import { StateValue, unread } from './state-value.ts'
+import { SMALL_VALUE_BYTES, StateValue, unread } from './state-value.ts'
 
 /** What a key takes in the changelog besides its own bytes and the name of the state. */
 const KEY_FRAME_BYTES = 2
-/** More than any number takes. */
-const SMALL_VALUE_BYTES = 40
 
 /** Whatever a handler has declared. */
 type AnyState = DeclaredState<unknown, unknown>

@@ -14,6 +14,9 @@ const TIMED = 1
 const TIME_BYTES = 8
 const COUNTS = 1_024
 
+/** More than a number takes. */
+export const SMALL_VALUE_BYTES = 40
+
 /** Stands for "nobody has read it yet"; a state may have undefined as little as JSON may. */
 export const unread: unique symbol = Symbol('unread')
 

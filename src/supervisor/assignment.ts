@@ -80,7 +80,7 @@ export class Assignment {
   constructor(options: AssignmentOptions) {
     this.#options = options
     this.#beginnings = new Beginnings(options)
-    this.#restoring = options.keeping === null ? null : new Restoring({ ...options, ...options.keeping })
+    this.#restoring = options.keeping === null ? null : this.#restoringWith(options.keeping)
     this.#intake = new Intake({ ...options, partitionCount: () => this.#owned.size })
   }
 
@@ -142,16 +142,29 @@ export class Assignment {
     this.#options.dispatcherOf(actor.actor).enlist(actor)
   }
 
+  #restoringWith(keeping: StateKeeping): Restoring {
+    return new Restoring({
+      ...this.#options,
+      ...keeping,
+      decidedEnd: async (at) => (await this.#options.consumer.watermarks(at)).high,
+      committed: (at) => this.#beginnings.checkpointOf(at),
+      onOvertaken: (at) => {
+        this.fence([at])
+        this.#noteOwnerless(at)
+      },
+    })
+  }
+
   /**
-   * Fenced by a refused commit, a partition has no owner until the client has learned that it lost its
-   * place, and a rebalance says so. If none comes, nobody would ever read it: the client holds it, and we do not.
+   * Fenced by a refused commit, or because another has gone on with it, a partition has no owner until the client has learned
+   * that it lost its place, and a rebalance says so. If none comes, nobody would ever read it: the client holds it, and we do not.
    */
   #noteOwnerless(of: TopicPartition): void {
     const name = partitionName(of)
     if (this.#isStopping || this.#ownerless.has(name) || this.#isInOpenEvent(name)) return
     // A timer, because it may have been the last record for long.
     const cancel = this.#options.lookout.after(MAX_OWNERLESS_MS, () => {
-      this.#options.onFailure(new Error(`records of ${name} have come and nobody owns it`))
+      this.#options.onFailure(new Error(`${name} has no owner here, and the group does not say whose it is`))
     })
     this.#ownerless.set(name, cancel)
   }
@@ -213,6 +226,8 @@ export class Assignment {
     for (const each of made.inputs) inherit(made, each, legacy)
     credit.retire(held, legacy.bytes)
     this.#intake.review(made)
+    // It takes in nothing until a checkpoint stands: also where nothing of it is handled before that.
+    for (const each of made.inputs) delivery.noteProgress(each)
     const dispatcher = this.#options.dispatcherOf(made.actor)
     dispatcher.enlist(made)
     dispatcher.pump()

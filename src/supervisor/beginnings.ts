@@ -3,6 +3,7 @@ import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
+import type { CommittedCheckpoint } from '../state/restore/judgement.ts'
 import type { BrokerConsumer, CommittedPosition, TopicDescription } from '../streams/broker-port.ts'
 import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import { checkpointOf } from '../streams/positions/checkpoint-mark.ts'
@@ -23,8 +24,8 @@ export interface BeginningsOptions {
   readonly origins?: Map<string, TopicOrigin>
 }
 
-/** Of one partition for one epoch: its actor, and where that begins. */
-export interface Beginning {
+/** Of one partition for one epoch: its actor, where that begins, and of which checkpoint the commit is, taken at its word or not. */
+export interface Beginning extends CommittedCheckpoint {
   readonly actor: ResolvedActor
   readonly at: TopicPartition
   /** null: nothing is committed, or it cannot be taken at its word; `from` decides. */
@@ -35,10 +36,6 @@ export interface Beginning {
   readonly origin: TopicOrigin | null
   /** Not all of this is committed yet: it is committed at once, so that the next owner knows. */
   readonly isNew: boolean
-  /** The group has committed a position, whether it is taken at its word or not, */
-  readonly isCommitted: boolean
-  /** and of which checkpoint that is; null: it does not say. */
-  readonly checkpoint: number | null
 }
 
 /** What is known of a topic at an assignment. */
@@ -92,12 +89,16 @@ export class Beginnings {
         const { topic, partition } = each
         const actor = actors.get(topic)
         if (actor === undefined) throw new TroupeError('INTERNAL', `topic ${topic} was assigned and has no actor`)
-        const { metadata, position } = each
-        const checkpoint = position === null ? null : checkpointOf(metadata, position)
         const start = await this.#startOf(each, actor, topics.get(topic))
-        return { actor, at: { topic, partition }, ...start, isCommitted: position !== null, checkpoint }
+        return { actor, at: { topic, partition }, ...start, ...checkpointIn(each) }
       }),
     )
+  }
+
+  /** Of which checkpoint the group's last commit is by now. */
+  async checkpointOf(at: TopicPartition): Promise<CommittedCheckpoint> {
+    const committed = await this.#options.consumer.committed([at])
+    return checkpointIn(committed[0])
   }
 
   /** Any commit of the group tells the origin of its topic. */
@@ -127,7 +128,7 @@ export class Beginnings {
     committed: CommittedPosition,
     actor: ResolvedActor,
     topic: Topic | undefined,
-  ): Promise<Omit<Beginning, 'actor' | 'at' | 'isCommitted' | 'checkpoint'>> {
+  ): Promise<Omit<Beginning, 'actor' | 'at' | keyof CommittedCheckpoint>> {
     const { consumer, log, stats } = this.#options
     const name = partitionName(committed)
     const origin = topic?.origin ?? null
@@ -207,6 +208,12 @@ export class Beginnings {
     )
     return null
   }
+}
+
+function checkpointIn(committed: CommittedPosition | undefined): CommittedCheckpoint {
+  const position = committed?.position ?? null
+  if (committed === undefined || position === null) return { isCommitted: false, checkpoint: null }
+  return { isCommitted: true, checkpoint: checkpointOf(committed.metadata, position) }
 }
 
 /** What these commits tell of the origin of each topic. */

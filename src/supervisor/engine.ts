@@ -20,6 +20,7 @@ import type { StateReport } from '../state/state-report.ts'
 import type { Stores } from '../state/store.ts'
 import { openStores } from '../state/stores/open-stores.ts'
 import type { Broker } from '../streams/broker.ts'
+import type { CheckpointListener } from '../streams/delivery/checkpoint-points.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import { openDelivery } from '../streams/delivery/open-delivery.ts'
 import { openSink } from '../streams/delivery/sink.ts'
@@ -62,6 +63,8 @@ export interface EngineParts {
   readonly openStores?: () => Promise<Stores>
   /** Opens the pool that threads come from: real ones, unless given. */
   readonly openTaskPool?: OpenTaskPool
+  /** Sees how far each checkpoint has come. */
+  readonly onCheckpoint?: CheckpointListener
 }
 
 /** What holds for all that this app writes. */
@@ -118,6 +121,7 @@ export class Engine {
       checkpointIntervalMs: app.checkpointIntervalMs,
       intake: app.intake,
       maxRecordBytes: maxRecordBytesOf(app),
+      latestTopics: this.#topology.latestTopics,
       sinks: app.sinks,
       lingerMs: app.producer.lingerMs,
       commitIntervalMs: app.commitIntervalMs,

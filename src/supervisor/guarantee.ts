@@ -9,7 +9,7 @@ import type { Delivery } from '../streams/delivery/delivery.ts'
 /** State needs transactions, so one actor that keeps some makes the whole app exactly-once. Throws OPTIONS_INVALID. */
 export function guaranteeOf(
   { guarantee }: Pick<ResolvedApp, 'guarantee'>,
-  manifests: readonly Pick<HandlerManifest, 'actor' | 'states' | 'timers'>[],
+  manifests: readonly Pick<HandlerManifest, 'actor' | 'states' | 'timers' | 'latestTopics'>[],
 ): Delivery['kind'] {
   const stateful = manifests.filter(isStateful).map(({ actor }) => actor)
   if (guarantee === 'at-least-once' && stateful.length > 0) {
@@ -18,7 +18,16 @@ export function guaranteeOf(
       `guarantee must not be at-least-once: the handler of ${stateful.join(', ')} keeps state, which is only right together with its outputs and positions; leave guarantee out`,
     )
   }
-  return stateful.length > 0 ? 'exactly-once' : (guarantee ?? 'at-least-once')
+  const promised = stateful.length > 0 ? 'exactly-once' : (guarantee ?? 'at-least-once')
+  const latest = manifests.filter(({ latestTopics }) => latestTopics.length > 0)
+  if (promised === 'at-least-once' && latest.length > 0) {
+    const outputs = latest.map(({ actor, latestTopics }) => `${latestTopics.join(', ')} of ${actor}`).join('; ')
+    throw new TroupeError(
+      'OPTIONS_INVALID',
+      `latestPerCheckpoint (${outputs}) needs checkpoints, and there are none with at-least-once: set guarantee: 'exactly-once', or declare the topic without it`,
+    )
+  }
+  return promised
 }
 
 /** Whether there are transactions to rely on; says so where an app needs them and there are none. Asks nobody where it needs none. */

@@ -11,6 +11,7 @@ import type { Log } from '../log.ts'
 import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import { Appetite } from '../streams/appetite.ts'
+import { outgrown } from '../state/changelog-topic.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
 import { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
@@ -61,6 +62,8 @@ export class Membership {
   #hasFailed = false
   #isLeaving = false
   #hasEnded = false
+  /** The group has given this member up, and has given it nothing since. */
+  #hasLostPlace = false
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -115,6 +118,7 @@ export class Membership {
     if (this.#isLeaving) return
     consumer.subscribe([...actors.keys()], {
       onRebalance: (event) => {
+        this.#hasLostPlace = event.lost || (this.#hasLostPlace && event.type === 'revoke')
         this.assignment.noteRebalance(event)
       },
       onCommit: (report) => {
@@ -208,6 +212,13 @@ export class Membership {
       // The next membership begins where the policy says, or ends by it: where a partition begins it is known too whether
       // its topic is another one by now, of which the brokers tell this first.
       if (trouble.code === 'OFFSET_OUT_OF_RANGE') return this.fail(new Error(trouble.message))
+      // A static member whose session was over joins anew under its old id. What its client has still under way of its former
+      // self is refused then, as if another process had the id, and the client is of no use any more. Another one is.
+      if (trouble.code === 'FENCED' && this.#hasLostPlace) {
+        return this.fail(
+          new Error(`its session was over, and it is taken for another one of its id. ${trouble.message}`),
+        )
+      }
       this.fail(new TroupeError(trouble.code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)
@@ -216,7 +227,7 @@ export class Membership {
 
   #watchLag(delayMs: number): void {
     this.#cancelLagTimer = this.#options.clock.after(delayMs, () => {
-      void this.#measureLag().finally(() => {
+      void Promise.all([this.#measureLag(), this.#verifyInputs()]).finally(() => {
         if (!this.#isLeaving) this.#watchLag(LAG_INTERVAL_MS)
       })
     })
@@ -230,6 +241,22 @@ export class Membership {
       } catch {
         // Asked again at the next interval; brokers that are away are reported by the client itself.
       }
+    }
+  }
+
+  /** Clients look for new partitions every few minutes, and until then keys of old ones are counted anew in others. */
+  async #verifyInputs(): Promise<void> {
+    const { consumer, keeping } = this.#options
+    const changelogs = [...(keeping?.changelogs.values() ?? [])]
+    if (changelogs.length === 0) return
+    try {
+      const counts = await consumer.partitionCounts(changelogs.map(({ input }) => input))
+      for (const changelog of changelogs) {
+        const now = counts.get(changelog.input) ?? 0
+        if (now > changelog.partitions) this.fail(outgrown(changelog, now))
+      }
+    } catch {
+      // Asked again at the next interval, as the ends of the logs are.
     }
   }
 

@@ -12,7 +12,7 @@ import type { RestoreProgress } from '../metrics/restore-stats.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { outgrown, type Changelog } from '../state/changelog-topic.ts'
 import { PartitionState } from '../state/partition-state.ts'
-import { findMismatch, type CommittedCheckpoint } from '../state/restore/judgement.ts'
+import { findMismatch, hasMovedOn, type CommittedCheckpoint } from '../state/restore/judgement.ts'
 import { Restorer } from '../state/restore/restorer.ts'
 import { changedShapes, newShapes } from '../state/shape-records.ts'
 import type { StateShape } from '../state/state-shape.ts'
@@ -20,6 +20,7 @@ import type { StateStore, StorePlace, Stores } from '../state/store.ts'
 import type { BrokerReader } from '../streams/broker-port.ts'
 import { shortId } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
+import { RestoreLines } from './restore-lines.ts'
 
 /** What an app keeps state with, from one membership to the next. */
 export interface StateKeeping {
@@ -39,6 +40,12 @@ export interface RestoringOptions extends StateKeeping {
   readonly clock: Clock
   readonly log: Log
   readonly stats: Pick<EngineStats, 'restores' | 'stores'>
+  /** How far this log is decided: its last stable offset. */
+  readonly decidedEnd: (at: TopicPartition) => Promise<number>
+  /** What the group's last commit says by now. */
+  readonly committed: (at: TopicPartition) => Promise<CommittedCheckpoint>
+  /** The partition has had another owner since it began here, and the group has not said so yet. */
+  readonly onOvertaken: (at: TopicPartition) => void
   /** What no retry changes. */
   readonly onFailure: (error: unknown) => void
 }
@@ -65,24 +72,29 @@ interface Kept {
 }
 
 const END_TIMEOUT_MS = 2_000
+/** Not in the way of the restores of a start. */
+const FIRST_SWEEP_MS = 60_000
+const SWEEP_INTERVAL_MS = 60 * 60 * 1000
 
 export class Restoring {
   readonly #options: RestoringOptions
   readonly #restorer: Restorer
+  readonly #lines: RestoreLines
   readonly #kept = new Map<string, Kept>()
   /** Stores of ended epochs, until they are closed. */
   readonly #closing = new Map<string, Promise<void>>()
-  /** Asked for ends of logs only. */
-  #endsReader: Promise<BrokerReader> | null = null
+  #cancelSweep: () => void = () => undefined
 
   constructor(options: RestoringOptions) {
     this.#options = options
+    this.#lines = new RestoreLines(options.clock, options.log, options.stores.kind)
+    this.#sweepLater(FIRST_SWEEP_MS)
     this.#restorer = new Restorer({ clock: options.clock, openReader: () => options.openReader('restore') })
   }
 
   /** The state of a partition that begins, which is not restored yet; null: its actor keeps none. Throws CHANGELOG_UNFIT. */
   stateOf({ actor, at, inputId }: BeginningState): PartitionState | null {
-    const { changelogs, clock, shapes, stores, timers } = this.#options
+    const { changelogs, clock, decidedEnd, shapes, stores, timers } = this.#options
     const changelog = changelogs.get(actor)
     if (changelog === undefined) return null
     // The input has grown since the start.
@@ -92,10 +104,11 @@ export class Restoring {
       shapes: shapes.get(actor) ?? [],
       timers: timers.get(actor) ?? [],
       changelogTopic: changelog.topic,
+      limit: changelog.limit,
       partition: at.partition,
       inputId,
       changelogId: shortId(changelog.id),
-      changelogEnd: stores.kind === 'disk' ? () => this.#endOf(place) : null,
+      changelogEnd: stores.kind === 'disk' ? () => decidedEnd(place) : null,
       clock,
     })
   }
@@ -122,11 +135,13 @@ export class Restoring {
       restored: Promise.resolve(),
     }
     this.#kept.set(partitionName(at), kept)
+    this.#lines.begin(actor, at.partition)
     kept.restored = this.#bring(kept, beginning, onRestored).catch((error: unknown) => {
       if (!kept.abort.signal.aborted) this.#options.onFailure(error)
     })
     void kept.restored.then(() => {
       stats.restores.end(kept.progress)
+      this.#lines.end()
     })
   }
 
@@ -137,14 +152,14 @@ export class Restoring {
     kept.state = state
   }
 
-  /** The last checkpoints of these partitions stand, and nobody else has them yet. Never rejects. */
+  /** What stands of these partitions by now is the last, and as far as the group has said nobody else has them yet. Never rejects. */
   async atEnd(partitions: readonly TopicPartition[]): Promise<void> {
     await Promise.all(
       partitions.map(async (at) => {
         const kept = this.#kept.get(partitionName(at))
         if (kept?.state.isReady !== true) return
         try {
-          await this.#withinLimit(kept.state.end())
+          await this.#withinLimit(kept.state.end((checkpoint) => this.#isLast(at, checkpoint)))
         } catch (error) {
           const told = { actor: kept.actor, partition: kept.place.partition, error: describeError(error) }
           this.#options.log.warn(told, 'a store could not note where its changelog ends: its next restore is longer')
@@ -179,12 +194,10 @@ export class Restoring {
 
   /** The membership is over: all that is still kept is given up. Resolves when the stores are closed. Never rejects. */
   async close(): Promise<void> {
+    this.#cancelSweep()
     for (const [name, kept] of this.#kept) this.#giveUp(name, kept)
     await Promise.all(this.#closing.values())
     await this.#restorer.close()
-    const reader = this.#endsReader
-    this.#endsReader = null
-    await reader?.then((each) => each.disconnect()).catch(() => undefined)
   }
 
   /** What is kept here of this actor, by partition. */
@@ -195,27 +208,33 @@ export class Restoring {
     }
   }
 
+  /** Of partitions that are others' by now nobody here would ever open, and so wipe, what is left. */
+  #sweepLater(delayMs: number): void {
+    const { clock, log, stores } = this.#options
+    this.#cancelSweep = clock.after(delayMs, () => {
+      // Before it is waited for: an end that comes meanwhile has to find the next one.
+      this.#sweepLater(SWEEP_INTERVAL_MS)
+      stores.sweep([...this.#kept.values()].map(({ place }) => place)).catch((error: unknown) => {
+        log.warn(
+          { error: describeError(error) },
+          'stores of partitions that others have by now could not be thrown away',
+        )
+      })
+    })
+  }
+
   async #bring(kept: Kept, beginning: BeginningState, onRestored: () => void): Promise<void> {
-    const { clock, log, stats, stores } = this.#options
+    const { stats, stores } = this.#options
     const { abort, actor, place, progress, state } = kept
     await this.#closing.get(partitionName(beginning.at))
     if (abort.signal.aborted) return
     const store = await stores.open(place)
     kept.store = store
     kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
-    const told = { actor, partition: place.partition }
-    const from = store.mark === null ? {} : { localPosition: store.mark.changelogPosition }
-    log.info(
-      { ...told, store: stores.kind, ...from },
-      `state of actor ${actor}, partition ${place.partition}: restoring`,
-    )
     if (!(await this.#bringTo(kept, store, beginning))) return
     state.begin(store, newShapes(store, state.shapes))
-    const { bytes, forMs, records } = progress.describe(clock.now())
-    log.info(
-      { ...told, records, bytes, ms: forMs, keys: store.keyCount },
-      `state of actor ${actor}, partition ${place.partition}: restored, ${records} records of its changelog in ${forMs} ms`,
-    )
+    const { bytes, records } = progress
+    this.#lines.restored(actor, place.partition, { bytes, records, keys: store.keyCount })
     onRestored()
   }
 
@@ -230,6 +249,7 @@ export class Restoring {
     let restored = await this.#restorer.restore(order, abort.signal)
     if (restored === null) return false
     let mismatch = findMismatch(beginning, restored.meta, ids)
+    if (mismatch !== null && (await this.#isOvertaken(kept, beginning))) return false
     if (mismatch !== null && wasLocal) {
       // Others may have had the partition since: what they have changed is not in this store, wherever its mark stands.
       log.info(
@@ -240,6 +260,7 @@ export class Restoring {
       restored = await this.#restorer.restore(order, abort.signal)
       if (restored === null) return false
       mismatch = findMismatch(beginning, restored.meta, ids)
+      if (mismatch !== null && (await this.#isOvertaken(kept, beginning))) return false
     }
     if (mismatch !== null) {
       const message = `${describe(kept)} and its committed position do not belong together: ${mismatch.reason}`
@@ -248,6 +269,25 @@ export class Restoring {
     }
     const changed = changedShapes(store, shapes.get(actor) ?? [])
     if (changed.length > 0) throw new TroupeError('STATE_CHANGED', `${describe(kept)}: ${changed.join('; ')}`)
+    return true
+  }
+
+  /**
+   * A process that stood still, or restored for long, may hear last that its partition is another's: what that has committed is
+   * in the changelog then, and was not when the position was asked for. True also where its epoch has ended by now.
+   */
+  async #isOvertaken(kept: Kept, beginning: BeginningState): Promise<boolean> {
+    const { committed, keepsTransactions, log, onOvertaken } = this.#options
+    // There a position and its state come one after the other, also those of an owner.
+    if (!keepsTransactions) return false
+    const now = await committed(beginning.at)
+    if (kept.abort.signal.aborted) return true
+    if (!hasMovedOn(beginning, now)) return false
+    log.info(
+      { actor: kept.actor, partition: kept.place.partition },
+      `${describe(kept)}: another member has gone on with it while it was restored here`,
+    )
+    onOvertaken(beginning.at)
     return true
   }
 
@@ -266,21 +306,11 @@ export class Restoring {
     }
   }
 
-  async #endOf(changelog: TopicPartition): Promise<number> {
-    this.#endsReader ??= this.#connectEnds()
-    const reader = await this.#endsReader
-    return (await reader.watermarks(changelog)).high
-  }
-
-  async #connectEnds(): Promise<BrokerReader> {
-    const reader = this.#options.openReader('changelog-ends')
-    try {
-      await reader.connect()
-      return reader
-    } catch (error) {
-      this.#endsReader = null
-      throw error
-    }
+  /** Whoever stood still may have lost the partition long ago. */
+  async #isLast(at: TopicPartition, checkpoint: number): Promise<boolean> {
+    const { committed, keepsTransactions } = this.#options
+    // There positions come later than their state.
+    return !keepsTransactions || (await committed(at)).checkpoint === checkpoint
   }
 
   #changelogOf(actor: string): Changelog {

@@ -9,6 +9,7 @@ import type { StateQuestion } from '../state/state-question.ts'
 import { reportState, type StateReport } from '../state/state-report.ts'
 import type { Stores } from '../state/store.ts'
 import type { Broker } from '../streams/broker.ts'
+import { maxRecordBytesOf } from './guarantee.ts'
 import type { KeptPartition, StateKeeping } from './restoring.ts'
 
 export interface StateKeepingParts {
@@ -30,7 +31,9 @@ export async function openStateKeeping(parts: StateKeepingParts): Promise<StateK
   const admin = broker.admin()
   try {
     await admin.connect()
-    const options = { admin, groupId, brokers: brokers.join(','), clock, log }
+    const { batchBytes } = app.producer
+    const maxRecordBytes = maxRecordBytesOf(app)
+    const options = { admin, groupId, brokers: brokers.join(','), batchBytes, maxRecordBytes, clock, log }
     const changelogs = await prepareChangelogs(stateful, options)
     return {
       groupId,

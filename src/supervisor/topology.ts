@@ -10,6 +10,8 @@ export interface Topology {
   readonly actorOfTopic: ReadonlyMap<string, ResolvedActor>
   /** Topics that have to exist, and who needs them. */
   readonly topics: ReadonlyMap<string, readonly string[]>
+  /** Outputs of which a checkpoint has the last record of each key. */
+  readonly latestTopics: ReadonlySet<string>
   /** Tables by the name of their sink. */
   readonly destinations: ReadonlyMap<string, readonly SinkDestination[]>
 }
@@ -60,6 +62,8 @@ export function surveyTopology(
       )
     }
   }
+  const { latestTopics, problems: undecided } = latestTopicsOf(manifests)
+  problems.push(...undecided)
   const errors: TroupeError[] = []
   if (problems.length > 0) errors.push(new TroupeError('OPTIONS_INVALID', problems.join('\n')))
   if (missingSinks.length > 0) {
@@ -67,7 +71,24 @@ export function surveyTopology(
     const has = known.length === 0 ? 'no sinks' : `only: ${known.join(', ')}`
     errors.push(new TroupeError('SINK_MISSING', `${missingSinks.join('; ')}; the app has ${has}`))
   }
-  return { topology: { actorOfTopic, topics, destinations }, problems: errors }
+  return { topology: { actorOfTopic, topics, latestTopics, destinations }, problems: errors }
+}
+
+/** A topic is one thing for the whole app, whoever writes to it. */
+function latestTopicsOf(manifests: readonly HandlerManifest[]): {
+  readonly latestTopics: ReadonlySet<string>
+  readonly problems: readonly string[]
+} {
+  const latestTopics = new Set(manifests.flatMap((manifest) => manifest.latestTopics))
+  const problems = [...latestTopics].flatMap((topic) => {
+    const writers = manifests.filter(({ outputTopics }) => outputTopics.includes(topic))
+    const others = writers.filter((manifest) => !manifest.latestTopics.includes(topic)).map(({ actor }) => actor)
+    if (others.length === 0) return []
+    return [
+      `topic ${topic} is declared with latestPerCheckpoint by some of its handlers, and without by that of ${others.join(', ')}: declare it once for all of them`,
+    ]
+  })
+  return { latestTopics, problems }
 }
 
 /** Rejects with TOPIC_MISSING naming every topic that is not there. */

@@ -38,9 +38,11 @@ function deliveryWithoutSinks(): Delivery {
     checkpointIntervalMs: 100,
     intake: { maxRecords: 100, maxBytes: 1_000_000 },
     maxRecordBytes: 1_000_000,
+    latestTopics: new Set(),
     sinks: {},
     commitIntervalMs: 200,
     assignedCount: () => 1,
+    random: () => 0,
     events: { onRefused: () => undefined, onCommitted: () => undefined, onRefusedOutputs: () => undefined },
   })
 }

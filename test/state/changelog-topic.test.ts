@@ -9,6 +9,7 @@ const compact = new Map([['cleanup.policy', 'compact']])
 
 class World {
   readonly admin = new FakeAdmin()
+  readonly clock = new ManualClock()
   actors = [{ actor: 'count', input: 'orders' }]
 
   constructor() {
@@ -22,9 +23,14 @@ class World {
     return this
   }
 
-  prepare(): Promise<ReadonlyMap<string, Changelog>> {
-    const options = { groupId: 'shop', brokers: 'kafka:9092', clock: new ManualClock(), log: silentLog }
-    return prepareChangelogs(this.actors, { ...options, admin: this.admin })
+  async prepare(): Promise<ReadonlyMap<string, Changelog>> {
+    const sizes = { maxRecordBytes: 1_000_000, batchBytes: 100_000 }
+    const options = { groupId: 'shop', brokers: 'kafka:9092', ...sizes, clock: this.clock, log: silentLog }
+    let isOver = false
+    const prepared = prepareChangelogs(this.actors, { ...options, admin: this.admin }).finally(() => (isOver = true))
+    prepared.catch(() => undefined)
+    await this.clock.runUntil(() => isOver)
+    return await prepared
   }
 }
 
@@ -44,6 +50,17 @@ describe('a changelog', () => {
     expect(world.admin.done).toEqual([])
   })
 
+  test('that another has made, and committed beside, since it was looked for is taken as it is', async () => {
+    const world = new World()
+    world.admin.committedPositions = () => {
+      // Not all brokers know of it at once.
+      world.clock.after(500, () => world.have(4))
+      return Promise.resolve([{ topic: 'orders', partition: 2, position: 41 }])
+    }
+    expect((await world.prepare()).get('count')).toMatchObject({ id: 'c1' })
+    expect(world.admin.done).toEqual([])
+  })
+
   test('that is missing while positions are committed is lost, and none is made in its place', async () => {
     const world = new World()
     world.admin.committed = [{ topic: 'orders', partition: 2, position: 41 }]
@@ -52,6 +69,14 @@ describe('a changelog', () => {
       message: expect.stringContaining('orders/2@41') as string,
     })
     expect(world.admin.done).toEqual([])
+  })
+
+  test('that is missing though there are positions, as of an app that has kept no state so far, is told with the ways to begin', async () => {
+    const world = new World()
+    world.admin.committed = [{ topic: 'orders', partition: 2, position: 41 }]
+    await expect(world.prepare()).rejects.toThrow(
+      /has kept no state so far, .*`troupe reset` handles the input again.*a new kafka\.groupId with startFrom latest/,
+    )
   })
 
   test('that this user may not make is told with the command that makes it', async () => {
@@ -87,14 +112,29 @@ describe('a changelog', () => {
     const world = new World().have(4, settings)
     expect((await world.prepare()).get('count')).toMatchObject({
       deleteRetentionMs: 60_000,
-      maxMessageBytes: 2_097_164,
+      limit: { bytes: 999_900, setting: 'message.max.bytes in kafka.client' },
+    })
+  })
+
+  test('that takes less than our own client does says so itself', async () => {
+    const world = new World().have(4, new Map([...compact, ['max.message.bytes', '300000']]))
+    expect((await world.prepare()).get('count')).toMatchObject({
+      limit: { bytes: 299_900, setting: `max.message.bytes of topic ${topic}` },
+    })
+  })
+
+  test('that would refuse batches of small records is refused, with both settings', async () => {
+    const world = new World().have(4, new Map([...compact, ['max.message.bytes', '99999']]))
+    await expect(world.prepare()).rejects.toMatchObject({
+      code: 'CHANGELOG_UNFIT',
+      message: expect.stringMatching(/99999 bytes .*max\.message\.bytes.*producer\.batchBytes is 100000/) as string,
     })
   })
 
   test('of brokers that do not tell settings is taken as it is, with what brokers have by default', async () => {
     const world = new World().have(4)
     world.admin.tellsSettings = false
-    expect((await world.prepare()).get('count')).toMatchObject({ deleteRetentionMs: 86_400_000, maxMessageBytes: null })
+    expect((await world.prepare()).get('count')).toMatchObject({ deleteRetentionMs: 86_400_000 })
   })
 
   test('that does not fit is told together with all others that do not', async () => {

@@ -30,7 +30,8 @@ class HeldCheckpoint implements ActorDelivery {
   /** By id: these have no way to go. */
   readonly refused = new Set<string>()
 
-  deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null {
+  deliver(ticket: HandledTicket, effects: readonly EncodedEffect[]): Error | null {
+    const { id } = ticket
     if (effects.length > 0 && this.refused.has(id)) return new Error('has no way to go')
     this.tickets.push(ticket)
     if (effects.length > 0) this.sent.push({ id, effects })
@@ -52,8 +53,10 @@ export interface KeyedWorldOptions {
   readonly clock?: ManualClock
   readonly store?: MapStore
   readonly isRestored?: boolean
-  /** Where it begins; 0 unless given. */
-  readonly position?: number
+  /** Where it begins; 0 unless given, null: not known yet. */
+  readonly position?: number | null
+  /** false: a run has several records of a key, as on threads. */
+  readonly mixesKeys?: boolean
 }
 
 export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions = {}) {
@@ -78,8 +81,8 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
     delivery,
     state,
     stats,
-    position: options.position ?? 0,
-    mixesKeys: handler.kind === 'handler',
+    position: options.position === undefined ? 0 : options.position,
+    mixesKeys: options.mixesKeys ?? handler.kind === 'handler',
   })
   const { actor } = made
   const { handlerTimeoutMs, order } = actor.actor

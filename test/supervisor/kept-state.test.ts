@@ -169,3 +169,82 @@ describe('a store that', () => {
     await world.settled(engine.stop())
   })
 })
+
+// A restore takes its time, and whoever stands still meanwhile hears of nothing.
+test('a partition that another has got while it was restored is not told to have lost its changelog', async () => {
+  const world = new CountingWorld({ heartbeatIntervalMs: 20_000 })
+  const before = await world.count('before')
+  world.appendKeys(3, 'k0')
+  await world.clock.advance(2_000)
+  await world.settled(before.stop())
+  const stores = new MapStores()
+  const open = stores.open.bind(stores)
+  let begin: () => void = () => undefined
+  const mayOpen = new Promise<void>((resolve) => (begin = resolve))
+  stores.open = async (place) => {
+    await mayOpen
+    return await open(place)
+  }
+  const first = await world.count('a', stores)
+  await world.clock.runUntil(() => world.stats.rebalances.assign === 2)
+  world.broker.expelMember('a')
+  const second = await world.count('b')
+  world.appendKeys(2, 'k0')
+  await world.clock.runUntil(() => world.read().length === 5)
+  begin()
+  await world.clock.advance(60_000)
+  expect([first.state, second.state]).toEqual(['running', 'running'])
+  await world.settled(second.stop())
+  world.appendKeys(2, 'k0')
+  await world.clock.advance(60_000)
+  expect(world.read()).toEqual(counted('k0', 7))
+  await world.settled(first.stop())
+})
+
+test('a value that the topic of its changelog does not take fails its record alone, by name', async () => {
+  const world = new ExactlyOnceWorld()
+  world.broker.createTopic('group-longest-changelog', 1, {
+    settings: { 'max.message.bytes': '2000', 'cleanup.policy': 'compact' },
+  })
+  const handler = defineHandler({
+    name: 'longest',
+    input: topic('in', { value: text }),
+    outputs: [out],
+    state: { longest: state<string>() },
+    handle: (value, { state: { longest } }) => {
+      const before = longest.get() ?? ''
+      longest.set(value)
+      return done([out.record(`${before.length} → ${value.length}`)])
+    },
+  })
+  const engine = await world.start('a', {
+    actor: { name: 'longest', handler },
+    producer: { batchBytes: 1_000 },
+  })
+  for (const length of [10, 3_000, 20]) {
+    world.broker.append('in', { key: 'k', value: 'x'.repeat(length), partition: 0 })
+  }
+  await world.clock.advance(5_000)
+  expect(engine.state).toBe('running')
+  expect(world.read()).toEqual(['0 → 10', '10 → 20'])
+  const [letter] = world.broker.committedRecords('dlq')
+  const headers = new Map(letter?.headers.map(([name, value]) => [name, Buffer.from(value ?? []).toString()]))
+  expect(headers.get('troupe.error-code')).toBe('STATE_INVALID')
+  expect(headers.get('troupe.error-message')).toMatch(
+    /^state longest: .* 3\d{3} bytes, and its changelog group-longest-changelog takes 1\d{3} .*max\.message\.bytes/,
+  )
+  await world.settled(engine.stop())
+})
+
+test('an input that grows beyond its changelog ends the app within seconds, whoever gets the new partitions and when', async () => {
+  const world = new CountingWorld({ partitions: 2 })
+  const engine = await world.count('a')
+  world.appendKeys(3, 'k0', 'k1')
+  await world.clock.advance(2_000)
+  world.broker.addPartitions('in', 4, { isNoticed: false })
+  const end = await world.settled(engine.finished)
+  expect(end).toMatchObject({
+    reason: 'failed',
+    error: { code: 'CHANGELOG_UNFIT', message: expect.stringMatching(/in has 4 partitions .* has 2/) as string },
+  })
+})

@@ -5,6 +5,7 @@ import { StateStats } from '../../src/metrics/state-stats.ts'
 import { encodeMeta, metaKey, shapeKey, type ChangelogMeta } from '../../src/state/changelog-format.ts'
 import { Restoring, type BeginningState } from '../../src/supervisor/restoring.ts'
 import type { PartitionState } from '../../src/state/partition-state.ts'
+import type { CommittedCheckpoint } from '../../src/state/restore/judgement.ts'
 import { shortId } from '../../src/streams/positions/topic-origin.ts'
 import { FakeBroker } from '../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
@@ -21,12 +22,17 @@ class World {
   readonly stores = new MapStores()
   readonly stats = { restores: new RestoreStats(), stores: new StateStats() }
   readonly lines: string[] = []
+  /** At level debug. */
+  readonly details: string[] = []
   readonly failures: unknown[] = []
   readonly restored: number[] = []
+  readonly overtaken: number[] = []
+  /** What the group says when it is asked again, of any partition. */
+  committedNow: CommittedCheckpoint | null = null
   readonly restoring: Restoring
 
-  constructor(keepsTransactions = true, shapes = [total]) {
-    this.broker.createTopic(topic, 4)
+  constructor(keepsTransactions = true, shapes = [total], partitions = 4) {
+    this.broker.createTopic(topic, partitions)
     const note = (_fields: object, message: string): void => void this.lines.push(message)
     this.restoring = new Restoring({
       groupId: 'shop',
@@ -34,8 +40,8 @@ class World {
         [
           'count',
           {
-            ...{ actor: 'count', input: 'orders', topic, id: 'c1', partitions: 4 },
-            ...{ deleteRetentionMs: 86_400_000, maxMessageBytes: null },
+            ...{ actor: 'count', input: 'orders', topic, id: 'c1', partitions },
+            ...{ deleteRetentionMs: 86_400_000, limit: { bytes: 1_000_000, setting: 'max.message.bytes' } },
           },
         ],
       ]),
@@ -45,8 +51,11 @@ class World {
       openReader: (name) => this.broker.reader(name),
       keepsTransactions,
       clock: this.clock,
-      log: { debug: note, info: note, warn: note, error: note },
+      log: { debug: (_, line) => void this.details.push(line), info: note, warn: note, error: note },
       stats: this.stats,
+      decidedEnd: (at) => Promise.resolve(this.broker.log(at).stableEnd),
+      committed: () => Promise.resolve(this.committedNow ?? this.#committedAtFirst),
+      onOvertaken: ({ partition }) => this.overtaken.push(partition),
       onFailure: (error) => this.failures.push(error),
     })
   }
@@ -63,8 +72,11 @@ class World {
     return { actor: 'count', at, inputId: 11, isCommitted: checkpoint !== null, checkpoint }
   }
 
+  #committedAtFirst: CommittedCheckpoint = { isCommitted: false, checkpoint: null }
+
   begin(checkpoint: number | null, partition = 0): PartitionState {
     const beginning = this.beginning(checkpoint, partition)
+    this.#committedAtFirst = beginning
     const state = this.restoring.stateOf(beginning)
     if (state === null) throw new Error('the actor keeps no state')
     this.restoring.begin(beginning, state, () => this.restored.push(partition))
@@ -72,7 +84,7 @@ class World {
   }
 
   async end(): Promise<void> {
-    await this.clock.runUntil(() => this.restored.length + this.failures.length > 0)
+    await this.clock.runUntil(() => this.restored.length + this.failures.length + this.overtaken.length > 0)
   }
 }
 
@@ -86,9 +98,48 @@ test('the state of a partition begins when it is that of the committed position'
   expect(state.isReady).toBe(true)
   expect(totals(world.stores.of(0))).toEqual({ a: '2', b: '1' })
   expect(world.lines[0]).toBe('state of actor count, partition 0: restoring')
-  expect(world.lines[1]).toMatch(/^state of actor count, partition 0: restored, 5 records of its changelog in \d+ ms$/)
+  expect(world.lines[1]).toMatch(/^state of actor count, partition 0: restored, 5 records of changelogs in \d+ ms$/)
   expect(world.lines).toHaveLength(2)
   expect([...world.stats.restores.open()]).toEqual([])
+})
+
+test('restores of many partitions are one line when they begin and one when all are over, whatever becomes of some', async () => {
+  const world = new World(true, [total], 200)
+  const states = Array.from({ length: 200 }, (_, partition) => {
+    world.checkpoint(3, { a: '1' }, partition)
+    return world.begin(3, partition)
+  })
+  world.restoring.end({ topic: 'orders', partition: 7 }, states[7]!)
+  await world.clock.runUntil(() => world.restored.length === 199)
+  await world.clock.settle()
+  expect(world.lines).toEqual([
+    'state of 200 partitions (actor count): restoring',
+    expect.stringMatching(
+      /^state of 200 partitions \(actor count\): restored, 398 records of changelogs in \d+ ms, 1 of them not, since they have gone$/,
+    ),
+  ])
+  expect(world.details).toContain('state of actor count, partition 8: restored, 2 records of its changelog')
+})
+
+test('a restore that takes long says every ten seconds how far it is', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' }, 1)
+  world.checkpoint(3, { a: '1' }, 0)
+  let letGo: () => void = () => undefined
+  world.stores.of(0).onWrite = () => new Promise((resolve) => (letGo = resolve))
+  world.begin(3, 0)
+  world.begin(3, 1)
+  await world.clock.advance(25_000)
+  expect(world.lines).toEqual([
+    'state of 2 partitions (actor count): restoring',
+    expect.stringMatching(/^state of 2 partitions \(actor count\): restoring, \d are done$/),
+    expect.stringMatching(/^state of 2 partitions \(actor count\): restoring, \d are done$/),
+  ])
+  world.stores.of(0).onWrite = () => Promise.resolve()
+  letGo()
+  await world.clock.advance(15_000)
+  expect(world.lines).toHaveLength(4)
+  await world.restoring.close()
 })
 
 test('an actor without state has none', () => {
@@ -129,6 +180,43 @@ describe('state and position that do not belong together', () => {
     expect(world.failures).toEqual([])
     expect(local.wipes).toBe(1)
     expect(totals(local)).toEqual({ a: '1', b: '5' })
+  })
+})
+
+describe('a partition with which another has gone on since its position was asked for', () => {
+  test.each([
+    ['from where it stood', 7, { isCommitted: true, checkpoint: 9 }],
+    ['and further than was restored', 7, { isCommitted: true, checkpoint: 12 }],
+    ['for the first time', null, { isCommitted: true, checkpoint: 9 }],
+  ])('%s, is given up, and nothing is lost', async (_, known, now) => {
+    const world = new World()
+    world.checkpoint(9, { a: '1' })
+    world.committedNow = now
+    const state = world.begin(known)
+    await world.end()
+    expect([world.overtaken, world.restored, world.failures]).toEqual([[0], [], []])
+    expect(state.isReady).toBe(false)
+    expect(world.lines.at(-1)).toContain('another member has gone on with it')
+  })
+
+  test('leaves a local store as it is: it may come back here', async () => {
+    const world = new World()
+    const local = world.stores.of(0)
+    await local.write([[keyOf('a'), Buffer.from('1')]], { changelogPosition: 0, checkpoint: 7, streamTime: null })
+    world.checkpoint(9, { b: '5' })
+    world.committedNow = { isCommitted: true, checkpoint: 9 }
+    world.begin(7)
+    await world.end()
+    expect([world.overtaken, local.wipes]).toEqual([[0], 0])
+  })
+
+  test('is no more than what it is when brokers keep no transactions: there its own position may be late', async () => {
+    const world = new World(false)
+    world.checkpoint(9, { a: '1' })
+    world.committedNow = { isCommitted: true, checkpoint: 9 }
+    world.begin(7)
+    await world.end()
+    expect([world.overtaken, world.restored]).toEqual([[], [0]])
   })
 })
 
@@ -199,6 +287,7 @@ test('a partition that goes in order leaves a store that knows where its changel
   world.checkpoint(4, {})
   world.broker.appendMarkers({ topic, partition: 0 })
   await state.commit()
+  world.committedNow = { isCommitted: true, checkpoint: 4 }
   const ending = world.restoring.atEnd([{ topic: 'orders', partition: 0 }])
   await world.clock.advance(1_000)
   await ending
@@ -208,4 +297,55 @@ test('a partition that goes in order leaves a store that knows where its changel
   await world.clock.runUntil(() => world.restored.length === 2)
   expect(world.failures).toEqual([])
   expect(world.lines.at(-1)).toContain('restored, 0 records')
+})
+
+test('a store is asked for with the topic id of its changelog: of another one it is not taken', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' })
+  world.begin(3)
+  await world.end()
+  expect(world.stores.places).toEqual([
+    { groupId: 'shop', actor: 'count', partition: 0, changelogId: 'c1', deleteRetentionMs: 86_400_000 },
+  ])
+})
+
+test('what partitions have left here that are somebody else’s is looked for soon, and again and again, until the end', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' }, 1)
+  world.begin(3, 1)
+  await world.end()
+  const HOUR_MS = 3_600_000
+  await world.clock.advance(HOUR_MS)
+  const early = world.stores.sweeps.length
+  expect(early).toBeGreaterThan(0)
+  expect(world.stores.sweeps.at(-1)).toMatchObject([{ actor: 'count', partition: 1 }])
+  await world.clock.advance(5 * HOUR_MS)
+  const later = world.stores.sweeps.length
+  expect(later).toBeGreaterThan(early)
+  await world.restoring.close()
+  await world.clock.advance(5 * HOUR_MS)
+  expect(world.stores.sweeps).toHaveLength(later)
+})
+
+test('the last word of an epoch that was another’s by then moves no mark: what others have changed is restored, also behind it', async () => {
+  const world = new World()
+  world.stores.kind = 'disk'
+  world.checkpoint(3, { a: '1' })
+  const state = world.begin(3)
+  await world.end()
+  // This process stands still, and another has the partition.
+  world.checkpoint(9, { b: '5' })
+  world.committedNow = { isCommitted: true, checkpoint: 9 }
+  const ending = world.restoring.atEnd([{ topic: 'orders', partition: 0 }])
+  await world.clock.advance(1_000)
+  await ending
+  world.restoring.end({ topic: 'orders', partition: 0 }, state)
+  await world.clock.settle()
+  // Back here after that one has gone on: its own word fits, and is no proof of what came before.
+  world.checkpoint(12, { c: '7' })
+  world.committedNow = null
+  world.begin(12)
+  await world.clock.runUntil(() => world.restored.length === 2)
+  expect(world.failures).toEqual([])
+  expect(totals(world.stores.of(0))).toEqual({ a: '1', b: '5', c: '7' })
 })

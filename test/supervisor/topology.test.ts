@@ -13,6 +13,7 @@ const manifest = (actor: string, input: string, others: Partial<HandlerManifest>
   actor,
   input,
   outputTopics: [],
+  latestTopics: [],
   destinations: [],
   schemas: [],
   call: null,
@@ -56,6 +57,17 @@ test('and so is a sink with a name that every object of JavaScript has', () => {
   const destination = { sink: 'constructor', table: 'rows', columns: {}, key: [] } as never
   const plan = () => planTopology(app({ name: 'a' }), [manifest('a', 'clicks', { destinations: [destination] })])
   expect(plan).toThrow(/actor a writes table rows to sink constructor/)
+})
+
+test('a topic that is the latest of a checkpoint for some of its writers only is refused: it is declared once', () => {
+  const two = app({ name: 'a' }, { name: 'b' })
+  const plan = (...ofB: string[]) =>
+    planTopology(two, [
+      manifest('a', 'clicks', { outputTopics: ['sums', 'out'], latestTopics: ['sums'] }),
+      manifest('b', 'orders', { outputTopics: ['sums'], latestTopics: ofB }),
+    ])
+  expect(() => plan()).toThrow(/topic sums is declared with latestPerCheckpoint .* without by that of b/)
+  expect([...plan('sums').latestTopics]).toEqual(['sums'])
 })
 
 test('every topic that is not there is named, with who needs it', async () => {

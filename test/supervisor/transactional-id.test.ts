@@ -28,8 +28,10 @@ describe('the transactional id of a process', () => {
 })
 
 describe('the guarantee of an app', () => {
-  const stateful = { actor: 'watch', states: [{ name: 'spent', codec: 'json', ttlMs: null, maxBytes: 1 }], timers: [] }
-  const stateless = { actor: 'count', states: [], timers: [] }
+  const stateless = { actor: 'count', states: [], timers: [], latestTopics: [] }
+  const spent = { name: 'spent', codec: 'json', ttlMs: null, maxBytes: 1 }
+  const stateful = { ...stateless, actor: 'watch', states: [spent] }
+  const latest = { ...stateless, actor: 'sum', latestTopics: ['sums', 'means'] }
 
   test('is at-least-once unless it is asked for, and exactly-once where one actor keeps state', () => {
     expect(guaranteeOf({ guarantee: null }, [stateless])).toBe('at-least-once')
@@ -40,5 +42,15 @@ describe('the guarantee of an app', () => {
   test('cannot be at-least-once where a handler keeps state', () => {
     const wrong = (): string => guaranteeOf({ guarantee: 'at-least-once' }, [stateless, stateful])
     expect(wrong).toThrow('the handler of watch keeps state')
+  })
+
+  test('cannot be at-least-once where an output is the latest of a checkpoint: there are none', () => {
+    for (const guarantee of [null, 'at-least-once'] as const) {
+      expect(() => guaranteeOf({ guarantee }, [stateless, latest])).toThrow(
+        'latestPerCheckpoint (sums, means of sum) needs checkpoints',
+      )
+    }
+    expect(guaranteeOf({ guarantee: 'exactly-once' }, [latest])).toBe('exactly-once')
+    expect(guaranteeOf({ guarantee: null }, [latest, stateful])).toBe('exactly-once')
   })
 })

@@ -51,6 +51,7 @@ describe('records and outcomes cross', () => {
         actor: 'enrich',
         input: 'scripts',
         outputTopics: ['results'],
+        latestTopics: [],
         destinations: [],
         schemas: [],
         call: null,

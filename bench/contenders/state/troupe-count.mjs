@@ -1,15 +1,14 @@
-// Troupe with its defaults, the handler on main: it counts the records of each key, and writes each count, or none.
+// Troupe with its defaults, the handler on main: it counts the records of each key, and writes each count, the last of each key and checkpoint, or none.
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bytes, defineHandler, done, json, startSupervisor, state, topic as topicNamed } from 'troupe'
+import { bytes, defineHandler, done, json, skip, startSupervisor, state, topic as topicNamed } from 'troupe'
 import { outputOf, Written } from './written.mjs'
 
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
   const written = await Written.begin(task)
-  const counts = topicNamed(outputOf(group), { value: json() })
-  const isPerRecord = settings.outputs === 'record'
+  const counts = topicNamed(outputOf(group), { value: json(), latestPerCheckpoint: settings.outputs === 'key' })
   const handler = defineHandler({
     name: 'count',
     input: topicNamed(topic, { value: bytes }),
@@ -19,7 +18,7 @@ export async function run(task) {
       const count = total.get() + 1
       total.set(count)
       meter.count()
-      return done(isPerRecord ? [counts.record(count, { key: record.key })] : [])
+      return settings.outputs === 'none' ? skip() : done([counts.record(count, { key: record.key })])
     },
   })
   const directory = settings.store === 'disk' ? mkdtempSync(join(tmpdir(), 'troupe-bench-')) : null

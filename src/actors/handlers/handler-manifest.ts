@@ -9,6 +9,8 @@ export interface HandlerManifest {
   readonly actor: string
   readonly input: string
   readonly outputTopics: readonly string[]
+  /** Those of them that get the last record of each key of a checkpoint. */
+  readonly latestTopics: readonly string[]
   readonly destinations: readonly SinkDestination[]
   /** Of its topics, where a registry keeps their schemas. */
   readonly schemas: readonly NeededSchema[]

@@ -46,10 +46,12 @@ export async function verifyHandlerFiles(actors: readonly Pick<ResolvedActor, 'n
 /** What others have to know of a handler without evaluating it. */
 export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest {
   const outputs = handler.outputs ?? []
+  const topics = outputs.filter((output) => output.kind === 'topic')
   return {
     actor,
     input: handler.input.name,
-    outputTopics: outputs.flatMap((output) => (output.kind === 'topic' ? [output.name] : [])),
+    outputTopics: topics.map(({ name }) => name),
+    latestTopics: topics.filter(({ latestPerCheckpoint }) => latestPerCheckpoint).map(({ name }) => name),
     destinations: outputs.flatMap((output) => (output.kind === 'table' ? [output.destination] : [])),
     schemas: schemasOf(handler),
     call: callLimitsOf(handler),

@@ -4,6 +4,7 @@
  * would count some twice, or none, without a word.
  */
 import type { ChangelogMeta } from '../changelog-format.ts'
+import { waysToBegin } from '../changelog-topic.ts'
 
 /** What the group's last commit says of a partition. */
 export interface CommittedCheckpoint {
@@ -34,10 +35,9 @@ export function findMismatch(
 ): Mismatch | null {
   if (meta === null) {
     if (!committed.isCommitted) return null
-    return {
-      isOfOtherTopic: false,
-      reason: `a position is committed${ofCheckpoint(committed)}, and the changelog is empty`,
-    }
+    const reason = `a position is committed${ofCheckpoint(committed)}, and the changelog is empty`
+    // Whoever keeps state commits no position without a checkpoint.
+    return { isOfOtherTopic: false, reason: committed.checkpoint === null ? `${reason}. ${waysToBegin}` : reason }
   }
   if (isOther(meta.inputId, ids.inputId)) {
     return { isOfOtherTopic: true, reason: 'the input topic has been deleted and made again since' }
@@ -50,6 +50,14 @@ export function findMismatch(
   if (committed.checkpoint === meta.checkpoint) return null
   const position = committed.checkpoint === null ? 'without one' : `with checkpoint ${committed.checkpoint}`
   return { isOfOtherTopic: false, reason: `${stands}, and the position was committed ${position}` }
+}
+
+/**
+ * Whether somebody has committed since: then the partition is another's by now, and that the state is ahead of what was known
+ * says nothing of the changelog. Whoever owns a partition commits nothing of it before its state is there.
+ */
+export function hasMovedOn(known: CommittedCheckpoint, now: CommittedCheckpoint): boolean {
+  return known.isCommitted !== now.isCommitted || known.checkpoint !== now.checkpoint
 }
 
 function isOther(known: number, now: number): boolean {

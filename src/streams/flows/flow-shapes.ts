@@ -15,7 +15,7 @@ export function problemsOfTopic(name: unknown, options: unknown): string[] {
   if (!isObject(options)) return [...problems, notAnObject(options)]
   // `topic('x', json())`
   if (codecProblem(options) === undefined) return [...problems, 'the options are a codec: write { value: … }']
-  const { codec, tombstones } = options
+  const { codec, latestPerCheckpoint, tombstones } = options
   if (codec !== undefined) problems.push('codec: the codec of values is called value: write { value: … }')
   for (const part of ['key', 'value']) {
     const isWrong = options[part] === undefined ? undefined : codecProblem(options[part])
@@ -24,10 +24,11 @@ export function problemsOfTopic(name: unknown, options: unknown): string[] {
   if (tombstones !== undefined && typeof tombstones !== 'boolean') {
     problems.push(`tombstones: ${shown(tombstones)} is not true or false`)
   }
-  return [
-    ...problems,
-    ...unknownKeys(options, ['codec', 'key', 'value', 'tombstones'], 'there are key, value and tombstones'),
-  ]
+  if (latestPerCheckpoint !== undefined && typeof latestPerCheckpoint !== 'boolean') {
+    problems.push(`latestPerCheckpoint: ${shown(latestPerCheckpoint)} is not true or false`)
+  }
+  const known = ['codec', 'key', 'value', 'tombstones', 'latestPerCheckpoint']
+  return [...problems, ...unknownKeys(options, known, 'there are key, value, tombstones and latestPerCheckpoint')]
 }
 
 export const unsafeIntegerWords = ['refuse', 'bigint', 'round'] as const

@@ -44,6 +44,8 @@ export interface Topic<Value, Name extends string = string, KeyValue = Uint8Arra
   readonly value: Codec<Exclude<Value, null>>
   /** Whether a null value is a tombstone for the handler (true) or a broken record (false). */
   readonly tombstones: boolean
+  /** What handlers send to it within one checkpoint is the last record of each key. */
+  readonly latestPerCheckpoint: boolean
   /** An output: this value to this topic. */
   record(value: Value, options?: RecordOptions<KeyGiven<KeyValue>>): RecordEffect<Value, Name>
 }
@@ -53,6 +55,12 @@ export interface TopicOptions<Value, KeyValue = Uint8Array> {
   readonly key?: Codec<KeyValue>
   /** JSON unless given. */
   readonly value?: Codec<Value>
+  /**
+   * For an output that tells how things stand, such as a total: of the records of one key that a handler sends to it within one
+   * checkpoint only the last goes out, and the others never do. Only with exactly-once, and refused at the start otherwise.
+   * Records without a key all go out, and so do dead letters.
+   */
+  readonly latestPerCheckpoint?: boolean
 }
 
 /** One for all records without any, which so need no look. */
@@ -78,6 +86,7 @@ export function topic<Value, const Name extends string, KeyValue>(
     key: options.key,
     value: (options.value ?? json<Value>()) as unknown as Codec<Exclude<Value, null>>,
     tombstones: options.tombstones ?? false,
+    latestPerCheckpoint: options.latestPerCheckpoint ?? false,
     record: (value, recordOptions = noRecordOptions) => ({
       type: 'record',
       topic: name,
@@ -149,6 +158,8 @@ export interface TopicDestination {
   readonly value: WritingCodec
   /** A null value is a tombstone. */
   readonly tombstones: boolean
+  /** Within one checkpoint the last record of each key is sent. */
+  readonly latestPerCheckpoint: boolean
 }
 
 /** A table as far as writing to it goes, whatever its rows are. */

@@ -10,7 +10,6 @@ import { systemClock } from '../../clock.ts'
 import { silentLog } from '../../log.ts'
 import { OpenWaits } from '../../metrics/open-waits.ts'
 import { EngineStats } from '../../metrics/stats.ts'
-import { planReset, reset } from '../../state/reset.ts'
 import { brokerFor, verifyClient } from '../kafka.ts'
 import { openSchemas } from '../../streams/registry/open-schemas.ts'
 import { addAppOptions, flagsByPath } from './app-flags.ts'
@@ -20,6 +19,7 @@ import type { InstancesRun, RunningInstances } from '../instances/instance-paren
 import { createLog, formOf, type LogForm } from '../log.ts'
 import { addParkedCommands } from './parked-commands.ts'
 import { processRegistry } from '../http/process-registry.ts'
+import { addResetCommand, type ResetCommandContext } from './reset-command.ts'
 import { addStateCommand } from './state-command.ts'
 import { addSchemasCommands } from './schemas/schemas-commands.ts'
 import { onStopSignal } from './signals.ts'
@@ -27,9 +27,7 @@ import type { StartOptions, Supervisor, SupervisorEnd } from '../supervisor.ts'
 import { Words } from './words.ts'
 
 /** What a command touches of its process. */
-export interface CommandContext {
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly stdout: (text: string) => void
+export interface CommandContext extends ResetCommandContext {
   readonly stderr: (text: string) => void
   readonly startSupervisor: (app: App, options: StartOptions) => Promise<Pick<Supervisor, 'finished' | 'stop'>>
   readonly startInstances: (run: InstancesRun) => Promise<RunningInstances>
@@ -106,12 +104,7 @@ function createProgram(context: CommandContext, words: Words): Command {
     .action(async (module: string, flags: Record<string, unknown>) => {
       await check(module, flags, context)
     })
-  addAppOptions(program.command('reset <module>'))
-    .description("forget the group's positions and the state of the app's actors: its input is then read again")
-    .option('--yes', 'do it; without this, only list what would be forgotten')
-    .action(async (module: string, flags: Record<string, unknown>) => {
-      await resetApp(module, flags, context)
-    })
+  addResetCommand(program, context)
   addParkedCommands(program, context)
   addStateCommand(program, context)
   addSchemasCommands(program, context)
@@ -179,24 +172,6 @@ async function check(path: string, flags: Record<string, unknown>, context: Comm
   context.stdout(`${describeOptions(options)}\n`)
   if (found.length > 0) context.stdout(`\n${found.join('\n')}\n`)
   if (problems.length > 0) throw new AggregateError(problems)
-}
-
-async function resetApp(path: string, flags: Record<string, unknown>, context: CommandContext): Promise<void> {
-  const { options } = await loadAppWithOptions(path, flagsByPath(flags), context.env)
-  const broker = await brokerFor(options, silentLog, new OpenWaits(systemClock))
-  const admin = broker.admin()
-  await admin.connect()
-  try {
-    const actors = options.actors.map(({ name }) => name)
-    const plan = await planReset(admin, options.kafka.groupId, actors)
-    const lines = [`positions of group ${plan.groupId}`, ...plan.topics.map((topic) => `topic ${topic}`)]
-    if (flags['yes'] === true) await reset(admin, plan)
-    const members = plan.members.length === 0 ? '' : `not before its ${plan.members.length} live members have stopped; `
-    const title = flags['yes'] === true ? 'forgotten' : `to be forgotten (${members}--yes does it)`
-    context.stdout(`${title}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
-  } finally {
-    await admin.disconnect()
-  }
 }
 
 // --- what is printed

@@ -185,6 +185,7 @@ export class FakeClient implements Broker {
       clientClock: this.clock,
       latency: options.latencyMs,
       random: random.fork(`${this.name}/${name}/connection`),
+      isGone: () => this.isCrashed,
     })
   }
 }

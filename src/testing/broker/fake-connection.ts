@@ -25,6 +25,8 @@ export interface FakeConnectionOptions {
   readonly latency: Latency
   readonly random: Random
   readonly faults: FakeFaults
+  /** The client's process is gone: what it would do next never happens. */
+  readonly isGone: () => boolean
 }
 
 export class FakeConnection {
@@ -38,7 +40,8 @@ export class FakeConnection {
 
   /** `serve` runs at the broker, `reply` at the client with what it returned. */
   request<Answer>(serve: () => Answer, reply?: (answer: Answer) => void): void {
-    const { brokerClock } = this.#options
+    const { brokerClock, isGone } = this.#options
+    if (isGone()) return
     this.#requests.schedule(brokerClock, this.#draw(), () => {
       const answer = serve()
       if (reply === undefined) return

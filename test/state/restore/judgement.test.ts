@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ChangelogMeta } from '../../../src/state/changelog-format.ts'
-import { findMismatch } from '../../../src/state/restore/judgement.ts'
+import { findMismatch, hasMovedOn } from '../../../src/state/restore/judgement.ts'
 
 const meta: ChangelogMeta = { checkpoint: 7, streamTime: null, inputId: 11, changelogId: 12 }
 const ids = { inputId: 11, changelogId: 12 }
@@ -32,4 +32,14 @@ describe('the state is not that of the position', () => {
     expect(mismatch?.reason).toContain(reason)
     expect(mismatch?.isOfOtherTopic).toBe(isOfOtherTopic)
   })
+})
+
+test.each([
+  [committed(7), committed(7), false],
+  [committed(7), committed(8), true],
+  [committed(null), committed(1), true],
+  [nothing, committed(1), true],
+  [nothing, nothing, false],
+])('whoever commits moves the position on: from %o to %o', (known, now, hasMoved) => {
+  expect(hasMovedOn(known, now)).toBe(hasMoved)
 })

@@ -38,8 +38,13 @@ describe('topic', () => {
     ['half a codec', { value: { name: 'half', decode: () => 1 } }, 'value: it has no function encode'],
     ['a codec in the place of options', json(), "topic('x'): the options are a codec: write { value: … }"],
     ['a misspelt option', { codex: text }, 'codex: unknown, did you mean codec?'],
-    ['an option of something else', { partitions: 3 }, 'partitions: unknown; there are key, value and tombstones'],
+    [
+      'an option of something else',
+      { partitions: 3 },
+      'partitions: unknown; there are key, value, tombstones and latestPerCheckpoint',
+    ],
     ['a flag that is none', { tombstones: 'yes' }, "tombstones: 'yes' is not true or false"],
+    ['another that is none', { latestPerCheckpoint: 1 }, 'latestPerCheckpoint: 1 is not true or false'],
     ['no object of options', 'json', "the options are 'json', which is no object"],
   ])('refuses %s', (_, options, message) => {
     expect(messageOf(() => topic('x', unchecked(options)))).toContain(message)

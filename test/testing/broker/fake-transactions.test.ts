@@ -237,6 +237,21 @@ describe('crashes', () => {
     },
   )
 
+  test('what a process that is gone would do next never comes to the brokers', async () => {
+    const member = await Member.join('a')
+    const producer = await connected(member.client)
+    producer.begin()
+    await outcome(producer.send([record('open')]))
+    await clock.advance(1000)
+    member.client.crash()
+    // Whoever holds the promise goes on all the same: nothing ends what JavaScript has begun.
+    void producer.commit()
+    await clock.advance(1000)
+    expect(visible()).toEqual([])
+    await clock.advance(transactionTimeoutMs)
+    expect([visible(), broker.log(at).stableEnd]).toEqual([[], 2])
+  })
+
   test('in the middle of an abort: nothing is seen', async () => {
     const member = await Member.join('a')
     const producer = await connected(member.client)

@@ -2,19 +2,22 @@
  * When checkpoints are made, and what is in each: freeze → rows → transaction → base, one at a time for the whole process. Handlers
  * and intake go on meanwhile.
  *
- * A checkpoint begins every `intervalMs` while something was handled, and at once when half of the intake waits for it or
+ * A checkpoint begins every `intervalMs` while something was handled, later after long completion maps, and at once when half of the intake waits for it or
  * partitions are to be given back. Who writes to a database that is away keeps its frozen generation, and goes with a later one.
  */
 import { sleep, type Clock } from '../../../clock.ts'
 import { isTroupeError } from '../../../errors.ts'
 import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer } from '../../broker-port.ts'
+import { restAfterMs } from '../../positions/map-budget.ts'
 import { partitionName } from '../../record.ts'
+import type { CheckpointListener } from '../checkpoint-points.ts'
 import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
 import type { OutputAccounts } from './output-accounts.ts'
-import { Participant, type FrozenGeneration } from './participant.ts'
+import { Participant, type FrozenGeneration, type HeldBack } from './participant.ts'
 import type { RowWriter } from './row-writer.ts'
 import type { TransactionRunner } from './transaction-runner.ts'
+import type { WholePositions } from './whole-positions.ts'
 
 export interface CheckpointLoopOptions {
   readonly intervalMs: number
@@ -23,9 +26,15 @@ export interface CheckpointLoopOptions {
   readonly runner: TransactionRunner
   readonly rows: RowWriter
   readonly accounts: OutputAccounts
+  readonly positions: WholePositions
+  /** Of what goes to these, a checkpoint has the last record of each key. */
+  readonly latestTopics: ReadonlySet<string>
   readonly events: DeliveryEvents
   readonly clock: Clock
+  /** From 0, included, to 1. */
+  readonly random: () => number
   readonly stats: EngineStats
+  readonly onCheckpoint?: CheckpointListener
   /** A checkpoint stands: there is room for more. */
   readonly onStanding: () => void
   /** It has ended: what it threw. */
@@ -39,6 +48,9 @@ const PATIENCE_SHARE = 0.5
 /** Records that come back in one turn of the loop. */
 const SETTLED_PER_TURN = 1_000
 
+/** Numbers of one process end alike, and those of others in some other way: in 48 bits there is room for so many endings. */
+const NUMBERS_PER_MS = 64
+
 interface Waiter {
   readonly wanted: ReadonlyMap<Participant, number>
   readonly done: () => void
@@ -51,11 +63,13 @@ export class CheckpointLoop {
   /** Whose epochs have ended while a transaction had them: it may stand. */
   readonly #leaving = new Set<Participant>()
   #consumer: BrokerConsumer | null = null
-  /** Greater in each checkpoint, and not that of another process: positions are told apart by it. */
+  /** Greater in each checkpoint, and, as far as chance allows, not that of another process: positions are told apart by it. */
   #checkpoint: number
   #isRunning = false
   #isEnded = false
   #beganAtMs = -Infinity
+  /** The maps of the last one were so long that the next ones may not follow sooner: brokers keep each several times. */
+  #mapRestMs = 0
   #timer: { readonly dueMs: number; readonly cancel: () => void } | null = null
   #gatheredRecords = 0
   #gatheredBytes = 0
@@ -63,7 +77,8 @@ export class CheckpointLoop {
 
   constructor(options: CheckpointLoopOptions) {
     this.#options = options
-    this.#checkpoint = Math.floor(options.clock.wallNow())
+    this.#checkpoint =
+      Math.floor(options.clock.wallNow()) * NUMBERS_PER_MS + Math.floor(options.random() * NUMBERS_PER_MS)
     options.stats.checkpoints.oldestFrozenAtMs = () => this.#oldestFrozenAtMs
   }
 
@@ -79,6 +94,11 @@ export class CheckpointLoop {
       bytes += gathering.bytes + (frozen?.generation.bytes ?? 0)
     }
     return bytes >= this.#options.intake.maxBytes
+  }
+
+  /** Of whom no checkpoint has anything, because a map does not fit. */
+  get heldBack(): readonly HeldBack[] {
+    return [...this.#participants.values()].flatMap(({ heldBack }) => heldBack ?? [])
   }
 
   begin(consumer: BrokerConsumer): void {
@@ -105,7 +125,10 @@ export class CheckpointLoop {
 
   of(owner: CheckpointOwner): Participant {
     let participant = this.#participants.get(owner)
-    if (participant === undefined) this.#participants.set(owner, (participant = new Participant(owner)))
+    if (participant === undefined) {
+      participant = new Participant(owner, this.#options.latestTopics)
+      this.#participants.set(owner, participant)
+    }
     return participant
   }
 
@@ -132,11 +155,13 @@ export class CheckpointLoop {
 
   /** Something of this participant waits for a checkpoint: so many records more, of so many bytes. */
   noteGathered(participant: Participant, records: number, bytes: number): void {
-    // What gathers behind a generation that cannot get on is no reason for another checkpoint.
-    if (participant.frozen === null) {
+    // What gathers behind what cannot get on is no reason for another checkpoint.
+    if (participant.frozen === null && participant.heldBack === null) {
       this.#gatheredRecords += records
       this.#gatheredBytes += bytes
     }
+    // The one that is set is due no later than another would be: for most records there is nothing to look up.
+    if (this.#timer !== null && !this.#isMuch && this.#waiters.size === 0) return
     this.#schedule()
   }
 
@@ -156,8 +181,15 @@ export class CheckpointLoop {
       const participant = this.of(owner)
       wanted.set(participant, participant.wanted)
     }
-    if (areStanding(wanted) || this.#isEnded) return
-    await new Promise<void>((resolve) => {
+    if (!areStanding(wanted) && !this.#isEnded) await this.#untilStanding(wanted, withinMs)
+    // What they handle from now on is late as well: it must not be in a transaction when they are given back.
+    for (const participant of wanted.keys()) participant.giveUp()
+    this.#options.runner.review()
+  }
+
+  /** Or until this time is over. */
+  #untilStanding(wanted: ReadonlyMap<Participant, number>, withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
       const done = (): void => {
         cancel()
         this.#waiters.delete(waiter)
@@ -166,19 +198,18 @@ export class CheckpointLoop {
       const waiter: Waiter = { wanted, done }
       const cancel = Number.isFinite(withinMs) ? this.#options.clock.after(withinMs, done) : () => undefined
       this.#waiters.add(waiter)
+      this.#wakeRows()
       this.#schedule()
     })
-    for (const [participant, freeze] of wanted) if (participant.standing < freeze) participant.giveUp()
-    this.#options.runner.review()
   }
 
   #schedule(): void {
     if (this.#isRunning || this.#isEnded || this.#consumer === null) return
     const { clock, intervalMs } = this.#options
     const isUrgent = this.#isUrgent
-    // The one that is set is due no later than another would be: for most records there is nothing to look up.
     if (this.#timer !== null && !isUrgent) return
-    const dueMs = isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + intervalMs)
+    const restMs = Math.max(intervalMs, this.#mapRestMs)
+    const dueMs = isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + restMs)
     if (this.#timer !== null) {
       if (this.#timer.dueMs <= dueMs) return
       this.#timer.cancel()
@@ -190,13 +221,17 @@ export class CheckpointLoop {
     this.#timer = { dueMs, cancel }
   }
 
-  get #isUrgent(): boolean {
+  get #isMuch(): boolean {
     const { maxBytes, maxRecords } = this.#options.intake
-    const isMuch = this.#gatheredRecords >= maxRecords * EARLY_SHARE || this.#gatheredBytes >= maxBytes * EARLY_SHARE
-    if (isMuch) return true
+    return this.#gatheredRecords >= maxRecords * EARLY_SHARE || this.#gatheredBytes >= maxBytes * EARLY_SHARE
+  }
+
+  get #isUrgent(): boolean {
+    if (this.#isMuch) return true
     for (const { wanted } of this.#waiters) {
       for (const [participant, freeze] of wanted) {
-        if (participant.isReady || (participant.frozen === null && participant.standing < freeze)) return true
+        const { frozen, heldBack, isReady, standing } = participant
+        if (isReady || (frozen === null && heldBack === null && standing < freeze)) return true
       }
     }
     return false
@@ -224,8 +259,9 @@ export class CheckpointLoop {
   }
 
   async #makeCheckpoint(): Promise<void> {
-    const { accounts, clock, events, onStanding, runner, stats } = this.#options
+    const { accounts, clock, events, onCheckpoint, onStanding, runner, stats } = this.#options
     const { stepSeconds } = stats.checkpoints
+    onCheckpoint?.('before-freeze')
     const fresh = this.#freeze()
     const frozenAtMs = clock.now()
     await this.#untilAnswered(fresh)
@@ -255,19 +291,33 @@ export class CheckpointLoop {
   }
 
   #freeze(): FrozenGeneration[] {
-    const { clock, rows } = this.#options
+    const { accounts, clock, onCheckpoint, positions, rows, stats } = this.#options
+    const mapBytesBefore = stats.mapBytes
     const atMs = clock.now()
-    this.#checkpoint += 1
-    const frozen: FrozenGeneration[] = []
+    this.#checkpoint += NUMBERS_PER_MS
+    const frozen = new Map<Participant, FrozenGeneration>()
     for (const participant of this.#participants.values()) {
       if (participant.isGone || participant.frozen !== null || !participant.hasProgress) continue
-      const generation = participant.freeze(this.#checkpoint, atMs)
-      frozen.push(generation)
-      rows.write(participant, generation)
+      const { gathering } = participant
+      const gathered = gathering.records.length
+      const generation = participant.freeze(this.#checkpoint, positions, atMs)
+      // Some had others come in their place.
+      accounts.noteOutputs(gathering.records.length - gathered)
+      if (generation !== null) frozen.set(participant, generation)
     }
     this.#gatheredRecords = 0
     this.#gatheredBytes = 0
-    return frozen
+    this.#mapRestMs = restAfterMs(stats.mapBytes - mapBytesBefore)
+    onCheckpoint?.('before-rows')
+    for (const [participant, generation] of frozen) rows.write(participant, generation)
+    return [...frozen.values()]
+  }
+
+  /** Partitions are to be given back, and no row of them is open. */
+  get #isAwaited(): boolean {
+    return [...this.#waiters].some(({ wanted }) =>
+      [...wanted.keys()].every(({ frozen }) => (frozen?.openRows ?? 0) === 0),
+    )
   }
 
   /** Resolves when the rows of these have their answers, or when the others have waited for long enough. */
@@ -282,17 +332,19 @@ export class CheckpointLoop {
       }
       const cancel = clock.after(intervalMs * PATIENCE_SHARE, done)
       this.#wakeRows = () => {
-        if (this.#isEnded || fresh.every(({ openRows }) => openRows === 0)) done()
+        if (this.#isEnded || this.#isAwaited || fresh.every(({ openRows }) => openRows === 0)) done()
       }
     })
   }
 
   /** What stands becomes the base, and its records come back. */
   async #settle(standing: readonly Participant[]): Promise<void> {
-    const { clock, events, stats } = this.#options
+    const { clock, events, onCheckpoint, stats } = this.#options
     const { checkpoints } = stats
     checkpoints.committed += 1
+    onCheckpoint?.('before-base')
     await Promise.all(standing.map((participant) => takeIntoStore(participant, stats)))
+    onCheckpoint?.('before-credit')
     /** To settle in this turn of the loop. */
     let left = SETTLED_PER_TURN
     for (const participant of standing) {
@@ -300,6 +352,7 @@ export class CheckpointLoop {
       if (frozen === null) continue
       const { letters, outputBytes, records, size, tickets } = frozen.generation
       participant.stand()
+      owner.noteStanding()
       checkpoints.handled += size
       checkpoints.records += records.length + frozen.changelogRecords
       checkpoints.bytes += outputBytes
@@ -326,8 +379,8 @@ export class CheckpointLoop {
   #count(): void {
     this.#gatheredRecords = 0
     this.#gatheredBytes = 0
-    for (const { frozen, gathering } of this.#participants.values()) {
-      if (frozen !== null) continue
+    for (const { frozen, gathering, heldBack } of this.#participants.values()) {
+      if (frozen !== null || heldBack !== null) continue
       this.#gatheredRecords += gathering.size
       this.#gatheredBytes += gathering.bytes
     }

@@ -5,14 +5,24 @@
  * - frozen     one generation is on its way: rows, then the transaction. What is handled meanwhile gathers in the next.
  * - gone       its epoch has ended, or its hand-over did not wait for it: nothing of it is made durable any more.
  */
+import type { StoredPosition } from '../../broker-port.ts'
 import type { CompletionSnapshot } from '../../positions/completion-map.ts'
 import type { OffsetTracker } from '../../positions/offset-tracker.ts'
 import type { CheckpointBase, CheckpointOwner, OwnedPartition, Refusal } from '../delivery.ts'
 import { Generation } from './generation.ts'
+import type { UnfitPosition, WholePositions } from './whole-positions.ts'
 
 export interface FrozenPosition {
   readonly input: OwnedPartition
   readonly snapshot: CompletionSnapshot
+  /** The same as it is committed. */
+  readonly stored: StoredPosition
+}
+
+/** Its completion map does not fit: it goes on gathering until it does, and no checkpoint has anything of it. */
+export interface HeldBack extends UnfitPosition {
+  readonly input: OwnedPartition
+  readonly sinceMs: number
 }
 
 /** What exactly goes into one checkpoint, of one moment. */
@@ -42,15 +52,19 @@ interface InputMark {
 
 export class Participant {
   readonly owner: CheckpointOwner
-  #gathering = new Generation()
+  readonly #latestTopics: ReadonlySet<string>
+  #gathering: Generation
   #frozen: FrozenGeneration | null = null
   #isGivenUp = false
+  #heldBack: HeldBack | null = null
   #frozenCount = 0
   #standingCount = 0
   readonly #marks: ReadonlyMap<OwnedPartition, InputMark>
 
-  constructor(owner: CheckpointOwner) {
+  constructor(owner: CheckpointOwner, latestTopics: ReadonlySet<string>) {
     this.owner = owner
+    this.#latestTopics = latestTopics
+    this.#gathering = new Generation(latestTopics)
     // An epoch that has committed nothing yet has something to commit: where it began.
     this.#marks = new Map(owner.inputs.map((input) => [input, { finished: 0, position: null, base: null }]))
   }
@@ -77,6 +91,11 @@ export class Participant {
     return false
   }
 
+  /** null: nothing holds it back, as far as the last freeze has seen. */
+  get heldBack(): HeldBack | null {
+    return this.isGone ? null : this.#heldBack
+  }
+
   /** Its rows are durable: it may go into a transaction. */
   get isReady(): boolean {
     return this.#frozen !== null && this.#frozen.openRows === 0 && !this.isGone
@@ -100,17 +119,20 @@ export class Participant {
     return this.#standingCount
   }
 
-  /** In one turn, so that outputs, state, position and map are of the same records. Only while nothing is frozen. */
-  freeze(checkpoint: number, atMs: number): FrozenGeneration {
+  /**
+   * In one turn, so that outputs, state, position and map are of the same records. Only while nothing is frozen. null: a map does
+   * not fit, and nothing was frozen.
+   */
+  freeze(checkpoint: number, whole: WholePositions, atMs: number): FrozenGeneration | null {
+    const positions = this.#positions(checkpoint, whole, atMs)
+    if (positions === null) return null
     const generation = this.#gathering
-    this.#gathering = new Generation()
+    generation.close()
+    this.#gathering = new Generation(this.#latestTopics)
     this.owner.state?.freeze(checkpoint)
-    const positions: FrozenPosition[] = []
     for (const [input, mark] of this.#marks) {
       mark.finished = finishedIn(input.tracker)
       mark.position = input.tracker.safePosition
-      const snapshot = input.tracker.snapshot()
-      if (snapshot !== null) positions.push({ input, snapshot })
     }
     this.#frozenCount += 1
     const openRows = generation.rows.length
@@ -119,6 +141,22 @@ export class Participant {
       ...{ changelogRecords: 0, refusedOutputs: 0, refusedLetters: 0, isDurable: false },
     }
     return this.#frozen
+  }
+
+  #positions(checkpoint: number, whole: WholePositions, atMs: number): readonly FrozenPosition[] | null {
+    const positions: FrozenPosition[] = []
+    for (const input of this.owner.inputs) {
+      const snapshot = input.tracker.snapshot()
+      if (snapshot === null) continue
+      const stored = whole.of(input, snapshot, checkpoint)
+      if (!('metadata' in stored)) {
+        this.#heldBack = { input, ...stored, sinceMs: this.#heldBack?.sinceMs ?? atMs }
+        return null
+      }
+      positions.push({ input, snapshot, stored })
+    }
+    this.#heldBack = null
+    return positions
   }
 
   /** What was frozen stands, and so it is the base. */

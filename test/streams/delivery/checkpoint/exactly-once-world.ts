@@ -5,8 +5,9 @@ import { EngineStats } from '../../../../src/metrics/stats.ts'
 import { resolveOptions } from '../../../../src/options/resolve.ts'
 import type { Stores } from '../../../../src/state/store.ts'
 import type { Broker } from '../../../../src/streams/broker.ts'
+import type { CheckpointListener } from '../../../../src/streams/delivery/checkpoint-points.ts'
 import { text } from '../../../../src/streams/flows/codec.ts'
-import { table, topic } from '../../../../src/streams/flows/flow.ts'
+import { table, topic, type Topic } from '../../../../src/streams/flows/flow.ts'
 import type { TransactionFault, TransactionalProducer } from '../../../../src/streams/transaction-port.ts'
 import { Engine } from '../../../../src/supervisor/engine.ts'
 import { FakeBroker, type FakeBrokerOptions } from '../../../../src/testing/broker/fake-broker.ts'
@@ -17,7 +18,6 @@ import { ManualClock } from '../../../../src/testing/manual-clock.ts'
 
 export const INTERVAL_MS = 100
 export const DRAIN_TIMEOUT_MS = 5_000
-const out = topic('out', { value: text })
 const rows = table<{ id: string }>('rows', { sink: 'table', columns: { id: 'text' }, key: ['id'] })
 
 /** Options of the app, and these. */
@@ -25,11 +25,17 @@ interface Overrides extends Record<string, unknown> {
   /** Options of its actor. */
   readonly actor?: object
   readonly openStores?: () => Promise<Stores>
+  readonly onCheckpoint?: CheckpointListener
 }
 
 interface WorldOptions extends Partial<FakeBrokerOptions> {
   readonly partitions?: number
+  /** Outputs are the latest of their key in a checkpoint. */
+  readonly latestPerCheckpoint?: boolean
 }
+
+/** Of `ann=1` it is `ann`. */
+const keyOf = (value: string): string => value.replace(/=.*/, '')
 
 /** Values that begin with `hold` stay at their handler until let go; `row` go to the table as well; `fail` fail for good; `none` go nowhere. */
 export class ExactlyOnceWorld {
@@ -42,9 +48,12 @@ export class ExactlyOnceWorld {
   readonly said: string[] = []
   readonly log: string[] = []
   readonly sink: FakeSink
+  readonly #out: Topic<string>
   #held: (() => void)[] = []
+  readonly #saidBy = new Map<string, string[]>()
 
-  constructor({ partitions = 1, ...options }: WorldOptions = {}) {
+  constructor({ latestPerCheckpoint = false, partitions = 1, ...options }: WorldOptions = {}) {
+    this.#out = topic('out', { value: text, latestPerCheckpoint })
     this.broker = new FakeBroker({ clock: this.clock, latencyMs: [1, 1], ...options })
     for (const [name, count] of [
       ['in', partitions],
@@ -60,25 +69,28 @@ export class ExactlyOnceWorld {
   }
 
   appendTo(partition: number, ...values: string[]): void {
-    for (const value of values) this.broker.append('in', { value, key: value, partition })
+    for (const value of values) this.broker.append('in', { value, key: keyOf(value), partition })
   }
 
   async start(name = 'a', overrides: Overrides = {}): Promise<Engine> {
     return await this.settled(this.starting(name, overrides))
   }
 
-  starting(name = 'a', { actor = {}, openStores, ...overrides }: Overrides = {}): Promise<Engine> {
+  starting(name = 'a', { actor = {}, onCheckpoint, openStores, ...overrides }: Overrides = {}): Promise<Engine> {
     const client = this.broker.client(name)
     const handler = defineHandler({
       name: 'copy',
       input: topic('in', { value: text }),
-      outputs: [out, rows],
+      outputs: [this.#out, rows],
       handle: (value) => {
         this.handled.push(value)
         if (value.startsWith('fail')) throw new Error('as planned')
         const outcome = value.startsWith('none')
           ? done([])
-          : done([out.record(value), ...(value.startsWith('row') ? [rows.upsert({ id: value })] : [])])
+          : done([
+              this.#out.record(value, { key: keyOf(value) }),
+              ...(value.startsWith('row') ? [rows.upsert({ id: value })] : []),
+            ])
         if (!value.startsWith('hold')) return outcome
         return new Promise<Outcome>((resolve) => this.#held.push(() => resolve(outcome)))
       },
@@ -95,8 +107,9 @@ export class ExactlyOnceWorld {
     const note = (level: string) => (_: object, message: string) => void this.log.push(`${level}: ${message}`)
     const log: Log = { debug() {}, info: note('info'), warn: note('warn'), error: note('error') }
     return Engine.start({
-      ...{ app, log, stats: this.stats, broker: this.#noting(client), clock: client.clock, random: () => 0 },
+      ...{ app, log, stats: this.stats, broker: this.#noting(client, name), clock: client.clock, random: () => 0 },
       ...(openStores === undefined ? {} : { openStores }),
+      ...(onCheckpoint === undefined ? {} : { onCheckpoint }),
     })
   }
 
@@ -131,22 +144,33 @@ export class ExactlyOnceWorld {
     return this.broker.committed({ topic: 'in', partition: 0 })?.position
   }
 
-  #noting(client: FakeClient): Broker {
+  /** The same, of one member. */
+  saidBy(name: string): readonly string[] {
+    return this.#saidBy.get(name) ?? []
+  }
+
+  #noting(client: FakeClient, name: string): Broker {
+    const own: string[] = []
+    this.#saidBy.set(name, own)
+    const note = (word: string): void => {
+      this.said.push(word)
+      own.push(word)
+    }
     return {
       producer: (name) => client.producer(name),
       reader: (name) => client.reader(name),
       admin: () => client.admin(),
-      transactionalProducer: (options) => this.#notingProducer(client.transactionalProducer(options)),
+      transactionalProducer: (options) => this.#notingProducer(client.transactionalProducer(options), note),
       consumer: () => {
         const consumer = client.consumer()
         const unassign = consumer.unassign.bind(consumer)
         const disconnect = consumer.disconnect.bind(consumer)
         consumer.unassign = (...args) => {
-          this.said.push('unassign')
+          note('unassign')
           return unassign(...args)
         }
         consumer.disconnect = () => {
-          this.said.push('leave')
+          note('leave')
           return disconnect()
         }
         return consumer
@@ -154,22 +178,21 @@ export class ExactlyOnceWorld {
     }
   }
 
-  #notingProducer(producer: TransactionalProducer): TransactionalProducer {
-    const { said } = this
+  #notingProducer(producer: TransactionalProducer, note: (word: string) => void): TransactionalProducer {
     const during = async <Value>(word: string, step: Promise<Value>): Promise<Value> => {
       try {
         const value = await step
-        said.push(word)
+        note(word)
         return value
       } catch (error) {
-        said.push(`${word}!`)
+        note(`${word}!`)
         throw error
       }
     }
     return {
       connect: () => during('connect', producer.connect()),
       begin: () => {
-        said.push('begin')
+        note('begin')
         producer.begin()
       },
       send: (records) => producer.send(records),

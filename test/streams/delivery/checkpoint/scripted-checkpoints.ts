@@ -38,6 +38,8 @@ export class ScriptedOwner implements CheckpointOwner {
     this.inputs = [input]
   }
 
+  noteStanding(): void {}
+
   settleTogether(settle: () => void): void {
     settle()
   }
@@ -48,8 +50,9 @@ export class ScriptedOwner implements CheckpointOwner {
     const value = Buffer.from(`${this.inputs[0]!.partition}/${this.#next}`)
     const record: OutputRecord = { topic: 'out', key: null, value }
     const settleAll = (): void => void (this.settled += 1)
-    const ticket = { owner: this, bytes, settle: () => undefined, settleAll }
-    delivery.deliver(ticket, `in/${value.toString()}`, [{ type: 'record', record }])
+    const id = `in/${value.toString()}`
+    const ticket = { id, owner: this, bytes, settle: () => undefined, settleAll }
+    delivery.deliver(ticket, [{ type: 'record', record }])
     this.#next += 1
   }
 }
@@ -74,7 +77,13 @@ export class ScriptedCheckpoints {
     this.delivery = new CheckpointDelivery({
       broker: { transactionalProducer: () => producer, producer: none, admin: none },
       ...{ sinks: {}, hasTransactions: true, transactionalId: 'id', transactionTimeoutMs: 15_000 },
-      ...{ checkpointIntervalMs: intervalMs, intake, maxRecordBytes: 1_000_000, assignedCount: () => 1 },
+      ...{
+        checkpointIntervalMs: intervalMs,
+        intake,
+        maxRecordBytes: 1_000_000,
+        latestTopics: new Set<string>(),
+        random: () => 0,
+      },
       events: { onRefused: () => undefined, onCommitted: () => undefined, onRefusedOutputs: () => undefined },
       ...{ clock: this.clock, log: silentLog, stats: this.stats },
     })
