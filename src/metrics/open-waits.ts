@@ -24,6 +24,8 @@ export const waitTable = {
   'sink-open': { says: (about) => `sink ${about} has not opened`, deadlineMs: 300_000, then: 'give-up' },
   // Writing beside a write that is not answered could turn the order round, so it is never given up.
   'sink-write': { says: (about) => `sink ${about} has not answered`, deadlineMs: 120_000, then: 'wait-on' },
+  // What is not known to be in it may be in it: until then nothing more is committed.
+  'store-write': { says: (about) => `the store of ${about} has not been written`, deadlineMs: 60_000, then: 'wait-on' },
   'sink-close': { says: (about) => `sink ${about} has not closed`, deadlineMs: 15_000, then: 'give-up' },
   'handlers-close': { says: () => 'the handlers have not closed', deadlineMs: 60_000, then: 'give-up' },
 } as const satisfies Record<string, WaitRow>

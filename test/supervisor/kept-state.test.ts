@@ -135,6 +135,7 @@ describe('a store that', () => {
     await world.clock.advance(20_000)
     expect(engine.state).toBe('running')
     expect(world.stats.restarts).toBe(1)
+    expect(world.stats.sink('kafka')).toMatchObject({ durable: 12, queued: 0 })
     world.appendKeys(3, 'k0', 'k1')
     await world.clock.advance(5_000)
     expect(world.read().toSorted()).toEqual(['k0', 'k1'].flatMap((key) => counted(key, 9)).toSorted())

@@ -1,6 +1,6 @@
 /** Topics and groups of the fake broker, as an operator sees them. */
 import { TroupeError } from '../../errors.ts'
-import type { BrokerAdmin, MissingRight, NewTopic } from '../../streams/admin-port.ts'
+import type { BrokerAdmin, MissingRight, NeededRights, NewTopic } from '../../streams/admin-port.ts'
 import type { TopicDescription } from '../../streams/broker-port.ts'
 import type { FakeCluster } from './fake-cluster.ts'
 import type { FakeConnection } from './fake-connection.ts'
@@ -62,8 +62,8 @@ export class FakeAdmin implements BrokerAdmin {
     })
   }
 
-  missingRights(): Promise<readonly MissingRight[]> {
-    return this.#ask(() => [])
+  missingRights(needed: NeededRights): Promise<readonly MissingRight[]> {
+    return this.#ask(() => this.#cluster.faults.missingRights(needed))
   }
 
   deleteTopics(topics: readonly string[]): Promise<void> {

@@ -1,4 +1,5 @@
 /** What a fake broker does wrong, as plain switches: set them when it should begin, unset them when it should end. */
+import type { MissingRight, NeededRights } from '../../streams/admin-port.ts'
 import type { CommitReport, StoredPosition } from '../../streams/broker-port.ts'
 import type { OutputRecord } from '../../streams/record.ts'
 import type { TransactionFault } from '../../streams/transaction-port.ts'
@@ -39,6 +40,8 @@ export class FakeFaults {
    * (`topic/partition`), and groups, whose positions stay pending.
    */
   readonly heldMarkers = new Set<string>()
+  /** Which of these rights the user has not, as the brokers tell. */
+  missingRights: (needed: NeededRights) => readonly MissingRight[] = () => []
   /** They take transactions, and look at no member's generation in them. */
   areBrokersOld = false
   /** Topics can be seen, and neither made nor deleted. */

@@ -18,6 +18,7 @@ import type { Delivery, DeliveryEvents, HandledTicket, LetterTicket, OwnedPartit
 import { RowQueues } from '../row-queues.ts'
 import type { Sink } from '../sink.ts'
 import { CheckpointLoop } from './checkpoint-loop.ts'
+import { OutputAccounts } from './output-accounts.ts'
 import { PlainTransactions } from './plain-transactions.ts'
 import { sizeOnWire, tooLarge } from './record-size.ts'
 import { RowWriter } from './row-writer.ts'
@@ -55,6 +56,7 @@ export class CheckpointDelivery implements Delivery {
   readonly #options: CheckpointDeliveryOptions
   readonly #positions: WholePositions
   readonly #rows: RowQueues
+  readonly #accounts: OutputAccounts
   readonly #runner: TransactionRunner
   readonly #loop: CheckpointLoop
   #hasBegunToConnect = false
@@ -69,18 +71,20 @@ export class CheckpointDelivery implements Delivery {
       this.onFailure(error)
     }
     this.#positions = new WholePositions(options.stats)
+    const accounts = new OutputAccounts(options.stats)
+    this.#accounts = accounts
     this.#rows = new RowQueues({ ...options, onWritten, onFailure })
     const producer = hasTransactions
       ? broker.transactionalProducer(options)
       : new PlainTransactions(broker.producer('outputs'), events)
-    this.#runner = new TransactionRunner({ ...options, producer, positions: this.#positions })
+    this.#runner = new TransactionRunner({ ...options, accounts, producer, positions: this.#positions })
     const writer = new RowWriter(this.#rows, () => {
       this.#loop.noteRowsAnswered()
     })
     this.#loop = new CheckpointLoop({
       ...options,
       ...{ intervalMs: checkpointIntervalMs, runner: this.#runner, rows: writer, positions: this.#positions },
-      ...{ onStanding: onWritten, onFailure },
+      ...{ accounts, onStanding: onWritten, onFailure },
     })
   }
 
@@ -136,8 +140,10 @@ export class CheckpointDelivery implements Delivery {
     const participant = this.#loop.of(ticket.owner)
     const { gathering } = participant
     const before = gathering.bytes
+    const recordsBefore = gathering.records.length
     gathering.add(ticket, effects, outputBytes)
     ticket.keptBytes = outputBytes
+    this.#accounts.noteOutputs(gathering.records.length - recordsBefore)
     this.#loop.noteGathered(participant, 1, gathering.bytes - before)
     return null
   }
@@ -154,6 +160,7 @@ export class CheckpointDelivery implements Delivery {
     const { gathering } = participant
     const before = gathering.bytes
     gathering.addLetter(ticket, id, fitting)
+    this.#accounts.noteLetter()
     this.#loop.noteGathered(participant, 1, gathering.bytes - before)
   }
 

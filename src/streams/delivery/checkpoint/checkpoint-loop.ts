@@ -10,8 +10,10 @@ import { isTroupeError } from '../../../errors.ts'
 import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer } from '../../broker-port.ts'
 import { restAfterMs } from '../../positions/map-budget.ts'
+import { partitionName } from '../../record.ts'
 import type { CheckpointListener } from '../checkpoint-points.ts'
 import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
+import type { OutputAccounts } from './output-accounts.ts'
 import { Participant, type FrozenGeneration, type HeldBack } from './participant.ts'
 import type { RowWriter } from './row-writer.ts'
 import type { TransactionRunner } from './transaction-runner.ts'
@@ -23,6 +25,7 @@ export interface CheckpointLoopOptions {
   readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
   readonly runner: TransactionRunner
   readonly rows: RowWriter
+  readonly accounts: OutputAccounts
   readonly positions: WholePositions
   /** Of what goes to these, a checkpoint has the last record of each key. */
   readonly latestTopics: ReadonlySet<string>
@@ -57,6 +60,8 @@ export class CheckpointLoop {
   readonly #options: CheckpointLoopOptions
   readonly #participants = new Map<CheckpointOwner, Participant>()
   readonly #waiters = new Set<Waiter>()
+  /** Whose epochs have ended while a transaction had them: it may stand. */
+  readonly #leaving = new Set<Participant>()
   #consumer: BrokerConsumer | null = null
   /** Greater in each checkpoint, and, as far as chance allows, not that of another process: positions are told apart by it. */
   #checkpoint: number
@@ -103,6 +108,7 @@ export class CheckpointLoop {
   /** The member has ended, and with it each epoch. */
   reset(): void {
     this.#consumer = null
+    for (const participant of this.#participants.values()) this.#drop(participant)
     this.#participants.clear()
     this.#review()
   }
@@ -131,8 +137,20 @@ export class CheckpointLoop {
   }
 
   forget(owner: CheckpointOwner): void {
+    const participant = this.#participants.get(owner)
+    if (participant !== undefined) this.#drop(participant)
     this.#participants.delete(owner)
     this.#review()
+  }
+
+  #drop(participant: Participant): void {
+    this.#options.accounts.noteDropped(participant.gathering)
+    if (this.#isRunning) this.#leaving.add(participant)
+    else this.#dropFrozen(participant)
+  }
+
+  #dropFrozen({ frozen }: Participant): void {
+    if (frozen?.isDurable === false) this.#options.accounts.noteDropped(frozen.generation, frozen)
   }
 
   /** Something of this participant waits for a checkpoint: so many records more, of so many bytes. */
@@ -231,6 +249,8 @@ export class CheckpointLoop {
       this.#options.onFailure(error)
     }
     this.#isRunning = false
+    for (const participant of this.#leaving) this.#dropFrozen(participant)
+    this.#leaving.clear()
     this.#review()
     this.#count()
     for (const { frozen, hasProgress, isGone, isReady } of this.#participants.values()) {
@@ -239,7 +259,7 @@ export class CheckpointLoop {
   }
 
   async #makeCheckpoint(): Promise<void> {
-    const { clock, events, onCheckpoint, onStanding, runner, stats } = this.#options
+    const { accounts, clock, events, onCheckpoint, onStanding, runner, stats } = this.#options
     const { stepSeconds } = stats.checkpoints
     onCheckpoint?.('before-freeze')
     const fresh = this.#freeze()
@@ -260,21 +280,29 @@ export class CheckpointLoop {
     const standing = await runner.commit(consumer, ready)
     const standsAtMs = clock.now()
     if (standing.length === 0) return
-    stepSeconds.transaction.observe((standsAtMs - rowsAtMs) / 1000)
+    const seconds = (standsAtMs - rowsAtMs) / 1000
+    stepSeconds.transaction.observe(seconds)
+    const durable = standing.flatMap(({ frozen }) => frozen ?? [])
+    for (const frozen of durable) frozen.isDurable = true
+    accounts.noteDurable(durable, seconds)
     await this.#settle(standing)
     stepSeconds.base.observe((clock.now() - standsAtMs) / 1000)
     onStanding()
   }
 
   #freeze(): FrozenGeneration[] {
-    const { clock, onCheckpoint, positions, rows, stats } = this.#options
+    const { accounts, clock, onCheckpoint, positions, rows, stats } = this.#options
     const mapBytesBefore = stats.mapBytes
     const atMs = clock.now()
     this.#checkpoint += NUMBERS_PER_MS
     const frozen = new Map<Participant, FrozenGeneration>()
     for (const participant of this.#participants.values()) {
       if (participant.isGone || participant.frozen !== null || !participant.hasProgress) continue
+      const { gathering } = participant
+      const gathered = gathering.records.length
       const generation = participant.freeze(this.#checkpoint, positions, atMs)
+      // Some had others come in their place.
+      accounts.noteOutputs(gathering.records.length - gathered)
       if (generation !== null) frozen.set(participant, generation)
     }
     this.#gatheredRecords = 0
@@ -315,7 +343,7 @@ export class CheckpointLoop {
     const { checkpoints } = stats
     checkpoints.committed += 1
     onCheckpoint?.('before-base')
-    await Promise.all(standing.map(takeIntoStore))
+    await Promise.all(standing.map((participant) => takeIntoStore(participant, stats)))
     onCheckpoint?.('before-credit')
     /** To settle in this turn of the loop. */
     let left = SETTLED_PER_TURN
@@ -365,11 +393,14 @@ export class CheckpointLoop {
 }
 
 /** Of an epoch that has ended the store is closed, or about to be: the next owner restores what stands. */
-async function takeIntoStore(participant: Participant): Promise<void> {
-  if (participant.isGone) return
-  await participant.owner.state?.commit().catch((error: unknown) => {
+async function takeIntoStore(participant: Participant, { waits }: EngineStats): Promise<void> {
+  const { inputs, state } = participant.owner
+  if (participant.isGone || state === null) return
+  const end = waits.begin('store-write', inputs.map(partitionName).join(', '))
+  const stored = state.commit().catch((error: unknown) => {
     if (!participant.isGone) throw error
   })
+  await stored.finally(end)
 }
 
 function areStanding(wanted: ReadonlyMap<Participant, number>): boolean {

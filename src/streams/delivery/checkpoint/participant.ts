@@ -37,6 +37,11 @@ export interface FrozenGeneration {
   readonly refusals: Map<string, Refusal>
   /** Records of its owner's changelog in the transaction that was tried last. */
   changelogRecords: number
+  /** Of its outputs and dead letters, those that the brokers refuse for good. */
+  refusedOutputs: number
+  refusedLetters: number
+  /** Its transaction stands. Its store may not have it yet. */
+  isDurable: boolean
 }
 
 interface InputMark {
@@ -131,7 +136,10 @@ export class Participant {
     }
     this.#frozenCount += 1
     const openRows = generation.rows.length
-    this.#frozen = { checkpoint, generation, positions, atMs, openRows, refusals: new Map(), changelogRecords: 0 }
+    this.#frozen = {
+      ...{ checkpoint, generation, positions, atMs, openRows, refusals: new Map() },
+      ...{ changelogRecords: 0, refusedOutputs: 0, refusedLetters: 0, isDurable: false },
+    }
     return this.#frozen
   }
 

@@ -38,6 +38,9 @@ export async function findRefused(
       const message = `the changelog ${record.topic} refuses a record of ${record.value?.byteLength ?? 0} bytes: ${describeError(result)}`
       throw new TroupeError('CHANGELOG_UNFIT', message, { cause: result })
     }
+    const { frozen } = participant
+    if (frozen !== null && isLetter) frozen.refusedLetters += 1
+    else if (frozen !== null) frozen.refusedOutputs += 1
     const refusals = refused.get(participant) ?? new Map<string, Refusal>()
     refused.set(participant, refusals.set(source, { error: result, isOfLetter: isLetter }))
   }

@@ -19,6 +19,7 @@ import type { DeliveryEvents } from '../delivery.ts'
 import { BackOff } from './back-off.ts'
 import { Fencings } from './fencings.ts'
 import { Halving } from './halving.ts'
+import type { OutputAccounts } from './output-accounts.ts'
 import type { FrozenGeneration, Participant } from './participant.ts'
 import { findRefused } from './refused.ts'
 import { remedies } from './remedies.ts'
@@ -30,6 +31,7 @@ export interface TransactionRunnerOptions {
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
   readonly positions: WholePositions
+  readonly accounts: OutputAccounts
   readonly events: DeliveryEvents
   readonly clock: Clock
   readonly log: Log
@@ -179,9 +181,10 @@ export class TransactionRunner {
 
   /** Does what `remedies` says, all but trying again. Rejects with what ends it all. */
   async #mend(error: unknown, participants: readonly Participant[], failures: number): Promise<void> {
-    const { clock, events } = this.#options
+    const { accounts, clock, events } = this.#options
     const fault = asTransactionError(error)
     const reason = describeError(fault)
+    accounts.noteInVain()
     // A member that stays meets the first with each rebalance, and gets over it by itself. Records that are refused are given up.
     const passes = passingFaults.has(fault.fault)
     if (!passes || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
@@ -298,7 +301,8 @@ export class TransactionRunner {
   }
 
   #noteTrouble(reason: string): void {
-    const { clock, log } = this.#options
+    const { accounts, clock, log } = this.#options
+    accounts.noteAvailable(false)
     if (this.#trouble?.reason !== reason) {
       log.warn({ reason }, `a checkpoint does not go through; records wait, nothing is lost: ${reason}`)
     }
@@ -309,6 +313,7 @@ export class TransactionRunner {
     if (this.#trouble === null) return
     const awayMs = Math.round(this.#options.clock.now() - this.#trouble.sinceMs)
     this.#trouble = null
+    this.#options.accounts.noteAvailable(true)
     this.#options.log.info({ awayMs }, 'checkpoints go through again')
   }
 }
