@@ -27,7 +27,7 @@ class World {
   readonly restored: number[] = []
   readonly restoring: Restoring
 
-  constructor(keepsTransactions = true, shapes = [total], partitions = 4) {
+  constructor(keepsTransactions = true, shapes = [total], partitions = 4, timers: readonly string[] = []) {
     this.broker.createTopic(topic, partitions)
     const note = (_fields: object, message: string): void => void this.lines.push(message)
     this.restoring = new Restoring({
@@ -42,7 +42,7 @@ class World {
         ],
       ]),
       shapes: new Map([['count', shapes]]),
-      timers: new Map(),
+      timers: new Map([['count', timers]]),
       stores: this.stores,
       openReader: (name) => this.broker.reader(name),
       keepsTransactions,
@@ -277,4 +277,22 @@ test('what partitions have left here that are somebody else’s is looked for so
   await world.restoring.close()
   await world.clock.advance(5 * HOUR_MS)
   expect(world.stores.sweeps).toHaveLength(later)
+})
+
+test('the store of an actor with timers keeps them in order before it is filled; one without keeps nothing so', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' })
+  world.begin(3)
+  await world.end()
+  expect(world.stores.of(0).ordered).toEqual([])
+  const timed = new World(true, [total], 4, ['reminder'])
+  timed.checkpoint(3, { a: '1' })
+  const store = timed.stores.of(0)
+  store.onWrite = () => {
+    expect(store.ordered).toEqual(['\u0002'])
+    return Promise.resolve()
+  }
+  timed.begin(3)
+  await timed.end()
+  expect(store.ordered).toEqual(['\u0002'])
 })
