@@ -57,11 +57,16 @@ async function costOf(units: number, work: () => Promise<void>): Promise<number>
 
 let longestBlockMs = 0
 let lastTurnMs = performance.now()
+let longestWorkMs = 0
+let cpuAtTurnUs = cpuUs()
 let isWatched = true
 function watch(): void {
   const now = performance.now()
   longestBlockMs = Math.max(longestBlockMs, now - lastTurnMs)
   lastTurnMs = now
+  const cpu = cpuUs()
+  longestWorkMs = Math.max(longestWorkMs, (cpu - cpuAtTurnUs) / 1000)
+  cpuAtTurnUs = cpu
   if (isWatched) setImmediate(watch)
 }
 watch()
@@ -108,6 +113,29 @@ const changeUs = await costOf(500_000, async () => {
 isWatched = false
 const rssMb = Math.max(rssAfterLoad, process.memoryUsage.rss()) / 1e6
 
+let [inOrderUs, rangeUs] = [NaN, NaN]
+if (!(store instanceof MapStore)) {
+  const ordered = await stores.open({ ...place, partition: 1 })
+  const prefix = Buffer.from('w/')
+  const orderedKey = (index: number): Buffer => Buffer.concat([prefix, keyOf(index)])
+  ordered.order(prefix)
+  inOrderUs = await costOf(keys, async () => {
+    for (let first = 0; first < keys; first += 1_000) {
+      const count = Math.min(1_000, keys - first)
+      await ordered.write(
+        Array.from({ length: count }, (_, index): Change => [orderedKey(first + index), value]),
+        mark,
+      )
+    }
+  })
+  rangeUs = await costOf(5_000, () => {
+    for (let round = 0; round < 5_000; round++) {
+      ordered.scan({ from: orderedKey(Math.floor(Math.random() * keys)), to: Buffer.from('w0') }, 100)
+    }
+    return Promise.resolve()
+  })
+}
+
 let reopenMs = NaN
 if (kind === 'disk') {
   await stores.close()
@@ -126,7 +154,10 @@ const figures: StoreFigures = {
   changeUs,
   batchP99Ms: batches[Math.floor(batches.length * 0.99)]!,
   longestBlockMs,
+  longestWorkMs,
   rssMb,
   reopenMs,
+  inOrderUs,
+  rangeUs,
 }
 console.log(JSON.stringify(figures))

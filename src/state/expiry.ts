@@ -5,15 +5,13 @@
  * By the stream time of the position: whatever record is still to be handled has a later one, so it would not see them either.
  */
 import type { StateShape } from './state-shape.ts'
-import { StateValue } from './state-value.ts'
-import type { StateStore } from './store.ts'
+import { StateValue, TIME_AT_BYTES } from './state-value.ts'
+import type { StateStore, WalkPlace } from './store.ts'
 
 interface TimedState {
   readonly at: number
   readonly ttlMs: number
   readonly prefix: Uint8Array
-  /** What comes after all of its keys. */
-  readonly end: Uint8Array
 }
 
 export interface ExpiredKey {
@@ -22,7 +20,7 @@ export interface ExpiredKey {
   readonly key: string
 }
 
-/** Looked through by one checkpoint, at most. */
+/** Looked through by one checkpoint, as far as the store does not give more in one step. */
 const MAX_KEYS = 256
 const MAX_BYTES = 64 * 1024
 /** A round begins when stream time has gone on by this share of the shortest `ttlMs`. */
@@ -33,8 +31,8 @@ const none: readonly ExpiredKey[] = []
 export class Expiry {
   readonly #timed: readonly TimedState[]
   readonly #roundMs: number
-  /** Which of them it is at, and where; null: between two rounds. */
-  #place: { readonly index: number; readonly from: Uint8Array } | null = null
+  /** Where a round through all of the store is, whatever the order of that; null: between two rounds. */
+  #place: { readonly from: WalkPlace | null } | null = null
   /** Stream time from which the next round may begin. */
   #nextRoundAt = Number.NEGATIVE_INFINITY
 
@@ -42,7 +40,7 @@ export class Expiry {
   constructor(shapes: readonly StateShape[], prefixes: readonly Uint8Array[]) {
     this.#timed = shapes.flatMap(({ ttlMs }, at) => {
       const prefix = prefixes[at]!
-      return ttlMs === null ? [] : [{ at, ttlMs, prefix, end: after(prefix) }]
+      return ttlMs === null ? [] : [{ at, ttlMs, prefix }]
     })
     this.#roundMs = Math.min(...this.#timed.map(({ ttlMs }) => ttlMs)) * ROUND_SHARE
   }
@@ -53,36 +51,24 @@ export class Expiry {
     if (this.#place === null) {
       if (streamTime < this.#nextRoundAt) return none
       this.#nextRoundAt = streamTime + this.#roundMs
-      this.#place = { index: 0, from: this.#timed[0]!.prefix }
+      this.#place = { from: null }
     }
-    const { from, index } = this.#place
-    const { at, end, prefix, ttlMs } = this.#timed[index]!
     const limit = Math.max(
       1,
       Math.min(MAX_KEYS, Math.floor((MAX_BYTES * store.keyCount) / Math.max(1, store.byteCount))),
     )
-    const entries = store.scan({ from, to: end }, limit)
-    this.#place = this.#placeAfter(entries.length < limit ? undefined : entries.at(-1)?.[0], index)
+    const { entries, next } = store.walk(this.#place.from, limit, TIME_AT_BYTES)
+    this.#place = next === null ? null : { from: next }
     return entries.flatMap(([key, bytes]) => {
+      const timed = this.#timed.find(({ prefix }) => beginsWith(key, prefix))
+      if (timed === undefined) return []
       const { timeMs } = StateValue.read(bytes)
-      if (timeMs === null || streamTime - timeMs < ttlMs) return none
-      return [{ at, key: Buffer.from(key.subarray(prefix.byteLength)).toString('latin1') }]
+      if (timeMs === null || streamTime - timeMs < timed.ttlMs) return []
+      return [{ at: timed.at, key: Buffer.from(key.subarray(timed.prefix.byteLength)).toString('latin1') }]
     })
-  }
-
-  #placeAfter(
-    last: Uint8Array | undefined,
-    index: number,
-  ): { readonly index: number; readonly from: Uint8Array } | null {
-    if (last !== undefined) return { index, from: Buffer.concat([last, Uint8Array.of(0)]) }
-    const next = this.#timed[index + 1]
-    return next === undefined ? null : { index: index + 1, from: next.prefix }
   }
 }
 
-/** The least key that none with this prefix comes after: names are ASCII, so their last byte can grow. */
-function after(prefix: Uint8Array): Uint8Array {
-  const end = Uint8Array.from(prefix)
-  end[end.length - 1]! += 1
-  return end
+function beginsWith(key: Uint8Array, prefix: Uint8Array): boolean {
+  return prefix.every((byte, at) => key[at] === byte)
 }

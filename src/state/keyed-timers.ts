@@ -9,6 +9,8 @@ import type { StateStore } from './store.ts'
 import type { TimerCause } from '../streams/record.ts'
 import { Timers, type SetTimer, type TimerShape } from './timers.ts'
 
+/** What the key of each begins with: said to a store before it is filled, they are found without a look at all else. */
+export const timersBegin: Uint8Array = Uint8Array.of(entryKinds.timer)
 /** All of them, and nothing else. */
 const everyTimer = { from: Uint8Array.of(entryKinds.timer), to: Uint8Array.of(entryKinds.timer + 1) }
 

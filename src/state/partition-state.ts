@@ -33,7 +33,7 @@ import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.t
 import type { Change, StateStore } from './store.ts'
 import { StreamTime } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
-import { KeyedTimers } from './keyed-timers.ts'
+import { KeyedTimers, timersBegin } from './keyed-timers.ts'
 
 export interface PartitionStateOptions {
   /** In the order in which the handler declares them. */
@@ -129,6 +129,11 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#cells = this.#prefixes.map((_, at) => new StateCells(() => this.#keptOf(at)))
     this.#expiry = new Expiry(this.shapes, this.#prefixes)
     this.#askedAtMs = options.clock.now()
+  }
+
+  /** What keys begin with that are asked for in ranges. */
+  get ordered(): readonly Uint8Array[] {
+    return this.timers === null ? [] : [timersBegin]
   }
 
   get stateCount(): number {

@@ -13,6 +13,8 @@ const PLAIN = 0
 const TIMED = 1
 const TIME_BYTES = 8
 const COUNTS = 1_024
+/** Of a value's first bytes, so many tell its time. */
+export const TIME_AT_BYTES = 1 + TIME_BYTES
 
 /** More than a number takes. */
 export const SMALL_VALUE_BYTES = 40

@@ -56,9 +56,10 @@ export interface StateStore {
   scan(range: KeyRange, limit: number): readonly StoreEntry[]
   /**
    * The next entries in an order of the store's own; at least `limit` while there are as many, and at most some thousands
-   * more. Costs what it gives. Of writes in between: an entry that is there all the time comes once or more often.
+   * more. Costs what it gives. Of writes in between: an entry that is there all the time comes once or more often. Of values
+   * only the first `valueBytes` are given; all of them, unless given.
    */
-  walk(from: WalkPlace | null, limit: number): WalkStep
+  walk(from: WalkPlace | null, limit: number, valueBytes?: number): WalkStep
   /**
    * All of it or nothing, with the mark. Gives way to the event loop every few milliseconds; reads in between may see some of
    * it. At most one call at a time. Rejects with STORE_FAILED (disk full, for one): from then on it takes no more, and when

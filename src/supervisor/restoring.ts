@@ -230,6 +230,7 @@ export class Restoring {
     if (abort.signal.aborted) return
     const store = await stores.open(place)
     kept.store = store
+    for (const prefix of state.ordered) store.order(prefix)
     kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
     if (!(await this.#bringTo(kept, store, beginning))) return
     state.begin(store, newShapes(store, state.shapes))

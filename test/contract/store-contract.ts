@@ -103,6 +103,14 @@ export function describeStoreContract(world: StoreWorld): void {
     )
   })
 
+  it('gives of values as much as is asked for on a walk', async (test) => {
+    const store = await openOne(world, test)
+    await store.write([set('a', 'long enough'), set('b', '1'), set('c', '')], markOf(1))
+    const { entries } = store.walk(null, 10, 4)
+    expect(entries.map(([, value]) => textOf(value)).sort()).toEqual(['', '1', 'long'])
+    expect(textOf(store.get(bytes('a')))).toBe('long enough')
+  })
+
   it('walks over every entry that is there all the time, though others come and go', async (test) => {
     const store = await openOne(world, test)
     const { manyKeys } = world

@@ -31,7 +31,7 @@ class World {
   committedNow: CommittedCheckpoint | null = null
   readonly restoring: Restoring
 
-  constructor(keepsTransactions = true, shapes = [total], partitions = 4) {
+  constructor(keepsTransactions = true, shapes = [total], partitions = 4, timers: readonly string[] = []) {
     this.broker.createTopic(topic, partitions)
     const note = (_fields: object, message: string): void => void this.lines.push(message)
     this.restoring = new Restoring({
@@ -46,7 +46,7 @@ class World {
         ],
       ]),
       shapes: new Map([['count', shapes]]),
-      timers: new Map(),
+      timers: new Map([['count', timers]]),
       stores: this.stores,
       openReader: (name) => this.broker.reader(name),
       keepsTransactions,
@@ -348,4 +348,22 @@ test('the last word of an epoch that was another’s by then moves no mark: what
   await world.clock.runUntil(() => world.restored.length === 2)
   expect(world.failures).toEqual([])
   expect(totals(world.stores.of(0))).toEqual({ a: '1', b: '5', c: '7' })
+})
+
+test('the store of an actor with timers keeps them in order before it is filled; one without keeps nothing so', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' })
+  world.begin(3)
+  await world.end()
+  expect(world.stores.of(0).ordered).toEqual([])
+  const timed = new World(true, [total], 4, ['reminder'])
+  timed.checkpoint(3, { a: '1' })
+  const store = timed.stores.of(0)
+  store.onWrite = () => {
+    expect(store.ordered).toEqual(['\u0002'])
+    return Promise.resolve()
+  }
+  timed.begin(3)
+  await timed.end()
+  expect(store.ordered).toEqual(['\u0002'])
 })

@@ -3,6 +3,7 @@ import type {
   Change,
   KeyRange,
   StateStore,
+  StoreEntry,
   StoreMark,
   StorePlace,
   Stores,
@@ -45,7 +46,11 @@ export class MapStore implements StateStore {
     this.ordered.push(latin1(prefix))
   }
 
-  scan({ from, to }: KeyRange, limit: number): readonly (readonly [key: Uint8Array, value: Uint8Array])[] {
+  scan(range: KeyRange, limit: number): readonly StoreEntry[] {
+    return this.#first(range, limit)
+  }
+
+  #first({ from, to }: KeyRange, limit: number): readonly StoreEntry[] {
     return [...this.entries]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .filter(([key]) => (from === undefined || key >= latin1(from)) && (to === undefined || key < latin1(to)))
@@ -53,10 +58,11 @@ export class MapStore implements StateStore {
       .map(([key, value]) => [Buffer.from(key, 'latin1'), value])
   }
 
-  walk(from: WalkPlace | null, limit: number): WalkStep {
-    const begin = Number(from ?? 0)
-    const entries = this.scan({}, Infinity).slice(begin, begin + limit)
-    return { entries, next: begin + limit < this.keyCount ? begin + limit : null }
+  walk(from: WalkPlace | null, limit: number, valueBytes = Infinity): WalkStep {
+    const after = from instanceof Uint8Array ? { from: Buffer.concat([from, Uint8Array.of(0)]) } : {}
+    const entries = this.#first(after, limit)
+    const next = entries.length < limit ? null : entries.at(-1)![0]
+    return { entries: entries.map(([key, value]) => [key, value.subarray(0, valueBytes)]), next }
   }
 
   async write(changes: Iterable<Change>, mark: StoreMark): Promise<void> {

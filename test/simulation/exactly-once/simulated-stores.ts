@@ -97,8 +97,9 @@ class SimulatedStore implements StateStore {
     return value === undefined ? undefined : Uint8Array.from(value)
   }
 
-  /** Everything here is. */
-  order(): void {}
+  order(): void {
+    // Each range is sorted when it is asked for.
+  }
 
   scan({ from, to }: KeyRange, limit: number): readonly StoreEntry[] {
     const least = from === undefined ? '' : textOf(from)

@@ -87,12 +87,14 @@ export class DiskStore implements StateStore {
     return entries
   }
 
-  walk(from: WalkPlace | null, limit: number): WalkStep {
+  walk(from: WalkPlace | null, limit: number, valueBytes = Infinity): WalkStep {
     const start = from instanceof Uint8Array ? { start: from, exclusiveStart: true } : {}
     const rows = [...this.#entries.getRange({ ...start, limit })]
     const last = rows.at(-1)
     const next = last === undefined || rows.length < limit ? null : last.key
-    return { entries: rows.flatMap(({ key, value }) => entriesOf(key, value)), next }
+    const entries = rows.flatMap(({ key, value }) => entriesOf(key, value))
+    const isAll = entries.every(([, value]) => value.byteLength <= valueBytes)
+    return { entries: isAll ? entries : entries.map(([key, value]) => [key, value.subarray(0, valueBytes)]), next }
   }
 
   async write(changes: Iterable<Change>, mark: StoreMark): Promise<void> {

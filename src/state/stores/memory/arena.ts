@@ -105,11 +105,11 @@ export class Arena {
     return copyOf(bytes, word * 4 + HEADER_BYTES, words[word]!)
   }
 
-  /** A copy. */
-  valueOf(address: number): Buffer {
+  /** A copy, of its first bytes where it has more than so many. */
+  valueOf(address: number, most = Infinity): Buffer {
     const { bytes, words } = this.#chunkOf(address)
     const word = wordOf(address)
-    return copyOf(bytes, word * 4 + HEADER_BYTES + words[word]!, words[word + 1]!)
+    return copyOf(bytes, word * 4 + HEADER_BYTES + words[word]!, Math.min(words[word + 1]!, most))
   }
 
   /** Asks about its key where it lies: `read` neither keeps nor changes the bytes. */

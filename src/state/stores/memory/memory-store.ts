@@ -83,11 +83,12 @@ class MemoryStore implements StateStore {
     return first.inOrder()
   }
 
-  walk(from: WalkPlace | null, limit: number): WalkStep {
+  walk(from: WalkPlace | null, limit: number, valueBytes?: number): WalkStep {
     const entries: StoreEntry[] = []
     for (let hash = Number(from ?? 0); hash < HASHES;) {
       const { addresses, next } = this.#index.tableFrom(hash)
-      for (const address of addresses) entries.push([this.#arena.keyOf(address), this.#arena.valueOf(address)])
+      for (const address of addresses)
+        entries.push([this.#arena.keyOf(address), this.#arena.valueOf(address, valueBytes)])
       hash = next
       if (entries.length >= limit && next < HASHES) return { entries, next }
     }

@@ -1,10 +1,15 @@
 /**
  * Keys in the order of their bytes: for the parts of a store that are asked for ranges. They stand in leaves of at most 128,
  * off the heap but for one small object a leaf; the leaves stand in a list, in order. So an insertion moves a few hundred
- * bytes, never more than the list, and a range costs what it gives.
+ * bytes, never more than the list, and a range costs what it gives. The first bytes of each leaf's first key stand together as
+ * numbers: looked for among those, a leaf is found without a look at others, which are anywhere in memory.
  */
 
 const MOST_KEYS = 128
+/** As many as a number is exact for. */
+const HEAD_BYTES = 6
+/** Below it a native copy takes longer to begin than a loop to end. */
+const LOOP_BYTES = 64
 /** Two neighbours with fewer than that together are made one. */
 const FEW_KEYS = 64
 const FIRST_BYTES = 1_024
@@ -56,7 +61,7 @@ class Leaf {
     places.copyWithin(2 * at + 2, 2 * at, 2 * this.count)
     places[2 * at] = this.used
     places[2 * at + 1] = length
-    for (let index = 0; index < length; index++) bytes[this.used + index] = key[from + index]!
+    copy(bytes, this.used, key, from, length)
     this.used += length
     this.count += 1
   }
@@ -73,15 +78,28 @@ class Leaf {
     const length = this.places[2 * at + 1]!
     const key = Buffer.allocUnsafe(prefix.byteLength + length)
     key.set(prefix)
-    key.set(this.bytes.subarray(begin, begin + length), prefix.byteLength)
+    copy(key, prefix.byteLength, this.bytes, begin, length)
     return key
   }
 
-  /** Takes those of another one from this place on, behind its own. */
+  /** Of the key at this place. */
+  headAt(at: number): number {
+    const begin = this.places[2 * at]!
+    return headOf(this.bytes, begin, begin + this.places[2 * at + 1]!)
+  }
+
+  /** Takes those of another one from this place on, behind its own. There has to be room. */
   takeFrom(other: Leaf, from: number): void {
+    let more = 0
+    for (let at = from; at < other.count; at++) more += other.places[2 * at + 1]!
+    if (this.used + more > this.bytes.byteLength) this.#rewrite(more)
     for (let at = from; at < other.count; at++) {
-      const begin = other.places[2 * at]!
-      this.insert(this.count, other.bytes.subarray(begin, begin + other.places[2 * at + 1]!), 0)
+      const length = other.places[2 * at + 1]!
+      copy(this.bytes, this.used, other.bytes, other.places[2 * at]!, length)
+      this.places[2 * this.count] = this.used
+      this.places[2 * this.count + 1] = length
+      this.used += length
+      this.count += 1
     }
   }
 
@@ -98,10 +116,10 @@ class Leaf {
     this.used = 0
     this.dead = 0
     for (let at = 0; at < this.count; at++) {
-      const begin = places[2 * at]!
-      this.bytes.set(old.subarray(begin, begin + places[2 * at + 1]!), this.used)
+      const length = places[2 * at + 1]!
+      copy(this.bytes, this.used, old, places[2 * at]!, length)
       places[2 * at] = this.used
-      this.used += places[2 * at + 1]!
+      this.used += length
     }
   }
 }
@@ -109,6 +127,8 @@ class Leaf {
 export class SortedKeys {
   /** None is empty, but for the only one. */
   #leaves = [new Leaf()]
+  /** Of the first key of each leaf; that of the first leaf is never asked for. */
+  #heads = [0]
   #byteCount = this.#leaves[0]!.byteCount
 
   get byteCount(): number {
@@ -133,16 +153,20 @@ export class SortedKeys {
     leaf.cutAt(half)
     if (at < half) this.#insert(leaf, at, key, from)
     else this.#insert(next, at - half, key, from)
+    this.#heads.splice(index + 1, 0, next.headAt(0))
   }
 
   /** It has to be there. */
   remove(key: Uint8Array, from: number): void {
     const index = this.#indexOf(key, from)
     const leaf = this.#leaves[index]!
-    leaf.remove(leaf.find(key, from))
+    const at = leaf.find(key, from)
+    leaf.remove(at)
+    if (at === 0 && leaf.count > 0) this.#heads[index] = leaf.headAt(0)
     const next = this.#leaves[index + 1]
     if (next !== undefined && leaf.count + next.count < FEW_KEYS) {
       this.#take(leaf, next, 0)
+      this.#heads[index] = leaf.headAt(0)
       this.#drop(index + 1)
     } else if (leaf.count === 0 && this.#leaves.length > 1) this.#drop(index)
   }
@@ -169,11 +193,15 @@ export class SortedKeys {
 
   /** Of the last leaf that does not begin behind this key. */
   #indexOf(key: Uint8Array, from: number): number {
-    let [low, high] = [1, this.#leaves.length]
+    const heads = this.#heads
+    const head = headOf(key, from, key.byteLength)
+    let [low, high] = [1, heads.length]
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#leaves[middle]!.compare(0, key, from) <= 0) low = middle + 1
-      else high = middle
+      const other = heads[middle]!
+      const isBehind = other === head ? this.#leaves[middle]!.compare(0, key, from) > 0 : other > head
+      if (isBehind) high = middle
+      else low = middle + 1
     }
     return low - 1
   }
@@ -193,5 +221,18 @@ export class SortedKeys {
   #drop(index: number): void {
     this.#byteCount -= this.#leaves[index]!.byteCount
     this.#leaves.splice(index, 1)
+    this.#heads.splice(index, 1)
   }
+}
+
+/** Of what stands between these places: keys in order have heads in order, though not all are different. */
+function headOf(bytes: Uint8Array, begin: number, end: number): number {
+  let head = 0
+  for (let at = begin; at < begin + HEAD_BYTES; at++) head = head * 256 + (at < end ? bytes[at]! : 0)
+  return head
+}
+
+function copy(target: Uint8Array, at: number, source: Uint8Array, from: number, length: number): void {
+  if (length > LOOP_BYTES) target.set(source.subarray(from, from + length), at)
+  else for (let index = 0; index < length; index++) target[at + index] = source[from + index]!
 }
