@@ -49,9 +49,13 @@ export class MapStore implements StateStore {
   }
 
   walk(from: WalkPlace | null, limit: number): WalkStep {
-    const begin = Number(from ?? 0)
-    const entries = this.scan({}, Infinity).slice(begin, begin + limit)
-    return { entries, next: begin + limit < this.keyCount ? begin + limit : null }
+    const after = from instanceof Uint8Array ? latin1(from) : ''
+    const keys = [...this.entries.keys()].filter((key) => key > after).sort()
+    const given = keys.slice(0, limit)
+    return {
+      entries: given.map((key) => [Buffer.from(key, 'latin1'), this.entries.get(key)!]),
+      next: given.length < keys.length ? Buffer.from(given.at(-1)!, 'latin1') : null,
+    }
   }
 
   async write(changes: Iterable<Change>, mark: StoreMark): Promise<void> {
