@@ -14,7 +14,6 @@ import type { ToldVerdict } from './handlers/verdict.ts'
 import type { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
 import type { LaneRun, Lanes } from './lanes/lanes.ts'
-import type { RefusedRecords } from './refused-records.ts'
 
 export interface FiredTimersOptions {
   readonly clock: Clock
@@ -22,7 +21,6 @@ export interface FiredTimersOptions {
   readonly timers: KeyedTimers
   readonly inputs: Inputs
   readonly lanes: Lanes
-  readonly refused: RefusedRecords | null
   /** It hands out records. */
   readonly isRunning: () => boolean
   /** Some were fired when nobody else would tell. */
@@ -81,17 +79,18 @@ export class FiredTimers {
     return fired !== undefined && !this.#options.timers.isSet(fired.timer)
   }
 
-  /** What a verdict on it comes to: once it is handled it is not set any more, and of a void one nothing counts. */
+  /** What a verdict on it comes to: once that is kept it is not set any more, and of a void one nothing counts. */
   verdictOn({ record }: Invocation, verdict: ToldVerdict): ToldVerdict {
     const fired = this.#open.get(record)
     if (fired === undefined) return verdict
-    if (!this.#options.timers.isSet(fired.timer)) {
-      this.#open.delete(record)
-      return { type: 'skip' }
-    }
+    if (!this.#options.timers.isSet(fired.timer)) return { type: 'skip' }
     if (verdict.type !== 'done' && verdict.type !== 'skip') return verdict
-    this.#open.delete(record)
     return { ...verdict, changes: withoutTimer(fired.timer, verdict.changes) }
+  }
+
+  /** What its verdict has come to is kept, its end as a timer with it. */
+  noteHandled({ record }: Invocation): void {
+    this.#open.delete(record)
   }
 
   /** It was given up: it is not set any more. */
@@ -118,7 +117,7 @@ export class FiredTimers {
   }
 
   #fire(timer: SetTimer): void {
-    const { clock, inputs, lanes, refused, state, timers } = this.#options
+    const { clock, inputs, lanes, state, timers } = this.#options
     const { held, partition, topic, tracker } = inputs.first
     const record: SourceRecord = {
       topic,
@@ -134,7 +133,8 @@ export class FiredTimers {
     const invocation = newInvocation(record, tracker.hold(), bytes, clock.now())
     invocation.stateKey = timer.key
     invocation.streamTime = state.streamTime
-    if (refused?.has(record) === true) invocation.runsAlone = true
+    // Should it be void by its turn, nothing in its run has been made of it.
+    invocation.runsAlone = true
     this.#open.set(record, { timer, invocation })
     held.add(invocation)
     lanes.admit(invocation)

@@ -174,7 +174,9 @@ export class RecordEnds {
   }
 
   /** The only way into the state: what comes late, or failed, never gets here. */
-  #apply({ stateKey }: Invocation, changes: StateChanges | undefined): void {
+  #apply(invocation: Invocation, changes: StateChanges | undefined): void {
+    this.#timers?.noteHandled(invocation)
+    const { stateKey } = invocation
     if (changes === undefined || stateKey === null) return
     this.#options.state?.apply(stateKey, changes)
     this.#timers?.noteChanges(stateKey)

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import { defineHandler, deadLetter, done, type Outcome, type TimerContext } from '../../src/actors/handlers/handler.ts'
-import { inputOf } from '../actors/actor-fixture.ts'
+import { inputOf, sourceRecord } from '../actors/actor-fixture.ts'
 import { bytes, json, text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'
 import { state } from '../../src/state/declared-state.ts'
 import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
 import { keyedWorld, type KeyedWorldOptions } from './keyed-world.ts'
+import { idOf } from '../../src/streams/record-id.ts'
+import { StateValue } from '../../src/state/state-value.ts'
 import { MapStore } from '../support/map-store.ts'
 
 const clicks = topic('clicks', { value: bytes, key: text })
@@ -142,15 +144,55 @@ test('one that is cancelled by a record before it in its lane does not fire, tho
   expect(world.actor.heldRecords).toBe(0)
 })
 
-test('a timer stands behind the records of its key that were read before', async () => {
-  const { calls, handler } = timing(setAt(0, 2_000))
-  const world = await keyedWorld(handler)
+test.each(['stream', 'wall'] as const)(
+  'what a timer by the %s clock would have set does not count where a record before it in its run has cancelled it',
+  async (clock) => {
+    const { calls, handler } = timing(
+      ({ cancelTimer, state: { total }, timer }, offset) => {
+        total.update((count) => count + 1)
+        if (offset === 0) timer('reminder', dueMs, { clock })
+        if (offset === 65) cancelTimer('reminder', { clock })
+        return undefined
+      },
+      ({ state: { total } }) => {
+        total.update((count) => count + 1_000)
+        return done()
+      },
+    )
+    const world = await keyedWorld(handler, { mixesKeys: false })
+    const dueMs = clock === 'stream' ? 2_000 : world.clock.wallNow() + 1_000
+    world.give(['a'], [1_000])
+    // Seen to return at once, a handler gets several records of a key in one run.
+    world.give(
+      Array.from({ length: 64 }, () => 'b'),
+      [],
+    )
+    await world.settle()
+    calls.length = 0
 
-  world.give(['a', 'a', 'b', 'a'], [1_000, 1_000, 2_500, 2_500])
-  await world.settle()
+    world.actor.admit([world.record('a', 1_500)])
+    if (clock === 'wall') await world.clock.advance(1_000)
+    world.actor.admit([world.record('c', 2_500), world.record('a', 2_500)])
+    world.pump()
+    await world.settle()
 
-  expect(calls.filter((call) => call.includes('a'))).toEqual(['a 0', 'a 1', 'a 3', 'reminder of a at 2000'])
-})
+    expect(calls.filter((call) => call.includes('a'))).toEqual(['a 65', 'a 67'])
+    expect(world.valueOf('a')).toBe(3)
+  },
+)
+
+test.fails(
+  'a timer stands between the records of its key that come before its time and those that do not',
+  async () => {
+    const { calls, handler } = timing(setAt(0, 2_000))
+    const world = await keyedWorld(handler)
+
+    world.give(['a', 'a', 'b', 'a'], [1_000, 1_000, 2_500, 2_500])
+    await world.settle()
+
+    expect(calls.filter((call) => call.includes('a'))).toEqual(['a 0', 'a 1', 'reminder of a at 2000', 'a 3'])
+  },
+)
 
 test('a record that fails has set no timer', async () => {
   const { calls, handler } = timing(({ attempt, timer }, offset) => {
@@ -207,6 +249,53 @@ test('one that fails for good is a dead letter of its key, which says which time
   next.give(['b'], [9_000])
   await next.settle()
   expect(calls.filter((call) => call.startsWith('reminder'))).toEqual(['reminder of a at 2000'])
+})
+
+/** Its reminder of key a, due at 2000, returns what has no way to go. */
+async function refusedWorld(options: KeyedWorldOptions = {}) {
+  const told = timing(setAt(0, 2_000), ({ key, state: { total } }) => {
+    total.update((count) => count + 1)
+    return done([out.record(key)])
+  })
+  const world = await keyedWorld(told.handler, options)
+  const timer = { name: 'reminder', clock: 'stream', dueMs: 2_000 } as const
+  const id = idOf({ ...sourceRecord(1, 'a'), timer })
+  world.delivery.refused.add(id)
+  world.give(['a'], [1_000])
+  await world.settle()
+  world.give(['b'], [2_000])
+  await world.settle()
+  return { ...told, world, id }
+}
+
+test.each(['dead-letter', 'skip'] as const)(
+  'one whose output has no way to go is given up by policy %s, and does not fire again',
+  async (failedRecords) => {
+    const store = new MapStore()
+    const { calls, handler, world } = await refusedWorld({ store, actor: { failedRecords } })
+    expect(world.delivery.deadLetters.length).toBe(failedRecords === 'skip' ? 0 : 1)
+    expect(world.valueOf('a')).toBeUndefined()
+    expect(world.state.timers!.size).toBe(0)
+
+    await world.checkpoint()
+    world.actor.fence()
+    const next = await restarted(handler, store, 2)
+    next.give(['b'], [9_000])
+    await next.settle()
+    expect(calls.filter((call) => call.startsWith('reminder'))).toEqual(['reminder of a at 2000'])
+  },
+)
+
+test("one that was parked, and goes well at an operator's word, is not set any more", async () => {
+  const { id, world } = await refusedWorld({ actor: { failedRecords: 'park' } })
+  expect(world.actor.parked().map((each) => each.id)).toEqual([id])
+  world.delivery.refused.clear()
+
+  expect(world.actor.decide(id, 'retry')).toBe(true)
+  await world.settle()
+  expect(world.valueOf('a')).toBe(1)
+  expect(world.state.timers!.size).toBe(0)
+  expect(inputOf(world.actor).tracker.isIdle).toBe(true)
 })
 
 test('the position does not pass a timer that is not handled', async () => {
@@ -317,6 +406,69 @@ test('by the wall clock it fires without records, at its time', async () => {
   expect(calls).toEqual(['a 0', `reminder of a at ${dueMs}`])
   await world.advance(10_000_000)
   expect(calls.length).toBe(2)
+})
+
+/** Keys that have a reminder for 2000 by this clock, as the last checkpoint has left them. */
+async function storeWithTimers(count: number, clock: 'stream' | 'wall'): Promise<MapStore> {
+  const store = new MapStore()
+  const { state } = await keyedWorld(timing(() => undefined).handler, { store })
+  const value = StateValue.ofPrimitive(2_000, null)
+  const at = Object.keys(states).length + (clock === 'stream' ? 0 : 1)
+  for (let key = 0; key < count; key += 1) state.apply(`k${key}`, [{ at, value }])
+  state.freeze(1)
+  await state.commit()
+  return store
+}
+
+test.fails.each([
+  ['key', 'stream'],
+  ['key', 'wall'],
+  ['partition', 'stream'],
+  ['partition', 'wall'],
+] as const)(
+  'in order %s so many by the %s clock are due at once: some fire, and the others when those have ended',
+  async (order, clock) => {
+    let isDown = true
+    const { calls, handler } = timing(
+      () => undefined,
+      () => {
+        if (isDown) throw new Error('down')
+        return done()
+      },
+    )
+    const store = await storeWithTimers(2_500, clock)
+    const world = await keyedWorld(handler, {
+      store,
+      actor: { order, retry: { attempts: Infinity, backoffMs: 50, maxBackoffMs: 50, jitter: 0 } },
+    })
+
+    // While what they call is down they wait in their lanes, and nothing is ready.
+    for (let turn = 0; turn < 20; turn += 1) {
+      world.give(['a'], [9_000])
+      await world.advance(10)
+    }
+    expect(world.actor.heldRecords).toBeLessThan(1_100)
+
+    isDown = false
+    calls.length = 0
+    for (let turn = 0; turn < 200; turn += 1) await world.advance(100)
+    expect(new Set(calls.filter((call) => call.startsWith('reminder'))).size).toBe(2_500)
+    expect(world.state.timers!.size).toBe(0)
+    await world.checkpoint()
+    expect(world.actor.heldRecords).toBe(0)
+  },
+)
+
+test.fails('one that is due before anything is known of the position fires once that is', async () => {
+  const { calls, handler } = timing(() => undefined)
+  const world = await keyedWorld(handler, { store: await storeWithTimers(1, 'wall'), position: null })
+  await world.settle()
+  expect(calls).toEqual([])
+
+  world.actor.noteEnd({ topic: 'clicks', position: 7 })
+  await world.settle()
+  expect(calls).toEqual(['reminder of k0 at 2000'])
+  expect(inputOf(world.actor).tracker.safePosition).toBe(7)
 })
 
 test('of a partition that is given up no timer fires', async () => {

@@ -52,8 +52,10 @@ export interface KeyedWorldOptions {
   readonly clock?: ManualClock
   readonly store?: MapStore
   readonly isRestored?: boolean
-  /** Where it begins; 0 unless given. */
-  readonly position?: number
+  /** Where it begins; 0 unless given, null: not known yet. */
+  readonly position?: number | null
+  /** false: a run has several records of a key, as on threads. */
+  readonly mixesKeys?: boolean
 }
 
 export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions = {}) {
@@ -78,8 +80,8 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
     delivery,
     state,
     stats,
-    position: options.position ?? 0,
-    mixesKeys: handler.kind === 'handler',
+    position: options.position === undefined ? 0 : options.position,
+    mixesKeys: options.mixesKeys ?? handler.kind === 'handler',
   })
   const { actor } = made
   const { handlerTimeoutMs, order } = actor.actor
