@@ -69,13 +69,14 @@ async function measure(
 ): Promise<Measured> {
   const env = { HANDLERS: 'count.mjs', RUN_ON: 'main', LOG_LEVEL: 'warn', KAFKA_OPTIONS: JSON.stringify(kafka) }
   const flow = await CopyFlow.make(probe, 'recovery', { partitions, env })
-  const load = new Load(flow, { ahead: 20_000, workMs: 0, keys: 997, most: records })
+  const stretch = Math.round(records / (kills + 1))
+  // Whoever has come to the place of a kill must not be through before it comes.
+  const load = new Load(flow, { ahead: Math.min(20_000, Math.floor(stretch / 2)), workMs: 0, keys: 997, most: records })
   const goingOnSeconds: number[] = []
   let member = await MemberProcess.start(flow.env)
   try {
     for (let kill = 1; kill <= kills; kill += 1) {
-      const wanted = Math.round((records / (kills + 1)) * kill)
-      await flow.handled(wanted, 240_000)
+      await flow.handled(stretch * kill, 240_000)
       await member.kill()
       const before = await flow.countHandled()
       const startedAtMs = performance.now()

@@ -66,7 +66,7 @@ export interface Invocation extends Keyed {
   runsAlone: boolean
   /** It shared a batch whose thread died, and nobody could tell whose fault it was: it has its thread to itself as well. */
   isSuspect: boolean
-  /** What it became, while some of that is not durable. */
+  /** What it became, while some of that is at its sinks. */
   outputs: readonly EncodedEffect[]
   /** The next record of the lane. */
   next: Invocation | null

@@ -55,12 +55,14 @@ export class Outbox {
   deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Error | null {
     const { delivery, owner } = this.#options
     const ticket = new OutputTicket(owner, invocation, effects.length, this.#settle)
-    // Made for outputs only: what has changed nothing but state needs no name.
-    const id = effects.length === 0 ? '' : idOf(invocation.record)
-    const refusal = delivery.deliver(ticket, id, effects)
+    const refusal = delivery.deliver(ticket, effects)
     if (refusal !== null) return refusal
-    invocation.stage = delivery.finishesWhen === 'handled' ? 'at-checkpoint' : 'at-sinks'
-    invocation.outputs = effects
+    if (delivery.finishesWhen === 'handled') {
+      invocation.stage = 'at-checkpoint'
+    } else {
+      invocation.stage = 'at-sinks'
+      invocation.outputs = effects
+    }
     this.#noteUnderWay(invocation, 1)
     return null
   }
@@ -121,6 +123,10 @@ class OutputTicket implements HandledTicket {
     this.#invocation = invocation
     this.#open = outputs
     this.#settled = settled
+  }
+
+  get id(): string {
+    return idOf(this.#invocation.record)
   }
 
   get bytes(): number {
