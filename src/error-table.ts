@@ -365,6 +365,13 @@ export const errorTable = {
     action:
       'Restore the changelog topic, or forget state and positions with `troupe reset`: the input is then read again.',
   },
+  STATE_AHEAD: {
+    meaning:
+      'An input is shorter than what its actor has counted already (an unclean election of a broker, for one), and outOfRange: earliest would count it twice.',
+    retryable: false,
+    action:
+      'Set outOfRange: latest to keep the state and go on with new records, or forget state and positions with `troupe reset`.',
+  },
   CHANGELOG_UNREADABLE: {
     meaning: 'A changelog has records that this version of Troupe cannot read.',
     retryable: false,

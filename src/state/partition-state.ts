@@ -29,6 +29,7 @@ import type { RecordLimit } from './changelog-topic.ts'
 import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
+import { Slices } from './stores/slices.ts'
 import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
 import { StreamTime } from './stream-time.ts'
@@ -82,6 +83,8 @@ interface Generation {
   readonly keys: Uint8Array[]
   readonly checkpoint: number
   readonly streamTime: number | null
+  /** Of the cells, those that were only deleted because they are too old. */
+  readonly expired: number
   /** Its transaction has a position. */
   readonly hasPosition: boolean
   /** As it was told before its last transaction began; null: it was not. */
@@ -109,6 +112,10 @@ export class PartitionState implements CheckpointedState, StateReader {
   #next: Cell[] = []
   /** How states are declared that its changelog does not know yet. */
   #newShapes: readonly Change[] = []
+  /** Of those in `#next`, how many were only deleted because they are too old. */
+  #expired = 0
+  /** The search for values that are too old, behind the last checkpoint. */
+  #expiring: Promise<void> = Promise.resolve()
   #frozen: Generation | null = null
   #changelogPosition = 0
   /** The changelog's end that was told last. */
@@ -212,12 +219,12 @@ export class PartitionState implements CheckpointedState, StateReader {
     if (this.#frozen !== null) throw new TroupeError('INTERNAL', 'a generation of state was frozen upon another')
     const position = this.#position.safePosition
     const streamTime = position === null ? this.#time.current : this.#time.at(position)
-    this.#deleteExpired(streamTime)
     this.#frozen = {
       ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime },
-      ...{ hasPosition: position !== null, end: null },
+      ...{ expired: this.#expired, hasPosition: position !== null, end: null },
     }
     this.#next = []
+    this.#expired = 0
     this.#generation += 1
     this.#askEnd()
   }
@@ -232,6 +239,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   async commit(): Promise<void> {
     const frozen = this.#frozenGeneration()
     const store = this.#openStore()
+    await this.#expiring
     const { checkpoint, end, hasPosition, streamTime } = frozen
     if (hasPosition && end !== null) this.#changelogPosition = Math.max(this.#changelogPosition, end)
     this.#committed = { checkpoint, streamTime }
@@ -243,6 +251,9 @@ export class PartitionState implements CheckpointedState, StateReader {
     for (const cell of frozen.cells) cell.frozen = null
     this.#newShapes = []
     this.#frozen = null
+    // Whoever waits for the next one hears of what it fails of.
+    this.#expiring = this.#deleteExpired(store, streamTime, frozen.cells.length - frozen.expired)
+    this.#expiring.catch(() => undefined)
   }
 
   /**
@@ -313,11 +324,22 @@ export class PartitionState implements CheckpointedState, StateReader {
     if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
   }
 
-  /** A few: with nothing frozen the store has all but what has changed since, which is not too old, or gone already. */
-  #deleteExpired(streamTime: number | null): void {
-    for (const { at, key } of this.#expiry.find(this.#openStore(), streamTime)) {
-      if (this.#cell(at, key).changedIn !== this.#generation) this.#set(at, key, null)
+  /** In slices, while handlers go on: the deletions are of the next checkpoint. */
+  async #deleteExpired(store: StateStore, streamTime: number | null, changed: number): Promise<void> {
+    const slices = new Slices(this.#options.clock)
+    for (const keys of this.#expiry.find(store, streamTime, changed)) {
+      for (const { at, key } of keys) this.#deleteOne(at, key, streamTime ?? 0)
+      if (slices.isOver) await slices.next()
+      if (this.#store !== store) return
     }
+  }
+
+  /** Unless it was set again since it was written to the store. */
+  #deleteOne(at: number, key: string, streamTime: number): void {
+    const cell = this.#cell(at, key)
+    if (cell.current === null || !this.#expiry.isExpired(at, cell.current, streamTime)) return
+    if (cell.changedIn !== this.#generation) this.#expired += 1
+    this.#set(at, key, null)
   }
 
   /** Each key once, then the meta record; the first time how they are declared before all. */

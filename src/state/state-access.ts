@@ -1,5 +1,6 @@
 /** What handlers get as `context.state`: turns values into bytes and back, where the handler runs. */
-import { TroupeError } from '../errors.ts'
+import { TroupeError, describeError } from '../errors.ts'
+import { mayHoldWideInteger } from '../streams/flows/wide-integers.ts'
 import type { AttemptState } from './attempt-state.ts'
 import {
   defaultCodec,
@@ -127,8 +128,20 @@ class StateHandle implements KeyedState<unknown, unknown> {
     } catch (cause) {
       throw this.#invalid(`a value could not be encoded as ${codec.name}`, cause)
     }
-    if (payload instanceof Uint8Array) return StateValue.ofPayload(payload, timeMs)
+    if (payload instanceof Uint8Array) {
+      if (codec.name === defaultCodec.name && mayHoldWideInteger(payload)) this.#readBack(payload)
+      return StateValue.ofPayload(payload, timeMs)
+    }
     throw this.#invalid(`codec ${codec.name} has made of a value ${typeof payload}, and bytes are needed`)
+  }
+
+  /** An integer beyond 2^53 is written as it is, and refused by whoever reads it: each later record of its key would fail. */
+  #readBack(payload: Uint8Array): void {
+    try {
+      this.#declared.codec.decode(payload)
+    } catch (cause) {
+      throw this.#invalid(`a value is written and could not be read back: ${describeError(cause)}`, cause)
+    }
   }
 
   #invalid(what: string, cause?: unknown): TroupeError {

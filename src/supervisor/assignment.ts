@@ -79,7 +79,10 @@ export class Assignment {
 
   constructor(options: AssignmentOptions) {
     this.#options = options
-    this.#beginnings = new Beginnings(options)
+    this.#beginnings = new Beginnings({
+      ...options,
+      keepsState: (actor) => options.keeping?.changelogs.has(actor) === true,
+    })
     this.#restoring = options.keeping === null ? null : this.#restoringWith(options.keeping)
     this.#intake = new Intake({ ...options, partitionCount: () => this.#owned.size })
   }

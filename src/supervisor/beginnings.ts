@@ -14,6 +14,8 @@ export interface BeginningsOptions {
   readonly consumer: BrokerConsumer
   /** The actor of each input topic. */
   readonly actors: ReadonlyMap<string, ResolvedActor>
+  /** Actors whose state has all that is below their committed positions, and must not get it twice. */
+  readonly keepsState: (actor: string) => boolean
   readonly log: Log
   readonly stats: EngineStats
   readonly foreignMetadata: 'ignore' | 'fail'
@@ -156,6 +158,12 @@ export class Beginnings {
         committed.position < low ? `offsets ${committed.position} to ${low - 1} are gone` : 'the log is shorter'
       const message = `the committed position ${committed.position} of ${name} is outside its log (${low} to ${high}): ${gap}`
       if (actor.outOfRange === 'fail') throw new TroupeError('OFFSET_OUT_OF_RANGE', message)
+      if (actor.outOfRange === 'earliest' && committed.position > high && this.#options.keepsState(actor.name)) {
+        throw new TroupeError(
+          'STATE_AHEAD',
+          `${message}. The state of actor ${actor.name} has all below the position, so from the earliest it would get that twice`,
+        )
+      }
       log.error({ partition: name, low, high, position: committed.position, policy: actor.outOfRange }, message)
       // Of the very same topic, of which the oldest is gone, what was finished further on still is.
       const isSame = topic !== undefined && told !== null && told.id !== 0 && topic.described.id !== null

@@ -89,7 +89,11 @@ export class Restoring {
     this.#options = options
     this.#lines = new RestoreLines(options.clock, options.log, options.stores.kind)
     this.#sweepLater(FIRST_SWEEP_MS)
-    this.#restorer = new Restorer({ clock: options.clock, openReader: () => options.openReader('restore') })
+    this.#restorer = new Restorer({
+      clock: options.clock,
+      log: options.log,
+      openReader: () => options.openReader('restore'),
+    })
   }
 
   /** The state of a partition that begins, which is not restored yet; null: its actor keeps none. Throws CHANGELOG_UNFIT. */

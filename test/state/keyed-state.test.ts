@@ -351,6 +351,12 @@ describe('a state', () => {
       what: /state list: a value could not be encoded as json/,
     },
     {
+      name: 'has an integer that would be read as another',
+      key: 'a',
+      use: ({ list }: { list: KeyedState<number[]> }) => list.set([1, 2 ** 53]),
+      what: /state list: a value is written and could not be read back: the integer 9007199254740992 .* is beyond 2\^53/,
+    },
+    {
       name: 'is undefined',
       key: 'a',
       use: ({ list }: { list: KeyedState<number[]> }) => list.set(undefined as never),

@@ -59,10 +59,13 @@ export class MapStore implements StateStore {
   }
 
   walk(from: WalkPlace | null, limit: number, valueBytes = Infinity): WalkStep {
-    const after = from instanceof Uint8Array ? { from: Buffer.concat([from, Uint8Array.of(0)]) } : {}
-    const entries = this.#first(after, limit)
-    const next = entries.length < limit ? null : entries.at(-1)![0]
-    return { entries: entries.map(([key, value]) => [key, value.subarray(0, valueBytes)]), next }
+    const after = from instanceof Uint8Array ? latin1(from) : ''
+    const keys = [...this.entries.keys()].filter((key) => key > after).sort()
+    const given = keys.slice(0, limit)
+    return {
+      entries: given.map((key) => [Buffer.from(key, 'latin1'), this.entries.get(key)!.subarray(0, valueBytes)]),
+      next: given.length < keys.length ? Buffer.from(given.at(-1)!, 'latin1') : null,
+    }
   }
 
   async write(changes: Iterable<Change>, mark: StoreMark): Promise<void> {

@@ -23,6 +23,9 @@ export interface Restored {
   readonly meta: ChangelogMeta | null
 }
 
+/** Reading that stands still for longer is told of: a batch takes milliseconds, and an owner's transaction no longer than this. */
+const STANDING_MS = 30_000
+
 const EMPTY_MARK: StoreMark = { changelogPosition: 0, streamTime: null, checkpoint: 0 }
 
 export class RestoreTask {
@@ -36,6 +39,9 @@ export class RestoreTask {
   #end = 0
   #writing: Promise<void> = Promise.resolve()
   #isOver = false
+  /** Where reading stood when it was looked at last, and since when (clock time). */
+  #stood: { readonly position: number; readonly sinceMs: number } | null = null
+  #hasFailed = false
 
   constructor(order: RestoreOrder, signal: AbortSignal) {
     this.#order = order
@@ -126,6 +132,31 @@ export class RestoreTask {
     this.#over(() => ({ position, meta: this.#metaInForce() }))
   }
 
+  /** After each poll. */
+  lookForStanding(nowMs: number): void {
+    const { progress } = this.#order
+    const position = this.#position
+    if (this.#stood?.position !== position) {
+      this.#stood = { position, sinceMs: nowMs }
+      this.#hasFailed = false
+      progress.noteGettingOn()
+    } else if (!this.#isOver && nowMs - this.#stood.sinceMs >= STANDING_MS) {
+      const where = `reading stands at offset ${position} of ${this.#end}`
+      progress.noteTrouble(`${where}: brokers give nothing more, or a transaction is open there`, this.#stood.sinceMs)
+    }
+  }
+
+  /** The brokers have said where its log begins and ends. */
+  noteAnswer(): void {
+    if (!this.#hasFailed) this.#order.progress.noteGettingOn()
+  }
+
+  /** Reading has failed; it goes on where it stands, or begins anew. */
+  noteFailure(reason: string, nowMs: number): void {
+    this.#hasFailed = true
+    this.#order.progress.noteTrouble(reason, nowMs)
+  }
+
   fail(error: unknown): void {
     this.#over(() => {
       throw error
@@ -135,6 +166,7 @@ export class RestoreTask {
   #over(outcome: () => Restored | null): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#order.progress.noteGettingOn()
     const { reject, resolve } = this.#settle
     void this.#writing.then(() => {
       try {

@@ -7,6 +7,7 @@
  */
 import { sleep, type Clock } from '../../clock.ts'
 import { TroupeError, describeError, isTroupeError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
 import type { BrokerReader } from '../../streams/broker-port.ts'
 import { partitionName, type SourceRecord } from '../../streams/record.ts'
 import { RestoreTask, type Restored, type RestoreOrder } from './restore-task.ts'
@@ -14,6 +15,7 @@ import { RestoreTask, type Restored, type RestoreOrder } from './restore-task.ts
 export interface RestorerOptions {
   readonly openReader: () => BrokerReader
   readonly clock: Clock
+  readonly log: Log
 }
 
 /** Beyond that a batch costs no less a record, and holds the loop for longer. */
@@ -44,6 +46,8 @@ export class Restorer {
   #maxRecords = MAX_RECORDS
   #unwanted = 0
   #readFailures = 0
+  /** What the last of them was of; said once. */
+  #told: string | null = null
   /** The end of the reader that was used last. */
   #closing: Promise<void> = Promise.resolve()
 
@@ -92,7 +96,7 @@ export class Restorer {
     for (let delayMs = MIN_DELAY_MS; !task.isOver; delayMs = Math.min(2 * delayMs, MAX_DELAY_MS)) {
       try {
         const answer = await ask(await this.#openReader())
-        task.progress.noteGettingOn()
+        task.noteAnswer()
         return answer
       } catch (error) {
         if (!isTroupeError(error)) throw error
@@ -146,9 +150,11 @@ export class Restorer {
         if (reader !== this.#assigned) continue
         this.#handOut(records)
         this.#notePositions(reader)
-        if (records.length > 0) this.#readFailures = 0
+        if (records.length > 0) this.#noteReading()
       } catch (error) {
+        const delayMs = Math.min(MAX_DELAY_MS, MIN_DELAY_MS * 2 ** this.#readFailures)
         this.#enterAgain(error)
+        if (this.#hasOpen) await sleep(this.#options.clock, delayMs)
       }
     }
     this.#isRunning = false
@@ -191,7 +197,17 @@ export class Restorer {
     for (const task of this.#reading.values()) {
       const position = reader.position(task.changelog)
       if (position !== null && position > task.position) task.reach(position)
+      task.lookForStanding(this.#options.clock.now())
     }
+  }
+
+  #noteReading(): void {
+    this.#readFailures = 0
+    this.#told = null
+  }
+
+  get #hasOpen(): boolean {
+    return [...this.#tasks].some(({ isOver }) => !isOver)
   }
 
   /** The log of one of them has moved on, or is gone; which one, nobody says. So all look again where their logs begin and end. */
@@ -200,10 +216,17 @@ export class Restorer {
     this.#reading.clear()
     this.#joining = []
     this.#readFailures += 1
+    const reason = describeError(error)
+    if (this.#told !== reason)
+      this.#options.log.warn({ reason }, `a restore could not read on, and begins where it stands: ${reason}`)
+    this.#told = reason
     const isHopeless = this.#readFailures > MAX_READ_FAILURES && !(isTroupeError(error) && error.retryable)
     for (const task of tasks) {
       if (isHopeless) task.fail(error)
-      else void this.#enter(task)
+      else {
+        task.noteFailure(reason, this.#options.clock.now())
+        void this.#enter(task)
+      }
     }
   }
 }

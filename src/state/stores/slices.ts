@@ -18,7 +18,12 @@ export class Slices {
   /** A step was made. true: wait for `next` before another one. */
   step(): boolean {
     this.#steps += 1
-    return this.#steps % STEPS_A_LOOK === 0 && this.#clock.now() - this.#beganAtMs >= SLICE_MS
+    return this.#steps % STEPS_A_LOOK === 0 && this.isOver
+  }
+
+  /** The same, where a step is long. */
+  get isOver(): boolean {
+    return this.#clock.now() - this.#beganAtMs >= SLICE_MS
   }
 
   next(): Promise<void> {

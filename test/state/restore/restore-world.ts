@@ -1,4 +1,5 @@
 /** A changelog on the fake broker, and a restorer that reads it. */
+import { silentLog } from '../../../src/log.ts'
 import { RestoreStats, type RestoreProgress } from '../../../src/metrics/restore-stats.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix, type ChangelogMeta } from '../../../src/state/changelog-format.ts'
 import type { Restored } from '../../../src/state/restore/restore-task.ts'
@@ -31,6 +32,7 @@ export class RestoreWorld {
     this.broker.createTopic(changelog, partitions)
     this.restorer = new Restorer({
       clock: this.clock,
+      log: silentLog,
       openReader: () => {
         this.readers += 1
         return this.broker.reader('restore')

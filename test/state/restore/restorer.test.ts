@@ -1,5 +1,8 @@
 /** T43, T45 and T47 of the cases, and what else can come between a changelog and its store. */
 import { describe, expect, test } from 'vitest'
+import { TroupeError } from '../../../src/errors.ts'
+import { silentLog } from '../../../src/log.ts'
+import { Restorer } from '../../../src/state/restore/restorer.ts'
 import { MapStore } from '../../support/map-store.ts'
 import { at, changelog, keyOf, RestoreWorld, totals } from './restore-world.ts'
 
@@ -254,6 +257,56 @@ describe('what may come in between', () => {
       await running.end()
       expect(totals(store)).toEqual(end === 'commit' ? { a: '1', b: '2' } : { a: '1' })
     }
+  })
+
+  test('brokers that go away while it reads, and a transaction that stays open, are told of after a while', async () => {
+    const world = new RestoreWorld()
+    world.fill(3_000)
+    const transaction = world.broker.beginTransaction(at())
+    transaction.append({ key: Buffer.from(keyOf('b')), value: Buffer.from('2'), headers: [], timestamp: 0 })
+    const store = new MapStore()
+    const running = world.begin(store)
+    await world.clock.runUntil(() => store.keyCount > 0)
+    world.broker.faults.areBrokersAway = true
+    await world.clock.advance(20_000)
+    expect(running.progress.trouble).toBeNull()
+    await world.clock.advance(20_000)
+    expect(running.progress.trouble?.reason).toMatch(/reading stands at offset \d+/)
+    world.broker.faults.areBrokersAway = false
+    await world.clock.runUntil(() => store.keyCount === 3_000)
+    expect(running.progress.trouble).toBeNull()
+    await world.clock.advance(40_000)
+    expect(running.progress.trouble?.reason).toMatch(/stands at offset 3000 of 3001.*transaction/)
+    transaction.commit()
+    await running.end()
+    expect(running.progress.trouble).toBeNull()
+  })
+
+  test('a reader that fails again and again is asked ever more seldom, and it is said once', async () => {
+    const world = new RestoreWorld()
+    world.fill(10)
+    const lines: string[] = []
+    const reader = world.broker.reader('failing')
+    let polls = 0
+    reader.poll = () => {
+      polls += 1
+      return Promise.reject(new TroupeError('BROKER_UNREACHABLE', 'as planned'))
+    }
+    const restorer = new Restorer({
+      clock: world.clock,
+      log: { ...silentLog, warn: (_, line) => lines.push(line) },
+      openReader: () => reader,
+    })
+    const abort = new AbortController()
+    const progress = world.stats.begin('count', 0, world.clock.now())
+    const restoring = restorer.restore({ changelog: at(), store: new MapStore(), progress }, abort.signal)
+    await world.clock.advance(60_000)
+    expect(polls).toBeGreaterThan(5)
+    expect(polls).toBeLessThan(30)
+    expect(lines).toEqual([expect.stringContaining('as planned')])
+    expect(progress.trouble?.reason).toContain('as planned')
+    abort.abort()
+    await restoring
   })
 
   test('what is written behind its end while it reads is no part of it, or all of it', async () => {

@@ -8,7 +8,7 @@
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { open } from 'lmdb'
-import { TroupeError } from '../../../errors.ts'
+import { TroupeError, describeError } from '../../../errors.ts'
 import { asBytes, type Environment } from './lmdb.ts'
 
 /** Of this process: the kernel's locks do not tell a process from itself. */
@@ -26,17 +26,28 @@ export async function lockDirectory(openLmdb: typeof open, directory: string): P
   if (taken.has(path)) throw inUse(directory, 'by another app of this process')
   taken.add(path)
   const lock = openLmdb<Buffer, Uint8Array>({ ...asBytes, path: lockPath(path), noSubdir: false }) as Environment
-  // Who has read is listed. Of two that come at the same time at least one finds the other.
-  lock.getBinary(Uint8Array.of(0))
-  lock.readerCheck()
-  const other = readerPids(lock.readerList()).find((pid) => pid !== process.pid)
   const release = async (): Promise<void> => {
     await lock.close()
     taken.delete(path)
   }
-  if (other === undefined) return { release }
+  const other = whoElse(lock)
+  if (other === null) return { release }
   await release()
-  throw inUse(directory, `by process ${other}`)
+  throw inUse(directory, other)
+}
+
+/** null: nobody. */
+function whoElse(lock: Environment): string | null {
+  try {
+    // Who has read is listed. Of two that come at the same time at least one finds the other.
+    lock.getBinary(Uint8Array.of(0))
+    lock.readerCheck()
+    const other = readerPids(lock.readerList()).find((pid) => pid !== process.pid)
+    return other === undefined ? null : `by process ${other}`
+  } catch (error) {
+    // The kernel's locks are the same for both, and LMDB has no place for a second reader of one number.
+    return `by a process that has the number ${process.pid} as well, in another container (${describeError(error)})`
+  }
 }
 
 /** A headline, and then a row for each reader, which begins with its process. */
