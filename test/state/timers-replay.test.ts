@@ -87,7 +87,7 @@ describe.each([
   ['key', false],
   ['partition', true],
 ] as const)('in order %s, keys mixed: %s', (order, mixesKeys) => {
-  test.fails.each([1, 2, 3])('each key goes through the same, whatever is read ahead (seed %i)', async (seed) => {
+  test.each([1, 2, 3])('each key goes through the same, whatever is read ahead (seed %i)', async (seed) => {
     const given = records(seed, 400)
     const options = { actor: { order }, mixesKeys }
     const live = await run(given, [1], options)
@@ -98,7 +98,7 @@ describe.each([
   })
 })
 
-test.fails(
+test(
   'a timer comes before the first record of its key that is as late, though a thousand others are ready',
   async () => {
     const calls: string[] = []
@@ -118,8 +118,9 @@ test.fails(
       },
     })
     const world = await keyedWorld(handler as unknown as AnyHandler, { store: new MapStore() })
-    const others = Array.from({ length: 1_200 }, (_, at) => world.record(`other-${at}`, 1_500))
-    world.actor.admit([world.record('a', 1_000), ...others, world.record('b', 2_500), world.record('a', 3_000)])
+    const first = world.record('a', 1_000)
+  const others = Array.from({ length: 1_200 }, (_, at) => world.record(`other-${at}`, 1_500))
+    world.actor.admit([first, ...others, world.record('b', 2_500), world.record('a', 3_000)])
     for (let turn = 0; turn < 10; turn += 1) await world.settle()
 
     expect(calls).toEqual(['a 1000', 'reminder of a', 'a 3000'])
