@@ -396,6 +396,13 @@ export const errorTable = {
     retryable: false,
     action: 'Give the process http.token (TROUPE_HTTP_TOKEN), and the command the same in TROUPE_HTTP_TOKEN.',
   },
+  METADATA_TOO_LONG: {
+    meaning:
+      'The brokers keep less text with a position than exactly-once needs to tell what is finished beyond it: offset.metadata.max.bytes is smaller than 4,096.',
+    retryable: true,
+    action:
+      'Nothing is lost: the member begins again, and reads less far ahead. Set offset.metadata.max.bytes of the brokers to its default, 4,096.',
+  },
   STORE_FAILED: {
     meaning:
       'The local store of a state could not be opened or written: no space, no right, or the directory is in use.',

@@ -18,6 +18,9 @@ export type { FakeFaults } from './testing/broker/fake-faults.ts'
 export type { FakeGroup } from './testing/broker/fake-group.ts'
 export type { FakeLog, FakeLogOptions } from './testing/fake-log.ts'
 export { FakeDatabase, FakeSink, type FakeRow, type FakeSinkOptions, type FakeWrite } from './testing/fake-sink.ts'
+export { startTestApp } from './testing/app/start-test-app.ts'
+export type { CrashOptions, KeptValues, SeenLetter, TestApp, TestAppOptions } from './testing/app/test-app.ts'
+export { checkpointPoints, type CheckpointPoint } from './streams/delivery/checkpoint-points.ts'
 export type { BatchHarness } from './testing/batch-harness.ts'
 export {
   createHarness,

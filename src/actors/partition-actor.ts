@@ -66,6 +66,10 @@ export class PartitionActor implements CheckpointOwner {
   #atHandler = 0
   #onDrained: (() => void) | null = null
   #isSettlingCall = false
+  /** Since it was set back no checkpoint stands: with more records it would be set back again, for those that are refused of them. */
+  #isSetBack: boolean
+  /** To be given up in a turn of their own. */
+  #voidRuns: LaneRun[] = []
 
   constructor(options: PartitionActorOptions) {
     this.#options = options
@@ -73,6 +77,7 @@ export class PartitionActor implements CheckpointOwner {
     this.partition = options.partition
     this.epoch = options.epoch
     this.state = options.state ?? null
+    this.#isSetBack = options.refused !== undefined
     this.#refused = options.refused === undefined ? null : new RefusedRecords(options.actor, options.refused)
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
@@ -167,11 +172,13 @@ export class PartitionActor implements CheckpointOwner {
     if (input.isMapNearLimit) stops.push('completion-map')
     if (this.#brake.isOn) stops.push('waiting-keys')
     if (this.#isRestoring) stops.push('restoring')
+    if (this.#isSetBack) stops.push('refused-outputs')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
-    return input.isMapNearLimit || this.#brake.isOn || this.#state === 'halted' || this.#isRestoring
+    const isStopped = this.#brake.isOn || this.#state === 'halted' || this.#isRestoring || this.#isSetBack
+    return isStopped || input.isMapNearLimit
   }
 
   /** Nothing may be known of its keys yet. */
@@ -318,17 +325,26 @@ export class PartitionActor implements CheckpointOwner {
 
   /** Hands out the next run of a lane, of at most `maxRecords`, and no more once it has `maxBytes`. null: nothing may be handed out. */
   takeRun(maxRecords: number, maxBytes?: number): LaneRun | null {
-    if (!this.#handsOut) return null
-    const run = this.#lanes.take(maxRecords, maxBytes)
-    if (run === null) return null
-    this.#atHandler += run.invocations.length
-    for (const invocation of run.invocations) invocation.stage = 'at-handler'
-    if (this.#refused?.isRun(run) !== true && this.#timers?.isVoid(run) !== true) return run
-    // Given up in a turn of its own: whoever asks for runs is in the middle of something.
+    while (this.#handsOut) {
+      const run = this.#lanes.take(maxRecords, maxBytes)
+      if (run === null) return null
+      this.#atHandler += run.invocations.length
+      for (const invocation of run.invocations) invocation.stage = 'at-handler'
+      if (this.#refused?.isRun(run) !== true && this.#timers?.isVoid(run) !== true) return run
+      this.#giveUpSoon(run)
+    }
+    return null
+  }
+
+  /** In a turn of its own: whoever asks for runs is in the middle of something. */
+  #giveUpSoon(run: LaneRun): void {
+    this.#voidRuns.push(run)
+    if (this.#voidRuns.length > 1) return
     this.#options.clock.after(0, () => {
-      this.settle(run, [skipVerdict])
+      this.settleCall(() => {
+        for (const each of this.#voidRuns.splice(0)) this.settle(each, [skipVerdict])
+      })
     })
-    return this.takeRun(maxRecords, maxBytes)
   }
 
   /**
@@ -399,6 +415,12 @@ export class PartitionActor implements CheckpointOwner {
       settle()
       this.#progress.endRun()
     })
+  }
+
+  noteStanding(): void {
+    if (!this.#isSetBack) return
+    this.#isSetBack = false
+    this.#options.onLoadChanged()
   }
 
   #followState(): void {

@@ -40,9 +40,10 @@ export const checkpointOptions: CheckpointRows = {
     doc: 'Under exactly-once: longest time that a handled record waits for its checkpoint, which makes it durable and its outputs visible. Earlier when half of the intake waits for it.',
   },
   transactionTimeoutMs: {
-    rule: milliseconds({ max: 900_000 }),
+    // The client takes no less than a second, and brokers no more than 15 minutes, unless their transaction.max.timeout.ms says otherwise.
+    rule: milliseconds({ min: 1_000, max: 900_000 }),
     default: 15_000,
-    doc: 'Under exactly-once: what a process has left open when it died is aborted by the brokers after so long; until then who takes its partitions over waits. A checkpoint sends its transaction in one go, so handlers may take longer.',
+    doc: 'Under exactly-once: what a process has left open when it died is aborted by the brokers after so long; until then who takes its partitions over waits. No more than transaction.max.timeout.ms of the brokers. A checkpoint sends its transaction in one go, so handlers, and checkpointIntervalMs, may be longer.',
   },
   'state.store': {
     rule: oneOf('memory', 'disk'),

@@ -44,6 +44,14 @@ export const appRelations: readonly Relation<ResolvedApp>[] = [
     holds: (app) => app.drainTimeoutMs < app.kafka.maxPollIntervalMs,
   },
   {
+    paths: ['transactionTimeoutMs', 'drainTimeoutMs', 'kafka.maxPollIntervalMs'],
+    rule: 'transactionTimeoutMs and drainTimeoutMs together have to be less than kafka.maxPollIntervalMs',
+    why: 'a drain, and a transaction that is still open then, must end before the member counts as gone',
+    holds: ({ drainTimeoutMs, guarantee, kafka, transactionTimeoutMs }, given) =>
+      (guarantee !== 'exactly-once' && !given.has('transactionTimeoutMs')) ||
+      drainTimeoutMs + transactionTimeoutMs < kafka.maxPollIntervalMs,
+  },
+  {
     paths: ['kafka.sessionTimeoutMs', 'kafka.maxPollIntervalMs'],
     rule: 'kafka.sessionTimeoutMs must not be more than kafka.maxPollIntervalMs',
     why: 'the client refuses it',

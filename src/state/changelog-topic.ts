@@ -54,6 +54,10 @@ const LOOK_MS = 200
 /** What a batch and its record take beside key and value, generously. */
 const FRAME_BYTES = 100
 
+/** Said where there are positions, and no state that could belong to them. */
+export const waysToBegin =
+  'If the app has kept no state so far, or the actor had another name, say how it is to begin: `troupe reset` handles the input again, from startFrom on, and writes its outputs again; a new kafka.groupId with startFrom latest begins with what comes from now on.'
+
 export function changelogTopic(groupId: string, actor: string): string {
   return `${groupId}-${actor}-changelog`
 }
@@ -112,7 +116,7 @@ async function makeChangelog(
     const more = committed.length > places.length ? `, … (${committed.length} partitions)` : ''
     throw new TroupeError(
       'CHANGELOG_LOST',
-      `actor ${actor} keeps state, and its changelog ${topic} does not exist, though group ${groupId} has committed ${places.join(', ')}${more}: state would begin empty in the middle of the input`,
+      `actor ${actor} keeps state, and its changelog ${topic} does not exist, though group ${groupId} has committed ${places.join(', ')}${more}: state would begin empty in the middle of the input. ${waysToBegin} If the topic was deleted, bring it back, or reset`,
     )
   }
   try {

@@ -1,7 +1,7 @@
 /**
  * Forgetting what an app's group has done: its committed positions, and the changelogs with the state that belongs to them.
- * Both or neither, or the next start would find one without the other. Local stores notice by themselves, when they are
- * opened next: the changelog that they are of is gone.
+ * Both or neither, or the next start would find one without the other. Stores on this machine's disk go as well. Those on others'
+ * notice by themselves, when they are opened next: the changelog that they are of is gone.
  */
 import { TroupeError } from '../errors.ts'
 import type { BrokerAdmin } from '../streams/admin-port.ts'
@@ -15,6 +15,14 @@ export interface ResetPlan {
   readonly members: readonly string[]
 }
 
+/** Stores on disk that nobody may have open while they are forgotten. */
+export interface LocalStores {
+  readonly paths: readonly string[]
+  take(): Promise<void>
+  remove(): Promise<void>
+  release(): Promise<void>
+}
+
 export async function planReset(
   admin: Pick<BrokerAdmin, 'describeTopics' | 'groupMembers'>,
   groupId: string,
@@ -25,12 +33,13 @@ export async function planReset(
 }
 
 /**
- * Rejects with GROUP_ACTIVE while members live. Positions go first: should the rest fail, the next start finds state
+ * Rejects with GROUP_ACTIVE while members live, and with STORE_FAILED while somebody has a local store open. Positions go first: should the rest fail, the next start finds state
  * without positions, and refuses it.
  */
 export async function reset(
   admin: Pick<BrokerAdmin, 'deleteGroup' | 'deleteTopics'>,
   { groupId, members, topics }: ResetPlan,
+  local: LocalStores,
 ): Promise<void> {
   if (members.length > 0) {
     const shown = members.slice(0, 5).join(', ')
@@ -39,6 +48,12 @@ export async function reset(
       `group ${groupId} has ${members.length} live members (${shown}): stop them first; one that was killed counts until its session has timed out`,
     )
   }
-  await admin.deleteGroup(groupId)
-  await admin.deleteTopics(topics)
+  await local.take()
+  try {
+    await admin.deleteGroup(groupId)
+    await admin.deleteTopics(topics)
+    await local.remove()
+  } finally {
+    await local.release()
+  }
 }

@@ -31,6 +31,12 @@ export interface BrokerAdmin {
    * of an aborted one are read (librdkafka's mock, which the embedded broker is). Nobody may count on a transaction there.
    */
   keepsTransactions(): Promise<boolean>
+  /**
+   * Rejects with TRANSACTIONS_UNSUPPORTED where brokers do not look at the generation of the member whose positions are sent in a
+   * transaction, as those before Kafka 2.5: a member that was given up would overwrite its successor. What they do not tell
+   * counts as good.
+   */
+  verifyTransactions(): Promise<void>
   /** A topic that does not exist is absent. */
   describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>
   /** The settings of a topic that are asked for, as the brokers have them. null: these brokers do not tell. */

@@ -15,8 +15,8 @@ import type { OutputRecord } from './record.ts'
  * - `fenced`           somebody has taken the id, or the broker has ended the transaction for its time-out (-144, 47, 90):
  *                      this client can do nothing more until `connect` was called again.
  * - `refused`          a record is refused for good (too large, unknown topic): abort; `tryRecords` says which.
- * - `metadata-too-long` these brokers keep less text with a position than was sent (error 12): abort, the same again with
- *                      less.
+ * - `metadata-too-long` these brokers keep less text with a position than was sent (error 12): abort, and
+ *                      begin again with less to tell.
  * - `not-allowed`      no right on a topic, on the group, or on the id. The message names it.
  * - `unknown`          the commit was asked for and not answered: `connect` again, which settles it one way or the
  *                      other, then `committed()` of the consumer tells which.

@@ -225,6 +225,8 @@ export class Assignment {
     for (const each of made.inputs) inherit(made, each, legacy)
     credit.retire(held, legacy.bytes)
     this.#intake.review(made)
+    // It takes in nothing until a checkpoint stands: also where nothing of it is handled before that.
+    for (const each of made.inputs) delivery.noteProgress(each)
     const dispatcher = this.#options.dispatcherOf(made.actor)
     dispatcher.enlist(made)
     dispatcher.pump()

@@ -37,7 +37,8 @@ export async function hasTransactions(guarantee: Delivery['kind'], broker: Broke
   try {
     await admin.connect()
     const keeps = await admin.keepsTransactions()
-    if (!keeps) {
+    if (keeps) await admin.verifyTransactions()
+    else {
       log.warn(
         {},
         'these brokers keep no transactions, as the embedded one: outputs are written before positions, and may come twice after a crash',

@@ -11,6 +11,7 @@ import type { Log } from '../log.ts'
 import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import { Appetite } from '../streams/appetite.ts'
+import { outgrown } from '../state/changelog-topic.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
 import { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
@@ -216,7 +217,7 @@ export class Membership {
 
   #watchLag(delayMs: number): void {
     this.#cancelLagTimer = this.#options.clock.after(delayMs, () => {
-      void this.#measureLag().finally(() => {
+      void Promise.all([this.#measureLag(), this.#verifyInputs()]).finally(() => {
         if (!this.#isLeaving) this.#watchLag(LAG_INTERVAL_MS)
       })
     })
@@ -230,6 +231,22 @@ export class Membership {
       } catch {
         // Asked again at the next interval; brokers that are away are reported by the client itself.
       }
+    }
+  }
+
+  /** Clients look for new partitions every few minutes, and until then keys of old ones are counted anew in others. */
+  async #verifyInputs(): Promise<void> {
+    const { consumer, keeping } = this.#options
+    const changelogs = [...(keeping?.changelogs.values() ?? [])]
+    if (changelogs.length === 0) return
+    try {
+      const counts = await consumer.partitionCounts(changelogs.map(({ input }) => input))
+      for (const changelog of changelogs) {
+        const now = counts.get(changelog.input) ?? 0
+        if (now > changelog.partitions) this.fail(outgrown(changelog, now))
+      }
+    } catch {
+      // Asked again at the next interval, as the ends of the logs are.
     }
   }
 

@@ -20,6 +20,7 @@ import type { StateStore, StorePlace, Stores } from '../state/store.ts'
 import type { BrokerReader } from '../streams/broker-port.ts'
 import { shortId } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
+import { RestoreLines } from './restore-lines.ts'
 
 /** What an app keeps state with, from one membership to the next. */
 export interface StateKeeping {
@@ -69,18 +70,25 @@ interface Kept {
 }
 
 const END_TIMEOUT_MS = 2_000
+/** Not in the way of the restores of a start. */
+const FIRST_SWEEP_MS = 60_000
+const SWEEP_INTERVAL_MS = 60 * 60 * 1000
 
 export class Restoring {
   readonly #options: RestoringOptions
   readonly #restorer: Restorer
+  readonly #lines: RestoreLines
   readonly #kept = new Map<string, Kept>()
   /** Stores of ended epochs, until they are closed. */
   readonly #closing = new Map<string, Promise<void>>()
   /** Asked for ends of logs only. */
   #endsReader: Promise<BrokerReader> | null = null
+  #cancelSweep: () => void = () => undefined
 
   constructor(options: RestoringOptions) {
     this.#options = options
+    this.#lines = new RestoreLines(options.clock, options.log, options.stores.kind)
+    this.#sweepLater(FIRST_SWEEP_MS)
     this.#restorer = new Restorer({ clock: options.clock, openReader: () => options.openReader('restore') })
   }
 
@@ -127,11 +135,13 @@ export class Restoring {
       restored: Promise.resolve(),
     }
     this.#kept.set(partitionName(at), kept)
+    this.#lines.begin(actor, at.partition)
     kept.restored = this.#bring(kept, beginning, onRestored).catch((error: unknown) => {
       if (!kept.abort.signal.aborted) this.#options.onFailure(error)
     })
     void kept.restored.then(() => {
       stats.restores.end(kept.progress)
+      this.#lines.end()
     })
   }
 
@@ -184,6 +194,7 @@ export class Restoring {
 
   /** The membership is over: all that is still kept is given up. Resolves when the stores are closed. Never rejects. */
   async close(): Promise<void> {
+    this.#cancelSweep()
     for (const [name, kept] of this.#kept) this.#giveUp(name, kept)
     await Promise.all(this.#closing.values())
     await this.#restorer.close()
@@ -200,27 +211,33 @@ export class Restoring {
     }
   }
 
+  /** Of partitions that are others' by now nobody here would ever open, and so wipe, what is left. */
+  #sweepLater(delayMs: number): void {
+    const { clock, log, stores } = this.#options
+    this.#cancelSweep = clock.after(delayMs, () => {
+      // Before it is waited for: an end that comes meanwhile has to find the next one.
+      this.#sweepLater(SWEEP_INTERVAL_MS)
+      stores.sweep([...this.#kept.values()].map(({ place }) => place)).catch((error: unknown) => {
+        log.warn(
+          { error: describeError(error) },
+          'stores of partitions that others have by now could not be thrown away',
+        )
+      })
+    })
+  }
+
   async #bring(kept: Kept, beginning: BeginningState, onRestored: () => void): Promise<void> {
-    const { clock, log, stats, stores } = this.#options
+    const { stats, stores } = this.#options
     const { abort, actor, place, progress, state } = kept
     await this.#closing.get(partitionName(beginning.at))
     if (abort.signal.aborted) return
     const store = await stores.open(place)
     kept.store = store
     kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
-    const told = { actor, partition: place.partition }
-    const from = store.mark === null ? {} : { localPosition: store.mark.changelogPosition }
-    log.info(
-      { ...told, store: stores.kind, ...from },
-      `state of actor ${actor}, partition ${place.partition}: restoring`,
-    )
     if (!(await this.#bringTo(kept, store, beginning))) return
     state.begin(store, newShapes(store, state.shapes))
-    const { bytes, forMs, records } = progress.describe(clock.now())
-    log.info(
-      { ...told, records, bytes, ms: forMs, keys: store.keyCount },
-      `state of actor ${actor}, partition ${place.partition}: restored, ${records} records of its changelog in ${forMs} ms`,
-    )
+    const { bytes, records } = progress
+    this.#lines.restored(actor, place.partition, { bytes, records, keys: store.keyCount })
     onRestored()
   }
 

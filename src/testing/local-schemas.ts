@@ -1,9 +1,10 @@
 /** A schema registry for one handler under test: it has what the handler's topics name, each under an id of its own. Nothing is asked. */
 import { TroupeError } from '../errors.ts'
-import type { KnownSchemas, OwnSchema, ReferencedSchema, WriterSchema } from '../streams/flows/contract.ts'
-import type { NeededSchema } from '../streams/registry/schema-port.ts'
+import type { OwnSchema, ReferencedSchema, WriterSchema } from '../streams/flows/contract.ts'
+import type { NeededSchema, SchemaNews, SchemaPort } from '../streams/registry/schema-port.ts'
 
-export class LocalSchemas implements KnownSchemas {
+export class LocalSchemas implements SchemaPort {
+  onNews: (news: SchemaNews) => void = () => undefined
   readonly #ids = new Map<string, number>()
   readonly #writers = new Map<number, WriterSchema>()
 
@@ -25,6 +26,27 @@ export class LocalSchemas implements KnownSchemas {
     const id = this.#ids.get(subject)
     if (id !== undefined) return id
     throw new TroupeError('SCHEMA_MISSING', `the handler's topics name no schema under subject ${subject}`)
+  }
+
+  prepare(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** Never: what it does not have is no schema at all. */
+  whenKnown(): () => void {
+    return () => undefined
+  }
+
+  all(): SchemaNews {
+    return { ids: [...this.#ids], writers: [...this.#writers] }
+  }
+
+  trouble(): null {
+    return null
+  }
+
+  close(): void {
+    // Nothing is asked.
   }
 
   /** The same schema has the same id under every subject, as in a registry. */

@@ -42,6 +42,7 @@ function deliveryWithoutSinks(): Delivery {
     sinks: {},
     commitIntervalMs: 200,
     assignedCount: () => 1,
+    random: () => 0,
     events: { onRefused: () => undefined, onCommitted: () => undefined, onRefusedOutputs: () => undefined },
   })
 }

@@ -89,8 +89,9 @@ export function describeStoreContract(world: StoreWorld): void {
     const stores = await world.stores(test, quickClock())
     let partition = 0
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+      fc.asyncProperty(somePrefixes, fc.array(step, { minLength: 1, maxLength: 25 }), async (ordered, steps) => {
         const store = await stores.open(placeOf(partition++))
+        for (const prefix of ordered) store.order(Buffer.from(prefix, 'hex'))
         const model = new Map<string, Buffer>()
         for (const each of steps) await take(each, store, model)
         const all = sortedEntries(model)
@@ -153,6 +154,44 @@ export function describeStoreContract(world: StoreWorld): void {
     for (let seed = 2; seed < 60; seed++) await write(seed)
     expect(store.byteCount).toBeLessThan(atFirst * 2)
     expect(keys.every((key, index) => store.get(key)!.byteLength >= (index % 100 === 0 ? 40_000 : 0))).toBe(true)
+  })
+
+  it('keeps what it was told to in order, of any number of keys, while they come and go in whatever order', async (test) => {
+    const store = await openOne(world, test)
+    const prefix = bytes('w/')
+    const keyAt = (index: number): Buffer => Buffer.concat([prefix, numberKey(index)])
+    store.order(prefix)
+    const { manyKeys } = world
+    await store.write([set('v', 'before'), set('w', 'before'), set('x', 'behind')], markOf(1))
+    // Some in order, as times come, and the rest in any.
+    const half = Math.floor(manyKeys / 2)
+    const some = Array.from({ length: half }, (_, index): Change => [keyAt(2 * index), bytes('in order')])
+    const others = Array.from({ length: half }, (_, index): Change => [
+      keyAt(2 * ((index * 7_919) % half) + 1),
+      bytes('in any'),
+    ])
+    await store.write([...some, ...others], markOf(2))
+    // The first go away, many at a time, as windows close; and one in three of the rest.
+    const numbersIn = (limit: number): string =>
+      store
+        .scan({ from: prefix, to: bytes('w0') }, limit)
+        .map(([key]) => Buffer.from(key).readUInt32BE(2))
+        .join()
+    const all = Array.from({ length: 2 * half }, (_, index) => index)
+    for (let gone = 0; gone < half; gone += 1_000) {
+      expect(numbersIn(1_000)).toBe(all.slice(gone, gone + 1_000).join())
+      await store.write(
+        store.scan({ from: prefix, to: bytes('w0') }, 1_000).map(([key]): Change => [key, null]),
+        markOf(3),
+      )
+    }
+    const left = all.slice(half)
+    await store.write(
+      left.filter((index) => index % 3 === 0).map((index): Change => [keyAt(index), null]),
+      markOf(4),
+    )
+    expect(numbersIn(manyKeys)).toBe(left.filter((index) => index % 3 !== 0).join())
+    expect(store.scan({}, 2).map(([key]) => textOf(key))).toEqual(['v', 'w'])
   })
 
   it('gives way to the event loop while it writes', async (test) => {
@@ -282,6 +321,7 @@ type Step =
   | { readonly kind: 'write'; readonly changes: readonly (readonly [string, Uint8Array | null])[] }
   | { readonly kind: 'scan'; readonly from: string; readonly to: string; readonly limit: number }
   | { readonly kind: 'get'; readonly key: string }
+  | { readonly kind: 'order'; readonly prefix: string }
   | { readonly kind: 'wipe' }
 
 /** Few of them, so that they meet; some are longer than LMDB takes, with the same beginning. */
@@ -301,6 +341,9 @@ const someValue = fc.oneof(
   fc.constantFrom(0, 7, 8, 9, 5_000, 40_000, 300_000).map((length) => new Uint8Array(length).fill(length % 251)),
 )
 
+/** What is asked for in ranges: nothing, everything, or what begins like this. Keys have few beginnings, so it is often met. */
+const somePrefixes = fc.uniqueArray(fc.constantFrom('', '00', '01', '0101', '02', 'ff'), { maxLength: 3 })
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
@@ -319,6 +362,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('get' as const), key: hexKey }) },
+  // As one asks who wants all that begins like something.
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({ prefix: fc.constantFrom('00', '01', '0101', '02', 'ff'), limit: fc.integer({ min: 0, max: 6 }) })
+      .map(({ limit, prefix }) => ({ kind: 'scan' as const, from: prefix, to: behind(prefix), limit })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('order' as const), prefix: fc.constantFrom('', '00', '0101') }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: 'wipe' as const }) },
 )
 
@@ -344,10 +398,18 @@ async function take(each: Step, store: StateStore, model: Map<string, Buffer>): 
     case 'get':
       expect(shownOf(store.get(Buffer.from(each.key, 'hex')))).toBe(shownOf(model.get(each.key)))
       return
+    case 'order':
+      store.order(Buffer.from(each.prefix, 'hex'))
+      return
     case 'wipe':
       await store.wipe()
       model.clear()
   }
+}
+
+/** Its last byte one greater; 'ff' has nothing behind it of the same length. */
+function behind(prefix: string): string {
+  return prefix === 'ff' ? 'ffff' : `${prefix.slice(0, -1)}${Number(prefix.at(-1)) + 1}`
 }
 
 /** Long ones by their length and a digest. */

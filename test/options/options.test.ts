@@ -120,7 +120,7 @@ const appSamples: Record<AppPath, Samples> = {
   'kafka.transactionalId': { accepts: [same('pod-1'), same(null)], refuses: ['', 1] },
   guarantee: { accepts: ['at-least-once', 'exactly-once', null].map(same), refuses: ['other', '', 1] },
   checkpointIntervalMs: duration,
-  transactionTimeoutMs: whole(1, 0, 900_001),
+  transactionTimeoutMs: whole(1_000, 0, 999, 900_001),
   'state.store': choice('memory', 'disk'),
   'state.directory': { accepts: [same('/var/lib/troupe'), same(null)], refuses: ['', 1] },
   'kafka.groupProtocol': choice('classic', 'consumer'),
@@ -336,6 +336,10 @@ describe('relations', () => {
     'drainTimeoutMs kafka.maxPollIntervalMs': {
       keeps: { drainTimeoutMs: 59_999, 'kafka.maxPollIntervalMs': 60_000 },
       breaks: { drainTimeoutMs: 60_000, 'kafka.maxPollIntervalMs': 60_000 },
+    },
+    'transactionTimeoutMs drainTimeoutMs kafka.maxPollIntervalMs': {
+      keeps: { transactionTimeoutMs: 15_000, drainTimeoutMs: 44_999, 'kafka.maxPollIntervalMs': 60_000 },
+      breaks: { guarantee: 'exactly-once', drainTimeoutMs: 45_000, 'kafka.maxPollIntervalMs': 60_000 },
     },
     'kafka.sessionTimeoutMs kafka.maxPollIntervalMs': {
       keeps: { 'kafka.sessionTimeoutMs': 300_000 },

@@ -252,6 +252,37 @@ describe('handling is ordered', () => {
     expect(judge('handlingIsOrdered', retried(200).end(0, 'ignored').begin(1))).toHaveLength(1)
   })
 
+  describe('in a call of several, behind one of its key that has failed,', () => {
+    const call = (story: Story, number: number, ...results: [offset: number, result: HandlerResult][]): Story => {
+      for (const [offset, result] of results) {
+        const of = { client: 'a', attempt: 1, call: number, ...at(offset) }
+        story.note({ type: 'handle-begin', ...of }).note({ type: 'handle-end', result, ...of })
+      }
+      return story
+    }
+    const inputs = (): Story => tell().input(0).input(1, 'other').input(2).input(3).assigned()
+    const failing = (): Story => call(inputs(), 1, [0, 'dead-letter'], [1, 'done'], [2, 'done'], [3, 'done'])
+    const state = { ttlMs: 1_000 }
+
+    test('records go again where state is kept, in their order', () => {
+      expect(judge('handlingIsOrdered', call(failing(), 2, [2, 'done'], [3, 'done']), { state })).toEqual([])
+      expect(judge('handlingIsOrdered', call(failing(), 2, [3, 'done'], [2, 'done']), { state })).toHaveLength(1)
+      expect(judge('handlingIsOrdered', call(failing(), 2, [2, 'done'], [3, 'done']))).toHaveLength(1)
+    })
+
+    test('others do not, nor what went well before it', () => {
+      const story = call(inputs(), 1, [0, 'done'], [2, 'dead-letter'], [3, 'done'])
+      expect(judge('handlingIsOrdered', call(story, 2, [0, 'done']), { state })).toHaveLength(1)
+    })
+
+    test('all of the lane goes again where partitions are in order', () => {
+      const keys = tell().input(0).input(1).input(2, 'other').assigned()
+      const story = call(keys, 1, [0, 'dead-letter'], [1, 'done'], [2, 'done'])
+      const again = call(story, 2, [1, 'done'], [2, 'done'])
+      expect(judge('handlingIsOrdered', again, { state, order: 'partition' })).toEqual([])
+    })
+  })
+
   test('one record in two handlers of an epoch, though nothing is ordered', () => {
     const story = twoInputs().begin(0).begin(0)
     expect(judge('handlingIsOrdered', story, { order: 'unordered' })).toHaveLength(1)

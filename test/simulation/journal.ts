@@ -83,18 +83,20 @@ type EventBody =
       readonly client: string
       readonly records: readonly (Origin & { readonly batch: number })[]
     }
-  /** `batch`: on a thread, the one that it came with. */
+  /** `batch`: on a thread, the one that it came with. `call`: of several records, by its number at its handler. */
   | ({
       readonly type: 'handle-begin'
       readonly client: string
       readonly attempt: number
       readonly batch?: number
+      readonly call?: number
     } & Origin)
   | ({
       readonly type: 'handle-end'
       readonly client: string
       readonly attempt: number
       readonly batch?: number
+      readonly call?: number
       readonly result: HandlerResult
     } & Origin)
   /** The member began to write these, in this order, to one sink. */

@@ -217,10 +217,11 @@ export class Members {
       found: (record, handled, recent) => {
         if (isAlive()) journal.note({ type: 'state-read', client, handled, recent, ...originOf(record) })
       },
-      begin: (record, attempt) => {
-        if (isAlive()) journal.note({ type: 'handle-begin', client, attempt, ...originOf(record) })
+      begin: (record, attempt, call) => {
+        const of = { client, attempt, ...(call === undefined ? {} : { call }), ...originOf(record) }
+        if (isAlive()) journal.note({ type: 'handle-begin', ...of })
         return (result) => {
-          if (isAlive()) journal.note({ type: 'handle-end', client, attempt, result, ...originOf(record) })
+          if (isAlive()) journal.note({ type: 'handle-end', result, ...of })
         }
       },
       endThread: () => {

@@ -9,13 +9,15 @@ import {
   type OutputName,
   type PartitionPlace,
 } from './journal.ts'
+import { VoidOutcomes } from './void-outcomes.ts'
 
 /**
- * Within an epoch the records of a lane are handled one at a time in offset order, retries included; no record is in two
- * handlers, unless the earlier call has ignored its abort signal for another `handlerTimeoutMs`.
+ * Within an epoch the records of a lane are handled one at a time in offset order, retries included (those whose outcomes count
+ * for nothing go again, each in its turn); no record is in two handlers, unless the earlier call has ignored its abort signal for another `handlerTimeoutMs`.
  */
 export const handlingIsOrdered: Checker = (events, facts) => {
   const epochs = new Epochs()
+  const voids = new VoidOutcomes(facts)
   const keys = new Map<string, string | null>()
   const lanes = new Map<string, LaneState>()
   const violations: string[] = []
@@ -23,6 +25,7 @@ export const handlingIsOrdered: Checker = (events, facts) => {
     `${client} epoch ${epochs.ofHandling(client, record).epoch} ${laneOf(record, keys, facts)}`
   for (const event of events) {
     epochs.note(event)
+    voids.note(event)
     if (event.type === 'input') keys.set(nameOf(event), event.key)
     if (event.type === 'lost') {
       for (const record of event.records) {
@@ -45,6 +48,7 @@ export const handlingIsOrdered: Checker = (events, facts) => {
     if (!epochs.ofHandling(event.client, event).isOwned) {
       violations.push(`${nameOf(event)} began in ${event.client}, which does not own its partition`)
     }
+    if (voids.has(event)) continue
     lanes.set(lane, { offset: event.offset, attempt: event.attempt, sinceMs: event.atMs, isBusy: true })
   }
   return shortened(violations)

@@ -31,8 +31,8 @@ export interface SimulatedHandlerOptions {
 }
 
 export interface HandlerNotes {
-  /** Returns what notes the end of this call: another of the same record may have begun by then. */
-  begin(record: SourceRecord, attempt: number): (result: HandlerResult) => void
+  /** Returns what notes the end of this call: another of the same record may have begun by then. `call`: of several records. */
+  begin(record: SourceRecord, attempt: number, call?: number): (result: HandlerResult) => void
   /** What it finds for the key of this record, before it is handled. */
   found(record: SourceRecord, handled: readonly number[], recent: number | null): void
   /** Ends the thread that the handler is on, or holds it. */
@@ -129,6 +129,7 @@ function handleOne(options: SimulatedHandlerOptions): HandleOne {
  */
 function handleAll(options: SimulatedHandlerOptions, handle: HandleOne) {
   const { clock, notes, world } = options
+  let calls = 0
   return (
     records: readonly BatchRecord<Plan, unknown, ReturnType<typeof statesOf>>[],
     { signal }: { readonly signal: AbortSignal },
@@ -150,6 +151,8 @@ function handleAll(options: SimulatedHandlerOptions, handle: HandleOne) {
         throw new Error('a planned failure')
       }
     }
+    calls += 1
+    const number = calls
     const stopped = new Set<string>()
     const outcomes = records.map((call) => {
       const { attempt, record, value: planned } = call
@@ -157,7 +160,7 @@ function handleAll(options: SimulatedHandlerOptions, handle: HandleOne) {
       const lane = laneOf(record, world)
       if (lane !== null && stopped.has(lane)) return skip()
       if (lane !== null && attempt <= value.failures) stopped.add(lane)
-      const end = notes.begin(record, attempt)
+      const end = notes.begin(record, attempt, number)
       keep(options, call, attempt > value.failures && isKept(value))
       return settleBy(value, call, end)
     })

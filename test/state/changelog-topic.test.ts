@@ -71,6 +71,14 @@ describe('a changelog', () => {
     expect(world.admin.done).toEqual([])
   })
 
+  test('that is missing though there are positions, as of an app that has kept no state so far, is told with the ways to begin', async () => {
+    const world = new World()
+    world.admin.committed = [{ topic: 'orders', partition: 2, position: 41 }]
+    await expect(world.prepare()).rejects.toThrow(
+      /has kept no state so far, .*`troupe reset` handles the input again.*a new kafka\.groupId with startFrom latest/,
+    )
+  })
+
   test('that this user may not make is told with the command that makes it', async () => {
     const world = new World()
     world.admin.mayCreate = false

@@ -224,6 +224,29 @@ describe('the store’s mark', () => {
     expect(state.isReady).toBe(false)
   })
 
+  test.fails(
+    'holds up no checkpoint for long when nobody tells the end of the changelog; a late answer moves no mark',
+    async () => {
+      let tell: (end: number) => void = () => undefined
+      const changelogEnd = () => new Promise<number>((resolve) => (tell = resolve))
+      const { clock, state, store } = make({ store: new MapStore(mark), changelogEnd })
+      await clock.advance(20_000)
+      set(state, 'a', 1)
+      state.freeze(5)
+      const told = { isOver: false }
+      const commit = state.commit().then(() => (told.isOver = true))
+      await clock.advance(2_500)
+      expect(told.isOver).toBe(true)
+      await commit
+      // By now the next transaction may stand in the log, and not in the store.
+      tell(90)
+      set(state, 'a', 2)
+      state.freeze(6)
+      await state.commit()
+      expect(store.mark).toMatchObject({ changelogPosition: 40, checkpoint: 6 })
+    },
+  )
+
   test('follows from time to time, so that a crash leaves a short tail, and is written in one batch with the changes', async () => {
     const asked: number[] = []
     const { clock, state, store } = make({

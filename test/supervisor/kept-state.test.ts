@@ -234,3 +234,16 @@ test('a value that the topic of its changelog does not take fails its record alo
   )
   await world.settled(engine.stop())
 })
+
+test('an input that grows beyond its changelog ends the app within seconds, whoever gets the new partitions and when', async () => {
+  const world = new CountingWorld({ partitions: 2 })
+  const engine = await world.count('a')
+  world.appendKeys(3, 'k0', 'k1')
+  await world.clock.advance(2_000)
+  world.broker.addPartitions('in', 4, { isNoticed: false })
+  const end = await world.settled(engine.finished)
+  expect(end).toMatchObject({
+    reason: 'failed',
+    error: { code: 'CHANGELOG_UNFIT', message: expect.stringMatching(/in has 4 partitions .* has 2/) as string },
+  })
+})

@@ -25,6 +25,7 @@ interface World {
   readonly broker: FakeBroker
   /** Warnings. */
   readonly told: readonly string[]
+  readonly start: (member: string) => Promise<Engine>
   /** A process: from its start to its stop, with these records coming in. */
   readonly run: (member: string, values: readonly string[]) => Promise<void>
 }
@@ -49,7 +50,7 @@ function open(keepsTransactions: boolean): World {
     await clock.advance(5_000)
     await settled(clock, engine.stop())
   }
-  return { broker, told, run }
+  return { broker, told, run, start }
 }
 
 test('goes on from its positions and its state after a restart', async () => {
@@ -66,4 +67,13 @@ test('says once at its start that nothing is exactly once there, and not where i
   const kept = open(true)
   await kept.run('first', [])
   expect(kept.told).toEqual([])
+})
+
+test('is not begun on brokers that look at no generation in a transaction: one error, before anything is made or written', async () => {
+  const { broker, start } = open(true)
+  broker.faults.areBrokersOld = true
+  broker.append('in', { key: 'a', value: 'x', partition: 0 })
+  await expect(start('first')).rejects.toMatchObject({ code: 'TRANSACTIONS_UNSUPPORTED' })
+  expect(broker.records('counts')).toEqual([])
+  expect(() => broker.partitions('group-count-changelog')).toThrow('there is no topic')
 })

@@ -22,6 +22,8 @@ class World {
   readonly stores = new MapStores()
   readonly stats = { restores: new RestoreStats(), stores: new StateStats() }
   readonly lines: string[] = []
+  /** At level debug. */
+  readonly details: string[] = []
   readonly failures: unknown[] = []
   readonly restored: number[] = []
   readonly overtaken: number[] = []
@@ -29,8 +31,8 @@ class World {
   committedNow: CommittedCheckpoint | null = null
   readonly restoring: Restoring
 
-  constructor(keepsTransactions = true, shapes = [total]) {
-    this.broker.createTopic(topic, 4)
+  constructor(keepsTransactions = true, shapes = [total], partitions = 4) {
+    this.broker.createTopic(topic, partitions)
     const note = (_fields: object, message: string): void => void this.lines.push(message)
     this.restoring = new Restoring({
       groupId: 'shop',
@@ -38,7 +40,7 @@ class World {
         [
           'count',
           {
-            ...{ actor: 'count', input: 'orders', topic, id: 'c1', partitions: 4 },
+            ...{ actor: 'count', input: 'orders', topic, id: 'c1', partitions },
             ...{ deleteRetentionMs: 86_400_000, limit: { bytes: 1_000_000, setting: 'max.message.bytes' } },
           },
         ],
@@ -49,7 +51,7 @@ class World {
       openReader: (name) => this.broker.reader(name),
       keepsTransactions,
       clock: this.clock,
-      log: { debug: note, info: note, warn: note, error: note },
+      log: { debug: (_, line) => void this.details.push(line), info: note, warn: note, error: note },
       stats: this.stats,
       committed: () => Promise.resolve(this.committedNow ?? this.#committedAtFirst),
       onOvertaken: ({ partition }) => this.overtaken.push(partition),
@@ -95,9 +97,48 @@ test('the state of a partition begins when it is that of the committed position'
   expect(state.isReady).toBe(true)
   expect(totals(world.stores.of(0))).toEqual({ a: '2', b: '1' })
   expect(world.lines[0]).toBe('state of actor count, partition 0: restoring')
-  expect(world.lines[1]).toMatch(/^state of actor count, partition 0: restored, 5 records of its changelog in \d+ ms$/)
+  expect(world.lines[1]).toMatch(/^state of actor count, partition 0: restored, 5 records of changelogs in \d+ ms$/)
   expect(world.lines).toHaveLength(2)
   expect([...world.stats.restores.open()]).toEqual([])
+})
+
+test('restores of many partitions are one line when they begin and one when all are over, whatever becomes of some', async () => {
+  const world = new World(true, [total], 200)
+  const states = Array.from({ length: 200 }, (_, partition) => {
+    world.checkpoint(3, { a: '1' }, partition)
+    return world.begin(3, partition)
+  })
+  world.restoring.end({ topic: 'orders', partition: 7 }, states[7]!)
+  await world.clock.runUntil(() => world.restored.length === 199)
+  await world.clock.settle()
+  expect(world.lines).toEqual([
+    'state of 200 partitions (actor count): restoring',
+    expect.stringMatching(
+      /^state of 200 partitions \(actor count\): restored, 398 records of changelogs in \d+ ms, 1 of them not, since they have gone$/,
+    ),
+  ])
+  expect(world.details).toContain('state of actor count, partition 8: restored, 2 records of its changelog')
+})
+
+test('a restore that takes long says every ten seconds how far it is', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' }, 1)
+  world.checkpoint(3, { a: '1' }, 0)
+  let letGo: () => void = () => undefined
+  world.stores.of(0).onWrite = () => new Promise((resolve) => (letGo = resolve))
+  world.begin(3, 0)
+  world.begin(3, 1)
+  await world.clock.advance(25_000)
+  expect(world.lines).toEqual([
+    'state of 2 partitions (actor count): restoring',
+    expect.stringMatching(/^state of 2 partitions \(actor count\): restoring, \d are done$/),
+    expect.stringMatching(/^state of 2 partitions \(actor count\): restoring, \d are done$/),
+  ])
+  world.stores.of(0).onWrite = () => Promise.resolve()
+  letGo()
+  await world.clock.advance(15_000)
+  expect(world.lines).toHaveLength(4)
+  await world.restoring.close()
 })
 
 test('an actor without state has none', () => {
@@ -254,4 +295,32 @@ test('a partition that goes in order leaves a store that knows where its changel
   await world.clock.runUntil(() => world.restored.length === 2)
   expect(world.failures).toEqual([])
   expect(world.lines.at(-1)).toContain('restored, 0 records')
+})
+
+test('a store is asked for with the topic id of its changelog: of another one it is not taken', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' })
+  world.begin(3)
+  await world.end()
+  expect(world.stores.places).toEqual([
+    { groupId: 'shop', actor: 'count', partition: 0, changelogId: 'c1', deleteRetentionMs: 86_400_000 },
+  ])
+})
+
+test('what partitions have left here that are somebody else’s is looked for soon, and again and again, until the end', async () => {
+  const world = new World()
+  world.checkpoint(3, { a: '1' }, 1)
+  world.begin(3, 1)
+  await world.end()
+  const HOUR_MS = 3_600_000
+  await world.clock.advance(HOUR_MS)
+  const early = world.stores.sweeps.length
+  expect(early).toBeGreaterThan(0)
+  expect(world.stores.sweeps.at(-1)).toMatchObject([{ actor: 'count', partition: 1 }])
+  await world.clock.advance(5 * HOUR_MS)
+  const later = world.stores.sweeps.length
+  expect(later).toBeGreaterThan(early)
+  await world.restoring.close()
+  await world.clock.advance(5 * HOUR_MS)
+  expect(world.stores.sweeps).toHaveLength(later)
 })

@@ -24,6 +24,10 @@ export class FakeAdmin implements BrokerAdmin {
     return Promise.resolve(true)
   }
 
+  verifyTransactions(): Promise<void> {
+    return Promise.resolve()
+  }
+
   describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
     return Promise.resolve(new Map([...this.topics].filter(([topic]) => topics.includes(topic))))
   }

@@ -14,6 +14,7 @@ export class MapStore implements StateStore {
   mark: StoreMark | null
   readonly entries = new Map<string, Uint8Array>()
   reads = 0
+  readonly ordered: string[] = []
   readonly written: { readonly changes: number; readonly mark: StoreMark }[] = []
   wipes = 0
   isClosed = false
@@ -38,6 +39,10 @@ export class MapStore implements StateStore {
     this.reads += 1
     const value = this.entries.get(latin1(key))
     return value === undefined ? undefined : Uint8Array.from(value)
+  }
+
+  order(prefix: Uint8Array): void {
+    this.ordered.push(latin1(prefix))
   }
 
   scan({ from, to }: KeyRange, limit: number): readonly (readonly [key: Uint8Array, value: Uint8Array])[] {
@@ -86,6 +91,9 @@ export class MapStores implements Stores {
   /** By partition. */
   readonly stores = new Map<number, MapStore>()
   readonly said: string[] = []
+  /** What was asked for, and what was to be kept when the rest was thrown away. */
+  readonly places: StorePlace[] = []
+  readonly sweeps: (readonly StorePlace[])[] = []
 
   of(partition: number): MapStore {
     const store = this.stores.get(partition) ?? new MapStore()
@@ -93,14 +101,17 @@ export class MapStores implements Stores {
     return store
   }
 
-  open({ partition }: StorePlace): Promise<MapStore> {
+  open(place: StorePlace): Promise<MapStore> {
+    const { partition } = place
+    this.places.push(place)
     const store = this.of(partition)
     store.isClosed = false
     this.said.push(`open ${partition}`)
     return Promise.resolve(store)
   }
 
-  sweep(): Promise<void> {
+  sweep(owned: readonly StorePlace[]): Promise<void> {
+    this.sweeps.push(owned)
     return Promise.resolve()
   }
 

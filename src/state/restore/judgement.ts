@@ -4,6 +4,7 @@
  * would count some twice, or none, without a word.
  */
 import type { ChangelogMeta } from '../changelog-format.ts'
+import { waysToBegin } from '../changelog-topic.ts'
 
 /** What the group's last commit says of a partition. */
 export interface CommittedCheckpoint {
@@ -34,10 +35,9 @@ export function findMismatch(
 ): Mismatch | null {
   if (meta === null) {
     if (!committed.isCommitted) return null
-    return {
-      isOfOtherTopic: false,
-      reason: `a position is committed${ofCheckpoint(committed)}, and the changelog is empty`,
-    }
+    const reason = `a position is committed${ofCheckpoint(committed)}, and the changelog is empty`
+    // Whoever keeps state commits no position without a checkpoint.
+    return { isOfOtherTopic: false, reason: committed.checkpoint === null ? `${reason}. ${waysToBegin}` : reason }
   }
   if (isOther(meta.inputId, ids.inputId)) {
     return { isOfOtherTopic: true, reason: 'the input topic has been deleted and made again since' }

@@ -128,6 +128,6 @@ export class Committer {
     this.#stored.set(partitionName(partition), partition)
     const snapshot = partition.tracker.snapshot()
     if (snapshot === null) return []
-    return [this.#texts.of(partition, snapshot, null)]
+    return [this.#texts.of(partition, snapshot)]
   }
 }

@@ -35,6 +35,8 @@ export interface CheckpointOwner extends OutputOwner {
   readonly state: CheckpointedState | null
   /** What is settled within `settle` is of one checkpoint: what came of it is told once. */
   settleTogether(settle: () => void): void
+  /** A checkpoint of it stands. */
+  noteStanding(): void
 }
 
 /**

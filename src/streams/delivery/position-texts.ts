@@ -1,10 +1,8 @@
 /**
- * Positions as they are committed, each with all that goes along in its metadata: of which topic it is, of which checkpoint,
- * and the completion map of the same moment, as far as this fits. Whatever stores them, these are the rules for length.
+ * Positions as they are committed, each with all that goes along in its metadata: of which topic it is, and the completion map of the same moment, as far as this fits. Whatever stores them, these are the rules for length.
  */
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { CommitReport, StoredPosition } from '../broker-port.ts'
-import { encodeMark } from '../positions/checkpoint-mark.ts'
 import { encodeCompletionMap, maxMetadataCharacters, type CompletionSnapshot } from '../positions/completion-map.ts'
 import { isNearLimit, maxCharactersFor } from '../positions/map-budget.ts'
 import { encodeOrigin, originLength } from '../positions/topic-origin.ts'
@@ -27,15 +25,13 @@ export class PositionTexts {
   }
 
   /** Position and map of one snapshot, so of one moment: a map of another one would skip unfinished records. */
-  of(partition: CommittedPartition, snapshot: CompletionSnapshot, checkpoint: number | null): StoredPosition {
+  of(partition: CommittedPartition, snapshot: CompletionSnapshot): StoredPosition {
     const { position } = snapshot
     const all = maxCharactersFor({ partitionCount: this.#options.assignedCount() })
     const learned = this.#learnedLimits.get(partitionName(partition))
     const room = Math.min(all, learned ?? all)
-    // The mark goes always: without it state could not be told to belong to its position.
-    const mark = checkpoint === null ? '' : encodeMark(checkpoint, position)
-    const isRoomForOrigin = partition.origin != null && originLength + mark.length <= room
-    const head = (isRoomForOrigin ? encodeOrigin(partition.origin, position) : '') + mark
+    const isRoomForOrigin = partition.origin != null && originLength <= room
+    const head = isRoomForOrigin ? encodeOrigin(partition.origin, position) : ''
     const limit = Math.min(all, maxMetadataCharacters) - head.length
     const encoded = encodeCompletionMap(snapshot, {
       maxCharacters: learned === undefined ? limit : Math.min(limit, learned - head.length),

@@ -36,6 +36,7 @@ export async function askForRights(parts: RightsParts): Promise<readonly string[
         )
         return
       }
+      await attempt(() => admin.verifyTransactions())
       await attempt(async () => {
         found.push(await tryId(app, broker, admin))
       })

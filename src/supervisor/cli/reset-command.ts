@@ -4,7 +4,7 @@ import { systemClock } from '../../clock.ts'
 import { silentLog } from '../../log.ts'
 import { OpenWaits } from '../../metrics/open-waits.ts'
 import type { ResolvedApp } from '../../options/options.ts'
-import { planReset, reset } from '../../state/reset.ts'
+import { planReset, reset, type LocalStores } from '../../state/reset.ts'
 import type { Broker } from '../../streams/broker.ts'
 import { brokerFor } from '../kafka.ts'
 import { addAppOptions, flagsByPath } from './app-flags.ts'
@@ -37,8 +37,13 @@ async function resetApp(
   try {
     const actors = options.actors.map(({ name }) => name)
     const plan = await planReset(admin, options.kafka.groupId, actors)
-    if (isMeant) await reset(admin, plan)
-    const lines = [`positions of group ${plan.groupId}`, ...plan.topics.map((topic) => `topic ${topic}`)]
+    const local = await findLocalStores(options)
+    if (isMeant) await reset(admin, plan, local)
+    const lines = [
+      `positions of group ${plan.groupId}`,
+      ...plan.topics.map((topic) => `topic ${topic}`),
+      ...local.paths.map((path) => `state on disk in ${path}`),
+    ]
     const members = plan.members.length === 0 ? '' : `not before its ${plan.members.length} live members have stopped; `
     const title = isMeant ? 'forgotten' : `to be forgotten (${members}--yes does it)`
     print(`${title}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
@@ -46,6 +51,16 @@ async function resetApp(
     await admin.disconnect()
   }
 }
+
+async function findLocalStores({ instances, state: { directory } }: ResolvedApp): Promise<LocalStores> {
+  if (directory === null) return noStores
+  // Only here, since the package behind it is optional.
+  const { LeftDirectories } = await import('../../state/stores/disk/left-directories.ts')
+  return LeftDirectories.find(directory, instances)
+}
+
+const done = (): Promise<void> => Promise.resolve()
+const noStores: LocalStores = { paths: [], take: done, remove: done, release: done }
 
 function openOwn(app: ResolvedApp): Promise<Broker> {
   return brokerFor(app, silentLog, new OpenWaits(systemClock))

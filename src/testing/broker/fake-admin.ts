@@ -29,6 +29,13 @@ export class FakeAdmin implements BrokerAdmin {
     return this.#ask(() => this.#cluster.options.keepsTransactions)
   }
 
+  verifyTransactions(): Promise<void> {
+    return this.#ask(() => {
+      if (!this.#cluster.faults.areBrokersOld) return
+      throw new TroupeError('TRANSACTIONS_UNSUPPORTED', 'these brokers are too old (a fault of the test)')
+    })
+  }
+
   describeTopics(topics: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
     return this.#ask(() => this.#cluster.describeTopics(topics))
   }

@@ -111,9 +111,11 @@ export class FakeBroker implements Broker {
     this.#cluster.deleteTopic(name)
   }
 
-  addPartitions(name: string, partitionCount: number): void {
+  addPartitions(name: string, partitionCount: number, { isNoticed = true } = {}): void {
     const logs = this.#logs(name)
     while (logs.length < partitionCount) logs.push(new FakeLog(name, logs.length))
+    // A real client looks for new ones every few minutes.
+    if (!isNoticed) return
     for (const group of this.#cluster.groups.values()) group.noteMetadataChange(name)
   }
 

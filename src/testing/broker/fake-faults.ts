@@ -39,6 +39,8 @@ export class FakeFaults {
    * (`topic/partition`), and groups, whose positions stay pending.
    */
   readonly heldMarkers = new Set<string>()
+  /** They take transactions, and look at no member's generation in them. */
+  areBrokersOld = false
   /** Topics can be seen, and neither made nor deleted. */
   mayChangeTopics = true
 }

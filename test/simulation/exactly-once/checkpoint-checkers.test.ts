@@ -1,6 +1,6 @@
 /** Each checker of exactly-once sees a planted violation, and nothing where there is none. */
 import { describe, expect, test } from 'vitest'
-import { Journal, type Fate, type JournalEvent, type OutputName } from '../journal.ts'
+import { Journal, type Fate, type HandlerResult, type JournalEvent, type OutputName } from '../journal.ts'
 import { exactlyOnceCheckers } from './checkpoint-checkers.ts'
 import type { WorldFacts } from '../checker.ts'
 
@@ -33,6 +33,11 @@ class Story {
 
   handled(offset: number): this {
     this.#journal.note({ type: 'handle-end', client, attempt: 1, result: 'done', ...place, offset })
+    return this
+  }
+
+  inCall(offset: number, result: HandlerResult): this {
+    this.#journal.note({ type: 'handle-end', client, attempt: 1, call: 1, result, ...place, offset })
     return this
   }
 
@@ -117,6 +122,14 @@ describe('calmHandlesOnce', () => {
       'a handled in/0/0 again',
     ])
     expect(violationsIn('calmHandlesOnce', story)).toEqual([])
+  })
+
+  test('a record whose outcome counted for nothing, because an earlier one of its key had failed in its call', () => {
+    const story = new Story().inputs(letter, one).inCall(0, 'dead-letter').inCall(1, 'done').handled(1)
+    const violationsWith = (more: Partial<WorldFacts>): string[] =>
+      exactlyOnceCheckers['calmHandlesOnce']!(story.events, { ...facts, isCalm: true, ...more })
+    expect(violationsWith({ state: { ttlMs: 1_000 } })).toEqual([])
+    expect(violationsWith({})).toEqual(['a handled in/0/1 again'])
   })
 })
 

@@ -11,6 +11,7 @@ import {
   type Origin,
   type OutputName,
 } from '../journal.ts'
+import { VoidOutcomes } from '../void-outcomes.ts'
 
 /** Rows are at least once. */
 const TABLE = 'table'
@@ -112,15 +113,21 @@ function outside(events: readonly JournalEvent[]): string[] {
   return violations
 }
 
-/** Where nothing but clean stops and hand-overs happened, no record is handled twice, unless partitions were set back or its thread has ended. */
+/**
+ * Where nothing but clean stops and hand-overs happened, no record is handled twice, unless partitions were set back, its thread
+ * has ended, or its outcome counted for nothing.
+ */
 const calmHandlesOnce: Checker = (events, facts) => {
   // What is refused for good sets its partition back, or has its next owner begin at the last checkpoint.
   if (!facts.isCalm || events.some(({ type }) => type === 'rewound')) return []
+  const voids = new VoidOutcomes(facts)
   const handled = new Map<string, Set<string>>()
   const violations: string[] = []
   for (const event of events) {
+    voids.note(event)
     if (event.type === 'lost') for (const each of event.records) handled.get(placeName(each))?.delete(nameOf(each))
     if (event.type !== 'handle-end' || (event.result !== 'done' && event.result !== 'skip')) continue
+    if (voids.has(event)) continue
     const names = entry(handled, placeName(event), () => new Set<string>())
     if (names.has(nameOf(event))) violations.push(`${event.client} handled ${nameOf(event)} again`)
     names.add(nameOf(event))

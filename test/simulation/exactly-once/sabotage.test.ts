@@ -72,11 +72,12 @@ test('a changelog without one of the keys', async () => {
 test('a map of another moment than what is handled', async () => {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the participant it belongs to
   const { freeze } = Participant.prototype
-  vi.spyOn(Participant.prototype, 'freeze').mockImplementation(function (this: Participant, checkpoint, atMs) {
-    const frozen = freeze.call(this, checkpoint, atMs)
-    for (const position of frozen.positions) {
+  vi.spyOn(Participant.prototype, 'freeze').mockImplementation(function (this: Participant, checkpoint, whole, atMs) {
+    const frozen = freeze.call(this, checkpoint, whole, atMs)
+    for (const position of frozen?.positions ?? []) {
       const { input, snapshot } = position
-      Object.defineProperty(position, 'snapshot', { get: () => input.tracker.snapshot() ?? snapshot })
+      const get = (): object => whole.of(input, input.tracker.snapshot() ?? snapshot, checkpoint)
+      Object.defineProperty(position, 'stored', { get })
     }
     return frozen
   })

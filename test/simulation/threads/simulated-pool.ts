@@ -195,13 +195,13 @@ export class SimulatedPool extends EventEmitter implements TaskPool {
       const { client, isAlive, journal } = this.#options
       if (isAlive()) journal.note({ type: 'state-read', client, handled, recent, ...originOf(record) })
     },
-    begin: (record, attempt, batch) => {
+    begin: ({ record, ...open }) => {
       const { client, isAlive, journal } = this.#options
-      if (isAlive()) journal.note({ type: 'handle-begin', client, attempt, batch, ...originOf(record) })
+      if (isAlive()) journal.note({ type: 'handle-begin', client, ...open, ...originOf(record) })
     },
-    end: (record, attempt, batch, result) => {
+    end: ({ record, ...open }, result) => {
       const { client, isAlive, journal } = this.#options
-      if (isAlive()) journal.note({ type: 'handle-end', client, attempt, batch, result, ...originOf(record) })
+      if (isAlive()) journal.note({ type: 'handle-end', client, ...open, result, ...originOf(record) })
     },
   }
 }

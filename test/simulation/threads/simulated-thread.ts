@@ -30,8 +30,16 @@ export type ThreadEnd = 'exited' | 'out-of-memory' | 'ended'
 
 /** What a thread notes of its handlers: as a handler on main, and by which batch it came to the record. */
 export interface ThreadNotes extends Pick<HandlerNotes, 'found'> {
-  begin(record: SourceRecord, attempt: number, batch: number): void
-  end(record: SourceRecord, attempt: number, batch: number, result: HandlerResult): void
+  begin(open: OpenRecord): void
+  end(open: OpenRecord, result: HandlerResult): void
+}
+
+export interface OpenRecord {
+  readonly record: SourceRecord
+  readonly attempt: number
+  readonly batch: number
+  /** Of several records; missing: it is alone. */
+  readonly call?: number
 }
 
 export interface SimulatedThreadOptions {
@@ -53,12 +61,6 @@ interface TakenBatch {
   readonly message: BatchMessage
   /** Names of the records that it has not begun with. */
   readonly left: Set<string>
-}
-
-interface OpenRecord {
-  readonly record: SourceRecord
-  readonly attempt: number
-  readonly batch: number
 }
 
 export class SimulatedThread extends EventEmitter {
@@ -131,8 +133,8 @@ export class SimulatedThread extends EventEmitter {
     this.#hasEnded = true
     this.#standStill()
     this.#clock.kill()
-    for (const { attempt, batch, record } of this.#open) {
-      this.#options.notes.end(record, attempt, batch, 'died')
+    for (const open of this.#open) {
+      this.#options.notes.end(open, 'died')
     }
     const { crossingMs, onExit, random } = this.#options
     this.#ports.after(random.next() * crossingMs[1], () => {
@@ -152,8 +154,8 @@ export class SimulatedThread extends EventEmitter {
     this.#hasEnded = true
     this.#clock.kill()
     this.#ports.kill()
-    for (const { attempt, batch, record } of this.#open) {
-      this.#options.notes.end(record, attempt, batch, 'died')
+    for (const open of this.#open) {
+      this.#options.notes.end(open, 'died')
     }
     this.#open.clear()
   }
@@ -232,17 +234,17 @@ export class SimulatedThread extends EventEmitter {
   }
 
   readonly #handlerNotes: HandlerNotes = {
-    begin: (record, attempt) => {
+    begin: (record, attempt, call) => {
       const name = nameOf(record)
       // Batches begin in the order in which they came, and a record once in each.
       const batch = this.#taken.find(({ left }) => left.delete(name))?.message.number
       if (batch === undefined) throw new Error(`${name} is in no batch of its thread`)
-      const open = { record, attempt, batch }
+      const open = { record, attempt, batch, ...(call === undefined ? {} : { call }) }
       this.#open.add(open)
-      this.#options.notes.begin(record, attempt, batch)
+      this.#options.notes.begin(open)
       return (result) => {
         if (!this.#clock.isRunning || !this.#open.delete(open)) return
-        this.#options.notes.end(record, attempt, batch, result)
+        this.#options.notes.end(open, result)
       }
     },
     found: (record, handled, recent) => {

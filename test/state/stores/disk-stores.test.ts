@@ -233,6 +233,33 @@ describe('the directory of a process', () => {
   })
 })
 
+describe('what is thrown away because it has long been of others', () => {
+  it('is not what is opened at the same moment', async () => {
+    await leave()
+    wallMs += 12 * HOUR_MS + 1
+    const stores = await open()
+    const opening = stores.open(placeOf(0))
+    await stores.sweep([])
+    const store = await opening
+    await store.write([set('a', '2')], markOf(2))
+    expect([store.mark, textOf(store.get(bytes('a')))]).toEqual([markOf(2), '2'])
+    await stores.close()
+    expect(await found()).toEqual([markOf(2), '2'])
+  })
+
+  it('may come back, and begins empty', async () => {
+    await leave()
+    wallMs += 12 * HOUR_MS + 1
+    const stores = await open()
+    await stores.sweep([])
+    const store = await stores.open(placeOf(0))
+    expect([store.mark, store.keyCount]).toEqual([null, 0])
+    await store.write([set('b', '2')], markOf(2))
+    await stores.close()
+    expect(await found()).toEqual([markOf(2), null])
+  })
+})
+
 describe('a process that dies in the middle of a write', () => {
   it('leaves all of the last write or nothing of it, five times over', async () => {
     const keys = 3_000

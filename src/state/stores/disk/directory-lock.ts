@@ -6,12 +6,15 @@
  * It is apart from the data, which may have to be thrown away before anybody opens it.
  */
 import { realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import type { open } from 'lmdb'
 import { TroupeError } from '../../../errors.ts'
 import { asBytes, type Environment } from './lmdb.ts'
 
 /** Of this process: the kernel's locks do not tell a process from itself. */
 const taken = new Set<string>()
+
+export const lockPath = (directory: string): string => join(directory, 'lock')
 
 export interface DirectoryLock {
   release(): Promise<void>
@@ -22,7 +25,7 @@ export async function lockDirectory(openLmdb: typeof open, directory: string): P
   const path = realpathSync(directory)
   if (taken.has(path)) throw inUse(directory, 'by another app of this process')
   taken.add(path)
-  const lock = openLmdb<Buffer, Uint8Array>({ ...asBytes, path: `${path}/lock`, noSubdir: false }) as Environment
+  const lock = openLmdb<Buffer, Uint8Array>({ ...asBytes, path: lockPath(path), noSubdir: false }) as Environment
   // Who has read is listed. Of two that come at the same time at least one finds the other.
   lock.getBinary(Uint8Array.of(0))
   lock.readerCheck()

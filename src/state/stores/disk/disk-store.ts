@@ -64,6 +64,10 @@ export class DiskStore implements StateStore {
     return this.#entries.getBinary(key)
   }
 
+  order(): void {
+    // All of it is.
+  }
+
   scan({ from, to }: KeyRange, limit: number): readonly StoreEntry[] {
     const entries: StoreEntry[] = []
     if (limit <= 0) return entries

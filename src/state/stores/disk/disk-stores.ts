@@ -49,20 +49,22 @@ export class DiskStores implements Stores {
     const name = key.toString()
     if (this.#open.has(name)) throw new TroupeError('INTERNAL', `the store of ${name} is open already`)
     const { clock } = this.#options
-    const store = await this.#turns.take(
-      () =>
-        new DiskStore({
-          place,
-          entries: this.#directory.environment.openDB(name, asBytes),
-          environment: this.#directory.environment,
-          ledger: this.#directory.ledger,
-          turns: this.#turns,
-          freeSpace: new FreeSpace(this.#directory.path, this.#options.readFreeBytes ?? readFreeBytes),
-          clock,
-          onClose: () => this.#open.delete(name),
-        }),
-    )
-    this.#open.set(name, store)
+    const store = await this.#turns.take(() => {
+      const { environment, ledger, path } = this.#directory
+      const made = new DiskStore({
+        place,
+        entries: environment.openDB(name, asBytes),
+        environment,
+        ledger,
+        turns: this.#turns,
+        freeSpace: new FreeSpace(path, this.#options.readFreeBytes ?? readFreeBytes),
+        clock,
+        onClose: () => this.#open.delete(name),
+      })
+      // In the same turn, or a sweep would take it away.
+      this.#open.set(name, made)
+      return made
+    })
     const row = this.#directory.ledger.getBinary(key)
     const reason = row === undefined ? null : reasonToWipe(decodeRow(row), place, clock.wallNow())
     if (reason !== null) {
@@ -82,11 +84,15 @@ export class DiskStores implements Stores {
     for (const { key, value } of [...this.#directory.ledger.getRange()]) {
       const name = Buffer.from(key).toString()
       const row = decodeRow(value)
-      if (kept.has(name) || this.#open.has(name) || !isTooOld(row, row.deleteRetentionMs, clock.wallNow())) continue
-      await this.#turns.take(async () => {
+      if (kept.has(name) || !isTooOld(row, row.deleteRetentionMs, clock.wallNow())) continue
+      const isGone = await this.#turns.take(async () => {
+        // It may have been opened while this waited for its turn.
+        if (this.#open.has(name)) return false
         this.#directory.ledger.removeSync(key)
         await this.#directory.environment.openDB(name, asBytes).drop()
+        return true
       })
+      if (!isGone) continue
       log.info({ store: name }, `state of ${name} on disk has long been somebody else's, and was thrown away`)
     }
   }

@@ -90,9 +90,9 @@ export class StateDirectory {
   }
 }
 
-const dataPath = (path: string): string => join(path, 'data')
+export const dataPath = (path: string): string => join(path, 'data')
 const dataFile = (path: string): string => join(dataPath(path), 'data.mdb')
-const notePath = (path: string): string => join(path, 'process.json')
+export const notePath = (path: string): string => join(path, 'process.json')
 
 async function findReasonToWipe(path: string, bootId: string | null): Promise<string | null> {
   const file = dataFile(path)

@@ -8,6 +8,7 @@ import { Arena } from './arena.ts'
 import { FirstEntries } from './first-entries.ts'
 import { HashIndex, NO_ADDRESS } from './hash-index.ts'
 import { keyHash } from './key-hash.ts'
+import { OrderedPart } from './ordered-part.ts'
 
 const HASHES = 2 ** 32
 
@@ -38,6 +39,7 @@ class MemoryStore implements StateStore {
   readonly #seed = randomInt(2 ** 32)
   #arena = new Arena()
   #index = new HashIndex()
+  readonly #ordered: OrderedPart[] = []
   #mark: StoreMark | null = null
   #keyCount = 0
   /** null: it takes writes. */
@@ -56,7 +58,7 @@ class MemoryStore implements StateStore {
   }
 
   get byteCount(): number {
-    return this.#arena.byteCount + this.#index.byteCount
+    return this.#ordered.reduce((sum, { byteCount }) => sum + byteCount, this.#arena.byteCount + this.#index.byteCount)
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -64,13 +66,20 @@ class MemoryStore implements StateStore {
     return address === NO_ADDRESS ? undefined : this.#arena.valueOf(address)
   }
 
+  order(prefix: Uint8Array): void {
+    if (this.#ordered.some((part) => part.isOf(prefix))) return
+    const part = new OrderedPart(prefix)
+    for (const address of this.#addresses()) part.add(this.#arena.keyOf(address))
+    this.#ordered.push(part)
+  }
+
   scan(range: KeyRange, limit: number): readonly StoreEntry[] {
-    const first = new FirstEntries(this.#arena, range, limit)
-    for (let hash = 0; hash < HASHES;) {
-      const { addresses, next } = this.#index.tableFrom(hash)
-      for (const address of addresses) first.offer(address)
-      hash = next
+    for (const part of this.#ordered) {
+      const keys = part.keysIn(range, limit)
+      if (keys !== null) return keys.map((key) => [key, this.#arena.valueOf(this.#find(this.#hashOf(key), key))])
     }
+    const first = new FirstEntries(this.#arena, range, limit)
+    for (const address of this.#addresses()) first.offer(address)
     return first.inOrder()
   }
 
@@ -121,6 +130,7 @@ class MemoryStore implements StateStore {
     if (old === NO_ADDRESS) {
       this.#index.add(hash, this.#arena.add(key, value))
       this.#keyCount += 1
+      for (const part of this.#ordered) part.add(key)
     } else if (!this.#arena.overwrite(old, value)) {
       this.#index.move(hash, old, this.#arena.add(key, value))
       this.#arena.remove(old)
@@ -134,6 +144,15 @@ class MemoryStore implements StateStore {
     this.#index.remove(hash, address)
     this.#arena.remove(address)
     this.#keyCount -= 1
+    for (const part of this.#ordered) part.remove(key)
+  }
+
+  *#addresses(): Generator<number> {
+    for (let hash = 0; hash < HASHES;) {
+      const { addresses, next } = this.#index.tableFrom(hash)
+      yield* addresses
+      hash = next
+    }
   }
 
   #compact(): void {
@@ -156,6 +175,7 @@ class MemoryStore implements StateStore {
   #forget(): void {
     this.#arena = new Arena()
     this.#index = new HashIndex()
+    for (const part of this.#ordered) part.clear()
     this.#mark = null
     this.#keyCount = 0
   }

@@ -10,11 +10,11 @@ import type { Broker } from '../../broker.ts'
 import type { BrokerConsumer, CommitReport } from '../../broker-port.ts'
 import type { EncodedEffect } from '../../flows/effect-encoder.ts'
 import type { CompletionSnapshot } from '../../positions/completion-map.ts'
+import { partitionName } from '../../record.ts'
 import type { CheckpointListener } from '../checkpoint-points.ts'
 import { takeReport } from '../commit-report.ts'
 import { smallerLetter, type DeadLetter } from '../dead-letter.ts'
 import type { Delivery, DeliveryEvents, HandledTicket, LetterTicket, OwnedPartition } from '../delivery.ts'
-import { PositionTexts } from '../position-texts.ts'
 import { RowQueues } from '../row-queues.ts'
 import type { Sink } from '../sink.ts'
 import { CheckpointLoop } from './checkpoint-loop.ts'
@@ -22,6 +22,7 @@ import { PlainTransactions } from './plain-transactions.ts'
 import { tooLarge } from './record-size.ts'
 import { RowWriter } from './row-writer.ts'
 import { TransactionRunner } from './transaction-runner.ts'
+import { WholePositions } from './whole-positions.ts'
 
 export interface CheckpointDeliveryOptions {
   readonly broker: Pick<Broker, 'producer' | 'transactionalProducer' | 'admin'>
@@ -37,11 +38,11 @@ export interface CheckpointDeliveryOptions {
   readonly maxRecordBytes: number
   /** Of what goes to these, a checkpoint has the last record of each key. */
   readonly latestTopics: ReadonlySet<string>
-  readonly assignedCount: () => number
   readonly events: DeliveryEvents
   /** Nobody, unless given. */
   readonly onCheckpoint?: CheckpointListener
   readonly clock: Clock
+  readonly random: () => number
   readonly log: Log
   readonly stats: EngineStats
 }
@@ -52,7 +53,7 @@ export class CheckpointDelivery implements Delivery {
   onWritten: () => void = () => undefined
   onFailure: (error: unknown) => void = () => undefined
   readonly #options: CheckpointDeliveryOptions
-  readonly #texts: PositionTexts
+  readonly #positions: WholePositions
   readonly #rows: RowQueues
   readonly #runner: TransactionRunner
   readonly #loop: CheckpointLoop
@@ -67,18 +68,19 @@ export class CheckpointDelivery implements Delivery {
     const onFailure = (error: unknown): void => {
       this.onFailure(error)
     }
-    this.#texts = new PositionTexts(options)
+    this.#positions = new WholePositions(options.stats)
     this.#rows = new RowQueues({ ...options, onWritten, onFailure })
     const producer = hasTransactions
       ? broker.transactionalProducer(options)
       : new PlainTransactions(broker.producer('outputs'), events)
-    this.#runner = new TransactionRunner({ ...options, producer, texts: this.#texts })
+    this.#runner = new TransactionRunner({ ...options, producer, positions: this.#positions })
     const writer = new RowWriter(this.#rows, () => {
       this.#loop.noteRowsAnswered()
     })
     this.#loop = new CheckpointLoop({
       ...options,
-      ...{ intervalMs: checkpointIntervalMs, runner: this.#runner, rows: writer, onStanding: onWritten, onFailure },
+      ...{ intervalMs: checkpointIntervalMs, runner: this.#runner, rows: writer, positions: this.#positions },
+      ...{ onStanding: onWritten, onFailure },
     })
   }
 
@@ -115,7 +117,8 @@ export class CheckpointDelivery implements Delivery {
   /** Only where there are no transactions: positions of those are answered for by their commits. */
   noteReport(report: CommitReport): void {
     takeReport(report, this.#options)
-    if (report.result === 'too-large') for (const position of report.positions) this.#texts.noteTooLong(position)
+    if (report.result !== 'too-large') return
+    for (const { metadataLength = Infinity } of report.positions) this.#positions.noteTooLong(metadataLength)
   }
 
   deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null {
@@ -167,12 +170,13 @@ export class CheckpointDelivery implements Delivery {
   }
 
   recorded(partition: OwnedPartition): CompletionSnapshot | null {
+    // Whether the last transaction stands, nobody knows as well as the brokers: and with an older map it would be made again.
+    if (this.#options.hasTransactions) return null
     return this.#loop.known(partition.owner)?.baseOf(partition) ?? null
   }
 
   forget(partition: OwnedPartition): void {
     this.#loop.forget(partition.owner)
-    this.#texts.forget(partition)
   }
 
   get isSated(): boolean {
@@ -181,7 +185,15 @@ export class CheckpointDelivery implements Delivery {
 
   troubles(): { sink: string; sinceMs: number; reason: string }[] {
     const { trouble } = this.#runner
-    return [...(trouble === null ? [] : [{ sink: 'kafka', ...trouble }]), ...this.#rows.troubles()]
+    const heldBack = this.#loop.heldBack.map(({ characters, input, limit, sinceMs }) => ({
+      sink: 'kafka',
+      sinceMs,
+      reason:
+        `${partitionName(input)}: what is finished beyond its position ${input.tracker.safePosition} takes ${characters} ` +
+        `characters to tell, and brokers keep ${limit} (offset.metadata.max.bytes), so no checkpoint of it can be made ` +
+        'until the record there is finished',
+    }))
+    return [...(trouble === null ? [] : [{ sink: 'kafka', ...trouble }]), ...heldBack, ...this.#rows.troubles()]
   }
 
   close(): void {

@@ -2,18 +2,20 @@
  * When checkpoints are made, and what is in each: freeze → rows → transaction → base, one at a time for the whole process. Handlers
  * and intake go on meanwhile.
  *
- * A checkpoint begins every `intervalMs` while something was handled, and at once when half of the intake waits for it or
+ * A checkpoint begins every `intervalMs` while something was handled, later after long completion maps, and at once when half of the intake waits for it or
  * partitions are to be given back. Who writes to a database that is away keeps its frozen generation, and goes with a later one.
  */
 import { sleep, type Clock } from '../../../clock.ts'
 import { isTroupeError } from '../../../errors.ts'
 import type { EngineStats } from '../../../metrics/stats.ts'
 import type { BrokerConsumer } from '../../broker-port.ts'
+import { restAfterMs } from '../../positions/map-budget.ts'
 import type { CheckpointListener } from '../checkpoint-points.ts'
 import type { CheckpointOwner, DeliveryEvents } from '../delivery.ts'
-import { Participant, type FrozenGeneration } from './participant.ts'
+import { Participant, type FrozenGeneration, type HeldBack } from './participant.ts'
 import type { RowWriter } from './row-writer.ts'
 import type { TransactionRunner } from './transaction-runner.ts'
+import type { WholePositions } from './whole-positions.ts'
 
 export interface CheckpointLoopOptions {
   readonly intervalMs: number
@@ -21,10 +23,13 @@ export interface CheckpointLoopOptions {
   readonly intake: { readonly maxRecords: number; readonly maxBytes: number }
   readonly runner: TransactionRunner
   readonly rows: RowWriter
+  readonly positions: WholePositions
   /** Of what goes to these, a checkpoint has the last record of each key. */
   readonly latestTopics: ReadonlySet<string>
   readonly events: DeliveryEvents
   readonly clock: Clock
+  /** From 0, included, to 1. */
+  readonly random: () => number
   readonly stats: EngineStats
   readonly onCheckpoint?: CheckpointListener
   /** A checkpoint stands: there is room for more. */
@@ -40,6 +45,9 @@ const PATIENCE_SHARE = 0.5
 /** Records that come back in one turn of the loop. */
 const SETTLED_PER_TURN = 1_000
 
+/** Numbers of one process end alike, and those of others in some other way: in 48 bits there is room for so many endings. */
+const NUMBERS_PER_MS = 64
+
 interface Waiter {
   readonly wanted: ReadonlyMap<Participant, number>
   readonly done: () => void
@@ -50,11 +58,13 @@ export class CheckpointLoop {
   readonly #participants = new Map<CheckpointOwner, Participant>()
   readonly #waiters = new Set<Waiter>()
   #consumer: BrokerConsumer | null = null
-  /** Greater in each checkpoint, and not that of another process: positions are told apart by it. */
+  /** Greater in each checkpoint, and, as far as chance allows, not that of another process: positions are told apart by it. */
   #checkpoint: number
   #isRunning = false
   #isEnded = false
   #beganAtMs = -Infinity
+  /** The maps of the last one were so long that the next ones may not follow sooner: brokers keep each several times. */
+  #mapRestMs = 0
   #timer: { readonly dueMs: number; readonly cancel: () => void } | null = null
   #gatheredRecords = 0
   #gatheredBytes = 0
@@ -62,7 +72,8 @@ export class CheckpointLoop {
 
   constructor(options: CheckpointLoopOptions) {
     this.#options = options
-    this.#checkpoint = Math.floor(options.clock.wallNow())
+    this.#checkpoint =
+      Math.floor(options.clock.wallNow()) * NUMBERS_PER_MS + Math.floor(options.random() * NUMBERS_PER_MS)
     options.stats.checkpoints.oldestFrozenAtMs = () => this.#oldestFrozenAtMs
   }
 
@@ -78,6 +89,11 @@ export class CheckpointLoop {
       bytes += gathering.bytes + (frozen?.generation.bytes ?? 0)
     }
     return bytes >= this.#options.intake.maxBytes
+  }
+
+  /** Of whom no checkpoint has anything, because a map does not fit. */
+  get heldBack(): readonly HeldBack[] {
+    return [...this.#participants.values()].flatMap(({ heldBack }) => heldBack ?? [])
   }
 
   begin(consumer: BrokerConsumer): void {
@@ -121,8 +137,8 @@ export class CheckpointLoop {
 
   /** Something of this participant waits for a checkpoint: so many records more, of so many bytes. */
   noteGathered(participant: Participant, records: number, bytes: number): void {
-    // What gathers behind a generation that cannot get on is no reason for another checkpoint.
-    if (participant.frozen === null) {
+    // What gathers behind what cannot get on is no reason for another checkpoint.
+    if (participant.frozen === null && participant.heldBack === null) {
       this.#gatheredRecords += records
       this.#gatheredBytes += bytes
     }
@@ -145,8 +161,15 @@ export class CheckpointLoop {
       const participant = this.of(owner)
       wanted.set(participant, participant.wanted)
     }
-    if (areStanding(wanted) || this.#isEnded) return
-    await new Promise<void>((resolve) => {
+    if (!areStanding(wanted) && !this.#isEnded) await this.#untilStanding(wanted, withinMs)
+    // What they handle from now on is late as well: it must not be in a transaction when they are given back.
+    for (const participant of wanted.keys()) participant.giveUp()
+    this.#options.runner.review()
+  }
+
+  /** Or until this time is over. */
+  #untilStanding(wanted: ReadonlyMap<Participant, number>, withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
       const done = (): void => {
         cancel()
         this.#waiters.delete(waiter)
@@ -155,10 +178,9 @@ export class CheckpointLoop {
       const waiter: Waiter = { wanted, done }
       const cancel = Number.isFinite(withinMs) ? this.#options.clock.after(withinMs, done) : () => undefined
       this.#waiters.add(waiter)
+      this.#wakeRows()
       this.#schedule()
     })
-    for (const [participant, freeze] of wanted) if (participant.standing < freeze) participant.giveUp()
-    this.#options.runner.review()
   }
 
   #schedule(): void {
@@ -167,7 +189,8 @@ export class CheckpointLoop {
     const isUrgent = this.#isUrgent
     // The one that is set is due no later than another would be: for most records there is nothing to look up.
     if (this.#timer !== null && !isUrgent) return
-    const dueMs = isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + intervalMs)
+    const restMs = Math.max(intervalMs, this.#mapRestMs)
+    const dueMs = isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + restMs)
     if (this.#timer !== null) {
       if (this.#timer.dueMs <= dueMs) return
       this.#timer.cancel()
@@ -185,7 +208,8 @@ export class CheckpointLoop {
     if (isMuch) return true
     for (const { wanted } of this.#waiters) {
       for (const [participant, freeze] of wanted) {
-        if (participant.isReady || (participant.frozen === null && participant.standing < freeze)) return true
+        const { frozen, heldBack, isReady, standing } = participant
+        if (isReady || (frozen === null && heldBack === null && standing < freeze)) return true
       }
     }
     return false
@@ -239,19 +263,29 @@ export class CheckpointLoop {
   }
 
   #freeze(): FrozenGeneration[] {
-    const { clock, onCheckpoint, rows } = this.#options
+    const { clock, onCheckpoint, positions, rows, stats } = this.#options
+    const mapBytesBefore = stats.mapBytes
     const atMs = clock.now()
-    this.#checkpoint += 1
+    this.#checkpoint += NUMBERS_PER_MS
     const frozen = new Map<Participant, FrozenGeneration>()
     for (const participant of this.#participants.values()) {
       if (participant.isGone || participant.frozen !== null || !participant.hasProgress) continue
-      frozen.set(participant, participant.freeze(this.#checkpoint, atMs))
+      const generation = participant.freeze(this.#checkpoint, positions, atMs)
+      if (generation !== null) frozen.set(participant, generation)
     }
     this.#gatheredRecords = 0
     this.#gatheredBytes = 0
+    this.#mapRestMs = restAfterMs(stats.mapBytes - mapBytesBefore)
     onCheckpoint?.('before-rows')
     for (const [participant, generation] of frozen) rows.write(participant, generation)
     return [...frozen.values()]
+  }
+
+  /** Partitions are to be given back, and no row of them is open. */
+  get #isAwaited(): boolean {
+    return [...this.#waiters].some(({ wanted }) =>
+      [...wanted.keys()].every(({ frozen }) => (frozen?.openRows ?? 0) === 0),
+    )
   }
 
   /** Resolves when the rows of these have their answers, or when the others have waited for long enough. */
@@ -266,7 +300,7 @@ export class CheckpointLoop {
       }
       const cancel = clock.after(intervalMs * PATIENCE_SHARE, done)
       this.#wakeRows = () => {
-        if (this.#isEnded || fresh.every(({ openRows }) => openRows === 0)) done()
+        if (this.#isEnded || this.#isAwaited || fresh.every(({ openRows }) => openRows === 0)) done()
       }
     })
   }
@@ -286,6 +320,7 @@ export class CheckpointLoop {
       if (frozen === null) continue
       const { letters, outputBytes, records, size, tickets } = frozen.generation
       participant.stand()
+      owner.noteStanding()
       checkpoints.handled += size
       checkpoints.records += records.length + frozen.changelogRecords
       checkpoints.bytes += outputBytes
@@ -312,8 +347,8 @@ export class CheckpointLoop {
   #count(): void {
     this.#gatheredRecords = 0
     this.#gatheredBytes = 0
-    for (const { frozen, gathering } of this.#participants.values()) {
-      if (frozen !== null) continue
+    for (const { frozen, gathering, heldBack } of this.#participants.values()) {
+      if (frozen !== null || heldBack !== null) continue
       this.#gatheredRecords += gathering.size
       this.#gatheredBytes += gathering.bytes
     }

@@ -5,14 +5,24 @@
  * - frozen     one generation is on its way: rows, then the transaction. What is handled meanwhile gathers in the next.
  * - gone       its epoch has ended, or its hand-over did not wait for it: nothing of it is made durable any more.
  */
+import type { StoredPosition } from '../../broker-port.ts'
 import type { CompletionSnapshot } from '../../positions/completion-map.ts'
 import type { OffsetTracker } from '../../positions/offset-tracker.ts'
 import type { CheckpointBase, CheckpointOwner, OwnedPartition, Refusal } from '../delivery.ts'
 import { Generation } from './generation.ts'
+import type { UnfitPosition, WholePositions } from './whole-positions.ts'
 
 export interface FrozenPosition {
   readonly input: OwnedPartition
   readonly snapshot: CompletionSnapshot
+  /** The same as it is committed. */
+  readonly stored: StoredPosition
+}
+
+/** Its completion map does not fit: it goes on gathering until it does, and no checkpoint has anything of it. */
+export interface HeldBack extends UnfitPosition {
+  readonly input: OwnedPartition
+  readonly sinceMs: number
 }
 
 /** What exactly goes into one checkpoint, of one moment. */
@@ -41,6 +51,7 @@ export class Participant {
   #gathering: Generation
   #frozen: FrozenGeneration | null = null
   #isGivenUp = false
+  #heldBack: HeldBack | null = null
   #frozenCount = 0
   #standingCount = 0
   readonly #marks: ReadonlyMap<OwnedPartition, InputMark>
@@ -75,6 +86,11 @@ export class Participant {
     return false
   }
 
+  /** null: nothing holds it back, as far as the last freeze has seen. */
+  get heldBack(): HeldBack | null {
+    return this.isGone ? null : this.#heldBack
+  }
+
   /** Its rows are durable: it may go into a transaction. */
   get isReady(): boolean {
     return this.#frozen !== null && this.#frozen.openRows === 0 && !this.isGone
@@ -98,23 +114,41 @@ export class Participant {
     return this.#standingCount
   }
 
-  /** In one turn, so that outputs, state, position and map are of the same records. Only while nothing is frozen. */
-  freeze(checkpoint: number, atMs: number): FrozenGeneration {
+  /**
+   * In one turn, so that outputs, state, position and map are of the same records. Only while nothing is frozen. null: a map does
+   * not fit, and nothing was frozen.
+   */
+  freeze(checkpoint: number, whole: WholePositions, atMs: number): FrozenGeneration | null {
+    const positions = this.#positions(checkpoint, whole, atMs)
+    if (positions === null) return null
     const generation = this.#gathering
     generation.close()
     this.#gathering = new Generation(this.#latestTopics)
     this.owner.state?.freeze(checkpoint)
-    const positions: FrozenPosition[] = []
     for (const [input, mark] of this.#marks) {
       mark.finished = finishedIn(input.tracker)
       mark.position = input.tracker.safePosition
-      const snapshot = input.tracker.snapshot()
-      if (snapshot !== null) positions.push({ input, snapshot })
     }
     this.#frozenCount += 1
     const openRows = generation.rows.length
     this.#frozen = { checkpoint, generation, positions, atMs, openRows, refusals: new Map(), changelogRecords: 0 }
     return this.#frozen
+  }
+
+  #positions(checkpoint: number, whole: WholePositions, atMs: number): readonly FrozenPosition[] | null {
+    const positions: FrozenPosition[] = []
+    for (const input of this.owner.inputs) {
+      const snapshot = input.tracker.snapshot()
+      if (snapshot === null) continue
+      const stored = whole.of(input, snapshot, checkpoint)
+      if (!('metadata' in stored)) {
+        this.#heldBack = { input, ...stored, sinceMs: this.#heldBack?.sinceMs ?? atMs }
+        return null
+      }
+      positions.push({ input, snapshot, stored })
+    }
+    this.#heldBack = null
+    return positions
   }
 
   /** What was frozen stands, and so it is the base. */

@@ -6,10 +6,10 @@ import type { TransactionFault } from '../../transaction-port.ts'
  * - `end-epochs` abort; whatever was in it belongs to somebody else.
  * - `reconnect`  a new client with the same id, then the committed positions tell whether it stands: taken as it is, or sent again.
  * - `rewind`     abort; who has a record in it that is refused begins again at its last checkpoint.
- * - `shorten`    abort, and the same again with less text beside the positions.
+ * - `begin-anew` abort; the member joins again, and takes in no more than what less text beside the positions can tell of.
  * - `end`        nothing will change this but an operator.
  */
-export type Remedy = 'again' | 'end-epochs' | 'reconnect' | 'rewind' | 'shorten' | 'end'
+export type Remedy = 'again' | 'end-epochs' | 'reconnect' | 'rewind' | 'begin-anew' | 'end'
 
 export const remedies: Readonly<Record<TransactionFault, Remedy>> = {
   'stale-generation': 'again',
@@ -17,7 +17,7 @@ export const remedies: Readonly<Record<TransactionFault, Remedy>> = {
   fenced: 'reconnect',
   unknown: 'reconnect',
   refused: 'rewind',
-  'metadata-too-long': 'shorten',
+  'metadata-too-long': 'begin-anew',
   'not-allowed': 'end',
   unavailable: 'again',
 }

@@ -10,13 +10,12 @@ import { TroupeError, describeError, isTroupeError } from '../../../errors.ts'
 import type { Log } from '../../../log.ts'
 import type { AbortReason } from '../../../metrics/checkpoint-stats.ts'
 import type { EngineStats } from '../../../metrics/stats.ts'
-import type { BrokerConsumer, StoredPosition } from '../../broker-port.ts'
+import type { BrokerConsumer, CommittedPosition, StoredPosition } from '../../broker-port.ts'
 import { checkpointOf } from '../../positions/checkpoint-mark.ts'
 import { partitionName, type OutputRecord } from '../../record.ts'
-import { TransactionError, type TransactionalProducer } from '../../transaction-port.ts'
+import { TransactionError, type TransactionalProducer, type TransactionFault } from '../../transaction-port.ts'
 import type { CheckpointListener } from '../checkpoint-points.ts'
 import type { DeliveryEvents } from '../delivery.ts'
-import type { PositionTexts } from '../position-texts.ts'
 import { BackOff } from './back-off.ts'
 import { Fencings } from './fencings.ts'
 import { Halving } from './halving.ts'
@@ -24,12 +23,13 @@ import type { FrozenGeneration, Participant } from './participant.ts'
 import { findRefused } from './refused.ts'
 import { remedies } from './remedies.ts'
 import { chunksOf, positionCalls } from './slices.ts'
+import type { WholePositions } from './whole-positions.ts'
 
 export interface TransactionRunnerOptions {
   readonly producer: TransactionalProducer
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
-  readonly texts: PositionTexts
+  readonly positions: WholePositions
   readonly events: DeliveryEvents
   readonly clock: Clock
   readonly log: Log
@@ -52,6 +52,8 @@ export class TransactionRunner {
   #isEnded = false
   /** Clock time since when a transaction is open; null: none is. */
   #openSinceMs: number | null = null
+  /** When something of it was last asked of the brokers. */
+  #askedAtMs = 0
   readonly #awaitClosed = new Set<() => void>()
   /** The client can do nothing more, or nobody knows what it has left at the brokers. */
   #needsConnect = false
@@ -84,7 +86,10 @@ export class TransactionRunner {
   async commit(consumer: BrokerConsumer, participants: readonly Participant[]): Promise<readonly Participant[]> {
     for (let failures = 0; ;) {
       const left = this.#halving.next(participants.filter(({ isReady }) => isReady))
-      if (left.length === 0 || this.#isEnded) return []
+      if (left.length === 0 || this.#isEnded) {
+        await this.#endOrphan()
+        return []
+      }
       try {
         const standing = this.#needsConnect ? await this.#reconnect(consumer, left) : []
         if (standing.length > 0) return standing
@@ -111,13 +116,15 @@ export class TransactionRunner {
   atRest(): Promise<void> {
     if (this.#openSinceMs === null) return Promise.resolve()
     const { clock, transactionTimeoutMs } = this.#options
+    const leftMs = this.#askedAtMs + transactionTimeoutMs - clock.now()
+    if (leftMs <= 0) return Promise.resolve()
     return new Promise((resolve) => {
       const done = (): void => {
         cancel()
         this.#awaitClosed.delete(done)
         resolve()
       }
-      const cancel = clock.after(transactionTimeoutMs, done)
+      const cancel = clock.after(leftMs, done)
       this.#awaitClosed.add(done)
     })
   }
@@ -130,10 +137,11 @@ export class TransactionRunner {
 
   /** False: somebody in it has gone, and it was aborted. Rejects with what the brokers say. */
   async #run(consumer: BrokerConsumer, participants: readonly Participant[]): Promise<boolean> {
-    const { clock, onCheckpoint, producer, texts } = this.#options
+    const { clock, onCheckpoint, producer } = this.#options
     onCheckpoint?.('before-transaction')
     this.#positionsSent = []
     this.#openSinceMs = clock.now()
+    this.#askedAtMs = clock.now()
     producer.begin()
     for (const { frozen, owner } of participants) {
       if (hasLost(participants)) return await this.#leave()
@@ -147,18 +155,18 @@ export class TransactionRunner {
         if (frozen !== null) frozen.changelogRecords += records.length
       }
     }
-    const positions = participants.flatMap(({ frozen }) =>
-      (frozen?.positions ?? []).map(({ input, snapshot }) => texts.of(input, snapshot, frozen?.checkpoint ?? null)),
-    )
+    const positions = participants.flatMap(({ frozen }) => frozen?.positions.map(({ stored }) => stored) ?? [])
     onCheckpoint?.('before-positions')
     for (const call of positionCalls(positions)) {
       // The brokers fence members, not partitions: of a partition that is not ours any more they would take the position.
       if (hasLost(participants)) return await this.#leave()
       this.#positionsSent = call
+      this.#askedAtMs = clock.now()
       await producer.sendPositions(consumer, call)
     }
     if (hasLost(participants)) return await this.#leave()
     onCheckpoint?.('before-commit')
+    this.#askedAtMs = clock.now()
     await producer.commit()
     this.#close()
     return true
@@ -175,13 +183,12 @@ export class TransactionRunner {
     const fault = asTransactionError(error)
     const reason = describeError(fault)
     // A member that stays meets the first with each rebalance, and gets over it by itself. Records that are refused are given up.
-    const passes = fault.fault === 'stale-generation' || fault.fault === 'refused'
+    const passes = passingFaults.has(fault.fault)
     if (!passes || failures >= WORTH_A_WORD) this.#noteTrouble(`${fault.fault}: ${reason}`)
     switch (remedies[fault.fault]) {
-      case 'again': {
+      case 'again':
         await this.#abort(fault.fault)
         return
-      }
       case 'end-epochs':
         await this.#abort(fault.fault)
         events.onRefused(participants.flatMap(({ isGone, owner }) => (isGone ? [] : owner.inputs)))
@@ -191,20 +198,18 @@ export class TransactionRunner {
         this.#needsConnect = true
         if (fault.fault === 'fenced') this.#fencings.note(clock.now(), clock.now() - (this.#openSinceMs ?? clock.now()))
         return
-      case 'shorten':
-        for (const { metadata, partition, topic } of this.#positionsSent) {
-          this.#options.texts.noteTooLong({ topic, partition, metadataLength: metadata.length })
-        }
-        {
-          await this.#abort(fault.fault)
-          return
-        }
+      case 'begin-anew': {
+        const longest = Math.max(...this.#positionsSent.map(({ metadata }) => metadata.length))
+        this.#options.positions.noteTooLong(longest)
+        await this.#abort(fault.fault)
+        throw new TroupeError('METADATA_TOO_LONG', `${longest} characters beside a position are refused: ${reason}`, {
+          cause: fault,
+        })
+      }
       case 'rewind':
         await this.#abort(fault.fault)
-        {
-          await this.#rewind(fault, participants)
-          return
-        }
+        await this.#rewind(fault, participants)
+        return
       case 'end':
         await this.#abort(fault.fault)
         throw new TroupeError('TRANSACTION_NOT_ALLOWED', reason, { cause: fault })
@@ -251,19 +256,26 @@ export class TransactionRunner {
     const committed = await consumer
       .committed(inputs.map(({ partition, topic }) => ({ topic, partition })))
       .catch(unanswered)
-    const checkpoints = new Map(
-      committed.map((each) => [
-        partitionName(each),
-        each.position === null ? null : checkpointOf(each.metadata, each.position),
-      ]),
-    )
+    const found = new Map(committed.map((each) => [partitionName(each), each]))
     this.#needsConnect = false
     return participants.filter(
       ({ frozen }) =>
         frozen !== null &&
         frozen.positions.length > 0 &&
-        frozen.positions.every(({ input }) => checkpoints.get(partitionName(input)) === frozen.checkpoint),
+        frozen.positions.every(({ stored }) => isSame(found.get(partitionName(stored)), stored, frozen.checkpoint)),
     )
+  }
+
+  /** Nobody is left of whom it was: a new client ends what it has left open, if the brokers are there for it. */
+  async #endOrphan(): Promise<void> {
+    if (this.#openSinceMs === null || !this.#needsConnect || this.#isEnded) return
+    try {
+      await this.#options.producer.connect()
+      this.#needsConnect = false
+      this.#close()
+    } catch (error) {
+      this.#noteTrouble(describeError(error))
+    }
   }
 
   async #abort(reason: AbortReason): Promise<void> {
@@ -302,6 +314,12 @@ export class TransactionRunner {
 }
 
 const noRecords: readonly OutputRecord[] = []
+const passingFaults: ReadonlySet<TransactionFault> = new Set(['stale-generation', 'refused', 'metadata-too-long'])
+
+/** A number alone might be one that another process has given. */
+function isSame(found: CommittedPosition | undefined, { position }: StoredPosition, checkpoint: number): boolean {
+  return found?.position === position && checkpointOf(found.metadata, position) === checkpoint
+}
 
 function hasLost(participants: readonly Participant[]): boolean {
   return participants.some(({ isGone }) => isGone)

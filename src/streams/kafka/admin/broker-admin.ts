@@ -28,7 +28,7 @@ import {
   topicNotAllowed,
 } from './admin-errors.ts'
 import { askCommitted } from './group-positions.ts'
-import { ProtocolClient } from './protocol-client.ts'
+import { ProtocolClient, looksAtGenerations } from './protocol-client.ts'
 
 const CONNECT_TIMEOUT_MS = 15_000
 const REQUEST_TIMEOUT_MS = 15_000
@@ -141,6 +141,16 @@ export class KafkaBrokerAdmin implements BrokerAdmin {
       if (codeOf(error) === UNSUPPORTED) return false
       throw outage(error)
     }
+  }
+
+  async verifyTransactions(): Promise<void> {
+    const versions = await this.#protocol.requestVersions()
+    if (versions === null || looksAtGenerations(versions)) return
+    throw new TroupeError(
+      'TRANSACTIONS_UNSUPPORTED',
+      `The brokers at ${this.#options.brokers.join(', ')} are older than Kafka 2.5: in a transaction they take the positions of a ` +
+        'member that the group has given up, over those of its successor.',
+    )
   }
 
   // --- topics

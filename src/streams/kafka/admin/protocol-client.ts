@@ -12,9 +12,15 @@ import { messageOf } from '../connection.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
 const TOPIC_RESOURCE = 2 as const
+const UNREADABLE_ANSWER = 'OUT_OF_BOUNDS'
 
 /** Newest version that the brokers know of each request. */
 export type RequestVersions = ReadonlyMap<string, number>
+
+/** Brokers before Kafka 2.5 know no version of this request that says of which generation its member is. */
+export function looksAtGenerations(versions: RequestVersions): boolean {
+  return (versions.get('TxnOffsetCommit') ?? 0) >= 3
+}
 
 /** Answers null, and logs why, for what it is not told: nothing that depends on it may fail of it. */
 export class ProtocolClient {
@@ -56,10 +62,16 @@ export class ProtocolClient {
     })
   }
 
+  /** Empty of brokers before Kafka 2.4, whose answer is not of the form that was asked for. */
   requestVersions(): Promise<RequestVersions | null> {
     return this.#ask('Which requests these brokers know cannot be looked at', async (admin) => {
-      const apis = await admin.listApis()
-      return new Map(apis.map(({ name, maxVersion }) => [name, maxVersion]))
+      try {
+        const apis = await admin.listApis()
+        return new Map(apis.map(({ name, maxVersion }) => [name, maxVersion]))
+      } catch (error) {
+        if (isUnreadable(error)) return new Map<string, number>()
+        throw error
+      }
     })
   }
 
@@ -143,6 +155,11 @@ function saslOf(client: Readonly<Record<string, unknown>>): SASLOptions {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function isUnreadable(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isUnreadable)
+  return (error as { code?: unknown }).code === UNREADABLE_ANSWER
 }
 
 /** The outer error says that something failed, the ones in it say what. */

@@ -31,6 +31,7 @@ const UNSUPPORTED_FEATURE = -165
 const UNSUPPORTED_VERSION = 35
 const NO_SUCH_TRANSACTION = 48
 const ID_NOT_ALLOWED = 53
+const TIMEOUT_REFUSED = 50
 const CLUSTER_NOT_ALLOWED = 31
 
 export class KafkaTransactionalProducer implements TransactionalProducer {
@@ -99,7 +100,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     try {
       await client.init(this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS)
     } catch (error) {
-      throw idError(error, this.#transaction.transactionalId)
+      throw idError(error, this.#transaction)
     }
   }
 
@@ -348,7 +349,7 @@ function describeByName(admin: NativeAdmin, topics: readonly string[]): Promise<
   })
 }
 
-function idError(error: unknown, transactionalId: string): Error {
+function idError(error: unknown, { transactionalId, transactionTimeoutMs }: TransactionalProducerOptions): Error {
   const code = codeOf(error)
   const text = messageOf(error)
   switch (code) {
@@ -358,6 +359,12 @@ function idError(error: unknown, transactionalId: string): Error {
         'TRANSACTION_NOT_ALLOWED',
         `This user may not use the transactional id ${transactionalId}: ${text}. It needs Write and Describe on it, ` +
           'or on the prefix that ends before its last part.',
+        { cause: error },
+      )
+    case TIMEOUT_REFUSED:
+      return new TroupeError(
+        'OPTIONS_INVALID',
+        `transactionTimeoutMs: ${transactionTimeoutMs} is more than transaction.max.timeout.ms of these brokers: ${text}`,
         { cause: error },
       )
     case UNSUPPORTED_FEATURE:

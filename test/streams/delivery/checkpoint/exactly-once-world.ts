@@ -50,6 +50,7 @@ export class ExactlyOnceWorld {
   readonly sink: FakeSink
   readonly #out: Topic<string>
   #held: (() => void)[] = []
+  readonly #saidBy = new Map<string, string[]>()
 
   constructor({ latestPerCheckpoint = false, partitions = 1, ...options }: WorldOptions = {}) {
     this.#out = topic('out', { value: text, latestPerCheckpoint })
@@ -106,7 +107,7 @@ export class ExactlyOnceWorld {
     const note = (level: string) => (_: object, message: string) => void this.log.push(`${level}: ${message}`)
     const log: Log = { debug() {}, info: note('info'), warn: note('warn'), error: note('error') }
     return Engine.start({
-      ...{ app, log, stats: this.stats, broker: this.#noting(client), clock: client.clock, random: () => 0 },
+      ...{ app, log, stats: this.stats, broker: this.#noting(client, name), clock: client.clock, random: () => 0 },
       ...(openStores === undefined ? {} : { openStores }),
       ...(onCheckpoint === undefined ? {} : { onCheckpoint }),
     })
@@ -143,22 +144,33 @@ export class ExactlyOnceWorld {
     return this.broker.committed({ topic: 'in', partition: 0 })?.position
   }
 
-  #noting(client: FakeClient): Broker {
+  /** The same, of one member. */
+  saidBy(name: string): readonly string[] {
+    return this.#saidBy.get(name) ?? []
+  }
+
+  #noting(client: FakeClient, name: string): Broker {
+    const own: string[] = []
+    this.#saidBy.set(name, own)
+    const note = (word: string): void => {
+      this.said.push(word)
+      own.push(word)
+    }
     return {
       producer: (name) => client.producer(name),
       reader: (name) => client.reader(name),
       admin: () => client.admin(),
-      transactionalProducer: (options) => this.#notingProducer(client.transactionalProducer(options)),
+      transactionalProducer: (options) => this.#notingProducer(client.transactionalProducer(options), note),
       consumer: () => {
         const consumer = client.consumer()
         const unassign = consumer.unassign.bind(consumer)
         const disconnect = consumer.disconnect.bind(consumer)
         consumer.unassign = (...args) => {
-          this.said.push('unassign')
+          note('unassign')
           return unassign(...args)
         }
         consumer.disconnect = () => {
-          this.said.push('leave')
+          note('leave')
           return disconnect()
         }
         return consumer
@@ -166,22 +178,21 @@ export class ExactlyOnceWorld {
     }
   }
 
-  #notingProducer(producer: TransactionalProducer): TransactionalProducer {
-    const { said } = this
+  #notingProducer(producer: TransactionalProducer, note: (word: string) => void): TransactionalProducer {
     const during = async <Value>(word: string, step: Promise<Value>): Promise<Value> => {
       try {
         const value = await step
-        said.push(word)
+        note(word)
         return value
       } catch (error) {
-        said.push(`${word}!`)
+        note(`${word}!`)
         throw error
       }
     }
     return {
       connect: () => during('connect', producer.connect()),
       begin: () => {
-        said.push('begin')
+        note('begin')
         producer.begin()
       },
       send: (records) => producer.send(records),

@@ -98,7 +98,7 @@ describe('exactly once', () => {
 })
 
 describe('a transaction that', () => {
-  const again = ['stale-generation', 'unavailable', 'metadata-too-long'] as const
+  const again = ['stale-generation', 'unavailable'] as const
   for (const fault of again) {
     test(`is told ${fault} is aborted, and the same goes again: no handler runs twice`, async () => {
       const world = new ExactlyOnceWorld()
@@ -293,6 +293,8 @@ describe('partitions that are given back', () => {
       const expected = [0, 1, 2, 3].flatMap((partition) => [...values(5, `p${partition}-`), `last${partition}`])
       expect(world.read().toSorted()).toEqual(expected.toSorted())
       await world.settled(Promise.all([engine.stop(), other.stop()]))
+      expect(isNeverDuringTransaction(world.saidBy('a'), ['unassign', 'leave'])).toBe(true)
+      expect(world.saidBy('a').filter((word) => word === 'unassign').length).toBeGreaterThan(0)
     })
   }
 
@@ -344,4 +346,18 @@ describe('partitions that are given back', () => {
     expect(isNeverDuringTransaction(world.said, ['unassign', 'leave'])).toBe(true)
     await world.settled(engine.stop())
   })
+})
+
+test('a stop waits for what brokers that are away have open, but no longer than the time-out of that, and its drain', async () => {
+  const world = new ExactlyOnceWorld()
+  const engine = await world.start('a', { transactionTimeoutMs: 10_000 })
+  world.append('first')
+  await world.clock.advance(1_000)
+  world.fault('commit', 'unknown', Infinity)
+  world.append('second')
+  await world.clock.advance(150)
+  world.broker.faults.answerTransaction = () => 'unavailable'
+  const startedAt = world.clock.now()
+  await world.settled(engine.stop())
+  expect(world.clock.now() - startedAt).toBeLessThanOrEqual(DRAIN_TIMEOUT_MS + 10_000)
 })

@@ -40,7 +40,7 @@ test('by one partition ends the engine with one error that names it, when what t
 
 describe('halving', () => {
   const participant = (checkpoint: number): Participant =>
-    ({ frozen: { checkpoint, generation: new Generation() }, owner: { inputs: [], state: null } }) as never
+    ({ frozen: { checkpoint, generation: new Generation(new Set()) }, owner: { inputs: [], state: null } }) as never
   const fault = new TransactionError('refused', 'too much')
 
   test('who is ready goes together, until that is refused; then half, those first that have waited longest', () => {
