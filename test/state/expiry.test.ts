@@ -23,7 +23,7 @@ function make() {
     clock: new ManualClock(),
   })
   state.follow(position)
-  state.begin(store)
+  void state.begin(store)
   let checkpoint = 0
   return {
     state,

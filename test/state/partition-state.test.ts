@@ -38,7 +38,7 @@ function make({
     },
     snapshot: () => null,
   })
-  state.begin(store)
+  void state.begin(store)
   return { state, store, clock, position }
 }
 

@@ -98,31 +98,28 @@ describe.each([
   })
 })
 
-test(
-  'a timer comes before the first record of its key that is as late, though a thousand others are ready',
-  async () => {
-    const calls: string[] = []
-    const handler = defineHandler({
-      input: clicks,
-      timers: ['reminder'],
-      handle(_, { cancelTimer, key, record, timer }) {
-        if (key !== 'a') return done()
-        calls.push(`a ${record.timestamp}`)
-        if (record.timestamp === 1_000) timer('reminder', 2_000)
-        else cancelTimer('reminder')
-        return done()
-      },
-      onTimer(name, { key }) {
-        calls.push(`${name} of ${key}`)
-        return done()
-      },
-    })
-    const world = await keyedWorld(handler as unknown as AnyHandler, { store: new MapStore() })
-    const first = world.record('a', 1_000)
+test('a timer comes before the first record of its key that is as late, though a thousand others are ready', async () => {
+  const calls: string[] = []
+  const handler = defineHandler({
+    input: clicks,
+    timers: ['reminder'],
+    handle(_, { cancelTimer, key, record, timer }) {
+      if (key !== 'a') return done()
+      calls.push(`a ${record.timestamp}`)
+      if (record.timestamp === 1_000) timer('reminder', 2_000)
+      else cancelTimer('reminder')
+      return done()
+    },
+    onTimer(name, { key }) {
+      calls.push(`${name} of ${key}`)
+      return done()
+    },
+  })
+  const world = await keyedWorld(handler as unknown as AnyHandler, { store: new MapStore() })
+  const first = world.record('a', 1_000)
   const others = Array.from({ length: 1_200 }, (_, at) => world.record(`other-${at}`, 1_500))
-    world.actor.admit([first, ...others, world.record('b', 2_500), world.record('a', 3_000)])
-    for (let turn = 0; turn < 10; turn += 1) await world.settle()
+  world.actor.admit([first, ...others, world.record('b', 2_500), world.record('a', 3_000)])
+  for (let turn = 0; turn < 10; turn += 1) await world.settle()
 
-    expect(calls).toEqual(['a 1000', 'reminder of a', 'a 3000'])
-  },
-)
+  expect(calls).toEqual(['a 1000', 'reminder of a', 'a 3000'])
+})
