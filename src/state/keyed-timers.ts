@@ -1,22 +1,26 @@
 /**
- * The timers that a partition keeps for its keys, by both clocks: read from the store when it is restored, and told of every
- * change from then on. Which of them are due is for the actor to ask.
+ * The timers that a partition keeps for its keys, by both clocks: read from the store when it is restored (a rewind goes on
+ * with what was read), and told of every change from then on. Which of them are due is for the actor to ask.
  */
 import { TroupeError } from '../errors.ts'
 import { entryKinds, readEntryKey, type TimerClock } from './changelog-format.ts'
 import { StateValue, type StateChange } from './state-value.ts'
-import type { StateStore } from './store.ts'
+import type { StoreEntry } from './store.ts'
 import type { TimerCause } from '../streams/record.ts'
 import { Timers, comesBefore, dueTimeOf, type SetTimer, type TimerShape } from './timers.ts'
 
-/** All of them, and nothing else. */
-const everyTimer = { from: Uint8Array.of(entryKinds.timer), to: Uint8Array.of(entryKinds.timer + 1) }
+/** A timer as it is kept; null: it is not set. */
+export interface KeptTimer {
+  readonly at: number
+  readonly key: string
+  readonly value: StateValue | null
+}
 
 export class KeyedTimers {
   readonly #shapes: readonly TimerShape[]
   /** What is kept for a key besides them, and stands before them. */
   readonly #stateCount: number
-  readonly #byClock: Readonly<Record<TimerClock, Timers>> = { stream: new Timers(), wall: new Timers() }
+  #byClock: Readonly<Record<TimerClock, Timers>> = { stream: new Timers(), wall: new Timers() }
 
   /** Keys of which some are due and stand in no queue, since records of the key come before them. */
   readonly #passedOver = new Set<string>()
@@ -33,15 +37,25 @@ export class KeyedTimers {
     return this.#byClock.stream.size + this.#byClock.wall.size
   }
 
-  /** Those of names that the handler does not declare any more stay where they are, and do not fire. */
-  load(store: Pick<StateStore, 'keyCount' | 'scan'>): void {
-    for (const [bytes, value] of store.scan(everyTimer, Math.max(1, store.keyCount))) {
+  /** Takes those that are among these entries. Those of names that the handler does not declare any more stay where they are, and do not fire. */
+  load(entries: readonly StoreEntry[]): void {
+    for (const [bytes, value] of entries) {
+      if (bytes[0] !== entryKinds.timer) continue
       const entry = readEntryKey(bytes)
       if (entry?.kind !== 'timer') continue
       const at = this.#shapes.findIndex(({ clock, name }) => clock === entry.clock && name === entry.name)
       if (at < 0) continue
       this.note(this.#stateCount + at, Buffer.from(entry.key).toString('latin1'), StateValue.read(value))
     }
+  }
+
+  /** Goes on with those of one that is over, as they were before these changed, and before any was fired. */
+  takeOver(before: KeyedTimers, changed: Iterable<KeptTimer>): void {
+    this.#byClock = before.#byClock
+    before.#byClock = { stream: new Timers(), wall: new Timers() }
+    for (const { at, key, value } of changed) this.note(at, key, value)
+    this.#byClock.stream.requeueAll()
+    this.#byClock.wall.requeueAll()
   }
 
   /** What is kept has changed; null: it is not set any more. */

@@ -31,7 +31,8 @@ import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.t
 import type { Change, StateStore } from './store.ts'
 import { StreamTime } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
-import { KeyedTimers } from './keyed-timers.ts'
+import { KeyedTimers, type KeptTimer } from './keyed-timers.ts'
+import { Slices } from './stores/slices.ts'
 
 export interface PartitionStateOptions {
   /** In the order in which the handler declares them. */
@@ -82,6 +83,8 @@ interface Generation {
   readonly streamTime: number | null
 }
 
+/** Of its store at once, when its timers are read. */
+const ENTRIES_A_STEP = 256
 /** How often the changelog's end is asked for. */
 const MARK_INTERVAL_MS = 10_000
 
@@ -96,6 +99,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   readonly #cells: readonly StateCells[]
   readonly #expiry: Expiry
   #store: StateStore | null = null
+  #isReady = false
   #time = new StreamTime(null)
   /** Where its position stands; set by whose it is. */
   #position: FollowedPosition = { safePosition: null, snapshot: () => null }
@@ -129,19 +133,39 @@ export class PartitionState implements CheckpointedState, StateReader {
 
   /** It was restored: false before that, and after its epoch. */
   get isReady(): boolean {
-    return this.#store !== null
+    return this.#isReady && this.#store !== null
   }
 
-  /** The store has what the last checkpoint left: from now on it may be asked. `shapes` go with the next one. */
-  begin(store: StateStore, shapes: readonly Change[] = []): void {
+  /**
+   * The store has what the last checkpoint left: it may be asked once its timers are known, which takes a turn of the loop or
+   * more where it is large. `shapes` go with the next checkpoint. False: the epoch
+   * was over before, and the store is let alone.
+   */
+  async begin(store: StateStore, shapes: readonly Change[] = [], epoch?: AbortSignal): Promise<boolean> {
+    this.#beginOn(store, shapes)
+    if (this.timers !== null) {
+      const slices = new Slices(this.#options.clock, 1)
+      let step = store.walk(null, ENTRIES_A_STEP)
+      this.timers.load(step.entries)
+      while (step.next !== null) {
+        if (slices.step()) await slices.next()
+        if (epoch?.aborted === true) return false
+        step = store.walk(step.next, ENTRIES_A_STEP)
+        this.timers.load(step.entries)
+      }
+    }
+    this.#isReady = true
+    this.onReady()
+    return true
+  }
+
+  #beginOn(store: StateStore, shapes: readonly Change[]): void {
     const { mark } = store
     this.#store = store
     this.#newShapes = shapes
     this.#time = new StreamTime(mark?.streamTime ?? null)
     this.#changelogPosition = mark?.changelogPosition ?? 0
     this.#committed = mark
-    this.timers?.load(store)
-    this.onReady()
   }
 
   /** Of the records so far; null: none had a time. */
@@ -248,8 +272,21 @@ export class PartitionState implements CheckpointedState, StateReader {
     const store = this.#openStore()
     this.#store = null
     const again = new PartitionState(this.#options)
-    again.begin(store, this.#newShapes)
+    again.#beginOn(store, this.#newShapes)
+    if (this.timers !== null) again.timers?.takeOver(this.timers, this.#committedTimers(store))
+    again.#isReady = true
     return again
+  }
+
+  /** Those that have changed since the last checkpoint, as that has left them. */
+  *#committedTimers(store: StateStore): Generator<KeptTimer> {
+    for (const cells of [this.#frozen?.cells ?? [], this.#next]) {
+      for (const { at, key } of cells) {
+        if (at < this.shapes.length) continue
+        const bytes = store.get(this.#entryKey(at, key))
+        yield { at, key, value: bytes === undefined ? null : StateValue.read(bytes) }
+      }
+    }
   }
 
   /** What is committed under this name for this key; null: nothing. For operators. */

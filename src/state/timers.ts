@@ -81,6 +81,8 @@ interface Entry extends SetTimer {
 
 export class Timers {
   readonly #set = new Map<string, Entry>()
+  /** Those in no queue, though they are set: they were taken, or passed over. */
+  readonly #aside = new Set<Entry>()
   /** A binary heap: the first is the next one due. Those that are not set any more, or taken, stay until they come up. */
   #heap: Entry[] = []
 
@@ -97,6 +99,8 @@ export class Timers {
   /** Sets it, moves it, or (null) cancels it. `setAtMs`: stream time then, where it is one by stream time. */
   set(at: number, key: string, dueMs: number | null, setAtMs: number | null = null): void {
     const name = nameOf(at, key)
+    const before = this.#set.get(name)
+    if (before !== undefined) this.#aside.delete(before)
     if (dueMs === null) {
       this.#set.delete(name)
       return
@@ -117,7 +121,7 @@ export class Timers {
     const first = this.#first()
     if (first === undefined || first.dueMs > untilMs) return null
     this.#removeFirst()
-    first.isTaken = true
+    this.#takeAside(first)
     return first
   }
 
@@ -130,7 +134,7 @@ export class Timers {
   /** One that was found is fired. */
   takeFound({ at, key }: SetTimer): void {
     const entry = this.#set.get(nameOf(at, key))
-    if (entry !== undefined) entry.isTaken = true
+    if (entry !== undefined) this.#takeAside(entry)
   }
 
   /** One that was taken is not fired now. It stands in no queue until `requeue`, but may be found. */
@@ -143,6 +147,15 @@ export class Timers {
   requeue(at: number, key: string): void {
     const entry = this.#set.get(nameOf(at, key))
     if (entry?.isTaken === false && !entry.isQueued) this.#enqueue(entry)
+  }
+
+  /** Whatever was taken or passed over comes up again. */
+  requeueAll(): void {
+    for (const entry of [...this.#aside]) {
+      entry.isTaken = false
+      if (entry.isQueued) this.#aside.delete(entry)
+      else this.#enqueue(entry)
+    }
   }
 
   /** Nobody has set it again or cancelled it since it was taken. */
@@ -158,7 +171,13 @@ export class Timers {
     return undefined
   }
 
+  #takeAside(entry: Entry): void {
+    entry.isTaken = true
+    this.#aside.add(entry)
+  }
+
   #enqueue(entry: Entry): void {
+    this.#aside.delete(entry)
     entry.isQueued = true
     this.#heap.push(entry)
     this.#rise(this.#heap.length - 1)

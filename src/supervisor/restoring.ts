@@ -235,7 +235,7 @@ export class Restoring {
     kept.store = store
     kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
     if (!(await this.#bringTo(kept, store, beginning))) return
-    state.begin(store, newShapes(store, state.shapes))
+    if (!(await state.begin(store, newShapes(store, state.shapes), abort.signal))) return
     const { bytes, records } = progress
     this.#lines.restored(actor, place.partition, { bytes, records, keys: store.keyCount })
     onRestored()

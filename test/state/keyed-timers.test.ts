@@ -456,34 +456,33 @@ test.each([
   },
 )
 
-test.fails(
-  'those of a large store are read in turns of the loop, and nothing is handed out before all are',
-  async () => {
-    const { calls, handler } = timing(() => undefined)
-    const store = await storeWithTimers(5_000, 'stream')
-    const world = await keyedWorld(handler, { store, isRestored: false })
-    const { clock } = world
-    const nowMs = clock.now.bind(clock)
-    let looks = 0
-    // Whatever is done between two looks takes a millisecond.
-    vi.spyOn(clock, 'now').mockImplementation(() => nowMs() + (looks += 1))
+test('those of a large store are read in turns of the loop, and nothing is handed out before all are', async () => {
+  const { calls, handler } = timing(() => undefined)
+  const store = await storeWithTimers(5_000, 'stream')
+  const world = await keyedWorld(handler, { store, isRestored: false })
+  const { clock } = world
+  const nowMs = clock.now.bind(clock)
+  let looks = 0
+  // Whatever is done between two looks takes a millisecond.
+  vi.spyOn(clock, 'now').mockImplementation(() => nowMs() + (looks += 1))
 
-    const begun = world.state.begin(store)
-    world.give(['k7'], [1_000])
-    expect([world.state.isReady, world.actor.readyRecordCount]).toEqual([false, 0])
-    let turns = 0
-    for (; !world.state.isReady; turns += 1) await clock.advance(0)
-    expect(turns).toBeGreaterThan(2)
-    await begun
+  const walk = vi.spyOn(store, 'walk')
+  const turns = vi.spyOn(clock, 'after')
+  const begun = world.state.begin(store)
+  expect(walk.mock.calls.length).toBeLessThan(8)
+  world.give(['k7'], [1_000])
+  expect([world.state.isReady, world.actor.readyRecordCount]).toEqual([false, 0])
+  await clock.advance(0)
+  await begun
+  expect(turns.mock.calls.filter(([delayMs]) => delayMs === 0).length).toBeGreaterThan(2)
 
-    expect(world.state.timers!.size).toBe(5_000)
-    world.pump()
-    await world.settle()
-    expect(calls).toEqual(['k7 0'])
-  },
-)
+  expect(world.state.timers!.size).toBe(5_000)
+  world.pump()
+  await world.settle()
+  expect(calls).toEqual(['k7 0'])
+})
 
-test.fails('a store whose epoch ends meanwhile is asked no more', async () => {
+test('a store whose epoch ends meanwhile is asked no more', async () => {
   const store = await storeWithTimers(5_000, 'stream')
   const world = await keyedWorld(timing(() => undefined).handler, { store, isRestored: false })
   const { clock } = world
@@ -501,7 +500,7 @@ test.fails('a store whose epoch ends meanwhile is asked no more', async () => {
   expect([walk.mock.calls.length, world.state.isReady]).toEqual([walks, false])
 })
 
-test.fails('a rewind goes back to those of the last checkpoint without reading them all again', async () => {
+test('a rewind goes back to those of the last checkpoint without reading them all again', async () => {
   const store = await storeWithTimers(4, 'stream')
   const { state } = await keyedWorld(timing(() => undefined).handler, { store })
   const set = (key: string, dueMs: number | null): void => {

@@ -7,18 +7,21 @@ const STEPS_A_LOOK = 32
 
 export class Slices {
   readonly #clock: Clock
+  readonly #stepsALook: number
   #beganAtMs: number
   #steps = 0
 
-  constructor(clock: Clock) {
+  /** `stepsALook`: fewer where a step takes long. */
+  constructor(clock: Clock, stepsALook = STEPS_A_LOOK) {
     this.#clock = clock
+    this.#stepsALook = stepsALook
     this.#beganAtMs = clock.now()
   }
 
   /** A step was made. true: wait for `next` before another one. */
   step(): boolean {
     this.#steps += 1
-    return this.#steps % STEPS_A_LOOK === 0 && this.#clock.now() - this.#beganAtMs >= SLICE_MS
+    return this.#steps % this.#stepsALook === 0 && this.#clock.now() - this.#beganAtMs >= SLICE_MS
   }
 
   next(): Promise<void> {
