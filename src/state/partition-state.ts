@@ -20,7 +20,6 @@
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { CheckpointedState } from '../streams/delivery/delivery.ts'
-import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './changelog-format.ts'
 import type { RecordLimit } from './changelog-topic.ts'
@@ -29,7 +28,7 @@ import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.ts'
 import type { Change, StateStore } from './store.ts'
-import { StreamTime } from './stream-time.ts'
+import { StreamTime, type UnfinishedRuns } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
 import { KeyedTimers, type KeptTimer } from './keyed-timers.ts'
 import { Slices } from './stores/slices.ts'
@@ -71,7 +70,8 @@ export interface StoredState {
 /** Of the input, as its tracker tells. */
 export interface FollowedPosition {
   readonly safePosition: number | null
-  snapshot(): CompletionSnapshot | null
+  /** In which it may come to stand: `from, to, …`, ascending. */
+  unfinishedRuns(): UnfinishedRuns
 }
 
 interface Generation {
@@ -102,7 +102,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   #isReady = false
   #time = new StreamTime(null)
   /** Where its position stands; set by whose it is. */
-  #position: FollowedPosition = { safePosition: null, snapshot: () => null }
+  #position: FollowedPosition = { safePosition: null, unfinishedRuns: () => [] }
   #generation = 1
   #next: Cell[] = []
   /** How states are declared that its changelog does not know yet. */
@@ -181,8 +181,8 @@ export class PartitionState implements CheckpointedState, StateReader {
   /** Takes the next record of the input, in offset order, also one that the completion map shows as finished. Returns its stream time. */
   noteRecord(offset: number, timestamp: number): number | null {
     if (this.#time.isLong) {
-      const snapshot = this.#position.snapshot()
-      if (snapshot !== null) this.#time.forget(snapshot.position, snapshot.unfinished)
+      const { safePosition } = this.#position
+      if (safePosition !== null) this.#time.forget(safePosition, this.#position.unfinishedRuns())
     }
     return this.#time.note(offset, timestamp)
   }

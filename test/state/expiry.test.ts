@@ -8,7 +8,7 @@ import { MapStore } from '../support/map-store.ts'
 
 function make() {
   const store = new MapStore()
-  const position = { safePosition: 0, snapshot: () => null }
+  const position = { safePosition: 0, unfinishedRuns: () => [] }
   const state = new PartitionState({
     shapes: [
       { name: 'total', codec: 'json', ttlMs: null, maxBytes: 1_000_000 },
