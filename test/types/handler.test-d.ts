@@ -394,3 +394,53 @@ test('steps of a chain, and what goes around them, have the state of their handl
   createHarness(handler)
   defineApp({ actors: [{ handler }] })
 })
+
+test('timers are known by the names that the handler declares', () => {
+  const handler = defineHandler({
+    input: topic<Click>('clicks', { key: text }),
+    timers: ['reminder', 'late'],
+    handle(_, { cancelTimer, timer }) {
+      timer('reminder', 1)
+      cancelTimer('late', { clock: 'wall' })
+      // @ts-expect-error -- no timer has this name
+      timer('remindr', 1)
+      // @ts-expect-error -- no timer has this name
+      cancelTimer('never')
+      return done()
+    },
+    onTimer(name, { timer }) {
+      expectTypeOf(name).toEqualTypeOf<'reminder' | 'late'>()
+      timer(name, 2)
+      // @ts-expect-error -- no timer has this name
+      timer('other', 2)
+      return done()
+    },
+  })
+  expectTypeOf(defineApp({ kafka: { brokers: 'b:1', groupId: 'g' }, actors: [{ handler }] })).not.toBeAny()
+  createHarness(handler)
+})
+
+test('a handler that declares no timers sets none', () => {
+  defineHandler({
+    input: clicks,
+    handle(_, { timer }) {
+      // @ts-expect-error -- there is none
+      timer('reminder', 1)
+      return done()
+    },
+  })
+})
+
+test('a step of a composed handle knows the names, and one that says nothing of them goes with any', () => {
+  const double = (value: Click, context: HandlerContext<unknown>): number => value.user * context.attempt
+  defineHandler({
+    input: clicks,
+    timers: ['reminder'],
+    handle: compose(double, (count, { timer }) => {
+      expectTypeOf(count).toEqualTypeOf<number>()
+      expectTypeOf(timer).parameter(0).toEqualTypeOf<'reminder'>()
+      return done()
+    }),
+    onTimer: () => done(),
+  })
+})
