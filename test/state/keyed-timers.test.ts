@@ -14,7 +14,7 @@ const clicks = topic('clicks', { value: bytes, key: text })
 const out = topic('out', { value: json<string>() })
 const states = { total: state<number>({ initial: () => 0 }) }
 
-type Told = TimerContext<unknown, string, typeof states, 'reminder' | 'other'>
+type Told = TimerContext<unknown, string, typeof states>
 
 /**
  * What each key does at each of its records, by what is in `does`: set a timer, move it, cancel it. `calls` has all that was
@@ -557,11 +557,7 @@ test('of a partition that is given up no timer fires', async () => {
 })
 
 test.each([
-  [
-    'a name that is not declared',
-    ({ timer }: Told) => timer('remindr' as 'reminder', 1),
-    'the handler declares no timer remindr',
-  ],
+  ['a name that is not declared', ({ timer }: Told) => timer('remindr', 1), 'the handler declares no timer remindr'],
   ['no time', ({ timer }: Told) => timer('reminder', NaN), 'takes milliseconds since the Unix epoch, and got NaN'],
 ])('%s fails the record', async (_, call, message) => {
   const { handler } = timing((context) => {

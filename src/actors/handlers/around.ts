@@ -16,9 +16,9 @@ export type Next<In, Out> = (value: In) => Said<Out>
  * Goes around a step: calls `next` and says what it says, or something else of the same kind. An outcome is no value: let it
  * through (`isOutcome`).
  */
-export type Wrapper<In, Out, Setup = unknown, KeyValue = unknown, States = NoStates, Name extends string = never> = (
+export type Wrapper<In, Out, Setup = unknown, KeyValue = unknown, States = NoStates> = (
   value: In,
-  context: HandlerContext<Setup, KeyValue, States, Name>,
+  context: HandlerContext<Setup, KeyValue, States>,
   next: Next<In, Out>,
 ) => Said<Out>
 
@@ -29,29 +29,14 @@ export type Wrapper<In, Out, Setup = unknown, KeyValue = unknown, States = NoSta
  * @example
  * handle: compose(around(findCustomer, timed('customer'), cached(customers)), greet)
  */
-export function around<
-  In,
-  Setup,
-  To extends Effect = never,
-  KeyValue = unknown,
-  States = NoStates,
-  Name extends string = never,
->(
-  handle: Handle<In, Setup, To, KeyValue, States, Name>,
-  ...wrappers: readonly Wrapper<In, never, Setup, KeyValue, States, Name>[]
-): Handle<In, Setup, To, KeyValue, States, Name>
-export function around<
-  In,
-  Out,
-  Setup,
-  To extends Effect = never,
-  KeyValue = unknown,
-  States = NoStates,
-  Name extends string = never,
->(
-  step: Step<In, Out, Setup, To, KeyValue, States, Name>,
-  ...wrappers: readonly Wrapper<In, Out, Setup, KeyValue, States, Name>[]
-): Step<In, Out, Setup, To, KeyValue, States, Name>
+export function around<In, Setup, To extends Effect = never, KeyValue = unknown, States = NoStates>(
+  handle: Handle<In, Setup, To, KeyValue, States>,
+  ...wrappers: readonly Wrapper<In, never, Setup, KeyValue, States>[]
+): Handle<In, Setup, To, KeyValue, States>
+export function around<In, Out, Setup, To extends Effect = never, KeyValue = unknown, States = NoStates>(
+  step: Step<In, Out, Setup, To, KeyValue, States>,
+  ...wrappers: readonly Wrapper<In, Out, Setup, KeyValue, States>[]
+): Step<In, Out, Setup, To, KeyValue, States>
 export function around(
   step: (value: never, context: never) => unknown,
   ...wrappers: readonly ((value: never, context: never, next: never) => unknown)[]

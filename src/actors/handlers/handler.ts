@@ -88,7 +88,7 @@ export function isOutcome(value: unknown): value is Outcome {
 }
 
 /** A step of `compose` that takes one without saying what `KeyValue` is serves for topics of any keys. */
-export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates, TimerName extends string = never> {
+export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates> {
   /** The record as it came, undecoded. */
   readonly record: SourceRecord
   /** The record's key, as the topic's codec for keys reads it; its bytes, where the topic has none. */
@@ -108,11 +108,11 @@ export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates, Ti
    * Sets a timer of the record's key: `onTimer` is called for it once stream time, or the wall clock, has come to `atMs`
    * (milliseconds since the Unix epoch). There is one for each key, name and clock: setting it again moves it. Like state it
    * counts when the record is handled. Throws STATE_INVALID for a name that the handler does not declare, and for a record
-   * without a key. A step of `compose` that says nothing of names sets none.
+   * without a key.
    */
-  readonly timer: (name: TimerName, atMs: number, options?: TimerOptions) => void
+  readonly timer: (name: string, atMs: number, options?: TimerOptions) => void
   /** The timer does not fire any more; nothing happens where none is set. */
-  readonly cancelTimer: (name: TimerName, options?: TimerOptions) => void
+  readonly cancelTimer: (name: string, options?: TimerOptions) => void
   /** What it calls says "slow down": nothing more of the actor is handed out for so long (an hour at most); what runs goes on. */
   readonly throttle: (forMs: number) => void
 }
@@ -127,12 +127,10 @@ export interface TimerOptions {
 }
 
 /** What `onTimer` is given. `id`: the same on every attempt and after every restart. */
-export interface TimerContext<
-  Setup,
-  KeyValue = unknown,
-  States = NoStates,
-  TimerName extends string = never,
-> extends Omit<HandlerContext<Setup, KeyValue, States, TimerName>, 'record' | 'key'> {
+export interface TimerContext<Setup, KeyValue = unknown, States = NoStates> extends Omit<
+  HandlerContext<Setup, KeyValue, States>,
+  'record' | 'key'
+> {
   readonly key: KeyValue
   /** When it was due: what it was set to, by this clock. */
   readonly atMs: number
@@ -140,13 +138,10 @@ export interface TimerContext<
 }
 
 /** A fired timer is not set any more when it is handled, unless it has set itself again. */
-export type OnTimer<
-  Setup = unknown,
-  To extends Effect = Effect,
-  KeyValue = unknown,
-  States = NoStates,
-  TimerName extends string = never,
-> = (name: TimerName, context: TimerContext<Setup, KeyValue, States, TimerName>) => Outcome<To> | Promise<Outcome<To>>
+export type OnTimer<Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
+  name: string,
+  context: TimerContext<Setup, KeyValue, States>,
+) => Outcome<To> | Promise<Outcome<To>>
 
 export interface SetupContext {
   readonly log: Log
@@ -177,17 +172,12 @@ export type ErrorDecision = 'retry' | RetryDecision | FailedRecords
 /** undefined: the default rules decide. So they do when it throws, or returns something else. */
 export type OnError<Setup> = (error: unknown, context: HandlerContext<Setup>) => ErrorDecision | undefined
 
-/** Of whatever names, where nobody looks at them. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a handler takes its own names only, so no list of texts would do
-export type AnyNames = any
-
 export interface HandlerDefinition<
   Value,
   Setup,
   Outputs extends readonly Destination[] = readonly Destination[],
   KeyValue = Uint8Array,
   States extends DeclaredStates = NoStates,
-  Timers extends readonly string[] = AnyNames,
 > {
   /**
    * Shown in the handler's log lines and errors. Its actor goes by it too where the handler stands in the app itself; a
@@ -206,14 +196,14 @@ export interface HandlerDefinition<
    * `order: 'unordered'`; a record without a key fails with STATE_INVALID when state is asked for.
    */
   readonly state?: States
-  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>, KeyValue, States, Timers[number]>
+  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>, KeyValue, States>
   /** Names of the timers that it sets for keys: what they are found by after an upgrade. They need what state needs. */
-  readonly timers?: Timers
+  readonly timers?: readonly string[]
   /**
    * A timer is due: what becomes of it is as for a record of its key, in its order, retries, outputs and all. It fires once:
    * its removal is part of the checkpoint that its effects are in.
    */
-  readonly onTimer?: OnTimer<Setup, EffectsOf<Outputs>, KeyValue, States, Timers[number]>
+  readonly onTimer?: OnTimer<Setup, EffectsOf<Outputs>, KeyValue, States>
   /**
    * What becomes of an error: thrown by `handle`, DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID or
    * HANDLER_TIMEOUT. Runs where the handler runs; synchronous.
@@ -227,8 +217,7 @@ export interface Handler<
   Outputs extends readonly Destination[] = readonly Destination[],
   KeyValue = Uint8Array,
   States extends DeclaredStates = NoStates,
-  Timers extends readonly string[] = AnyNames,
-> extends HandlerDefinition<Value, Setup, Outputs, KeyValue, States, Timers> {
+> extends HandlerDefinition<Value, Setup, Outputs, KeyValue, States> {
   readonly kind: 'handler'
 }
 
@@ -246,10 +235,9 @@ export function defineHandler<
   const Outputs extends readonly Destination[] = readonly [],
   KeyValue = Uint8Array,
   States extends DeclaredStates = NoStates,
-  const Timers extends readonly string[] = readonly [],
 >(
-  definition: HandlerDefinition<Value, Setup, Outputs, KeyValue, States, Timers>,
-): Handler<Value, Setup, Outputs, KeyValue, States, Timers> {
+  definition: HandlerDefinition<Value, Setup, Outputs, KeyValue, States>,
+): Handler<Value, Setup, Outputs, KeyValue, States> {
   return { ...readDefinition('defineHandler', definition), kind: 'handler' }
 }
 
@@ -263,43 +251,25 @@ export function isHandler(value: unknown): value is AnyRecordHandler {
 }
 
 /** One step of `compose`: a value for the next step, or an outcome that ends the chain. */
-export type Step<
-  In,
-  Out,
-  Setup = unknown,
-  To extends Effect = Effect,
-  KeyValue = unknown,
-  States = NoStates,
-  Name extends string = never,
-> = (
+export type Step<In, Out, Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
   value: In,
-  context: HandlerContext<Setup, KeyValue, States, Name>,
+  context: HandlerContext<Setup, KeyValue, States>,
 ) => Out | Outcome<To> | Promise<Out | Outcome<To>>
 
 /** The `handle` of a handler. */
-export type Handle<
-  In,
-  Setup = unknown,
-  To extends Effect = Effect,
-  KeyValue = unknown,
-  States = NoStates,
-  Name extends string = never,
-> = (value: In, context: HandlerContext<Setup, KeyValue, States, Name>) => Outcome<To> | Promise<Outcome<To>>
+export type Handle<In, Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
+  value: In,
+  context: HandlerContext<Setup, KeyValue, States>,
+) => Outcome<To> | Promise<Outcome<To>>
 
 /** Chains steps into a `handle`: each gets what the one before returned; any outcome ends the chain. */
-export function compose<A, S, E extends Effect = never, K = unknown, T = NoStates, N extends string = never>(
-  last: Handle<A, S, E, K, T, N>,
-): Handle<A, S, E, K, T, N>
-export function compose<
-  A,
-  B,
-  S,
-  E1 extends Effect = never,
-  E extends Effect = never,
-  K = unknown,
-  T = NoStates,
-  N extends string = never,
->(a: Step<A, B, S, E1, K, T, N>, last: Handle<B, S, E, K, T, N>): Handle<A, S, E1 | E, K, T, N>
+export function compose<A, S, E extends Effect = never, K = unknown, T = NoStates>(
+  last: Handle<A, S, E, K, T>,
+): Handle<A, S, E, K, T>
+export function compose<A, B, S, E1 extends Effect = never, E extends Effect = never, K = unknown, T = NoStates>(
+  a: Step<A, B, S, E1, K, T>,
+  last: Handle<B, S, E, K, T>,
+): Handle<A, S, E1 | E, K, T>
 export function compose<
   A,
   B,
@@ -310,12 +280,7 @@ export function compose<
   E extends Effect = never,
   K = unknown,
   T = NoStates,
-  N extends string = never,
->(
-  a: Step<A, B, S, E1, K, T, N>,
-  b: Step<B, C, S, E2, K, T, N>,
-  last: Handle<C, S, E, K, T, N>,
-): Handle<A, S, E1 | E2 | E, K, T, N>
+>(a: Step<A, B, S, E1, K, T>, b: Step<B, C, S, E2, K, T>, last: Handle<C, S, E, K, T>): Handle<A, S, E1 | E2 | E, K, T>
 export function compose<
   A,
   B,
@@ -328,13 +293,12 @@ export function compose<
   E extends Effect = never,
   K = unknown,
   T = NoStates,
-  N extends string = never,
 >(
-  a: Step<A, B, S, E1, K, T, N>,
-  b: Step<B, C, S, E2, K, T, N>,
-  c: Step<C, D, S, E3, K, T, N>,
-  last: Handle<D, S, E, K, T, N>,
-): Handle<A, S, E1 | E2 | E3 | E, K, T, N>
+  a: Step<A, B, S, E1, K, T>,
+  b: Step<B, C, S, E2, K, T>,
+  c: Step<C, D, S, E3, K, T>,
+  last: Handle<D, S, E, K, T>,
+): Handle<A, S, E1 | E2 | E3 | E, K, T>
 export function compose<
   A,
   B,
@@ -349,14 +313,13 @@ export function compose<
   E extends Effect = never,
   K = unknown,
   T = NoStates,
-  N extends string = never,
 >(
-  a: Step<A, B, S, E1, K, T, N>,
-  b: Step<B, C, S, E2, K, T, N>,
-  c: Step<C, D, S, E3, K, T, N>,
-  d: Step<D, F, S, E4, K, T, N>,
-  last: Handle<F, S, E, K, T, N>,
-): Handle<A, S, E1 | E2 | E3 | E4 | E, K, T, N>
+  a: Step<A, B, S, E1, K, T>,
+  b: Step<B, C, S, E2, K, T>,
+  c: Step<C, D, S, E3, K, T>,
+  d: Step<D, F, S, E4, K, T>,
+  last: Handle<F, S, E, K, T>,
+): Handle<A, S, E1 | E2 | E3 | E4 | E, K, T>
 export function compose(...steps: Step<unknown, unknown>[]): Handle<unknown> {
   return (value, context) => runFrom(steps, 0, value, context)
 }
