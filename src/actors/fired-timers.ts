@@ -10,7 +10,8 @@
  *
  * By the wall clock it fires when that says so, and stands behind the records of its key that are there.
  *
- * Of those for which no record waits only so many are fired at once, and none while keys that wait hold up the intake: the
+ * Of those for which no record waits only so many are fired at once, and none while the intake has no room, or keys that wait
+ * hold it up: the
  * others are in the store, and come when there is room.
  *
  * One that is set again, or cancelled, while it stands in its lane is void: it goes without a trace.
@@ -46,6 +47,8 @@ export interface FiredTimersOptions {
 
 /** While so many are not handled no others are fired but those that a record waits for. */
 const MAX_OPEN = 1_000
+/** Where there was no room it is looked for again after so long, should nobody tell before. */
+const ROOM_INTERVAL_MS = 100
 /** The wall clock may be set: it is looked at again after so long at most. */
 const MAX_WAIT_MS = 60_000
 
@@ -63,6 +66,7 @@ export class FiredTimers implements ComesAhead {
   #cancelWait: () => void = () => undefined
   /** Wall time for which it waits. */
   #waitsForMs: number | null = null
+  #waitsForRoom = false
 
   constructor(options: FiredTimersOptions) {
     this.#options = options
@@ -74,13 +78,16 @@ export class FiredTimers implements ComesAhead {
     // Nothing can be held before a position is known.
     if (!isRunning() || inputs.first.tracker.safePosition === null) return false
     let hasFired = false
-    while (this.#open.size < MAX_OPEN && !isHeldBack()) {
-      const timer = this.#takeForIdleKey() ?? this.#takeByWall()
+    let hasRoom = true
+    for (;;) {
+      hasRoom = this.#open.size < MAX_OPEN && !isHeldBack()
+      const timer = hasRoom ? (this.#takeForIdleKey() ?? this.#takeByWall()) : null
       if (timer === null) break
       lanes.admit(this.#fire(timer))
       hasFired = true
     }
-    this.#waitForNext()
+    if (hasRoom) this.#waitForNext()
+    else this.#waitForRoom()
     return hasFired
   }
 
@@ -116,6 +123,7 @@ export class FiredTimers implements ComesAhead {
   stop(): void {
     this.#cancelWait()
     this.#waitsForMs = null
+    this.#waitsForRoom = false
   }
 
   /** Its first record stands for a timer that is not set any more: then it is the only one, since it runs alone. */
@@ -159,6 +167,7 @@ export class FiredTimers implements ComesAhead {
 
   readonly #reviewAlone = (): void => {
     this.#waitsForMs = null
+    this.#waitsForRoom = false
     if (this.review()) this.#options.onFired()
   }
 
@@ -227,15 +236,27 @@ export class FiredTimers implements ComesAhead {
     else this.#openOf.delete(key)
   }
 
+  #waitForRoom(): void {
+    const { clock, state, timers } = this.#options
+    const isDue = (timers.nextDueMs('stream') ?? Infinity) <= (state.streamTime ?? -Infinity)
+    if (this.#waitsForRoom) return
+    if (!isDue && timers.nextDueMs('wall') === null) return
+    this.#cancelWait()
+    this.#waitsForMs = null
+    this.#waitsForRoom = true
+    this.#cancelWait = clock.after(ROOM_INTERVAL_MS, this.#reviewAlone)
+  }
+
   #waitForNext(): void {
     const { clock, timers } = this.#options
     const dueMs = timers.nextDueMs('wall')
-    if (dueMs === this.#waitsForMs) return
+    if (dueMs === this.#waitsForMs && !this.#waitsForRoom) return
     this.#cancelWait()
+    this.#waitsForRoom = false
     this.#waitsForMs = dueMs
     if (dueMs === null) return
     const delayMs = dueMs - clock.wallNow()
-    // One that is due by now lacks room, and is looked at again when some records are handled.
+    // One that is due by now was set meanwhile, and is fired when what sets it has ended.
     this.#cancelWait = clock.after(delayMs > 0 ? Math.min(MAX_WAIT_MS, delayMs) : MAX_WAIT_MS, this.#reviewAlone)
   }
 }

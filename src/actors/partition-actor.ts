@@ -445,7 +445,7 @@ export class PartitionActor implements CheckpointOwner {
       lanes: this.#lanes,
       order: this.actor.order,
       refused: this.#refused,
-      isHeldBack: () => this.#brake.isOn,
+      isHeldBack: () => this.#brake.isOn || this.#options.credit.availableRecords <= 0,
       isRunning: () => this.#handsOut,
       onFired: () => {
         this.#noteFired()

@@ -53,11 +53,16 @@ function wilfulHandler(seen: Seen): AnyHandler {
   return handler as unknown as AnyHandler
 }
 
+function isDue({ actor, state: { streamTime, timers } }: Awaited<ReturnType<typeof keyedWorld>>): boolean {
+  return actor.heldRecords > 0 || (timers!.nextDueMs('stream') ?? Infinity) <= (streamTime ?? -Infinity)
+}
+
 /** `polls`: how many records each poll brings; the last for all that follow. */
 async function run(given: readonly Given[], polls: readonly number[], options: KeyedWorldOptions): Promise<Seen> {
   const seen: Seen = new Map()
   const world = await keyedWorld(wilfulHandler(seen), options)
   let left = given
+  let checkpoints = 0
   for (let poll = 0; left.length > 0; poll += 1) {
     const count = polls[Math.min(poll, polls.length - 1)]!
     world.give(
@@ -65,10 +70,12 @@ async function run(given: readonly Given[], polls: readonly number[], options: K
       left.map(({ atMs }) => atMs),
     )
     left = left.slice(count)
-    for (let turn = 0; turn < 10_000 && world.actor.load.held > world.actor.load.atCheckpoint; turn += 1) {
-      await world.settle()
+    for (let round = 0; round === 0 || isDue(world); round += 1) {
+      while (world.actor.load.held > world.actor.load.atCheckpoint) await world.settle()
+      // It gives room back, without which no timer fires that no record waits for.
+      await world.checkpoint((checkpoints += 1))
+      await world.advance(100)
     }
-    await world.checkpoint(poll + 1)
   }
   return seen
 }
