@@ -65,7 +65,7 @@ interface Run {
 /** Sinks that are durable at once. */
 const delivery: ActorDelivery = {
   finishesWhen: 'durable',
-  deliver: (ticket, _id, effects) => {
+  deliver: (ticket, effects) => {
     // A turn later, as a sink answers.
     setImmediate(() => {
       for (let left = effects.length; left > 0; left -= 1) ticket.settle(null)

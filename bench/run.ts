@@ -31,6 +31,7 @@ import { stateCopy } from './state/copy.ts'
 import { stateCount } from './state/count.ts'
 import { stateLatency } from './state/latency.ts'
 import { stateManyKeys } from './state/many-keys.ts'
+import { statePath } from './state/path.ts'
 import { stateRecovery } from './state/recovery.ts'
 import { stateRestore } from './state/restore.ts'
 import { stateThreads } from './state/threads.ts'
@@ -58,6 +59,7 @@ const benchmarks: readonly Benchmark[] = [
   stateManyKeys,
   stateLatency,
   stateRecovery,
+  statePath,
   offsetTracker,
   stores,
 ] as unknown as readonly Benchmark[]

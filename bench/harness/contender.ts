@@ -21,6 +21,8 @@ export interface Contender {
   readonly settings?: Readonly<Record<string, unknown>>
   /** One of ours: what `--profile` looks at. */
   readonly isProfiled?: boolean
+  /** Of Node.js, such as '--max-semi-space-size=64'. */
+  readonly nodeOptions?: readonly string[]
   /** 60 unless given: then it is killed. */
   readonly limitSeconds?: number
 }
@@ -59,7 +61,7 @@ export async function runContender(
 ): Promise<Measurement> {
   const profiling = options.profileFolder === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', options.profileFolder]
   const child = fork(program, [], {
-    execArgv: [...profiling, '--no-warnings'],
+    execArgv: [...profiling, ...(contender.nodeOptions ?? []), '--no-warnings'],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     // A group of its own, so that it ends with all that it has started.
     detached: true,

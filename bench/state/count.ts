@@ -31,6 +31,9 @@ const perKey = 'one output a key and checkpoint'
 const perRecord = 'one output a record'
 const latest = `Troupe, state in memory, ${perKey}`
 const memory = `Troupe, state in memory, ${perRecord}`
+/** What is kept from one checkpoint to the next outlives a small young generation, and is copied. */
+const young = 64
+const roomy = `Troupe, state in memory, ${perRecord}, --max-semi-space-size=${young}`
 const disk = `Troupe, state on disk, ${perRecord}`
 const silent = 'Troupe, state in memory, no output'
 const twice = `Troupe, two instances, state in memory, ${perRecord}`
@@ -148,6 +151,11 @@ async function countedWith(set: KeySet, rivals: Rivals, run: BenchmarkRun<Its>):
     ...[
       { name: latest, settings: { store: 'memory', outputs: 'key' } },
       { name: memory, settings: { store: 'memory', outputs: 'record' } },
+      {
+        name: roomy,
+        settings: { store: 'memory', outputs: 'record' },
+        nodeOptions: [`--max-semi-space-size=${young}`],
+      },
       { name: silent, settings: { store: 'memory', outputs: 'none' } },
       { name: disk, settings: { store: 'disk', outputs: 'record' } },
     ].map((each) => ({ ...each, module: 'state/troupe-count.mjs', isProfiled: true, ...part(0.7) })),

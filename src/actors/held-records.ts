@@ -8,6 +8,7 @@
 import type { PartitionStats } from '../metrics/stats.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import { idOf } from '../streams/record-id.ts'
 import type { Invocation } from './invocation.ts'
 
 export class HeldRecords {
@@ -51,6 +52,13 @@ export class HeldRecords {
     return records
   }
 
+  /** Of all, those that stand for timers as well. */
+  ids(): Set<string> {
+    const ids = new Set<string>()
+    for (let each = this.#oldest; each !== null; each = each.newer) ids.add(idOf(each.record))
+    return ids
+  }
+
   add(invocation: Invocation): void {
     invocation.older = this.#newest
     if (this.#newest === null) this.#oldest = invocation
@@ -61,10 +69,17 @@ export class HeldRecords {
     this.#credit.admit(1, invocation.bytes)
   }
 
+  /** So much is kept of its outputs, until it is removed. */
+  keep(invocation: Invocation, bytes: number): void {
+    invocation.keptBytes += bytes
+    this.#bytes += bytes
+    this.#credit.grow(bytes)
+  }
+
   /** It is finished. */
   remove(invocation: Invocation): void {
     this.#unlink(invocation)
-    this.#credit.retire(1, invocation.bytes)
+    this.#credit.retire(1, invocation.bytes + invocation.keptBytes)
   }
 
   /** It is given up unfinished. */
@@ -95,6 +110,6 @@ export class HeldRecords {
     invocation.older = null
     invocation.newer = null
     this.#count -= 1
-    this.#bytes -= invocation.bytes
+    this.#bytes -= invocation.bytes + invocation.keptBytes
   }
 }

@@ -51,6 +51,8 @@ export interface Invocation extends Keyed {
   streamTime: number | null
   /** What it counts against the intake's budget. */
   readonly bytes: number
+  /** And what is kept of its outputs, until its checkpoint stands. */
+  keptBytes: number
   /** Clock time when it was admitted. */
   readonly admittedAtMs: number
   stage: Stage
@@ -66,7 +68,7 @@ export interface Invocation extends Keyed {
   runsAlone: boolean
   /** It shared a batch whose thread died, and nobody could tell whose fault it was: it has its thread to itself as well. */
   isSuspect: boolean
-  /** What it became, while some of that is not durable. */
+  /** What it became, while some of that is at its sinks. */
   outputs: readonly EncodedEffect[]
   /** The next record of the lane. */
   next: Invocation | null
@@ -84,6 +86,7 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     stateKey: null,
     streamTime: null,
     bytes,
+    keptBytes: 0,
     admittedAtMs: nowMs,
     stage: 'queued',
     attempt: 1,

@@ -8,7 +8,6 @@ import type { SourceRecord } from '../streams/record.ts'
 import type { Refusals } from '../streams/delivery/delivery.ts'
 import type { HaltedRecord } from './actor-load.ts'
 import type { InputProgress } from './input-progress.ts'
-import { idOf } from '../streams/record-id.ts'
 import type { PartitionActor } from './partition-actor.ts'
 
 export interface Legacy {
@@ -30,7 +29,7 @@ export interface Legacy {
 export function legacyOf({ halt, refusals, state }: PartitionActor, input: InputProgress): Legacy {
   const { endMet, held, tracker } = input
   const records = held.records()
-  const ids = new Set(refusals === null ? [] : records.map(idOf))
+  const ids = refusals === null ? new Set<string>() : held.ids()
   const open = new Map([...(refusals ?? [])].filter(([id]) => ids.has(id)))
   return { halt, records, bytes: held.bytes, readTo: tracker.frontier, endMet, state, refusals: open }
 }

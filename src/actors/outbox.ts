@@ -27,6 +27,8 @@ export interface OutboxOptions {
   readonly clock: Clock
   readonly delivery: ActorDelivery
   readonly owner: CheckpointOwner
+  /** So many bytes are kept of its outputs until it is settled. */
+  readonly onKept: (invocation: Invocation, bytes: number) => void
   readonly onSettled: (invocation: Invocation, settlement: Settlement) => void
 }
 
@@ -55,12 +57,15 @@ export class Outbox {
   deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Error | null {
     const { delivery, owner } = this.#options
     const ticket = new OutputTicket(owner, invocation, effects.length, this.#settle)
-    // Made for outputs only: what has changed nothing but state needs no name.
-    const id = effects.length === 0 ? '' : idOf(invocation.record)
-    const refusal = delivery.deliver(ticket, id, effects)
+    const refusal = delivery.deliver(ticket, effects)
     if (refusal !== null) return refusal
-    invocation.stage = delivery.finishesWhen === 'handled' ? 'at-checkpoint' : 'at-sinks'
-    invocation.outputs = effects
+    if (ticket.keptBytes > 0) this.#options.onKept(invocation, ticket.keptBytes)
+    if (delivery.finishesWhen === 'handled') {
+      invocation.stage = 'at-checkpoint'
+    } else {
+      invocation.stage = 'at-sinks'
+      invocation.outputs = effects
+    }
     this.#noteUnderWay(invocation, 1)
     return null
   }
@@ -110,6 +115,7 @@ class OutputTicket implements HandledTicket {
   readonly #settled: (invocation: Invocation, refusal: Error | null) => void
   #open: number
   #refusal: Error | null = null
+  keptBytes = 0
 
   constructor(
     owner: CheckpointOwner,
@@ -121,6 +127,10 @@ class OutputTicket implements HandledTicket {
     this.#invocation = invocation
     this.#open = outputs
     this.#settled = settled
+  }
+
+  get id(): string {
+    return idOf(this.#invocation.record)
   }
 
   get bytes(): number {

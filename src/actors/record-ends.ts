@@ -65,6 +65,9 @@ export class RecordEnds {
     this.#timers = options.timers
     this.#outbox = new Outbox({
       ...options,
+      onKept: (invocation, bytes) => {
+        options.inputs.of(invocation.record).held.keep(invocation, bytes)
+      },
       onSettled: (invocation, settlement) => {
         this.#noteSettled(invocation, settlement)
       },

@@ -11,11 +11,13 @@
  * **How far the store has come in the changelog** (`StoreMark.changelogPosition`) is not told by the client: a transaction
  * has no offsets. Counting is wrong (markers, aborted records). So the mark keeps what is certain, the end up to which the
  * changelog was restored, and a later start reads from there what it has already: values are whole, so that only costs
- * time. Where the store outlives the process, the changelog's end is asked for when a commit stands and nothing else of
- * ours is on its way: every few seconds (so that a crash leaves a short tail), and when the epoch ends in order (`end`),
- * after which a restart finds nothing to restore. Should the partition have been somebody else's by then, their changes
- * lie below that end and are not in this store: but its checkpoint number is then not the committed one, and whoever
- * restores it has to begin anew.
+ * time. A mark that is too far would be silent loss: the next owner's checkpoint has a number that fits, whatever lies before
+ * it. Where the store outlives the process, the mark moves by two proofs that all below an end is of this epoch, or older:
+ *
+ * - The end was told before a transaction began, and that stands: with its positions the group has said that nobody else had
+ *   the partition until then. So every few seconds, and a crash leaves a short tail.
+ * - In order (`end`), with no generation on its way, the end was told, and then the group's last commit is still of our checkpoint.
+ *   A restart finds nothing to restore.
  */
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
@@ -46,8 +48,8 @@ export interface PartitionStateOptions {
   readonly inputId: number
   readonly changelogId: number
   /**
-   * Where the changelog's partition ends now, for who reads uncommitted. null: the store does not outlive the process, so
-   * nobody will begin at its mark.
+   * How far the changelog's partition is decided now: below that no transaction is open. null: the store does not outlive
+   * the process, so nobody will begin at its mark.
    */
   readonly changelogEnd: (() => Promise<number>) | null
   readonly clock: Clock
@@ -81,6 +83,10 @@ interface Generation {
   readonly keys: Uint8Array[]
   readonly checkpoint: number
   readonly streamTime: number | null
+  /** Its transaction has a position. */
+  readonly hasPosition: boolean
+  /** As it was told before its last transaction began; null: it was not. */
+  end: number | null
 }
 
 /** Of its store at once, when its timers are read. */
@@ -109,7 +115,9 @@ export class PartitionState implements CheckpointedState, StateReader {
   #newShapes: readonly Change[] = []
   #frozen: Generation | null = null
   #changelogPosition = 0
-  #markedAtMs: number
+  /** The changelog's end that was told last. */
+  #toldEnd: number | null = null
+  #askedAtMs: number
   /** What was written last, so that `end` writes it again with another mark. */
   #committed: { readonly checkpoint: number; readonly streamTime: number | null } | null = null
 
@@ -124,7 +132,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     ]
     this.#cells = this.#prefixes.map((_, at) => new StateCells(() => this.#keptOf(at)))
     this.#expiry = new Expiry(this.shapes, this.#prefixes)
-    this.#markedAtMs = options.clock.now()
+    this.#askedAtMs = options.clock.now()
   }
 
   get stateCount(): number {
@@ -224,25 +232,27 @@ export class PartitionState implements CheckpointedState, StateReader {
     const position = this.#position.safePosition
     const streamTime = position === null ? this.#time.current : this.#time.at(position)
     this.#deleteExpired(streamTime)
-    this.#frozen = { number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime }
+    this.#frozen = {
+      ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime },
+      ...{ hasPosition: position !== null, end: null },
+    }
     this.#next = []
     this.#generation += 1
+    this.#askEnd()
   }
 
   *frozenRecords(): Generator<OutputRecord> {
     const { changelogTopic: topic, partition } = this.#options
-    for (const [key, value] of this.#changesOf(this.#frozenGeneration())) yield { topic, partition, key, value }
+    const frozen = this.#frozenGeneration()
+    frozen.end = this.#toldEnd
+    for (const [key, value] of this.#changesOf(frozen)) yield { topic, partition, key, value }
   }
 
   async commit(): Promise<void> {
     const frozen = this.#frozenGeneration()
     const store = this.#openStore()
-    if (this.#options.clock.now() - this.#markedAtMs >= MARK_INTERVAL_MS) {
-      this.#markedAtMs = this.#options.clock.now()
-      // Not answered, the mark stays where it is: then a restart reads more of the changelog.
-      await this.#askEnd().catch(() => undefined)
-    }
-    const { checkpoint, streamTime } = frozen
+    const { checkpoint, end, hasPosition, streamTime } = frozen
+    if (hasPosition && end !== null) this.#changelogPosition = Math.max(this.#changelogPosition, end)
     this.#committed = { checkpoint, streamTime }
     await store.write(this.#changesOf(frozen), {
       changelogPosition: this.#changelogPosition,
@@ -255,17 +265,19 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /**
-   * The epoch ends in order: its last checkpoint stands, and nobody else has the partition yet. The store's mark moves to
-   * the end of the changelog. Nothing is read or changed after this.
+   * The epoch ends: the store's mark moves to the end of the changelog where that is certain, and is as new as this. Nothing is
+   * read or changed after this. `isLast`: whether the group's last commit is of this checkpoint; asked when the end is known.
    */
-  async end(): Promise<void> {
+  async end(isLast: (checkpoint: number) => Promise<boolean>): Promise<void> {
     const store = this.#store
     this.#store = null
-    if (store === null || this.#committed === null || this.#options.changelogEnd === null) return
-    const before = this.#changelogPosition
-    await this.#askEnd()
-    if (this.#changelogPosition === before) return
-    await store.write([], { ...this.#committed, changelogPosition: this.#changelogPosition })
+    const { changelogEnd } = this.#options
+    if (store === null || this.#committed === null || changelogEnd === null) return
+    // It may stand by now, below the end, and is not in the store.
+    if (this.#frozen !== null) return
+    const end = await changelogEnd()
+    if (!(await isLast(this.#committed.checkpoint))) return
+    await store.write([], { ...this.#committed, changelogPosition: Math.max(this.#changelogPosition, end) })
   }
 
   rewound(): PartitionState {
@@ -374,11 +386,15 @@ export class PartitionState implements CheckpointedState, StateReader {
     throw new TroupeError('INTERNAL', 'the state of a partition was asked for before or after its epoch')
   }
 
-  async #askEnd(): Promise<void> {
+  /** Nobody waits for it. Not answered, the mark stays where it is: then a restart reads more of the changelog. */
+  #askEnd(): void {
     const { changelogEnd, clock } = this.#options
-    if (changelogEnd === null) return
-    this.#changelogPosition = Math.max(this.#changelogPosition, await changelogEnd())
-    this.#markedAtMs = clock.now()
+    if (changelogEnd === null || clock.now() - this.#askedAtMs < MARK_INTERVAL_MS) return
+    this.#askedAtMs = clock.now()
+    changelogEnd().then(
+      (end) => (this.#toldEnd = end),
+      () => undefined,
+    )
   }
 }
 

@@ -111,6 +111,7 @@ export interface BrokerConsumer {
   poll(maxRecords: number, timeoutMs: number): Promise<readonly SourceRecord[]>
   /** Asks the broker, so it is the proof of a commit. */
   committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]>
+  /** `high` is where all that may be read ends, the last stable offset: below it no transaction is open. */
   watermarks(partition: TopicPartition): Promise<Watermarks>
   /** Answers an assign event. `starts` may be empty. False: the event is stale and nothing was done. */
   assign(eventId: number, starts: readonly StartPosition[]): boolean

@@ -67,6 +67,11 @@ export class Credit {
     this.#bytesPerRecord = Math.max(size, this.#bytesPerRecord + (size - this.#bytesPerRecord) * SHRINK_SHARE)
   }
 
+  /** What was admitted has become more, by what came of it. */
+  grow(bytes: number): void {
+    this.#admittedBytes += bytes
+  }
+
   retire(records: number, bytes: number): void {
     this.#retiredRecords += records
     this.#retiredBytes += bytes

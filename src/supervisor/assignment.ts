@@ -146,6 +146,7 @@ export class Assignment {
     return new Restoring({
       ...this.#options,
       ...keeping,
+      decidedEnd: async (at) => (await this.#options.consumer.watermarks(at)).high,
       committed: (at) => this.#beginnings.checkpointOf(at),
       onOvertaken: (at) => {
         this.fence([at])

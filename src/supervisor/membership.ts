@@ -62,6 +62,8 @@ export class Membership {
   #hasFailed = false
   #isLeaving = false
   #hasEnded = false
+  /** The group has given this member up, and has given it nothing since. */
+  #hasLostPlace = false
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -116,6 +118,7 @@ export class Membership {
     if (this.#isLeaving) return
     consumer.subscribe([...actors.keys()], {
       onRebalance: (event) => {
+        this.#hasLostPlace = event.lost || (this.#hasLostPlace && event.type === 'revoke')
         this.assignment.noteRebalance(event)
       },
       onCommit: (report) => {
@@ -209,6 +212,13 @@ export class Membership {
       // The next membership begins where the policy says, or ends by it: where a partition begins it is known too whether
       // its topic is another one by now, of which the brokers tell this first.
       if (trouble.code === 'OFFSET_OUT_OF_RANGE') return this.fail(new Error(trouble.message))
+      // A static member whose session was over joins anew under its old id. What its client has still under way of its former
+      // self is refused then, as if another process had the id, and the client is of no use any more. Another one is.
+      if (trouble.code === 'FENCED' && this.#hasLostPlace) {
+        return this.fail(
+          new Error(`its session was over, and it is taken for another one of its id. ${trouble.message}`),
+        )
+      }
       this.fail(new TroupeError(trouble.code, trouble.message))
     } else {
       log.warn({ code: trouble.code }, trouble.message)

@@ -40,6 +40,8 @@ export interface RestoringOptions extends StateKeeping {
   readonly clock: Clock
   readonly log: Log
   readonly stats: Pick<EngineStats, 'restores' | 'stores'>
+  /** How far this log is decided: its last stable offset. */
+  readonly decidedEnd: (at: TopicPartition) => Promise<number>
   /** What the group's last commit says by now. */
   readonly committed: (at: TopicPartition) => Promise<CommittedCheckpoint>
   /** The partition has had another owner since it began here, and the group has not said so yet. */
@@ -81,8 +83,6 @@ export class Restoring {
   readonly #kept = new Map<string, Kept>()
   /** Stores of ended epochs, until they are closed. */
   readonly #closing = new Map<string, Promise<void>>()
-  /** Asked for ends of logs only. */
-  #endsReader: Promise<BrokerReader> | null = null
   #cancelSweep: () => void = () => undefined
 
   constructor(options: RestoringOptions) {
@@ -94,7 +94,7 @@ export class Restoring {
 
   /** The state of a partition that begins, which is not restored yet; null: its actor keeps none. Throws CHANGELOG_UNFIT. */
   stateOf({ actor, at, inputId }: BeginningState): PartitionState | null {
-    const { changelogs, clock, shapes, stores, timers } = this.#options
+    const { changelogs, clock, decidedEnd, shapes, stores, timers } = this.#options
     const changelog = changelogs.get(actor)
     if (changelog === undefined) return null
     // The input has grown since the start.
@@ -108,7 +108,7 @@ export class Restoring {
       partition: at.partition,
       inputId,
       changelogId: shortId(changelog.id),
-      changelogEnd: stores.kind === 'disk' ? () => this.#endOf(place) : null,
+      changelogEnd: stores.kind === 'disk' ? () => decidedEnd(place) : null,
       clock,
     })
   }
@@ -152,14 +152,14 @@ export class Restoring {
     kept.state = state
   }
 
-  /** The last checkpoints of these partitions stand, and nobody else has them yet. Never rejects. */
+  /** What stands of these partitions by now is the last, and as far as the group has said nobody else has them yet. Never rejects. */
   async atEnd(partitions: readonly TopicPartition[]): Promise<void> {
     await Promise.all(
       partitions.map(async (at) => {
         const kept = this.#kept.get(partitionName(at))
         if (kept?.state.isReady !== true) return
         try {
-          await this.#withinLimit(kept.state.end())
+          await this.#withinLimit(kept.state.end((checkpoint) => this.#isLast(at, checkpoint)))
         } catch (error) {
           const told = { actor: kept.actor, partition: kept.place.partition, error: describeError(error) }
           this.#options.log.warn(told, 'a store could not note where its changelog ends: its next restore is longer')
@@ -198,9 +198,6 @@ export class Restoring {
     for (const [name, kept] of this.#kept) this.#giveUp(name, kept)
     await Promise.all(this.#closing.values())
     await this.#restorer.close()
-    const reader = this.#endsReader
-    this.#endsReader = null
-    await reader?.then((each) => each.disconnect()).catch(() => undefined)
   }
 
   /** What is kept here of this actor, by partition. */
@@ -309,21 +306,11 @@ export class Restoring {
     }
   }
 
-  async #endOf(changelog: TopicPartition): Promise<number> {
-    this.#endsReader ??= this.#connectEnds()
-    const reader = await this.#endsReader
-    return (await reader.watermarks(changelog)).high
-  }
-
-  async #connectEnds(): Promise<BrokerReader> {
-    const reader = this.#options.openReader('changelog-ends')
-    try {
-      await reader.connect()
-      return reader
-    } catch (error) {
-      this.#endsReader = null
-      throw error
-    }
+  /** Whoever stood still may have lost the partition long ago. */
+  async #isLast(at: TopicPartition, checkpoint: number): Promise<boolean> {
+    const { committed, keepsTransactions } = this.#options
+    // There positions come later than their state.
+    return !keepsTransactions || (await committed(at)).checkpoint === checkpoint
   }
 
   #changelogOf(actor: string): Changelog {

@@ -1,11 +1,12 @@
 /** What a handler under test keeps: as in the engine, the state of a key is that of its partition. */
 import { AttemptState, type CallState } from '../state/attempt-state.ts'
-import type { DeclaredState, DeclaredStates } from '../state/declared-state.ts'
+import type { DeclaredStates } from '../state/declared-state.ts'
 import { keyTextOf, type StateReader } from '../state/partition-state.ts'
 import type { StateChange } from '../state/state-value.ts'
 import type { StateValue } from '../state/state-value.ts'
 import { StreamTime } from '../state/stream-time.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import { declaredState, keptValue } from './kept-values.ts'
 
 /** The values of one state, as tests read them. */
 export interface HarnessValues<GivenKey> {
@@ -58,18 +59,10 @@ export class HarnessState {
   }
 
   valueOf(name: string, key: Uint8Array, partition: number): unknown {
-    const at = Object.keys(this.#states).indexOf(name)
-    const declared = this.#states[name] as DeclaredState<unknown> | undefined
-    if (declared === undefined) {
-      throw new TypeError(`the handler declares no state ${name}; there are ${Object.keys(this.#states).join(', ')}`)
-    }
+    const declared = declaredState(this.#states, name)
     const of = this.#partition(partition)
-    const value = of.read(at, keyTextOf(key))
-    if (value === null) return undefined
-    const age = value.timeMs === null ? 0 : (of.time.current ?? 0) - value.timeMs
-    return declared.ttlMs !== null && age >= declared.ttlMs
-      ? undefined
-      : declared.codec.decode(Uint8Array.from(value.payload))
+    const text = keyTextOf(key)
+    return keptValue([name, declared], text, of.read(Object.keys(this.#states).indexOf(name), text), of.time.current)
   }
 
   #partition(partition: number): PartitionValues {

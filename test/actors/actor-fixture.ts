@@ -10,7 +10,7 @@ import type { ResolvedActor } from '../../src/options/options.ts'
 import type { WriteResult } from '../../src/streams/broker-port.ts'
 import type { CompletionMap } from '../../src/streams/positions/completion-map.ts'
 import { Credit } from '../../src/streams/credit.ts'
-import type { ActorDelivery } from '../../src/streams/delivery/delivery.ts'
+import type { ActorDelivery, HandledTicket } from '../../src/streams/delivery/delivery.ts'
 import type { Ticket } from '../../src/streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
 import type { PartitionState } from '../../src/state/partition-state.ts'
@@ -38,7 +38,8 @@ class HeldDelivery implements ActorDelivery {
   readonly deadLetters: HeldDeadLetter[] = []
   progressCount = 0
 
-  deliver(ticket: Ticket, id: string, effects: readonly EncodedEffect[]): null {
+  deliver(ticket: HandledTicket, effects: readonly EncodedEffect[]): null {
+    const { id } = ticket
     for (const effect of effects) this.outputs.push({ id, effect, settle: (result) => ticket.settle(result) })
     return null
   }

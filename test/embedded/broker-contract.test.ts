@@ -11,7 +11,9 @@ describeBrokerContract('embedded cluster', embeddedWorld, { concurrent: true })
 async function embeddedWorld(): Promise<BrokerWorld> {
   const embedded = await startEmbeddedBroker()
   // Its transactions hold nothing back, and what they abort can be read.
-  const { beginTransaction: _, ...world } = realWorld(embedded.bootstrapServers, {}, createKafkaBroker)
+  // And each of its rebalances lasts as long as a session does.
+  const options = { sessionTimeoutMs: 10_000 }
+  const { beginTransaction: _, ...world } = realWorld(embedded.bootstrapServers, options, createKafkaBroker)
   // kafkajs' idempotent producer asks for a controller, which this cluster does not have.
   const probe = new KafkaProbe(embedded.bootstrapServers)
   const producer = probe.kafka.producer({ maxInFlightRequests: 1 })

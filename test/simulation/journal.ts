@@ -72,7 +72,13 @@ type EventBody =
       readonly starts: readonly (PartitionPlace & { readonly position: number })[]
     }
   /** Ends the epoch: the member gave them back, or was told that they are lost. */
-  | { readonly type: 'fenced'; readonly client: string; readonly partitions: readonly PartitionPlace[] }
+  | {
+      readonly type: 'fenced'
+      readonly client: string
+      readonly partitions: readonly PartitionPlace[]
+      /** It has answered a revoke, or left the group: from here on others may have them. */
+      readonly isAnswer?: true
+    }
   /** The member begins again at its last checkpoint, in memory: a new epoch of the partition, without an assignment. */
   | ({ readonly type: 'rewound'; readonly client: string } & PartitionPlace)
   /** These went to a thread together. The end of an epoch does not call them back. */

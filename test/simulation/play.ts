@@ -422,10 +422,10 @@ class Stage {
         })
         break
       case 'unassigned':
-        journal.note({ type: 'fenced', client: event.client, partitions: event.partitions })
+        journal.note({ type: 'fenced', client: event.client, partitions: event.partitions, isAnswer: true })
         break
       case 'disconnected':
-        journal.note({ type: 'fenced', client: event.client, partitions: this.#places() })
+        journal.note({ type: 'fenced', client: event.client, partitions: this.#places(), isAnswer: true })
         break
       case 'committed':
         if (this.#decided.has(event.position)) break

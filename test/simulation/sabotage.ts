@@ -48,15 +48,24 @@ export async function breaks(
   promise: string,
   sabotage: Sabotage = {},
   isSuitable: (world: World) => boolean = () => true,
-  make: (seed: number) => World = makeWorld,
 ): Promise<boolean> {
+  return (await findBroken(promise, sabotage, isSuitable, makeWorld)) !== null
+}
+
+/** The first world in which it is; null: none of the first ones. */
+export async function findBroken(
+  promise: string,
+  sabotage: Sabotage,
+  isSuitable: (world: World) => boolean,
+  make: (seed: number) => World,
+): Promise<World | null> {
   const engine = sabotaged(sabotage)
   for (let seed = 1, played = 0; played < WORLDS; seed += 1) {
     const world = make(seed)
     if (!isSuitable(world)) continue
     played += 1
     const { violations } = await play(world, engine)
-    if (violations.some((each) => each.startsWith(`${promise}:`))) return true
+    if (violations.some((each) => each.startsWith(`${promise}:`))) return world
   }
-  return false
+  return null
 }

@@ -3,11 +3,21 @@ import { expect, test } from 'vitest'
 import { readEntryKey } from '../../src/state/changelog-format.ts'
 import { PartitionState } from '../../src/state/partition-state.ts'
 import { StateValue } from '../../src/state/state-value.ts'
+import type { StateStore } from '../../src/state/store.ts'
+import { MemoryStores } from '../../src/state/stores/memory/memory-store.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { MapStore } from '../support/map-store.ts'
 
-function make() {
-  const store = new MapStore()
+/** A scan looks at the whole store, and this is asked for at each checkpoint. */
+class UnscannedStore extends MapStore {
+  override scan(): never {
+    throw new Error('was scanned')
+  }
+}
+
+function make(): World<MapStore>
+function make<Store extends StateStore>(store: Store): World<Store>
+function make(store: StateStore = new UnscannedStore()): World<StateStore> {
   const position = { safePosition: 0, unfinishedRuns: () => [] }
   const state = new PartitionState({
     shapes: [
@@ -51,7 +61,15 @@ function make() {
   }
 }
 
-test('what is too old by the stream time of the position gets a tombstone, and nothing else', async () => {
+interface World<Store extends StateStore> {
+  readonly state: PartitionState
+  readonly store: Store
+  readonly position: { safePosition: number }
+  record(timestamp: number, key: string, ats: readonly number[]): void
+  checkpoint(): Promise<string[]>
+}
+
+test.fails('what is too old by the stream time of the position gets a tombstone, and nothing else', async () => {
   const { checkpoint, record, store } = make()
   record(1_000, 'a', [0, 1, 2])
   record(1_050, 'b', [1])
@@ -66,7 +84,7 @@ test('what is too old by the stream time of the position gets a tombstone, and n
   expect([...store.entries.keys()].filter((key) => key.includes('last') || key.includes('older'))).toEqual([])
 })
 
-test('what was set again meanwhile stays', async () => {
+test.fails('what was set again meanwhile stays', async () => {
   const { checkpoint, record, state } = make()
   record(1_000, 'a', [1])
   await checkpoint()
@@ -75,7 +93,7 @@ test('what was set again meanwhile stays', async () => {
   expect(state.read(1, 'a')?.timeMs).toBe(2_000)
 })
 
-test('records beyond the position do not make it older', async () => {
+test.fails('records beyond the position do not make it older', async () => {
   const { checkpoint, position, record, state } = make()
   record(1_000, 'a', [1])
   await checkpoint()
@@ -83,16 +101,29 @@ test('records beyond the position do not make it older', async () => {
   expect(await checkpoint()).toEqual([])
 })
 
-test('twenty thousand go a few at a time', async () => {
+test.fails('twenty thousand that nobody sets any more go a few at a time', async () => {
   const { checkpoint, record, store } = make()
   for (let key = 0; key < 20_000; key += 1) record(1_000, `k${key}`, [1])
   await checkpoint()
   record(5_000, 'other', [0])
-  // Ends the round that was begun before.
-  expect(await checkpoint()).toEqual([])
   const counts: number[] = []
-  for (let times = 0; times < 5; times += 1) counts.push((await checkpoint()).length)
-  expect(Math.max(...counts)).toBeLessThanOrEqual(256)
-  expect(Math.min(...counts)).toBeGreaterThan(100)
-  expect(store.keyCount).toBe(20_002 - counts.reduce((sum, count) => sum + count, 0))
+  for (let times = 0; times < 200 && store.keyCount > 2; times += 1) counts.push((await checkpoint()).length)
+  expect(store.keyCount).toBe(2)
+  expect(Math.max(...counts.slice(100))).toBeLessThanOrEqual(260)
 })
+
+test.fails(
+  'as many as come go: with new keys all the time a store has not many more than those that are not too old',
+  async () => {
+    const { checkpoint, record, store } = make(await new MemoryStores(new ManualClock()).open())
+    const keysACheckpoint = 1_000
+    // A state of 100 ms: ten checkpoints of 10 ms are live.
+    const live = 10 * keysACheckpoint
+    for (let round = 0; round < 100; round += 1) {
+      for (let key = 0; key < keysACheckpoint; key += 1) record(1_000 + 10 * round, `k${round}-${key}`, [1])
+      await checkpoint()
+    }
+    expect(store.keyCount).toBeGreaterThanOrEqual(live)
+    expect(store.keyCount).toBeLessThan(2 * live)
+  },
+)

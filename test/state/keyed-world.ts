@@ -30,7 +30,8 @@ class HeldCheckpoint implements ActorDelivery {
   /** By id: these have no way to go. */
   readonly refused = new Set<string>()
 
-  deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null {
+  deliver(ticket: HandledTicket, effects: readonly EncodedEffect[]): Error | null {
+    const { id } = ticket
     if (effects.length > 0 && this.refused.has(id)) return new Error('has no way to go')
     this.tickets.push(ticket)
     if (effects.length > 0) this.sent.push({ id, effects })

@@ -53,6 +53,7 @@ class World {
       clock: this.clock,
       log: { debug: (_, line) => void this.details.push(line), info: note, warn: note, error: note },
       stats: this.stats,
+      decidedEnd: (at) => Promise.resolve(this.broker.log(at).stableEnd),
       committed: () => Promise.resolve(this.committedNow ?? this.#committedAtFirst),
       onOvertaken: ({ partition }) => this.overtaken.push(partition),
       onFailure: (error) => this.failures.push(error),
@@ -286,6 +287,7 @@ test('a partition that goes in order leaves a store that knows where its changel
   world.checkpoint(4, {})
   world.broker.appendMarkers({ topic, partition: 0 })
   await state.commit()
+  world.committedNow = { isCommitted: true, checkpoint: 4 }
   const ending = world.restoring.atEnd([{ topic: 'orders', partition: 0 }])
   await world.clock.advance(1_000)
   await ending
@@ -323,4 +325,27 @@ test('what partitions have left here that are somebody else’s is looked for so
   await world.restoring.close()
   await world.clock.advance(5 * HOUR_MS)
   expect(world.stores.sweeps).toHaveLength(later)
+})
+
+test('the last word of an epoch that was another’s by then moves no mark: what others have changed is restored, also behind it', async () => {
+  const world = new World()
+  world.stores.kind = 'disk'
+  world.checkpoint(3, { a: '1' })
+  const state = world.begin(3)
+  await world.end()
+  // This process stands still, and another has the partition.
+  world.checkpoint(9, { b: '5' })
+  world.committedNow = { isCommitted: true, checkpoint: 9 }
+  const ending = world.restoring.atEnd([{ topic: 'orders', partition: 0 }])
+  await world.clock.advance(1_000)
+  await ending
+  world.restoring.end({ topic: 'orders', partition: 0 }, state)
+  await world.clock.settle()
+  // Back here after that one has gone on: its own word fits, and is no proof of what came before.
+  world.checkpoint(12, { c: '7' })
+  world.committedNow = null
+  world.begin(12)
+  await world.clock.runUntil(() => world.restored.length === 2)
+  expect(world.failures).toEqual([])
+  expect(totals(world.stores.of(0))).toEqual({ a: '1', b: '5', c: '7' })
 })

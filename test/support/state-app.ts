@@ -5,6 +5,7 @@ import { EngineStats } from '../../src/metrics/stats.ts'
 import { resolveOptions } from '../../src/options/resolve.ts'
 import { metaKey } from '../../src/state/changelog-format.ts'
 import { state } from '../../src/state/declared-state.ts'
+import type { Stores } from '../../src/state/store.ts'
 import { json, text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'
 import { Engine } from '../../src/supervisor/engine.ts'
@@ -25,6 +26,11 @@ export const countHandler = defineHandler({
   },
 })
 
+interface Overrides {
+  readonly openStores?: () => Promise<Stores>
+  readonly drainTimeoutMs?: number
+}
+
 export class StateApp {
   readonly clock = new ManualClock()
   readonly broker: FakeBroker
@@ -41,17 +47,21 @@ export class StateApp {
     this.broker.append('orders', { key, value, partition })
   }
 
-  starting(name = 'one', stats = this.stats): Promise<Engine> {
+  starting(name = 'one', stats = this.stats, { drainTimeoutMs, openStores }: Overrides = {}): Promise<Engine> {
     const client = this.broker.client(name)
     const app = resolveOptions({
       kafka: { brokers: 'fake:9092', groupId: 'group', transactionalId: name },
       actors: [{ name: 'count', handler: countHandler }],
+      ...(drainTimeoutMs === undefined ? {} : { drainTimeoutMs }),
     })
-    return Engine.start({ app, broker: client, clock: client.clock, random: () => 0, log: this.log, stats })
+    return Engine.start({
+      ...{ app, broker: client, clock: client.clock, random: () => 0, log: this.log, stats },
+      ...(openStores === undefined ? {} : { openStores }),
+    })
   }
 
-  async start(name = 'one', stats = this.stats): Promise<Engine> {
-    return await this.settled(this.starting(name, stats))
+  async start(name = 'one', stats = this.stats, overrides: Overrides = {}): Promise<Engine> {
+    return await this.settled(this.starting(name, stats, overrides))
   }
 
   async settled<Value>(promise: Promise<Value>): Promise<Value> {

@@ -39,7 +39,7 @@ class CollectingDelivery implements ActorDelivery {
   readonly outputs: OutputRecord[] = []
   readonly deadLetters: OutputRecord[] = []
 
-  deliver(ticket: Ticket, _id: string, effects: readonly EncodedEffect[]): null {
+  deliver(ticket: Ticket, effects: readonly EncodedEffect[]): null {
     for (const effect of effects) {
       if (effect.type === 'record') this.outputs.push(effect.record)
       setImmediate(() => ticket.settle(null))

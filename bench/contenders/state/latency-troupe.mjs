@@ -10,7 +10,7 @@ const reader = fileURLToPath(new URL('committed-reader.mjs', import.meta.url))
 
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
-  const written = await Written.begin(task)
+  const written = await Written.begin(task, { isFromEnd: true })
   const output = topicNamed(outputOf(group), { value: bytes })
   const shape = {
     name: 'count',

@@ -12,7 +12,7 @@ const maxWaiting = 100_000
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
   const changelog = `${group}-changelog`
-  const written = await Written.begin(task, [changelog])
+  const written = await Written.begin(task, { others: [changelog] })
   const consumer = new kafka.KafkaConsumer(
     { 'bootstrap.servers': brokers, 'group.id': group, 'enable.auto.commit': false, ...settings.client },
     { 'auto.offset.reset': 'earliest' },

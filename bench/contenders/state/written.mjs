@@ -9,10 +9,14 @@ export const outputOf = (group) => `${group}-out`
 
 export class Written {
   #admin
+  #before
   #task
 
-  /** Makes the topic of the outputs, with as many partitions as the input has, and others that the contender needs. */
-  static async begin(task, others = []) {
+  /**
+   * Makes the topic of the outputs, with as many partitions as the input has, and others that the contender needs. `isFromEnd`: what
+   * stands in the input already is none of its inputs.
+   */
+  static async begin(task, { others = [], isFromEnd = false } = {}) {
     const { brokers, topic, group } = task
     const { Kafka, logLevel } = kafkajs
     const admin = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING, retry: { retries: 20 } }).admin()
@@ -21,11 +25,14 @@ export class Written {
     const numPartitions = topics[0].partitions.length
     const made = [outputOf(group), ...others].map((name) => ({ topic: name, numPartitions }))
     await admin.createTopics({ topics: made, waitForLeaders: false })
-    return new Written(admin, task, numPartitions)
+    const ends = isFromEnd ? await admin.fetchTopicOffsets(topic) : []
+    const before = ends.reduce((sum, { high }) => sum + Number(high), 0)
+    return new Written(admin, task, numPartitions, before)
   }
 
-  constructor(admin, task, partitions) {
+  constructor(admin, task, partitions, before) {
     this.#admin = admin
+    this.#before = before
     this.#task = task
     this.partitions = partitions
   }
@@ -55,7 +62,7 @@ export class Written {
   async perInput() {
     const { group, brokerFolders } = this.#task
     if (brokerFolders.length === 0) return {}
-    const inputs = await this.committed()
+    const inputs = (await this.committed()) - this.#before
     const counts = countWritten(brokerFolders, group)
     const outputs = counts.get(outputOf(group)) ?? 0
     const all = [...counts.values()].reduce((sum, count) => sum + count, 0)

@@ -114,6 +114,8 @@ export class VerdictMaker {
 
   #encodeAll(effects: readonly Effect[]): EncodedEffect[] {
     try {
+      const [first] = effects
+      if (effects.length === 1) return [this.#encoder.encode(first!)]
       return effects.map((effect) => this.#encoder.encode(effect))
     } catch (error) {
       // What is no effect at all fails anywhere in the encoder, and no attempt changes it either.

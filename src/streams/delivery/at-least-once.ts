@@ -14,7 +14,7 @@ import type { OutputRecord } from '../record.ts'
 import { Committer } from './committer.ts'
 import { smallerLetter, type DeadLetter } from './dead-letter.ts'
 import type { CompletionSnapshot } from '../positions/completion-map.ts'
-import type { CommittedPartition, Delivery, CommitEvents } from './delivery.ts'
+import type { CommittedPartition, Delivery, CommitEvents, HandledTicket } from './delivery.ts'
 import { RowQueues } from './row-queues.ts'
 import { SinkQueue, type Ticket } from './sink-queue.ts'
 import type { Sink } from './sink.ts'
@@ -104,9 +104,10 @@ export class AtLeastOnceDelivery implements Delivery {
     this.#committer.noteReport(report)
   }
 
-  deliver(ticket: Ticket, id: string, effects: readonly EncodedEffect[]): Error | null {
+  deliver(ticket: HandledTicket, effects: readonly EncodedEffect[]): Error | null {
     const lack = this.#rows.lackFor(effects)
     if (lack !== null) return lack
+    const { id } = ticket
     let index = 0
     for (const effect of effects) {
       const outputId = `${id}/${index}`

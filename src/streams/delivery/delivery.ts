@@ -71,8 +71,12 @@ export type Refusals = ReadonlyMap<string, Refusal>
 /** The outputs of a record, which a checkpoint makes durable together: it answers once for all of them. */
 export interface HandledTicket extends Ticket {
   readonly owner: CheckpointOwner
+  /** That of its record. Made each time it is asked for, which few do. */
+  readonly id: string
   /** What its record counts against the intake's budget. */
   readonly bytes: number
+  /** What is kept of it beside its record until it is settled, set by who keeps that: it counts as well. */
+  keptBytes: number
   settleAll(result: WriteResult): void
 }
 
@@ -91,9 +95,9 @@ export interface ActorDelivery {
   readonly finishesWhen: 'durable' | 'handled'
   /**
    * Takes the outputs of one handled record, in the order of its lane; each sink keeps that order. An error: one of them
-   * has no way to go, so none was taken, and nothing will be settled. `id` is that of its record, empty where it has no outputs.
+   * has no way to go, so none was taken, and nothing will be settled.
    */
-  deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null
+  deliver(ticket: HandledTicket, effects: readonly EncodedEffect[]): Error | null
   /**
    * Takes a record for the dead-letter topic, through a producer of its own. One that is too large
    * goes again with less of what we have added to it; refused is what is too large alone.

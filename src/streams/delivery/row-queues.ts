@@ -34,14 +34,17 @@ export class RowQueues {
     return [...this.#queues.values()]
   }
 
-  /** Start-up names every missing sink, so this is a handler whose declaration has changed since. */
   lackFor(effects: readonly EncodedEffect[]): TroupeError | null {
     for (const effect of effects) {
-      if (effect.type === 'row' && !this.#queues.has(effect.sink)) {
-        return new TroupeError('SINK_MISSING', `the app has no sink ${effect.sink}`)
-      }
+      const lack = effect.type === 'row' ? this.lackOf(effect.sink) : null
+      if (lack !== null) return lack
     }
     return null
+  }
+
+  /** Start-up names every missing sink, so this is a handler whose declaration has changed since. */
+  lackOf(sink: string): TroupeError | null {
+    return this.#queues.has(sink) ? null : new TroupeError('SINK_MISSING', `the app has no sink ${sink}`)
   }
 
   push(sink: string, row: QueuedOutput<EncodedRow>): void {

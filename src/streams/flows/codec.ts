@@ -7,7 +7,7 @@ import type { Codec } from './contract.ts'
 import { problemsOfJson, type unsafeIntegerWords } from './flow-shapes.ts'
 import { JsonWriter, jsonText } from './json-writer.ts'
 import { checkBy, isStandardSchema, type StandardSchema } from './standard-schema.ts'
-import { utf8, utf8Bytes } from './unicode.ts'
+import { encoded, utf8, utf8Bytes } from './unicode.ts'
 import { mayHoldWideInteger, wideIntegers, withBigInts, type WideInteger } from './wide-integers.ts'
 
 export type { Codec } from './contract.ts'
@@ -50,7 +50,7 @@ export function json<Value>(given: JsonCheck<Value> | JsonOptions<Value> = {}): 
       const parsed = parse(bytes, unsafeIntegers)
       return check === undefined ? (parsed as Value) : check(parsed)
     },
-    encode: (value) => Buffer.from(jsonText(value, writer), 'utf8'),
+    encode: (value) => encoded(jsonText(value, writer)),
   }
 }
 

@@ -106,6 +106,7 @@ const NULL_VALUE = /(?:^|[:[,])null/
 
 /** A value as JSON. Throws for what JSON cannot say, by the name of its place. */
 export function jsonText(value: unknown, writer: JsonWriter): string {
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value)
   let text: string | undefined
   try {
     text = JSON.stringify(value)

@@ -9,7 +9,23 @@ export function utf8(value: Uint8Array): string {
 
 /** The other way round: half of a surrogate pair would be written as U+FFFD, and two texts become one. */
 export function utf8Bytes(value: string, what = 'text'): Uint8Array {
-  return Buffer.from(wellFormed(value, what), 'utf8')
+  return encoded(wellFormed(value, what))
+}
+
+/** A call into the runtime costs more than so many characters by hand. */
+const SHORT = 24
+
+/** A text that is well-formed, as UTF-8. */
+export function encoded(text: string): Uint8Array {
+  const { length } = text
+  if (length > SHORT) return Buffer.from(text, 'utf8')
+  const bytes = Buffer.allocUnsafe(length)
+  for (let at = 0; at < length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code > 0x7f) return Buffer.from(text, 'utf8')
+    bytes[at] = code
+  }
+  return bytes
 }
 
 /** `what` is told in the error. */

@@ -5,6 +5,7 @@ import type { Decision, ParkedRecord } from '../../actors/parking-lot.ts'
 import { silentLog } from '../../log.ts'
 import { resolveOptions } from '../../options/resolve.ts'
 import type { DeclaredStates } from '../../state/declared-state.ts'
+import { keyTextOf } from '../../state/partition-state.ts'
 import { checkpointPoints, type CheckpointPoint } from '../../streams/delivery/checkpoint-points.ts'
 import { bytes as rawBytes } from '../../streams/flows/codec.ts'
 import { EffectEncoder } from '../../streams/flows/effect-encoder.ts'
@@ -16,10 +17,10 @@ import type { EngineStatus, PartitionStatus } from '../../supervisor/status/stat
 import { FakeBroker } from '../broker/fake-broker.ts'
 import type { FakeClient } from '../broker/fake-client.ts'
 import { FakeDatabase, FakeSink, type FakeRow } from '../fake-sink.ts'
+import { declaredState, keptValue, storedValue } from '../kept-values.ts'
 import { LocalSchemas } from '../local-schemas.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { Random } from '../random.ts'
-import { declaredState, keptValue } from './kept-values.ts'
 import { headersOf, readRecords } from './read-records.ts'
 import type { CrashOptions, KeptValues, SeenLetter, TestApp, TestAppOptions } from './test-app.ts'
 import { TestProcess } from './test-process.ts'
@@ -93,7 +94,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   }
 
   appendBytes(bytes: Uint8Array | null, options: RecordOptions<unknown> = {}): void {
-    this.#put({ ...this.#handler.input, value: rawBytes, tombstones: true } as unknown as AnyTopic, bytes, options)
+    this.#put({ ...this.#handler.input, value: rawBytes, tombstones: true }, bytes, options)
   }
 
   async send(value: unknown, options: RecordOptions<unknown> = {}): Promise<void> {
@@ -102,8 +103,8 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   }
 
   async advanceTo(streamTimeMs: number, { partition }: { readonly partition?: number } = {}): Promise<void> {
-    if (!Number.isFinite(streamTimeMs) || streamTimeMs <= 0) {
-      throw new RangeError(`${streamTimeMs} is no time: advanceTo takes milliseconds since the Unix epoch`)
+    if (!Number.isSafeInteger(streamTimeMs) || streamTimeMs <= 0) {
+      throw new RangeError(`${streamTimeMs} is no time: advanceTo takes whole milliseconds since the Unix epoch`)
     }
     await this.#rest()
     const all = this.broker.partitions(this.#handler.input.name)
@@ -173,7 +174,8 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
 
   async close(): Promise<void> {
     if (this.#isClosed) return
-    await this.#during(this.#process.engine.stop())
+    // One that has ended by itself has been stopped, and said so.
+    if (this.#process.failure === null) await this.#during(this.#process.engine.stop())
     this.#isClosed = true
     await this.#code.tearDownCrashed()
   }
@@ -189,7 +191,9 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
         if (bytes === null) throw new TypeError('state is kept by key, and this is none')
         const count = this.broker.partitions(this.#handler.input.name).length
         const store = this.#process.storeOf(partition ?? partitionOf(bytes, count))
-        return (store === null ? undefined : keptValue(declared, name, bytes, store)) as never
+        if (store === null) return undefined
+        const time = store.mark?.streamTime ?? null
+        return keptValue([name, declared], keyTextOf(bytes), storedValue(store, name, bytes), time) as never
       },
     }
   }
@@ -229,7 +233,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   }
 
   get nowMs(): number {
-    return this.#clock.wallNow()
+    return Math.floor(this.#clock.wallNow())
   }
 
   // --- processes
@@ -290,7 +294,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
 
   #mustMakeCheckpoints(at: CheckpointPoint): void {
     if (!checkpointPoints.includes(at)) {
-      throw new TypeError(`a checkpoint has no point ${String(at)}; there are ${checkpointPoints.join(', ')}`)
+      throw new TypeError(`a checkpoint has no point ${at}; there are ${checkpointPoints.join(', ')}`)
     }
     const isStateful = this.#handler.state !== undefined || this.#timers.length > 0
     if (isStateful || this.#options.guarantee === 'exactly-once') return
@@ -303,9 +307,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
 
   #encode(topic: AnyTopic, value: unknown, options: RecordOptions<unknown>): OutputRecord {
     const tombstones = topic.tombstones || value === null
-    const encoded = new EffectEncoder([{ ...topic, tombstones }], this.#schemas).encode(
-      topic.record(value, options as RecordOptions<never>),
-    )
+    const encoded = new EffectEncoder([{ ...topic, tombstones }], this.#schemas).encode(topic.record(value, options))
     if (encoded.type !== 'record') throw new TypeError('a record was encoded as something else')
     return encoded.record
   }
@@ -313,7 +315,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   #put(topic: AnyTopic, value: unknown, options: RecordOptions<unknown>): void {
     this.#mustBeOpen()
     const { topic: name, ...record } = this.#encode(topic, value, options)
-    this.broker.append(name, record)
+    this.broker.append(name, { timestamp: this.nowMs, ...record })
   }
 
   /** The greatest timestamp of its records. */

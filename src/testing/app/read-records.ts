@@ -28,7 +28,7 @@ export function headersOf(headers: readonly RecordHeader[]): Readonly<Record<str
   return Object.fromEntries(headers.map(([name, content]) => [name, content === null ? null : textOrBytes(content)]))
 }
 
-export function textOrBytes(bytes: Uint8Array): string | Uint8Array {
+function textOrBytes(bytes: Uint8Array): string | Uint8Array {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {

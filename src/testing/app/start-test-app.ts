@@ -25,5 +25,5 @@ export async function startTestApp<Value, Setup, KeyValue, States extends Declar
   options: TestAppOptions = {},
 ): Promise<TestApp<Value, KeyGiven<KeyValue>, States>> {
   const app = await AppUnderTest.start(handler as unknown as AnyHandler, options)
-  return app as unknown as TestApp<Value, KeyGiven<KeyValue>, States>
+  return app
 }

@@ -36,6 +36,17 @@ class Story {
     return this
   }
 
+  /** False: it was told that it had lost it, and has not answered yet. */
+  givenBack(isAnswer: boolean): this {
+    this.#journal.note({ type: 'fenced', client, partitions: [place], ...(isAnswer ? { isAnswer } : {}) })
+    return this
+  }
+
+  assigned(): this {
+    this.#journal.note({ type: 'assigned', client, starts: [{ ...place, position: 0 }] })
+    return this
+  }
+
   inCall(offset: number, result: HandlerResult): this {
     this.#journal.note({ type: 'handle-end', client, attempt: 1, call: 1, result, ...place, offset })
     return this
@@ -130,6 +141,21 @@ describe('calmHandlesOnce', () => {
       exactlyOnceCheckers['calmHandlesOnce']!(story.events, { ...facts, isCalm: true, ...more })
     expect(violationsWith({ state: { ttlMs: 1_000 } })).toEqual([])
     expect(violationsWith({})).toEqual(['a handled in/0/1 again'])
+  })
+})
+
+describe('revokesWait', () => {
+  const decidedAfter = (story: Story): string[] => violationsIn('revokesWait', story.checkpoint([], 1).aborted([]))
+
+  test('a transaction that is decided after its partition was given back', () => {
+    expect(decidedAfter(new Story().inputs(one).givenBack(true))).toEqual([
+      'a gave in/0 back, and 1 of it was committed after that',
+    ])
+  })
+
+  test('one of a partition that came back, or of which nobody has told the member, is none', () => {
+    expect(decidedAfter(new Story().inputs(one).givenBack(true).assigned())).toEqual([])
+    expect(decidedAfter(new Story().inputs(one).givenBack(false))).toEqual([])
   })
 })
 

@@ -135,8 +135,29 @@ const calmHandlesOnce: Checker = (events, facts) => {
   return shortened(violations)
 }
 
+/** Nobody gives a partition back, nor leaves, while a transaction with its position is open: none is decided afterwards. */
+const revokesWait: Checker = (events) => {
+  const givenBack = new Set<string>()
+  const violations: string[] = []
+  for (const event of events) {
+    if (event.type === 'assigned')
+      for (const start of event.starts) givenBack.delete(`${event.client} ${placeName(start)}`)
+    if (event.type === 'fenced' && event.isAnswer === true)
+      for (const each of event.partitions) givenBack.add(`${event.client} ${placeName(each)}`)
+    if (event.type !== 'transaction') continue
+    for (const { position, ...place } of event.commits) {
+      if (givenBack.has(`${event.client} ${placeName(place)}`))
+        violations.push(
+          `${event.client} gave ${placeName(place)} back, and ${position} of it was ${event.outcome} after that`,
+        )
+    }
+  }
+  return shortened(violations)
+}
+
 export const exactlyOnceCheckers: Readonly<Record<string, Checker>> = {
   outputsAreOnce,
   checkpointsAreWhole,
   calmHandlesOnce,
+  revokesWait,
 }

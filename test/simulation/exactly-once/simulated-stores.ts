@@ -97,6 +97,9 @@ class SimulatedStore implements StateStore {
     return value === undefined ? undefined : Uint8Array.from(value)
   }
 
+  /** Everything here is. */
+  order(): void {}
+
   scan({ from, to }: KeyRange, limit: number): readonly StoreEntry[] {
     const least = from === undefined ? '' : textOf(from)
     const end = to === undefined ? null : textOf(to)

@@ -150,6 +150,7 @@ test('what a start refuses rejects the start of the test, and what ends the app 
     { actor: { failedRecords: 'escalate', retry: { attempts: 1 } } },
   )
   await expect(app.send('one')).rejects.toMatchObject({ code: 'ESCALATED' })
+  await app.close()
 })
 
 test('one call at a time, and none after the end', async () => {

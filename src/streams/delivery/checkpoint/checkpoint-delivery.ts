@@ -19,7 +19,7 @@ import { RowQueues } from '../row-queues.ts'
 import type { Sink } from '../sink.ts'
 import { CheckpointLoop } from './checkpoint-loop.ts'
 import { PlainTransactions } from './plain-transactions.ts'
-import { tooLarge } from './record-size.ts'
+import { sizeOnWire, tooLarge } from './record-size.ts'
 import { RowWriter } from './row-writer.ts'
 import { TransactionRunner } from './transaction-runner.ts'
 import { WholePositions } from './whole-positions.ts'
@@ -121,22 +121,24 @@ export class CheckpointDelivery implements Delivery {
     for (const { metadataLength = Infinity } of report.positions) this.#positions.noteTooLong(metadataLength)
   }
 
-  deliver(ticket: HandledTicket, id: string, effects: readonly EncodedEffect[]): Error | null {
-    const refusal = this.#rows.lackFor(effects) ?? this.#firstTooLarge(effects)
-    if (refusal !== null) return refusal
+  deliver(ticket: HandledTicket, effects: readonly EncodedEffect[]): Error | null {
+    let outputBytes = 0
+    for (const effect of effects) {
+      if (effect.type === 'record') {
+        const bytes = sizeOnWire(effect.record)
+        if (bytes > this.#options.maxRecordBytes) return tooLarge(effect.record, this.#options.maxRecordBytes)
+        outputBytes += bytes
+      } else {
+        const lack = this.#rows.lackOf(effect.sink)
+        if (lack !== null) return lack
+      }
+    }
     const participant = this.#loop.of(ticket.owner)
     const { gathering } = participant
     const before = gathering.bytes
-    gathering.add(ticket, id, effects)
+    gathering.add(ticket, effects, outputBytes)
+    ticket.keptBytes = outputBytes
     this.#loop.noteGathered(participant, 1, gathering.bytes - before)
-    return null
-  }
-
-  #firstTooLarge(effects: readonly EncodedEffect[]): Error | null {
-    for (const effect of effects) {
-      const refusal = effect.type === 'record' ? tooLarge(effect.record, this.#options.maxRecordBytes) : null
-      if (refusal !== null) return refusal
-    }
     return null
   }
 

@@ -142,6 +142,8 @@ export class CheckpointLoop {
       this.#gatheredRecords += records
       this.#gatheredBytes += bytes
     }
+    // The one that is set is due no later than another would be: for most records there is nothing to look up.
+    if (this.#timer !== null && !this.#isMuch && this.#waiters.size === 0) return
     this.#schedule()
   }
 
@@ -187,7 +189,6 @@ export class CheckpointLoop {
     if (this.#isRunning || this.#isEnded || this.#consumer === null) return
     const { clock, intervalMs } = this.#options
     const isUrgent = this.#isUrgent
-    // The one that is set is due no later than another would be: for most records there is nothing to look up.
     if (this.#timer !== null && !isUrgent) return
     const restMs = Math.max(intervalMs, this.#mapRestMs)
     const dueMs = isUrgent ? clock.now() : Math.max(clock.now(), this.#beganAtMs + restMs)
@@ -202,10 +203,13 @@ export class CheckpointLoop {
     this.#timer = { dueMs, cancel }
   }
 
-  get #isUrgent(): boolean {
+  get #isMuch(): boolean {
     const { maxBytes, maxRecords } = this.#options.intake
-    const isMuch = this.#gatheredRecords >= maxRecords * EARLY_SHARE || this.#gatheredBytes >= maxBytes * EARLY_SHARE
-    if (isMuch) return true
+    return this.#gatheredRecords >= maxRecords * EARLY_SHARE || this.#gatheredBytes >= maxBytes * EARLY_SHARE
+  }
+
+  get #isUrgent(): boolean {
+    if (this.#isMuch) return true
     for (const { wanted } of this.#waiters) {
       for (const [participant, freeze] of wanted) {
         const { frozen, heldBack, isReady, standing } = participant

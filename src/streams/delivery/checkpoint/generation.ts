@@ -14,11 +14,16 @@ export interface HandledRow {
   readonly index: number
 }
 
+/** `topic/partition/offset` of a record. */
+interface Source {
+  readonly id: string
+}
+
 export class Generation {
   /** For Kafka: outputs and dead letters, in the order in which their records were handled. What others take the place of goes with `close`. */
   records: OutputRecord[] = []
-  /** Of each of them, `topic/partition/offset` of the record that it came of. */
-  sources: string[] = []
+  /** Of each of them, the record that it came of. */
+  sources: Source[] = []
   /** Which of them are dead letters. */
   letterPlaces = new Set<number>()
   readonly rows: HandledRow[] = []
@@ -44,15 +49,18 @@ export class Generation {
     return this.tickets.length + this.letters.length
   }
 
-  add(ticket: HandledTicket, source: string, effects: readonly EncodedEffect[]): void {
+  /** `outputBytes`: of what goes to Kafka. */
+  add(ticket: HandledTicket, effects: readonly EncodedEffect[], outputBytes: number): void {
     this.tickets.push(ticket)
-    this.bytes += ticket.bytes
+    this.outputBytes += outputBytes
+    this.bytes += ticket.bytes + outputBytes
     let index = 0
     for (const effect of effects) {
       if (effect.type === 'record') {
         if (this.#latestTopics?.has(effect.record.topic) === true) this.#outdate(effect.record)
-        this.#addRecord(effect.record, source)
-      } else this.rows.push({ sink: effect.sink, row: effect.row, source, index })
+        this.records.push(effect.record)
+        this.sources.push(ticket)
+      } else this.rows.push({ sink: effect.sink, row: effect.row, source: ticket.id, index })
       index += 1
     }
   }
@@ -60,7 +68,11 @@ export class Generation {
   addLetter(ticket: LetterTicket, source: string, letter: OutputRecord): void {
     this.letters.push(ticket)
     this.letterPlaces.add(this.records.length)
-    this.#addRecord(letter, source)
+    this.records.push(letter)
+    this.sources.push({ id: source })
+    const bytes = sizeOnWire(letter)
+    this.outputBytes += bytes
+    this.bytes += bytes
   }
 
   /** Nothing comes any more. */
@@ -90,18 +102,8 @@ export class Generation {
     places.set(text, this.records.length)
     if (before === undefined) return
     this.#outdated.add(before)
-    this.#count(this.records[before]!, -1)
-  }
-
-  #addRecord(record: OutputRecord, source: string): void {
-    this.records.push(record)
-    this.sources.push(source)
-    this.#count(record, 1)
-  }
-
-  #count(record: OutputRecord, sign: 1 | -1): void {
-    const bytes = sign * sizeOnWire(record)
-    this.outputBytes += bytes
-    this.bytes += bytes
+    const bytes = sizeOnWire(this.records[before]!)
+    this.outputBytes -= bytes
+    this.bytes -= bytes
   }
 }

@@ -21,7 +21,7 @@ export async function findRefused(
   const tried = participants.flatMap((participant): Tried[] => {
     const { frozen, owner } = participant
     const outputs = (frozen?.generation.records ?? []).map((record, at) => ({
-      ...{ participant, record, source: frozen?.generation.sources[at] ?? null },
+      ...{ participant, record, source: frozen?.generation.sources[at]?.id ?? null },
       isLetter: frozen?.generation.letterPlaces.has(at) === true,
     }))
     const state = [...(owner.state?.frozenRecords() ?? [])].map((record) => ({

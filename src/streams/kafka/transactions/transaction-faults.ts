@@ -14,7 +14,7 @@ const faults: ReadonlyMap<number, TransactionFault> = new Map([
   [82, 'not-a-member'], // fenced instance id
   [110, 'not-a-member'], // fenced member epoch
   [-144, 'fenced'],
-  [-150, 'fenced'], // fatal, and said before
+  [-150, 'unknown'], // fatal, and said before
   [47, 'fenced'], // invalid producer epoch
   [48, 'fenced'], // not in the state that the client takes it for: ended for its time-out
   [90, 'fenced'], // producer fenced
@@ -39,8 +39,7 @@ const faults: ReadonlyMap<number, TransactionFault> = new Map([
 
 /** True for a code that says that a record will never be taken as it is. */
 export function isRefusal(code: number): boolean {
-  const fault = faults.get(code)
-  return fault === 'refused' || code === 29
+  return faults.get(code) === 'refused'
 }
 
 /** `error` is what the client threw or called back at this step. */
@@ -61,8 +60,9 @@ const does: Readonly<Record<TransactionStep, string>> = {
 
 function faultOf(error: NativeTransactionError, step: TransactionStep): TransactionFault {
   const fault = faults.get(codeOf(error) ?? 0)
-  // A client that has stopped for good can be replaced, whatever of; without the right, that would not help.
-  if (error.isFatal === true) return fault === 'not-allowed' ? fault : 'fenced'
+  // A client that has stopped for good can be replaced, whatever of; without the right, that would not help. Only who was fenced
+  // may have another process to blame.
+  if (error.isFatal === true) return fault === 'not-allowed' || fault === 'fenced' ? fault : 'unknown'
   if (step === 'commit' && isUnanswered(error)) return 'unknown'
   return fault ?? 'unavailable'
 }

@@ -207,7 +207,13 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
   async #missingTopics(client: TransactionClient, records: readonly OutputRecord[]): Promise<readonly string[]> {
     const unknown = new Set<string>()
-    for (const { topic } of records) if (!this.#knownTopics.has(topic)) unknown.add(topic)
+    let last = ''
+    for (const { topic } of records) {
+      // Mostly they come in runs of one topic.
+      if (topic === last) continue
+      last = topic
+      if (!this.#knownTopics.has(topic)) unknown.add(topic)
+    }
     if (unknown.size === 0) return []
     let counts: ReadonlyMap<string, number>
     try {
@@ -241,7 +247,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       )
     } finally {
       await this.connect().catch((error: unknown) => {
-        this.#broken = new TransactionError('fenced', messageOf(error), { cause: error })
+        this.#broken = new TransactionError('unknown', messageOf(error), { cause: error })
       })
     }
   }

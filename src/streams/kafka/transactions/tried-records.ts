@@ -38,6 +38,12 @@ export async function tryRecords(records: readonly OutputRecord[], parts: TrialP
     for (const index of portion) {
       const failure = failures.get(index)
       if (failure === undefined) continue
+      if (transactionError(failure, 'send').fault === 'not-allowed') {
+        throw new TransactionError(
+          'not-allowed',
+          `There is no right to write to ${records[index]!.topic}: ${failure.message}`,
+        )
+      }
       // Once the transaction has failed, the client takes no more of it: that says nothing of a record.
       if (!isRefusal(failure.code)) {
         again.push(index)

@@ -361,3 +361,22 @@ test('a stop waits for what brokers that are away have open, but no longer than 
   await world.settled(engine.stop())
   expect(world.clock.now() - startedAt).toBeLessThanOrEqual(DRAIN_TIMEOUT_MS + 10_000)
 })
+
+test('what is kept until a checkpoint stands counts as in flight: long outputs slow the intake down', async () => {
+  const world = new ExactlyOnceWorld()
+  const engine = await world.start('a', { intake: { maxBytes: 200_000, maxPartitionBytes: 200_000 } })
+  const value = 'v'.repeat(2_000)
+  world.append(value)
+  await world.clock.advance(1_000)
+  world.fault('commit', 'unavailable', Infinity)
+  world.append(...Array.from({ length: 300 }, () => value))
+  await world.clock.advance(5_000)
+  // Of each record 2,000 bytes and some, and as much again of its output.
+  expect(world.handled.length).toBeGreaterThan(20)
+  expect(world.handled.length).toBeLessThan(80)
+  world.fault('commit', 'unavailable', 0)
+  await world.clock.advance(60_000)
+  expect(world.read()).toHaveLength(301)
+  expect(engine.status().recordsInFlight).toBe(0)
+  await world.settled(engine.stop())
+})

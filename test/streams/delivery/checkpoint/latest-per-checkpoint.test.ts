@@ -1,6 +1,7 @@
 /** Outputs that tell how things stand: of those of a key within one checkpoint only the last goes out. */
 import { describe, expect, test } from 'vitest'
 import { Generation } from '../../../../src/streams/delivery/checkpoint/generation.ts'
+import { sizeOnWire } from '../../../../src/streams/delivery/checkpoint/record-size.ts'
 import type { OutputRecord } from '../../../../src/streams/record.ts'
 import { ExactlyOnceWorld } from './exactly-once-world.ts'
 
@@ -111,7 +112,7 @@ describe('a generation', () => {
     add(generation, record('latest', 'a', '2'), 'in/0/2')
     generation.close()
     expect(generation.records).toEqual([letter, record('latest', 'a', '2')])
-    expect(generation.sources).toEqual(['in/0/1', 'in/0/2'])
+    expect(generation.sources.map(({ id }) => id)).toEqual(['in/0/1', 'in/0/2'])
     expect([...generation.letterPlaces]).toEqual([0])
   })
 
@@ -141,8 +142,8 @@ function record(topic: string, key: string | null, value: string): OutputRecord 
   return { topic, key: key === null ? null : Buffer.from(key), value: Buffer.from(value) }
 }
 
-function add(generation: Generation, output: OutputRecord, source = 'in/0/0'): void {
-  generation.add(ticket, source, [{ type: 'record', record: output }])
+function add(generation: Generation, output: OutputRecord, id = 'in/0/0'): void {
+  generation.add({ ...ticket, id }, [{ type: 'record', record: output }], sizeOnWire(output))
 }
 
 function kept(sent: readonly OutputRecord[]): readonly OutputRecord[] {

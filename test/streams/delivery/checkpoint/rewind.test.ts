@@ -113,35 +113,32 @@ test('a partition that has halted stays so: what it has dropped is not passed, a
   await world.settled(next.stop())
 })
 
-test(
-  'where a topic refuses a few of very many for good, the others go on: no rewind follows another without end',
-  async () => {
-    const world = new ExactlyOnceWorld()
-    const engine = await world.start('a')
-    world.broker.faults.refuseRecord = ({ topic, value }) =>
-      topic === 'out' &&
-      Buffer.from(value ?? [])
-        .toString()
-        .endsWith('7')
-        ? 'of no use'
-        : null
-    const values: string[] = []
-    for (let tenth = 0; tenth < 100; tenth += 1) {
-      const some = Array.from({ length: 50 }, (_, at) => `v${tenth * 50 + at}`)
-      world.append(...some)
-      values.push(...some)
-      await world.clock.advance(100)
-    }
-    // All of it is handled twice, and what is given up not even that, give or take what was under way.
-    expect(world.handled.length).toBeLessThan(3 * values.length)
-    expect(world.position).toBeGreaterThan(4_000)
-    await world.clock.advance(5_000)
-    const isRefused = (value: string): boolean => value.endsWith('7')
-    expect(world.read().toSorted()).toEqual(values.filter((value) => !isRefused(value)).toSorted())
-    expect(world.read('dlq').toSorted()).toEqual(values.filter(isRefused).toSorted())
-    await world.settled(engine.stop())
-  },
-)
+test('where a topic refuses a few of very many for good, the others go on: no rewind follows another without end', async () => {
+  const world = new ExactlyOnceWorld()
+  const engine = await world.start('a')
+  world.broker.faults.refuseRecord = ({ topic, value }) =>
+    topic === 'out' &&
+    Buffer.from(value ?? [])
+      .toString()
+      .endsWith('7')
+      ? 'of no use'
+      : null
+  const values: string[] = []
+  for (let tenth = 0; tenth < 100; tenth += 1) {
+    const some = Array.from({ length: 50 }, (_, at) => `v${tenth * 50 + at}`)
+    world.append(...some)
+    values.push(...some)
+    await world.clock.advance(100)
+  }
+  // All of it is handled twice, and what is given up not even that, give or take what was under way.
+  expect(world.handled.length).toBeLessThan(3 * values.length)
+  expect(world.position).toBeGreaterThan(4_000)
+  await world.clock.advance(5_000)
+  const isRefused = (value: string): boolean => value.endsWith('7')
+  expect(world.read().toSorted()).toEqual(values.filter((value) => !isRefused(value)).toSorted())
+  expect(world.read('dlq').toSorted()).toEqual(values.filter(isRefused).toSorted())
+  await world.settled(engine.stop())
+})
 
 test('however many are refused at once, each is given up', async () => {
   const world = new ExactlyOnceWorld()
