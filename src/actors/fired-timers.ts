@@ -1,11 +1,24 @@
 /**
  * Fires the timers of a partition actor that are due: each as an invocation of its own, in the lane of its key, before which
- * the position does not pass. By stream time they come before the record that has moved it on; by the wall clock when it says
- * so. Only so many at once: the others are in the store, and come when there is room.
+ * the position does not pass.
+ *
+ * By stream time a timer comes behind the records of its key whose stream time is below what it was set to, and before all
+ * others of its key, whatever is read ahead: so a replay sees what was seen live. While records of its key wait it stands in
+ * no lane, and goes ahead of the first of them that is as late when that one's turn has come. Where none waits it is fired as
+ * soon as stream time has come to it, and what comes after it in its key is as late. What it finds, and leaves, has the age of
+ * that moment, too. In `partition` order all keys count as one.
+ *
+ * By the wall clock it fires when that says so, and stands behind the records of its key that are there.
+ *
+ * Of those for which no record waits only so many are fired at once, and none while the intake has no room, or keys that wait
+ * hold it up: the
+ * others are in the store, and come when there is room.
  *
  * One that is set again, or cancelled, while it stands in its lane is void: it goes without a trace.
  */
 import type { Clock } from '../clock.ts'
+import { TroupeError } from '../errors.ts'
+import type { Order } from '../options/options.ts'
 import type { PartitionState } from '../state/partition-state.ts'
 import { withoutTimer, type KeyedTimers } from '../state/keyed-timers.ts'
 import type { SetTimer } from '../state/timers.ts'
@@ -13,7 +26,8 @@ import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.
 import type { ToldVerdict } from './handlers/verdict.ts'
 import type { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
-import type { LaneRun, Lanes } from './lanes/lanes.ts'
+import type { ComesAhead, LaneRun, Lanes } from './lanes/lanes.ts'
+import type { RefusedRecords } from './refused-records.ts'
 
 export interface FiredTimersOptions {
   readonly clock: Clock
@@ -21,44 +35,83 @@ export interface FiredTimersOptions {
   readonly timers: KeyedTimers
   readonly inputs: Inputs
   readonly lanes: Lanes
+  readonly order: Order
+  readonly refused: RefusedRecords | null
+  /** No more of them may stand in lanes, for now. */
+  readonly isHeldBack: () => boolean
   /** It hands out records. */
   readonly isRunning: () => boolean
   /** Some were fired when nobody else would tell. */
   readonly onFired: () => void
 }
 
-/** While so many records may be handed out already, none is fired. */
-const MAX_READY = 1_000
+/** While so many are not handled no others are fired but those that a record waits for. */
+const MAX_OPEN = 1_000
+/** Where there was no room it is looked for again after so long, should nobody tell before. */
+const ROOM_INTERVAL_MS = 100
 /** The wall clock may be set: it is looked at again after so long at most. */
 const MAX_WAIT_MS = 60_000
 
-export class FiredTimers {
+interface Fired {
+  readonly timer: SetTimer
+  readonly invocation: Invocation
+}
+
+export class FiredTimers implements ComesAhead {
   readonly #options: FiredTimersOptions
   /** Those that are not handled yet, by the record that stands for each. */
-  readonly #open = new Map<SourceRecord, { readonly timer: SetTimer; readonly invocation: Invocation }>()
+  readonly #open = new Map<SourceRecord, Fired>()
+  /** The same by key. */
+  readonly #openOf = new Map<string, Fired[]>()
   #cancelWait: () => void = () => undefined
   /** Wall time for which it waits. */
   #waitsForMs: number | null = null
+  #waitsForRoom = false
 
   constructor(options: FiredTimersOptions) {
     this.#options = options
   }
 
-  /** Fires what is due. True: something was. */
+  /** Fires what is due and need not wait for a record. True: something was. */
   review(): boolean {
-    const { clock, isRunning, lanes, state, timers } = this.#options
-    if (!isRunning()) return false
+    const { inputs, isHeldBack, isRunning, lanes } = this.#options
+    // Nothing can be held before a position is known.
+    if (!isRunning() || inputs.first.tracker.safePosition === null) return false
     let hasFired = false
-    while (lanes.readyRecordCount < MAX_READY) {
-      const timer =
-        timers.take('stream', state.streamTime ?? Number.NEGATIVE_INFINITY) ??
-        (timers.nextDueMs('wall') === null ? null : timers.take('wall', clock.wallNow()))
+    let hasRoom = true
+    for (;;) {
+      hasRoom = this.#open.size < MAX_OPEN && !isHeldBack()
+      const timer = hasRoom ? (this.#takeForIdleKey() ?? this.#takeByWall()) : null
       if (timer === null) break
-      this.#fire(timer)
+      lanes.admit(this.#fire(timer))
       hasFired = true
     }
-    this.#waitForNext()
+    if (hasRoom) this.#waitForNext()
+    else this.#waitForRoom()
     return hasFired
+  }
+
+  isDueBefore(invocation: Invocation): boolean {
+    return this.#firstBefore(invocation) !== null
+  }
+
+  fireBefore(invocation: Invocation): Invocation {
+    const timer = this.#firstBefore(invocation)
+    if (timer === null) throw new TroupeError('INTERNAL', 'no timer is due before this record')
+    this.#options.timers.takeFirst(timer)
+    return this.#fire(timer)
+  }
+
+  /** These have left their lanes, or wait in them: timers of keys of which no record is left need not wait any more. */
+  noteEnded(invocations: readonly Invocation[]): void {
+    const { timers } = this.#options
+    if (!timers.hasPassedOver) return
+    for (const { stateKey } of invocations) if (stateKey !== null) timers.noteIdle(stateKey)
+  }
+
+  /** Records have left their lanes at somebody's word. */
+  noteAllEnded(): void {
+    this.#options.timers.noteAllIdle()
   }
 
   /** The same in a turn of its own, for whoever is in the middle of something. */
@@ -70,6 +123,7 @@ export class FiredTimers {
   stop(): void {
     this.#cancelWait()
     this.#waitsForMs = null
+    this.#waitsForRoom = false
   }
 
   /** Its first record stands for a timer that is not set any more: then it is the only one, since it runs alone. */
@@ -81,7 +135,7 @@ export class FiredTimers {
 
   /** What a verdict on it comes to: once that is kept it is not set any more, and of a void one nothing counts. */
   verdictOn({ record }: Invocation, verdict: ToldVerdict): ToldVerdict {
-    const fired = this.#open.get(record)
+    const fired = this.#firedBy(record)
     if (fired === undefined) return verdict
     if (!this.#options.timers.isSet(fired.timer)) return { type: 'skip' }
     if (verdict.type !== 'done' && verdict.type !== 'skip') return verdict
@@ -90,14 +144,15 @@ export class FiredTimers {
 
   /** What its verdict has come to is kept, its end as a timer with it. */
   noteHandled({ record }: Invocation): void {
-    this.#open.delete(record)
+    const fired = this.#firedBy(record)
+    if (fired !== undefined) this.#close(record, fired)
   }
 
   /** It was given up: it is not set any more. */
   forget({ record, stateKey }: Invocation): void {
-    const fired = this.#open.get(record)
+    const fired = this.#firedBy(record)
     if (fired === undefined) return
-    this.#open.delete(record)
+    this.#close(record, fired)
     if (stateKey !== null && this.#options.timers.isSet(fired.timer)) {
       this.#options.state.apply(stateKey, withoutTimer(fired.timer))
     }
@@ -105,26 +160,55 @@ export class FiredTimers {
 
   /** Timers were set or cancelled. Those that are void by that run alone, so that they are told from others. */
   noteChanges(key: string): void {
-    if (this.#open.size === 0) return
-    for (const { invocation, timer } of this.#open.values()) {
-      if (timer.key === key && !this.#options.timers.isSet(timer)) invocation.runsAlone = true
+    for (const { invocation, timer } of this.#openOf.get(key) ?? none) {
+      if (!this.#options.timers.isSet(timer)) invocation.runsAlone = true
     }
   }
 
   readonly #reviewAlone = (): void => {
     this.#waitsForMs = null
+    this.#waitsForRoom = false
     if (this.review()) this.#options.onFired()
   }
 
-  #fire(timer: SetTimer): void {
-    const { clock, inputs, lanes, state, timers } = this.#options
+  #firedBy(record: SourceRecord): Fired | undefined {
+    return record.timer === undefined ? undefined : this.#open.get(record)
+  }
+
+  /** The first that has to be fired before this record; null: none has. */
+  #firstBefore({ record, stateKey, streamTime }: Invocation): SetTimer | null {
+    const { order, timers } = this.#options
+    if (streamTime === null || record.timer !== undefined) return null
+    if (order === 'partition') return timers.peek(streamTime)
+    return stateKey === null ? null : timers.firstOf(stateKey, streamTime)
+  }
+
+  /** By stream time, of a key of which no record waits. null: none is due. */
+  #takeForIdleKey(): SetTimer | null {
+    const { lanes, order, state, timers } = this.#options
+    const untilMs = state.streamTime
+    if (untilMs === null || (order === 'partition' && lanes.recordCount > 0)) return null
+    for (;;) {
+      const timer = timers.take('stream', untilMs)
+      if (timer === null || !lanes.isBusy(keyOf(timer))) return timer
+      timers.passOver(timer)
+    }
+  }
+
+  #takeByWall(): SetTimer | null {
+    const { clock, timers } = this.#options
+    return timers.nextDueMs('wall') === null ? null : timers.take('wall', clock.wallNow())
+  }
+
+  #fire(timer: SetTimer): Invocation {
+    const { clock, inputs, state, timers } = this.#options
     const { held, partition, topic, tracker } = inputs.first
     const record: SourceRecord = {
       topic,
       partition,
       offset: tracker.safePosition ?? 0,
       timestamp: timer.dueMs,
-      key: Buffer.from(timer.key, 'latin1'),
+      key: keyOf(timer),
       value: null,
       headers: [],
       timer: timers.causeOf(timer),
@@ -132,23 +216,53 @@ export class FiredTimers {
     const bytes = sizeInBytes(record, payloadBytes(record))
     const invocation = newInvocation(record, tracker.hold(), bytes, clock.now())
     invocation.stateKey = timer.key
-    invocation.streamTime = state.streamTime
-    // Should it be void by its turn, nothing in its run has been made of it.
-    invocation.runsAlone = true
-    this.#open.set(record, { timer, invocation })
+    invocation.streamTime =
+      record.timer?.clock === 'stream' ? Math.max(timer.dueMs, timer.setAtMs ?? timer.dueMs) : state.streamTime
+    if (this.#options.refused?.has(record) === true) invocation.runsAlone = true
+    const fired = { timer, invocation }
+    this.#open.set(record, fired)
+    const ofKey = this.#openOf.get(timer.key)
+    if (ofKey === undefined) this.#openOf.set(timer.key, [fired])
+    else ofKey.push(fired)
     held.add(invocation)
-    lanes.admit(invocation)
+    return invocation
+  }
+
+  #close(record: SourceRecord, fired: Fired): void {
+    this.#open.delete(record)
+    const { key } = fired.timer
+    const left = this.#openOf.get(key)?.filter((each) => each !== fired) ?? []
+    if (left.length > 0) this.#openOf.set(key, left)
+    else this.#openOf.delete(key)
+  }
+
+  #waitForRoom(): void {
+    const { clock, state, timers } = this.#options
+    const isDue = (timers.nextDueMs('stream') ?? Infinity) <= (state.streamTime ?? -Infinity)
+    if (this.#waitsForRoom) return
+    if (!isDue && timers.nextDueMs('wall') === null) return
+    this.#cancelWait()
+    this.#waitsForMs = null
+    this.#waitsForRoom = true
+    this.#cancelWait = clock.after(ROOM_INTERVAL_MS, this.#reviewAlone)
   }
 
   #waitForNext(): void {
     const { clock, timers } = this.#options
     const dueMs = timers.nextDueMs('wall')
-    if (dueMs === this.#waitsForMs) return
+    if (dueMs === this.#waitsForMs && !this.#waitsForRoom) return
     this.#cancelWait()
+    this.#waitsForRoom = false
     this.#waitsForMs = dueMs
     if (dueMs === null) return
     const delayMs = dueMs - clock.wallNow()
-    // One that is due by now lacks room, and is looked at again when some records are handled.
+    // One that is due by now was set meanwhile, and is fired when what sets it has ended.
     this.#cancelWait = clock.after(delayMs > 0 ? Math.min(MAX_WAIT_MS, delayMs) : MAX_WAIT_MS, this.#reviewAlone)
   }
+}
+
+const none: readonly Fired[] = []
+
+function keyOf({ key }: SetTimer): Buffer {
+  return Buffer.from(key, 'latin1')
 }

@@ -83,6 +83,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     this.#timers = this.#openTimers()
+    this.#lanes.ahead = this.#timers
     this.#followState()
     // What waits is counted for the actor as a whole: with the first of its inputs.
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
@@ -98,6 +99,8 @@ export class PartitionActor implements CheckpointOwner {
         this.#ends.act(deadLetterOrHalt(this.actor, fault), invocation, lane)
       },
       onCarriedOut: () => {
+        this.#timers?.noteAllEnded()
+        this.#timers?.review()
         this.#noteLoad()
         options.onReady()
       },
@@ -264,7 +267,7 @@ export class PartitionActor implements CheckpointOwner {
 
   /** What waits, or its budget, has changed. */
   reviewWaitingKeys(): void {
-    if (this.#state === 'running' && this.#brake.review()) this.#options.onLoadChanged()
+    if (this.#state === 'running' && this.#reviewBrake()) this.#options.onLoadChanged()
   }
 
   /** Takes records of one input in offset order. Those that the completion map shows as finished are skipped. */
@@ -314,7 +317,10 @@ export class PartitionActor implements CheckpointOwner {
   noteEnd(of: { readonly topic: string; readonly position: number }): void {
     if (this.#state !== 'running') return
     const input = this.#inputs.of(of)
-    if (input.noteEnd(of.position)) input.noteProgress()
+    if (!input.noteEnd(of.position)) return
+    input.noteProgress()
+    // Where nothing was known of the position so far, timers have waited for it.
+    if (this.#timers?.review() === true) this.#noteFired()
   }
 
   /** Hands out the next run of a lane, of at most `maxRecords`, and no more once it has `maxBytes`. null: nothing may be handed out. */
@@ -386,6 +392,7 @@ export class PartitionActor implements CheckpointOwner {
     }
     // Outputs of the handled ones stand in their queues by now: only then may the lane go on.
     this.#endRun(run.lane, standing)
+    this.#timers?.noteEnded(run.invocations)
     if (this.#timers?.review() === true) this.#noteFired()
     if (!this.#isSettlingCall) this.#noteRunsEnded(finishedBefore, waitingBefore)
   }
@@ -436,6 +443,9 @@ export class PartitionActor implements CheckpointOwner {
       timers,
       inputs: this.#inputs,
       lanes: this.#lanes,
+      order: this.actor.order,
+      refused: this.#refused,
+      isHeldBack: () => this.#brake.isOn || this.#options.credit.availableRecords <= 0,
       isRunning: () => this.#handsOut,
       onFired: () => {
         this.#noteFired()
@@ -552,8 +562,16 @@ export class PartitionActor implements CheckpointOwner {
 
   #noteLoad(): void {
     this.#inputs.noteLoad()
-    this.#brake.review()
+    this.#reviewBrake()
     this.#options.onLoadChanged()
+  }
+
+  /** True: it was put on or let go. */
+  #reviewBrake(): boolean {
+    if (!this.#brake.review()) return false
+    // What was held back by it may be fired.
+    if (!this.#brake.isOn) this.#timers?.reviewSoon()
+    return true
   }
 
   #noteDrained(): void {

@@ -6,6 +6,7 @@
 import type { StateReader } from './partition-state.ts'
 import type { StateChange } from './state-value.ts'
 import type { StateValue } from './state-value.ts'
+import { streamDueMs } from './timers.ts'
 
 export class AttemptState implements StateReader {
   /** null: the record has no key. */
@@ -42,13 +43,25 @@ export class AttemptState implements StateReader {
   }
 }
 
+/** What there was before a run, and how many states its handler has. */
+export interface StateOfRun extends StateReader {
+  readonly stateCount: number
+}
+
 /** What the records of a run have set that are handled, and not settled yet, over what there was before the run. */
 export class RunState implements StateReader {
-  readonly #before: StateReader
+  readonly #before: StateOfRun
   #changed: Map<string, (StateValue | null | undefined)[]> | null = null
+  /** Of the timers by stream time that they have set. */
+  #firstDueMs = Number.POSITIVE_INFINITY
 
-  constructor(before: StateReader) {
+  constructor(before: StateOfRun) {
     this.#before = before
+  }
+
+  /** A timer that they have set comes before a record of this stream time: it belongs to another run. */
+  endsBefore(streamTime: number | null): boolean {
+    return streamTime !== null && this.#firstDueMs <= streamTime
   }
 
   read(at: number, key: string): StateValue | null {
@@ -62,7 +75,11 @@ export class RunState implements StateReader {
     this.#changed ??= new Map()
     let values = this.#changed.get(key)
     if (values === undefined) this.#changed.set(key, (values = []))
-    for (const { at, value } of changes) values[at] = value
+    for (const change of changes) {
+      values[change.at] = change.value
+      const dueMs = streamDueMs(change, this.#before.stateCount)
+      if (dueMs !== null && dueMs < this.#firstDueMs) this.#firstDueMs = dueMs
+    }
   }
 }
 

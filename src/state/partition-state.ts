@@ -22,7 +22,6 @@
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { CheckpointedState } from '../streams/delivery/delivery.ts'
-import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './changelog-format.ts'
 import type { RecordLimit } from './changelog-topic.ts'
@@ -31,10 +30,10 @@ import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { Slices } from './stores/slices.ts'
 import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.ts'
-import type { Change, StateStore } from './store.ts'
-import { StreamTime } from './stream-time.ts'
+import type { Change, StateStore, StoreEntry } from './store.ts'
+import { StreamTime, type UnfinishedRuns } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
-import { KeyedTimers, timersBegin } from './keyed-timers.ts'
+import { KeyedTimers, timerKeys, type KeptTimer } from './keyed-timers.ts'
 
 export interface PartitionStateOptions {
   /** In the order in which the handler declares them. */
@@ -73,7 +72,8 @@ export interface StoredState {
 /** Of the input, as its tracker tells. */
 export interface FollowedPosition {
   readonly safePosition: number | null
-  snapshot(): CompletionSnapshot | null
+  /** In which it may come to stand: `from, to, …`, ascending. */
+  unfinishedRuns(): UnfinishedRuns
 }
 
 interface Generation {
@@ -91,6 +91,8 @@ interface Generation {
   end: number | null
 }
 
+/** Of its store at once, when its timers are read. */
+const ENTRIES_A_STEP = 256
 /** How often the changelog's end is asked for. */
 const MARK_INTERVAL_MS = 10_000
 
@@ -105,9 +107,10 @@ export class PartitionState implements CheckpointedState, StateReader {
   readonly #cells: readonly StateCells[]
   readonly #expiry: Expiry
   #store: StateStore | null = null
+  #isReady = false
   #time = new StreamTime(null)
   /** Where its position stands; set by whose it is. */
-  #position: FollowedPosition = { safePosition: null, snapshot: () => null }
+  #position: FollowedPosition = { safePosition: null, unfinishedRuns: () => [] }
   #generation = 1
   #next: Cell[] = []
   /** How states are declared that its changelog does not know yet. */
@@ -140,7 +143,7 @@ export class PartitionState implements CheckpointedState, StateReader {
 
   /** What keys begin with that are asked for in ranges. */
   get ordered(): readonly Uint8Array[] {
-    return this.timers === null ? [] : [timersBegin]
+    return this.timers === null ? [] : [timerKeys.from]
   }
 
   get stateCount(): number {
@@ -149,19 +152,39 @@ export class PartitionState implements CheckpointedState, StateReader {
 
   /** It was restored: false before that, and after its epoch. */
   get isReady(): boolean {
-    return this.#store !== null
+    return this.#isReady && this.#store !== null
   }
 
-  /** The store has what the last checkpoint left: from now on it may be asked. `shapes` go with the next one. */
-  begin(store: StateStore, shapes: readonly Change[] = []): void {
+  /**
+   * The store has what the last checkpoint left: it may be asked once its timers are known, which takes a turn of the loop or
+   * more where it is large. `shapes` go with the next checkpoint. False: the epoch
+   * was over before, and the store is let alone.
+   */
+  async begin(store: StateStore, shapes: readonly Change[] = [], epoch?: AbortSignal): Promise<boolean> {
+    this.#beginOn(store, shapes)
+    if (this.timers !== null) {
+      const slices = new Slices(this.#options.clock)
+      for (let from: Uint8Array | null = timerKeys.from; from !== null;) {
+        const entries: readonly StoreEntry[] = store.scan({ ...timerKeys, from }, ENTRIES_A_STEP)
+        this.timers.load(entries)
+        const last = entries.at(-1)
+        from = last === undefined || entries.length < ENTRIES_A_STEP ? null : Buffer.concat([last[0], Uint8Array.of(0)])
+        if (slices.isOver) await slices.next()
+        if (epoch?.aborted === true) return false
+      }
+    }
+    this.#isReady = true
+    this.onReady()
+    return true
+  }
+
+  #beginOn(store: StateStore, shapes: readonly Change[]): void {
     const { mark } = store
     this.#store = store
     this.#newShapes = shapes
     this.#time = new StreamTime(mark?.streamTime ?? null)
     this.#changelogPosition = mark?.changelogPosition ?? 0
     this.#committed = mark
-    this.timers?.load(store)
-    this.onReady()
   }
 
   /** Of the records so far; null: none had a time. */
@@ -177,8 +200,8 @@ export class PartitionState implements CheckpointedState, StateReader {
   /** Takes the next record of the input, in offset order, also one that the completion map shows as finished. Returns its stream time. */
   noteRecord(offset: number, timestamp: number): number | null {
     if (this.#time.isLong) {
-      const snapshot = this.#position.snapshot()
-      if (snapshot !== null) this.#time.forget(snapshot.position, snapshot.unfinished)
+      const { safePosition } = this.#position
+      if (safePosition !== null) this.#time.forget(safePosition, this.#position.unfinishedRuns())
     }
     return this.#time.note(offset, timestamp)
   }
@@ -276,8 +299,21 @@ export class PartitionState implements CheckpointedState, StateReader {
     const store = this.#openStore()
     this.#store = null
     const again = new PartitionState(this.#options)
-    again.begin(store, this.#newShapes)
+    again.#beginOn(store, this.#newShapes)
+    if (this.timers !== null) again.timers?.takeOver(this.timers, this.#committedTimers(store))
+    again.#isReady = true
     return again
+  }
+
+  /** Those that have changed since the last checkpoint, as that has left them. */
+  *#committedTimers(store: StateStore): Generator<KeptTimer> {
+    for (const cells of [this.#frozen?.cells ?? [], this.#next]) {
+      for (const { at, key } of cells) {
+        if (at < this.shapes.length) continue
+        const bytes = store.get(this.#entryKey(at, key))
+        yield { at, key, value: bytes === undefined ? null : StateValue.read(bytes) }
+      }
+    }
   }
 
   /** What is committed under this name for this key; null: nothing. For operators. */

@@ -19,7 +19,9 @@ export class TimerSetter {
       const message = `timer ${timer.name} takes milliseconds since the Unix epoch, and got ${String(atMs)}`
       throw new TroupeError('STATE_INVALID', message)
     }
-    this.#change(attempt, timer, StateValue.ofPrimitive(atMs, null))
+    // One by stream time knows when it was set: what it finds, and how old it is, are then the same whenever it gets its turn.
+    const setAtMs = timer.clock === 'stream' ? attempt.streamTime : null
+    this.#change(attempt, timer, StateValue.ofPrimitive(atMs, setAtMs))
   }
 
   cancel(attempt: AttemptState, timer: TimerShape): void {

@@ -237,7 +237,7 @@ export class Restoring {
     for (const prefix of state.ordered) store.order(prefix)
     kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
     if (!(await this.#bringTo(kept, store, beginning))) return
-    state.begin(store, newShapes(store, state.shapes))
+    if (!(await state.begin(store, newShapes(store, state.shapes), abort.signal))) return
     const { bytes, records } = progress
     this.#lines.restored(actor, place.partition, { bytes, records, keys: store.keyCount })
     onRestored()

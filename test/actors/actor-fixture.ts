@@ -149,7 +149,7 @@ export function makeActor(
     inputs: [
       {
         topic: 'clicks',
-        start: { position: options.position ?? 0, map: options.map ?? null },
+        start: { position: options.position === undefined ? 0 : options.position, map: options.map ?? null },
         stats: stats.partition('enrich', 'clicks', partition),
       },
     ],

@@ -13,6 +13,8 @@ export interface WorldFacts {
   /** What its handlers keep; missing: nothing. */
   readonly state?: {
     readonly ttlMs: number
+    /** They set timers by stream time. */
+    readonly timers?: boolean
     /** Its handlers get many records in a call. */ readonly inCalls?: boolean
   }
   /** Nothing but clean starts, stops and hand-overs happened: nothing may be repeated. */

@@ -6,6 +6,7 @@ import { shortened, type Checker, type WorldFacts } from './checker.ts'
 import { commitsAreTrue, finishedIsSkipped, nothingIsLost } from './commit-checkers.ts'
 import { exactlyOnceCheckers } from './exactly-once/checkpoint-checkers.ts'
 import { stateCheckers } from './exactly-once/state-checkers.ts'
+import { timerCheckers } from './exactly-once/timer-checkers.ts'
 import { outputName, type JournalEvent } from './journal.ts'
 import { fencedWritesNothing, handlingIsOrdered, outputsAreOrdered } from './order-checkers.ts'
 
@@ -25,13 +26,18 @@ const calmRepeatsNothing: Checker = (events, facts) => {
   return shortened(violations)
 }
 
+/** Each sets two at most, and a timer sets itself again at most twice. */
+const TIMERS_A_RECORD = 6
+
 /** Everything is bounded: records read and not finished, records at handlers. */
 const allIsBounded: Checker = (events, facts) => {
   const busy = new Map<string, number>()
   const violations: string[] = []
+  // A record may bring timers of its key with it, which need no room of the intake.
+  const allowed = facts.maxRecords * (facts.state?.timers === true ? TIMERS_A_RECORD + 1 : 1)
   for (const event of events) {
-    if (event.type === 'sample' && event.records > facts.maxRecords) {
-      violations.push(`${event.client} holds ${event.records} records, ${facts.maxRecords} are allowed`)
+    if (event.type === 'sample' && event.records > allowed) {
+      violations.push(`${event.client} holds ${event.records} records, ${allowed} are allowed`)
     }
     if (event.type !== 'handle-begin' && event.type !== 'handle-end') continue
     const count = (busy.get(event.client) ?? 0) + (event.type === 'handle-begin' ? 1 : -1)
@@ -67,6 +73,9 @@ export const checkers: Readonly<Record<string, Checker>> = {
 
 /** All violations, each with the promise it breaks. */
 export function findViolations(events: readonly JournalEvent[], facts: WorldFacts): string[] {
-  const all = facts.guarantee === 'exactly-once' ? { ...checkers, ...exactlyOnceCheckers, ...stateCheckers } : checkers
+  const all =
+    facts.guarantee === 'exactly-once'
+      ? { ...checkers, ...exactlyOnceCheckers, ...stateCheckers, ...timerCheckers }
+      : checkers
   return Object.entries(all).flatMap(([name, check]) => check(events, facts).map((each) => `${name}: ${each}`))
 }

@@ -1,12 +1,21 @@
 /** The handler of every simulated actor: does what the record's plan says and notes when it begins and ends. */
 import { defineBatchHandler, type AnyHandler, type BatchRecord } from '../../src/actors/handlers/batch-handler.ts'
-import { deadLetter, defineHandler, done, retry, skip, type Outcome } from '../../src/actors/handlers/handler.ts'
+import {
+  deadLetter,
+  defineHandler,
+  done,
+  retry,
+  skip,
+  type Outcome,
+  type TimerContext,
+} from '../../src/actors/handlers/handler.ts'
 import { sleep, type Clock } from '../../src/clock.ts'
 import { TerminalError } from '../../src/errors.ts'
 import { state, type StateOf } from '../../src/state/declared-state.ts'
 import { table, topic, type Effect } from '../../src/streams/flows/flow.ts'
 import type { SourceRecord } from '../../src/streams/record.ts'
 import type { HandlerResult } from './journal.ts'
+import { fireTimer, setTimers, timerNames, type TimerName } from './exactly-once/simulated-timers.ts'
 import { planCodec } from './simulated-registry.ts'
 import { threadEnds, type Plan, type ThreadEnding, type World } from './world.ts'
 
@@ -41,7 +50,12 @@ export interface HandlerNotes {
 
 /** What it keeps: the offsets that it has handled, and the last of them for a while. */
 function statesOf(ttlMs: number) {
-  return { handled: state<number[]>({ initial: () => [] }), recent: state<number>({ ttlMs }) }
+  return {
+    handled: state<number[]>({ initial: () => [] }),
+    recent: state<number>({ ttlMs }),
+    /** Of its key, where it sets timers. */
+    history: state<string[]>({ initial: () => [] }),
+  }
 }
 
 type Kept = StateOf<ReturnType<typeof statesOf>>
@@ -53,7 +67,12 @@ interface Call {
   readonly state: Kept
 }
 
-type HandleOne = (plan: Plan, context: Call & { readonly signal: AbortSignal }) => Outcome | Promise<Outcome>
+type Timing = TimerContext<unknown, unknown, ReturnType<typeof statesOf>>
+
+type HandleOne = (
+  plan: Plan,
+  context: Call & { readonly signal: AbortSignal } & Partial<Pick<Timing, 'timer' | 'cancelTimer'>>,
+) => Outcome | Promise<Outcome>
 
 export function simulatedHandler(options: SimulatedHandlerOptions): AnyHandler {
   const { world } = options
@@ -65,12 +84,23 @@ export function simulatedHandler(options: SimulatedHandlerOptions): AnyHandler {
   }
   const handle = handleOne(options)
   return world.calls === null
-    ? (defineHandler({ ...common, handle: handle as never }) as unknown as AnyHandler)
+    ? (defineHandler({ ...common, ...timersOf(world), handle: handle as never }) as unknown as AnyHandler)
     : (defineBatchHandler({
         ...common,
         ...world.calls,
         handle: handleAll(options, handle) as never,
       }) as unknown as AnyHandler)
+}
+
+function timersOf({ attempts, state: kept }: Pick<World, 'attempts' | 'state'>) {
+  if (kept?.timers !== true) return {}
+  return {
+    timers: timerNames,
+    onTimer: ((name: TimerName, context: Timing) => {
+      fireTimer(name, context, context.state.history, attempts)
+      return done()
+    }) as never,
+  }
 }
 
 /**
@@ -87,7 +117,12 @@ function handleOne(options: SimulatedHandlerOptions): HandleOne {
     const { attempt, record, signal } = call
     const plan = lasting(planned, world)
     const end = notes.begin(record, attempt)
-    keep(options, call, attempt > plan.failures && isKept(plan))
+    const isHandled = attempt > plan.failures && isKept(plan)
+    keep(options, call, isHandled)
+    const { cancelTimer, timer } = call
+    if (world.state?.timers === true && record.key !== null && timer !== undefined && cancelTimer !== undefined) {
+      setTimers({ cancelTimer, timer }, call.state.history, record, isHandled)
+    }
     if (attempt <= plan.failures && plan.failure === 'hangs') {
       return new Promise((_, reject) => {
         signal.addEventListener('abort', () => {

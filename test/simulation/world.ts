@@ -121,8 +121,8 @@ export interface World {
   readonly latencyMs: readonly [number, number]
   readonly records: readonly WorldRecord[]
   readonly timetable: readonly { readonly atMs: number; readonly action: Action }[]
-  /** What its handlers keep for each key, and where; missing: nothing. `ttlMs`: of the state that forgets. */
-  readonly state?: { readonly store: 'memory' | 'disk'; readonly ttlMs: number }
+  /** What its handlers keep for each key, and where; missing: nothing. `ttlMs`: of the state that forgets. `timers`: they set some, by stream time. */
+  readonly state?: { readonly store: 'memory' | 'disk'; readonly ttlMs: number; readonly timers?: boolean }
   /** Values name schemas of a registry. Default: they are JSON. */
   readonly schemas?: WorldSchemas
 }

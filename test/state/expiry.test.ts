@@ -18,7 +18,7 @@ class UnscannedStore extends MapStore {
 function make(): World<MapStore>
 function make<Store extends StateStore>(store: Store): World<Store>
 function make(store: StateStore = new UnscannedStore()): World<StateStore> {
-  const position = { safePosition: 0, snapshot: () => null }
+  const position = { safePosition: 0, unfinishedRuns: () => [] }
   const state = new PartitionState({
     shapes: [
       { name: 'total', codec: 'json', ttlMs: null, maxBytes: 1_000_000 },
@@ -33,7 +33,7 @@ function make(store: StateStore = new UnscannedStore()): World<StateStore> {
     clock: new ManualClock(),
   })
   state.follow(position)
-  state.begin(store)
+  void state.begin(store)
   let checkpoint = 0
   return {
     state,

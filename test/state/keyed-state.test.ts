@@ -237,7 +237,7 @@ describe('records of a key', () => {
     world.give(['a'])
     await world.settle()
     expect(world.actor.readyRecordCount).toBe(0)
-    world.state.begin(world.store)
+    await world.state.begin(world.store)
     expect(world.ready).not.toEqual([])
     world.pump()
     await world.settle()

@@ -73,7 +73,7 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
     changelogEnd: null,
     clock,
   })
-  if (isRestored) state.begin(store)
+  if (isRestored) await state.begin(store)
   const stats = new EngineStats(clock)
   const made = makeActor({
     actor: { runOn: 'main', ...options.actor },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decodeMeta, readEntryKey } from '../../src/state/changelog-format.ts'
+import { OffsetTracker } from '../../src/streams/positions/offset-tracker.ts'
 import { PartitionState } from '../../src/state/partition-state.ts'
 import type { StateShape } from '../../src/state/state-shape.ts'
 import { StateValue } from '../../src/state/state-value.ts'
@@ -36,9 +37,9 @@ function make({
     get safePosition() {
       return position.safePosition
     },
-    snapshot: () => null,
+    unfinishedRuns: () => [],
   })
-  state.begin(store)
+  void state.begin(store)
   return { state, store, clock, position }
 }
 
@@ -291,4 +292,21 @@ describe('the store’s mark', () => {
     expect(store.mark).toMatchObject({ changelogPosition: 100 + asked.length, checkpoint: 304 })
     expect(store.written).toHaveLength(300)
   })
+})
+
+test('the stream time of a position that a timer holds is kept, however many records follow', () => {
+  const { state } = make()
+  const tracker = new OffsetTracker({ position: 0 })
+  state.follow(tracker)
+  // Record 0 is parked, 1000 is a late one, and a timer by the wall clock fires between 999 and 1000.
+  for (let offset = 0; offset < 3_000; offset += 1) {
+    state.noteRecord(offset, offset === 1_000 ? 5 : offset)
+    if (offset === 1_000) tracker.hold()
+    const sequence = tracker.start(offset)
+    if (offset > 0) tracker.finish(sequence)
+  }
+
+  tracker.finish(tracker.oldestUnfinished!.sequence)
+  expect(tracker.safePosition).toBe(1_000)
+  expect(state.timeAt(1_000)).toBe(999)
 })

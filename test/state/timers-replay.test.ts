@@ -53,11 +53,16 @@ function wilfulHandler(seen: Seen): AnyHandler {
   return handler as unknown as AnyHandler
 }
 
+function isDue({ actor, state: { streamTime, timers } }: Awaited<ReturnType<typeof keyedWorld>>): boolean {
+  return actor.heldRecords > 0 || (timers!.nextDueMs('stream') ?? Infinity) <= (streamTime ?? -Infinity)
+}
+
 /** `polls`: how many records each poll brings; the last for all that follow. */
 async function run(given: readonly Given[], polls: readonly number[], options: KeyedWorldOptions): Promise<Seen> {
   const seen: Seen = new Map()
   const world = await keyedWorld(wilfulHandler(seen), options)
   let left = given
+  let checkpoints = 0
   for (let poll = 0; left.length > 0; poll += 1) {
     const count = polls[Math.min(poll, polls.length - 1)]!
     world.give(
@@ -65,10 +70,12 @@ async function run(given: readonly Given[], polls: readonly number[], options: K
       left.map(({ atMs }) => atMs),
     )
     left = left.slice(count)
-    for (let turn = 0; turn < 10_000 && world.actor.load.held > world.actor.load.atCheckpoint; turn += 1) {
-      await world.settle()
+    for (let round = 0; round === 0 || isDue(world); round += 1) {
+      while (world.actor.load.held > world.actor.load.atCheckpoint) await world.settle()
+      // It gives room back, without which no timer fires that no record waits for.
+      await world.checkpoint((checkpoints += 1))
+      await world.advance(100)
     }
-    await world.checkpoint(poll + 1)
   }
   return seen
 }
@@ -87,7 +94,7 @@ describe.each([
   ['key', false],
   ['partition', true],
 ] as const)('in order %s, keys mixed: %s', (order, mixesKeys) => {
-  test.fails.each([1, 2, 3])('each key goes through the same, whatever is read ahead (seed %i)', async (seed) => {
+  test.each([1, 2, 3])('each key goes through the same, whatever is read ahead (seed %i)', async (seed) => {
     const given = records(seed, 400)
     const options = { actor: { order }, mixesKeys }
     const live = await run(given, [1], options)
@@ -98,30 +105,28 @@ describe.each([
   })
 })
 
-test.fails(
-  'a timer comes before the first record of its key that is as late, though a thousand others are ready',
-  async () => {
-    const calls: string[] = []
-    const handler = defineHandler({
-      input: clicks,
-      timers: ['reminder'],
-      handle(_, { cancelTimer, key, record, timer }) {
-        if (key !== 'a') return done()
-        calls.push(`a ${record.timestamp}`)
-        if (record.timestamp === 1_000) timer('reminder', 2_000)
-        else cancelTimer('reminder')
-        return done()
-      },
-      onTimer(name, { key }) {
-        calls.push(`${name} of ${key}`)
-        return done()
-      },
-    })
-    const world = await keyedWorld(handler as unknown as AnyHandler, { store: new MapStore() })
-    const others = Array.from({ length: 1_200 }, (_, at) => world.record(`other-${at}`, 1_500))
-    world.actor.admit([world.record('a', 1_000), ...others, world.record('b', 2_500), world.record('a', 3_000)])
-    for (let turn = 0; turn < 10; turn += 1) await world.settle()
+test('a timer comes before the first record of its key that is as late, though a thousand others are ready', async () => {
+  const calls: string[] = []
+  const handler = defineHandler({
+    input: clicks,
+    timers: ['reminder'],
+    handle(_, { cancelTimer, key, record, timer }) {
+      if (key !== 'a') return done()
+      calls.push(`a ${record.timestamp}`)
+      if (record.timestamp === 1_000) timer('reminder', 2_000)
+      else cancelTimer('reminder')
+      return done()
+    },
+    onTimer(name, { key }) {
+      calls.push(`${name} of ${key}`)
+      return done()
+    },
+  })
+  const world = await keyedWorld(handler as unknown as AnyHandler, { store: new MapStore() })
+  const first = world.record('a', 1_000)
+  const others = Array.from({ length: 1_200 }, (_, at) => world.record(`other-${at}`, 1_500))
+  world.actor.admit([first, ...others, world.record('b', 2_500), world.record('a', 3_000)])
+  for (let turn = 0; turn < 10; turn += 1) await world.settle()
 
-    expect(calls).toEqual(['a 1000', 'reminder of a', 'a 3000'])
-  },
-)
+  expect(calls).toEqual(['a 1000', 'reminder of a', 'a 3000'])
+})

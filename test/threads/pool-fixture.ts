@@ -133,7 +133,7 @@ export async function startPool(url: string, settings: PoolSettings = {}) {
       changelogEnd: null,
       clock: options.clock,
     })
-    state.begin(new MapStore())
+    void state.begin(new MapStore())
     return state
   }
   const actorOf = (partition: number): PartitionActor => {

@@ -205,6 +205,7 @@ export class InlineExecutor implements Executor {
     let apart: Set<Invocation> | null = null
     const state = stateOf(run)
     for (const invocation of run.invocations) {
+      if (state instanceof RunState && state.endsBefore(invocation.streamTime)) break
       const { attempt, record } = invocation
       const result =
         state === null

@@ -119,8 +119,8 @@ export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates> {
 
 export interface TimerOptions {
   /**
-   * - `stream` (unless given): the greatest timestamp of the partition's records so far. A replay sees the same; where no
-   *   records come, nothing fires.
+   * - `stream` (unless given): the greatest timestamp of the partition's records so far. Of its key, the records whose stream
+   *   time is lower come before it, and all others behind it, so a replay sees the same; where no records come, nothing fires.
    * - `wall`: the clock of the process.
    */
   readonly clock?: 'stream' | 'wall'

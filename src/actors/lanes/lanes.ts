@@ -58,7 +58,17 @@ export interface LaneRun {
   readonly invocations: readonly Invocation[]
 }
 
+/** What has to come before a record of its key, and stands in no lane before the record's turn has come. */
+export interface ComesAhead {
+  /** There is something. */
+  isDueBefore(invocation: Invocation): boolean
+  /** The first of it, which goes ahead. */
+  fireBefore(invocation: Invocation): Invocation
+}
+
 export class Lanes {
+  /** null: nothing ever comes ahead. */
+  ahead: ComesAhead | null = null
   readonly failed = new BlockedLanes<Lane>()
   readonly unread = new BlockedLanes<Lane>()
   readonly #order: Order
@@ -203,11 +213,15 @@ export class Lanes {
     let bytes = 0
     let at: Invocation | null = lane.head
     for (; at !== null && invocations.length < maxRecords; at = at.next) {
-      // A suspect runs alone, first or last of a run of one.
-      if (invocations.length > 0 && (at.runsAlone || bytes + at.bytes > maxBytes)) break
+      if (this.ahead?.isDueBefore(at) === true) {
+        // What the run sets decides on what comes before the next one.
+        if (!lane.isLoose && invocations.length > 0) break
+        at = this.#putAhead(this.ahead.fireBefore(at), at, lane, invocations.at(-1) ?? null)
+      }
+      if (invocations.length > 0 && (isAlone(at, lane) || bytes + at.bytes > maxBytes)) break
       invocations.push(at)
       bytes += at.bytes
-      if (at.runsAlone) {
+      if (isAlone(at, lane)) {
         at = at.next
         break
       }
@@ -221,6 +235,37 @@ export class Lanes {
     lane.state = 'taken'
     lane.takenCount = invocations.length
     return { lane, invocations }
+  }
+
+  /** Puts it where a record of its key stands, in a lane that may be taken, and the record behind it. */
+  #putAhead(invocation: Invocation, record: Invocation, lane: Lane, before: Invocation | null): Invocation {
+    invocation.keyPlace = record.keyPlace
+    invocation.keyCheck = record.keyCheck
+    this.#records += 1
+    if (!lane.isLoose) {
+      prepend(lane, invocation)
+      lane.blockedIn?.note(1, invocation.bytes)
+      this.#readyRecords += 1
+      return invocation
+    }
+    invocation.next = record.next
+    if (before === null) lane.head = invocation
+    else before.next = invocation
+    if (lane.tail === record) lane.tail = invocation
+    lane.bytes += invocation.bytes - record.bytes
+    record.next = null
+    const slot = this.#slotOf(record)
+    const behind = this.#busy.laneAt(slot)
+    if (behind === null) this.#join(slot, record)
+    else prepend(behind, record)
+    return invocation
+  }
+
+  /** A record of its key is in a lane; in `partition` order, any record. */
+  isBusy(key: Uint8Array): boolean {
+    if (this.#order === 'partition') return this.#records > 0
+    hashKey(asked, key)
+    return this.#slotOf(asked) !== NOT_BUSY
   }
 
   /** Makes a lane of what was taken of loose records; the others keep their place in the queue. */
@@ -452,6 +497,13 @@ export class Lanes {
 function unblock(lane: Lane): void {
   lane.blockedIn?.delete(lane)
   lane.blockedIn = null
+}
+
+const asked: Keyed = { keyPlace: NO_KEY, keyCheck: 0 }
+
+/** A suspect runs alone, and so does a timer: by its turn it may be void, and nothing may be made of it then. Loose ones share no key. */
+function isAlone({ record, runsAlone }: Invocation, lane: Lane): boolean {
+  return runsAlone || (record.timer !== undefined && !lane.isLoose)
 }
 
 /** The key of all records, in `partition` order. */

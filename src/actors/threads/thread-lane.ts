@@ -1,6 +1,6 @@
 /** Runs the records of one lane in order, up to the first that fails or waits: the rest goes back unrun. */
 import type { Clock } from '../../clock.ts'
-import { AttemptState, RunState } from '../../state/attempt-state.ts'
+import { AttemptState, RunState, type StateOfRun } from '../../state/attempt-state.ts'
 import { keyTextOf, type StateReader } from '../../state/partition-state.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
 import type { BatchNotes } from './protocol/progress-board.ts'
@@ -27,12 +27,13 @@ export function runLane(
   notes: BatchNotes,
   { clock, turns }: LaneTime,
   startedAt: number,
-  state: StateReader | null = null,
+  state: StateOfRun | null = null,
 ): PackedVerdicts | Promise<PackedVerdicts> {
   const verdicts: Verdict[] = []
   const runState = state === null ? null : new RunState(state)
   for (let index = 0; index < records.length; index += 1) {
     const packed = records[index]!
+    if (runState?.endsBefore(packed.streamTime ?? null) === true) break
     const { record, attempt } = packed
     const own = runState === null ? null : attemptOf(packed, runState)
     notes.beginRecord(first + index)

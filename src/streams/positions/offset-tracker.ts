@@ -176,6 +176,20 @@ export class OffsetTracker {
   }
 
   /**
+   * Ascending runs, `from, to, …`, in which the safe position can come to stand by what is unfinished now: records and holds.
+   * It stands in one of them, at its end, or beyond all.
+   */
+  unfinishedRuns(): Float64Array {
+    const runs = new RunList()
+    for (let slot = this.#next[RING]!; slot !== RING; slot = this.#next[slot]!) {
+      const offset = this.#offsets[slot]!
+      const floor = this.#floors[slot]!
+      runs.add(floor === runs.end ? floor : offset, offset + 1)
+    }
+    return runs.toArray()
+  }
+
+  /**
    * Safe position and completion map of this moment, to be stored together; null while nothing is
    * known. What the last commit showed as finished and the broker has not given again yet is still
    * part of it: otherwise the first commit after a restart would forget it.

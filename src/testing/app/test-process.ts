@@ -4,7 +4,7 @@ import { EngineStats } from '../../metrics/stats.ts'
 import type { ResolvedApp } from '../../options/options.ts'
 import { KeyedTimers } from '../../state/keyed-timers.ts'
 import { timerShapes } from '../../state/timers.ts'
-import type { StateStore, StorePlace, Stores } from '../../state/store.ts'
+import type { StateStore, StorePlace, Stores, WalkPlace, WalkStep } from '../../state/store.ts'
 import { MemoryStores } from '../../state/stores/memory/memory-store.ts'
 import type { Broker } from '../../streams/broker.ts'
 import type { CheckpointPoint } from '../../streams/delivery/checkpoint-points.ts'
@@ -92,7 +92,12 @@ export class TestProcess {
     let inMs = Infinity
     for (const store of this.#stores.values()) {
       const timers = new KeyedTimers(timerShapes(names), 0)
-      timers.load(store)
+      let place: WalkPlace | null = null
+      do {
+        const { entries, next }: WalkStep = store.walk(place, 1_000)
+        timers.load(entries)
+        place = next
+      } while (place !== null)
       while (timers.take('wall', nowMs) !== null);
       inMs = Math.min(inMs, (timers.nextDueMs('wall') ?? Infinity) - nowMs)
     }

@@ -75,9 +75,9 @@ test('a store that is written before the commit', async () => {
   const stores = new WeakMap<PartitionState, StateStore>()
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the state it belongs to
   const { begin, freeze } = PartitionState.prototype
-  vi.spyOn(PartitionState.prototype, 'begin').mockImplementation(function (this: PartitionState, store, shapes) {
+  vi.spyOn(PartitionState.prototype, 'begin').mockImplementation(function (this: PartitionState, store, ...more) {
     stores.set(this, store)
-    begin.call(this, store, shapes)
+    return begin.call(this, store, ...more)
   })
   vi.spyOn(PartitionState.prototype, 'freeze').mockImplementation(function (this: PartitionState, checkpoint) {
     freeze.call(this, checkpoint)

@@ -43,7 +43,14 @@ export function makeTransactionWorld(seed: number): World {
     // State cannot be shared out anew: an input that grows beyond it is refused.
     timetable: keepsState ? all.filter(({ action }) => action.type !== 'add-partition') : all,
     ...(keepsState
-      ? { state: { store: state.pick(['memory', 'disk']), ttlMs: state.pick([100, 1_000, 10_000]) } }
+      ? {
+          state: {
+            store: state.pick(['memory', 'disk']),
+            ttlMs: state.pick([100, 1_000, 10_000]),
+            // Handlers of whole calls have none.
+            timers: world.calls === null && random.fork('timers').chance(0.7),
+          },
+        }
       : {}),
   }
 }
