@@ -32,7 +32,7 @@ test.each([
 
 // That a log ends in a transaction's marker is known when a request comes back empty, and each changelog ends in one: with the
 // client's 500 ms a restore of nothing took half a second, of brokers in turn more.
-test.fails.each([
+test.each([
   ['as it is', {}],
   ['whatever the consumer waits for', { 'fetch.wait.max.ms': 5000 }],
 ])('a reader does not wait at the end of a log for what may come later, %s', (_, client) => {
