@@ -91,6 +91,7 @@ class Transactions implements TransactionalProducer {
   readonly abort = ready
   readonly disconnect = ready
   readonly tryRecords = () => Promise.resolve([])
+  readonly sendSmaller = () => false
 }
 
 function ready(): Promise<void> {
