@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
-import { consumerConfig, producerConfig, singleRecordProducerConfig } from '../../../src/streams/kafka/client-config.ts'
+import {
+  consumerConfig,
+  producerConfig,
+  readerConfig,
+  singleRecordProducerConfig,
+} from '../../../src/streams/kafka/client-config.ts'
 import type { KafkaBrokerOptions } from '../../../src/streams/kafka/broker-options.ts'
 
 const optionsOf = (client: Readonly<Record<string, unknown>>) =>
@@ -23,6 +28,15 @@ test.each([
   ['what somebody has decided', { 'fetch.max.bytes': 32 * MIB, 'message.max.bytes': 20 * MIB }, 32 * MIB],
 ])('a response may bring %s', (_, client, bytes) => {
   expect(consumerConfig(optionsOf(client))['fetch.max.bytes']).toBe(bytes)
+})
+
+// That a log ends in a transaction's marker is known when a request comes back empty, and each changelog ends in one: with the
+// client's 500 ms a restore of nothing took half a second, of brokers in turn more.
+test.each([
+  ['as it is', {}],
+  ['whatever the consumer waits for', { 'fetch.wait.max.ms': 5000 }],
+])('a reader does not wait at the end of a log for what may come later, %s', (_, client) => {
+  expect(Number(readerConfig(optionsOf(client), 'restore')['fetch.wait.max.ms'] ?? 500)).toBeLessThanOrEqual(50)
 })
 
 /** What a broker takes in one batch by default, and in one request. */
