@@ -128,7 +128,7 @@ async function measure(handler: AnyRecordHandler, keys: number): Promise<number>
   for (let partition = 0; partition < PARTITIONS; partition += 1) {
     const kept = handler.state === undefined ? null : stateOf(handler.state as DeclaredStates, partition)
     const place = { groupId: 'bench', actor: 'count', partition, changelogId: null, deleteRetentionMs: 86_400_000 }
-    kept?.begin(await stores.open(place))
+    await kept?.begin(await stores.open(place))
     const actor: PartitionActor = new PartitionActor({
       actor: {
         ...{ name: 'count', handler: new URL('file:///none.js'), runOn: 'main', order: 'key', concurrency: 100 },

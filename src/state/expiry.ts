@@ -50,8 +50,8 @@ export class Expiry {
   }
 
   /** Of the next stretch, step by step; in between the store may be written. `changed`: keys since the last stretch. */
-  *find(store: StateStore, streamTime: number | null, changed: number): Generator<readonly ExpiredKey[]> {
-    if (this.#timed.length === 0 || streamTime === null) return
+  *find(store: StateStore, streamTime: number, changed: number): Generator<readonly ExpiredKey[]> {
+    if (this.#timed.length === 0) return
     const fitting = Math.max(1, Math.floor((MORE_BYTES * store.keyCount) / Math.max(1, store.byteCount)))
     const more = STRETCH * changed + Math.min(MORE_KEYS, fitting)
     this.#allowed = Math.min(this.#allowed, 0) + more

@@ -72,6 +72,11 @@ export class KeyedTimers {
     return this.#byClock[clock].nextDueMs
   }
 
+  /** From when on a timer may still look at what is kept: stream time, or the time of the first that has not come to its turn. */
+  lookFrom(streamTime: number): number {
+    return Math.min(streamTime, this.#byClock.stream.earliestDueMs ?? streamTime)
+  }
+
   /** The next that is due by then, to be fired: it stays set until that is done. null: none is. */
   take(clock: TimerClock, untilMs: number): SetTimer | null {
     return this.#byClock[clock].take(untilMs)

@@ -362,9 +362,12 @@ export class PartitionState implements CheckpointedState, StateReader {
 
   /** In slices, while handlers go on: the deletions are of the next checkpoint. */
   async #deleteExpired(store: StateStore, streamTime: number | null, changed: number): Promise<void> {
+    if (streamTime === null) return
     const slices = new Slices(this.#options.clock)
-    for (const keys of this.#expiry.find(store, streamTime, changed)) {
-      for (const { at, key } of keys) this.#deleteOne(at, key, streamTime ?? 0)
+    // A timer that is held up finds what it would have found in time.
+    const before = this.timers?.lookFrom(streamTime) ?? streamTime
+    for (const keys of this.#expiry.find(store, before, changed)) {
+      for (const { at, key } of keys) this.#deleteOne(at, key, before)
       if (slices.isOver) await slices.next()
       if (this.#store !== store) return
     }

@@ -96,6 +96,13 @@ export class Timers {
     return this.#first()?.dueMs ?? null
   }
 
+  /** When the first of all that are set is due, those included that were taken or passed over; null: none is set. */
+  get earliestDueMs(): number | null {
+    let earliest = this.nextDueMs
+    for (const { dueMs } of this.#aside) if (earliest === null || dueMs < earliest) earliest = dueMs
+    return earliest
+  }
+
   /** Sets it, moves it, or (null) cancels it. `setAtMs`: stream time then, where it is one by stream time. */
   set(at: number, key: string, dueMs: number | null, setAtMs: number | null = null): void {
     const name = nameOf(at, key)

@@ -58,7 +58,11 @@ export class ChaosGroup {
 
   static async begin(probe: KafkaProbe, name: string, options: ChaosOptions = {}): Promise<ChaosGroup> {
     const { protocol = 'classic' } = options
-    const env = { KAFKA_OPTIONS: JSON.stringify(kafkaOptions[protocol]), LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'warn', ...options.env }
+    const env = {
+      KAFKA_OPTIONS: JSON.stringify(kafkaOptions[protocol]),
+      LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'warn',
+      ...options.env,
+    }
     const flow = await CopyFlow.make(probe, 'chaos', { partitions: 6, ...options, env })
     return new ChaosGroup(name, flow, options)
   }

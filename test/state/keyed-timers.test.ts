@@ -492,16 +492,16 @@ test('a store whose epoch ends meanwhile is asked no more', async () => {
   const { clock } = world
   let looks = 0
   vi.spyOn(clock, 'now').mockImplementation(() => (looks += 1))
-  const walk = vi.spyOn(store, 'walk')
+  const scan = vi.spyOn(store, 'scan')
   const epoch = new AbortController()
 
   const begun = world.state.begin(store, [], epoch.signal)
   epoch.abort()
-  const walks = walk.mock.calls.length
-  expect(walks).toBeGreaterThan(0)
+  const scans = scan.mock.calls.length
+  expect(scans).toBeGreaterThan(0)
   await clock.advance(100)
   await begun
-  expect([walk.mock.calls.length, world.state.isReady]).toEqual([walks, false])
+  expect([scan.mock.calls.length, world.state.isReady]).toEqual([scans, false])
 })
 
 test('a rewind goes back to those of the last checkpoint without reading them all again', async () => {

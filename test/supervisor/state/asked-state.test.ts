@@ -11,6 +11,7 @@ import { startHttpServer, type HttpServer } from '../../../src/supervisor/http/h
 import { mergeState } from '../../../src/supervisor/instances/merged-state.ts'
 import type { AskedGroup } from '../../../src/supervisor/instances/merged-answers.ts'
 import { groupOfOne } from '../../../src/supervisor/instances/own-instance.ts'
+import { MapStores } from '../../support/map-store.ts'
 import { StateApp } from '../../support/state-app.ts'
 
 const token = 'a-token-of-a-test'
@@ -72,11 +73,20 @@ describe('supervisor.state', () => {
     // Two states of each key; of each partition how the two are declared, and its checkpoint.
     expect(entries).toBe(2 * keys.length + 2 * 3)
     await app.settled(engine.stop())
-    const again = await app.start('two', new EngineStats(app.clock))
+    const stores = new MapStores()
+    const openStore = stores.open.bind(stores)
+    let begin: () => void = () => undefined
+    const mayBegin = new Promise<void>((resolve) => (begin = resolve))
+    stores.open = async (place) => {
+      await mayBegin
+      return await openStore(place)
+    }
+    const again = await app.start('two', new EngineStats(app.clock), { openStores: () => Promise.resolve(stores) })
     open.push(() => app.settled(again.stop()))
     for (let step = 0; again.report(of()).partitions.length === 0 && step < 1_000; step += 1) await app.clock.advance(1)
     const [first] = again.report(of({ key: 'eve', partition: 0 })).partitions
     expect(first).toMatchObject({ partition: 0, isRestored: false, keys: null, restore: { actor: 'count' } })
+    begin()
     await app.clock.advance(5_000)
     expect(again.report(of({ key: 'eve' })).entries).toMatchObject([{ value: 3 }, { value: 'v2' }])
   })
