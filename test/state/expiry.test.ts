@@ -124,3 +124,16 @@ test('as many as come go: with new keys all the time a store has not many more t
   expect(store.keyCount).toBeGreaterThanOrEqual(live)
   expect(store.keyCount).toBeLessThan(2 * live)
 })
+
+test('no range of a store is asked for, which in memory would be a look at every key', async () => {
+  const { checkpoint, record, store } = make()
+  for (let key = 0; key < 1_000; key += 1) record(1_000, `k${key}`, [0, 1])
+  await checkpoint()
+  store.scan = () => {
+    throw new Error('a range was asked for')
+  }
+  record(5_000, 'other', [0])
+  const deleted: string[] = []
+  for (let times = 0; times < 20; times += 1) deleted.push(...(await checkpoint()))
+  expect(new Set(deleted).size).toBe(1_000)
+})
