@@ -3,6 +3,7 @@
  * ended. When the actor stops or ends, and what its lanes do meanwhile, is the actor's own affair.
  */
 import { toWireError, type WireError } from '../errors.ts'
+import { keptBytesOf } from '../state/state-value.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
 import type { HaltedRecord } from './actor-load.ts'
@@ -166,6 +167,8 @@ export class RecordEnds {
     const refusal = this.#outbox.deliver(invocation, effects)
     if (refusal !== null) return this.#ruleOnRefused(invocation, toWireError(refusal))
     this.#apply(invocation, changes)
+    const bytes = changes === undefined ? 0 : keptBytesOf(changes)
+    if (bytes > 0) this.#inputs.of(invocation.record).held.keep(invocation, bytes)
     this.#noteHandled(invocation)
     return null
   }

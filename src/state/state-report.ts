@@ -62,8 +62,10 @@ export interface KeptState {
   }>
 }
 
-/** Entries that are looked through for a list, of each partition: in memory that is about as many microseconds. */
+/** Entries that are looked through for a list: about as many microseconds, in which nothing else happens. */
 const MAX_LOOKED = 20_000
+/** What the values of a list may take. */
+const MAX_LIST_BYTES = 4_000_000
 
 /** Throws NO_STATE where the actor has no state of this name. */
 export function reportState(question: StateQuestion, kept: KeptState, nowMs: number): StateReport {
@@ -114,29 +116,29 @@ function list(
 ): { readonly entries: readonly ReportedEntry[]; readonly hasMore: boolean } {
   const byName = new Map(shapes.map((shape) => [shape.name, shape]))
   const entries: ReportedEntry[] = []
-  let hasMore = false
+  let looked = 0
+  let listedBytes = 0
   for (const { partition, store } of partitions) {
     if (store === null) continue
-    let looked = 0
     for (let place: WalkPlace | null = null; ;) {
-      const step = store.walk(place, limit + 1)
-      for (const [bytes, value] of step.entries) {
+      const step = store.walk(place, limit + 1, 0)
+      for (const [bytes] of step.entries) {
         const entry = readEntryKey(bytes)
         const shape = entry?.kind === 'state' ? byName.get(entry.name) : undefined
         if (entry?.kind !== 'state' || shape === undefined) continue
-        if (entries.length >= limit) return { entries, hasMore: true }
+        if (entries.length >= limit || listedBytes >= MAX_LIST_BYTES) return { entries, hasMore: true }
+        const value = store.get(bytes)
+        if (value === undefined) continue
         entries.push(entryOf(partition, shape, entry.key, value))
+        listedBytes += value.byteLength
       }
       looked += step.entries.length
       place = step.next
+      if (looked >= MAX_LOOKED) return { entries, hasMore: true }
       if (place === null) break
-      if (looked >= MAX_LOOKED) {
-        hasMore = true
-        break
-      }
     }
   }
-  return { entries, hasMore }
+  return { entries, hasMore: false }
 }
 
 function entryOf(partition: number, shape: StateShape, key: Uint8Array, bytes: Uint8Array): ReportedEntry {

@@ -106,6 +106,13 @@ function framed(payloadBytes: number, timeMs: number | null): Buffer {
   return bytes
 }
 
+/** What these keep, of values that are more than a few bytes. */
+export function keptBytesOf(changes: readonly StateChange[]): number {
+  let bytes = 0
+  for (const { value } of changes) if (value !== null && !value.isSmall) bytes += value.bytes.byteLength
+  return bytes
+}
+
 /** What a record has made of one state, or timer, of its key; null: it has deleted it. */
 export interface StateChange {
   /** Which of its actor's states it is; after those come its timers. */

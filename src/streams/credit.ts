@@ -67,9 +67,10 @@ export class Credit {
     this.#bytesPerRecord = Math.max(size, this.#bytesPerRecord + (size - this.#bytesPerRecord) * SHRINK_SHARE)
   }
 
-  /** What was admitted has become more, by what came of it. */
+  /** What was admitted has become more, by what came of it: so it is expected of the next ones. */
   grow(bytes: number): void {
     this.#admittedBytes += bytes
+    this.#bytesPerRecord = Math.max(this.#bytesPerRecord, this.bytesInFlight / Math.max(1, this.recordsInFlight))
   }
 
   retire(records: number, bytes: number): void {

@@ -248,3 +248,39 @@ test('an input that grows beyond its changelog ends the app within seconds, whoe
     error: { code: 'CHANGELOG_UNFIT', message: expect.stringMatching(/in has 4 partitions .* has 2/) as string },
   })
 })
+
+test('what records set counts as in flight until a checkpoint stands: large values slow the intake down', async () => {
+  const world = new ExactlyOnceWorld()
+  let handled = 0
+  const handler = defineHandler({
+    name: 'large',
+    input: topic('in', { value: text }),
+    outputs: [out],
+    state: { large: state<string>() },
+    handle: (value, { state: { large } }) => {
+      handled += 1
+      large.set(value.repeat(2_000))
+      return done()
+    },
+  })
+  const engine = await world.start('a', {
+    actor: { name: 'large', handler },
+    intake: { maxBytes: 200_000, maxPartitionBytes: 200_000 },
+  })
+  const append = (count: number): void => {
+    for (let at = 0; at < count; at += 1) world.broker.append('in', { key: `k${at}`, value: 'v', partition: 0 })
+  }
+  append(1)
+  await world.clock.advance(2_000)
+  expect(world.position).toBe(1)
+  world.fault('commit', 'unavailable', Infinity)
+  append(400)
+  await world.clock.advance(1_000)
+  // Of each 2,000 bytes and some, of 200,000.
+  expect(handled).toBeGreaterThan(50)
+  expect(handled).toBeLessThan(110)
+  world.fault('commit', 'unavailable', 0)
+  await world.clock.advance(60_000)
+  expect([handled, world.position]).toEqual([401, 401])
+  await world.settled(engine.stop())
+})
