@@ -17,6 +17,7 @@ import type { NativeAdmin, NativeKafka } from '../native.ts'
 import { Deadline } from '../producer/deadline.ts'
 import { ProducerClient } from '../producer/producer-client.ts'
 import { inPortions } from './position-portions.ts'
+import { MissingTopics } from './missing-topics.ts'
 import { TransactionClient } from './transaction-client.ts'
 import { transactionError, type TransactionStep } from './transaction-faults.ts'
 import { tryRecords } from './tried-records.ts'
@@ -43,6 +44,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #endings = new Set<Promise<void>>()
   /** Topics that were seen to exist: the client would wait for any other until the transaction is over. */
   readonly #knownTopics = new Set<string>()
+  readonly #missing = new MissingTopics()
   #client: TransactionClient | undefined
   /** How much goes over at once, where that is less than is configured. */
   #batch: ClientConfig = {}
@@ -61,7 +63,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   async connect(): Promise<void> {
     this.#drop()
     // Ended before the id is taken again: otherwise its last words would be those of a client that was fenced.
-    await Promise.all(this.#endings)
+    await this.#untilEnded()
     const config = transactionalConfig(this.#options, this.#transaction, this.#batch)
     const client = await this.#open(config)
     try {
@@ -183,7 +185,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   /** The client does not say which topic there is no right to; the brokers do. */
   async #named(error: TransactionError, client: TransactionClient): Promise<TransactionError> {
     if (error.fault !== 'not-allowed' || codeOf(error.cause) !== TOPIC_NOT_ALLOWED) return error
-    const found = await describeByName(this.#native.AdminClient.createFrom(client.client), [...this.#knownTopics])
+    const admin = this.#native.AdminClient.createFrom(client.client)
+    const found = await describeByName(admin, [...this.#knownTopics]).catch(() => [])
     const closed = found.filter(({ mayWrite }) => !mayWrite).map(({ name }) => name)
     return new TransactionError(error.fault, `${error.message}: ${closed.join(', ')}`, { cause: error.cause })
   }
@@ -197,7 +200,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   async #refuseUnknownTopics(client: TransactionClient, records: readonly OutputRecord[]): Promise<void> {
     const missing = await this.#missingTopics(client, records)
     if (missing.length === 0) return
-    const answers = await describeByName(this.#native.AdminClient.createFrom(client.client), missing)
+    const answers = await describeByName(this.#native.AdminClient.createFrom(client.client), missing).catch(unanswered)
     const hidden = answers.filter(({ code }) => code === TOPIC_NOT_ALLOWED).map(({ name }) => name)
     if (hidden.length > 0) {
       throw new TransactionError('not-allowed', `There is no right to write to ${hidden.join(', ')}, or to see it.`)
@@ -219,11 +222,17 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     try {
       counts = await countPartitions(client.client, [...unknown], REQUEST_TIMEOUT_MS, this.#waits)
     } catch (error) {
-      throw new TransactionError('unavailable', messageOf(error), { cause: error })
+      return unanswered(error)
     }
     for (const topic of counts.keys()) {
       this.#knownTopics.add(topic)
+      this.#missing.noteSeen(topic)
       unknown.delete(topic)
+    }
+    // A broker that has just come back may know less than it did before.
+    const hidden = [...unknown].find((topic) => !this.#missing.isGone(topic, this.#options.clock.now()))
+    if (hidden !== undefined) {
+      throw new TransactionError('unavailable', `The brokers know no topic ${hidden} just now, and they did before.`)
     }
     return [...unknown]
   }
@@ -236,7 +245,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const missing = new Set(await this.#missingTopics(client, records))
     // The same id, because another may not be allowed: so one client at a time.
     this.#drop()
-    await Promise.all(this.#endings)
+    await this.#untilEnded()
     try {
       const known = records.filter(({ topic }) => !missing.has(topic))
       const results = (known.length === 0 ? [] : await this.#tryKnown(known)).values()
@@ -276,8 +285,9 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
         callMs,
       })
     } finally {
-      await transactions.end()
-      await reports.end()
+      this.#end(transactions)
+      this.#awaitEnd(reports.end())
+      await this.#untilEnded()
     }
   }
 
@@ -307,6 +317,12 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     void ending.then(() => this.#endings.delete(ending))
   }
 
+  /** One that never ends holds up nobody for ever: the next one fences it. */
+  async #untilEnded(): Promise<void> {
+    if (this.#endings.size === 0) return
+    await Promise.race([Promise.all(this.#endings), sleepInBackground(DISCONNECT_TIMEOUT_MS)])
+  }
+
   disconnect(): Promise<void> {
     this.#ending ??= this.#disconnect()
     return this.#ending
@@ -327,6 +343,10 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
 
 const TOPIC_NOT_ALLOWED = 29
 
+function unanswered(cause: unknown): never {
+  throw new TransactionError('unavailable', messageOf(cause), { cause })
+}
+
 /** As the client counts operations. */
 const WRITE = 4
 
@@ -338,10 +358,10 @@ interface NamedTopic {
 
 /** What is not among all topics is not there, or not to be seen by this user: only asked for by name the brokers say which. */
 function describeByName(admin: NativeAdmin, topics: readonly string[]): Promise<readonly NamedTopic[]> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const options = { timeout: REQUEST_TIMEOUT_MS, includeAuthorizedOperations: true }
     admin.describeTopics(topics, options, (error, list) => {
-      if (error != null) resolve(topics.map((name) => ({ name, code: error.code, mayWrite: false })))
+      if (error != null) reject(new Error(`code ${error.code}: ${messageOf(error)}`))
       else {
         resolve(
           list.map(({ name, error: failed, authorizedOperations = [] }) => ({
