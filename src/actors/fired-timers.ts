@@ -238,9 +238,14 @@ export class FiredTimers implements ComesAhead {
 
   #waitForRoom(): void {
     const { clock, state, timers } = this.#options
-    const isDue = (timers.nextDueMs('stream') ?? Infinity) <= (state.streamTime ?? -Infinity)
     if (this.#waitsForRoom) return
-    if (!isDue && timers.nextDueMs('wall') === null) return
+    const isDue =
+      (timers.nextDueMs('stream') ?? Infinity) <= (state.streamTime ?? -Infinity) ||
+      (timers.nextDueMs('wall') ?? Infinity) <= clock.wallNow()
+    if (!isDue) {
+      this.#waitForNext()
+      return
+    }
     this.#cancelWait()
     this.#waitsForMs = null
     this.#waitsForRoom = true
@@ -256,8 +261,8 @@ export class FiredTimers implements ComesAhead {
     this.#waitsForMs = dueMs
     if (dueMs === null) return
     const delayMs = dueMs - clock.wallNow()
-    // One that is due by now was set meanwhile, and is fired when what sets it has ended.
-    this.#cancelWait = clock.after(delayMs > 0 ? Math.min(MAX_WAIT_MS, delayMs) : MAX_WAIT_MS, this.#reviewAlone)
+    // One that is due by now was set meanwhile, or has come up since it was looked at.
+    this.#cancelWait = clock.after(Math.min(MAX_WAIT_MS, Math.max(1, delayMs)), this.#reviewAlone)
   }
 }
 

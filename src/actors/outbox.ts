@@ -53,13 +53,14 @@ export class Outbox {
     return this.#pending
   }
 
-  /** Hands over all outputs of a handled record. An error: none was taken, since one of them has no way to go. */
-  deliver(invocation: Invocation, effects: readonly EncodedEffect[]): Error | null {
+  /** Hands over all outputs of a handled record, which has set values of so many bytes. An error: none was taken, since one of them has no way to go. */
+  deliver(invocation: Invocation, effects: readonly EncodedEffect[], setBytes: number): Error | null {
     const { delivery, owner } = this.#options
-    const ticket = new OutputTicket(owner, invocation, effects.length, this.#settle)
+    const ticket = new OutputTicket(owner, invocation, effects.length, setBytes, this.#settle)
     const refusal = delivery.deliver(ticket, effects)
     if (refusal !== null) return refusal
-    if (ticket.keptBytes > 0) this.#options.onKept(invocation, ticket.keptBytes)
+    const keptBytes = setBytes + ticket.keptBytes
+    if (keptBytes > 0) this.#options.onKept(invocation, keptBytes)
     if (delivery.finishesWhen === 'handled') {
       invocation.stage = 'at-checkpoint'
     } else {
@@ -111,6 +112,7 @@ export class Outbox {
 /** The outputs of one record: counts their answers. */
 class OutputTicket implements HandledTicket {
   readonly owner: CheckpointOwner
+  readonly bytes: number
   readonly #invocation: Invocation
   readonly #settled: (invocation: Invocation, refusal: Error | null) => void
   #open: number
@@ -121,20 +123,18 @@ class OutputTicket implements HandledTicket {
     owner: CheckpointOwner,
     invocation: Invocation,
     outputs: number,
+    setBytes: number,
     settled: (invocation: Invocation, refusal: Error | null) => void,
   ) {
     this.owner = owner
     this.#invocation = invocation
     this.#open = outputs
+    this.bytes = invocation.bytes + setBytes
     this.#settled = settled
   }
 
   get id(): string {
     return idOf(this.#invocation.record)
-  }
-
-  get bytes(): number {
-    return this.#invocation.bytes
   }
 
   settle(result: WriteResult): void {

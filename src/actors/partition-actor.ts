@@ -42,6 +42,9 @@ import { findRetrying, type Retrying } from './waits/retrying.ts'
 
 type State = 'running' | 'halted' | 'draining' | 'fenced'
 
+/** For so long at most a partition that was set back takes in nothing. */
+const SET_BACK_MS = 10_000
+
 export class PartitionActor implements CheckpointOwner {
   readonly partition: number
   readonly epoch: number
@@ -66,8 +69,11 @@ export class PartitionActor implements CheckpointOwner {
   #atHandler = 0
   #onDrained: (() => void) | null = null
   #isSettlingCall = false
-  /** Since it was set back no checkpoint stands: with more records it would be set back again, for those that are refused of them. */
-  #isSetBack: boolean
+  /**
+   * It was set back, and what it held then does not stand yet: with more records it would be set back again, for those of them that
+   * are refused. null: it was not, or that is over.
+   */
+  #cancelSetBack: (() => void) | null = null
   /** To be given up in a turn of their own. */
   #voidRuns: LaneRun[] = []
 
@@ -77,7 +83,6 @@ export class PartitionActor implements CheckpointOwner {
     this.partition = options.partition
     this.epoch = options.epoch
     this.state = options.state ?? null
-    this.#isSetBack = options.refused !== undefined
     this.#refused = options.refused === undefined ? null : new RefusedRecords(options.actor, options.refused)
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
@@ -85,6 +90,12 @@ export class PartitionActor implements CheckpointOwner {
     this.#timers = this.#openTimers()
     this.#lanes.ahead = this.#timers
     this.#followState()
+    if (options.refused !== undefined) {
+      // A handler that takes very long keeps nobody out.
+      this.#cancelSetBack = options.clock.after(SET_BACK_MS, () => {
+        this.#letIn()
+      })
+    }
     // What waits is counted for the actor as a whole: with the first of its inputs.
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
     this.#decisions = new OperatorDecisions({
@@ -172,12 +183,12 @@ export class PartitionActor implements CheckpointOwner {
     if (input.isMapNearLimit) stops.push('completion-map')
     if (this.#brake.isOn) stops.push('waiting-keys')
     if (this.#isRestoring) stops.push('restoring')
-    if (this.#isSetBack) stops.push('refused-outputs')
+    if (this.#cancelSetBack !== null) stops.push('refused-outputs')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
-    const isStopped = this.#brake.isOn || this.#state === 'halted' || this.#isRestoring || this.#isSetBack
+    const isStopped = this.#brake.isOn || this.#state === 'halted' || this.#isRestoring || this.#cancelSetBack !== null
     return isStopped || input.isMapNearLimit
   }
 
@@ -418,8 +429,14 @@ export class PartitionActor implements CheckpointOwner {
   }
 
   noteStanding(): void {
-    if (!this.#isSetBack) return
-    this.#isSetBack = false
+    // What is handled and in no checkpoint yet may be refused as well, and so may what is still to be handled.
+    if (this.#atHandler === 0 && this.readyRecordCount === 0 && this.#ends.atCheckpoint === 0) this.#letIn()
+  }
+
+  #letIn(): void {
+    if (this.#cancelSetBack === null) return
+    this.#cancelSetBack()
+    this.#cancelSetBack = null
     this.#options.onLoadChanged()
   }
 
@@ -506,6 +523,7 @@ export class PartitionActor implements CheckpointOwner {
   fence(): void {
     if (this.isFenced) return
     this.#state = 'fenced'
+    this.#cancelSetBack?.()
     this.#timers?.stop()
     this.#waits.cancelAll()
     this.#parking.clear()

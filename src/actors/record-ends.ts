@@ -164,11 +164,9 @@ export class RecordEnds {
       this.#finishDone(invocation)
       return null
     }
-    const refusal = this.#outbox.deliver(invocation, effects)
+    const refusal = this.#outbox.deliver(invocation, effects, changes === undefined ? 0 : keptBytesOf(changes))
     if (refusal !== null) return this.#ruleOnRefused(invocation, toWireError(refusal))
     this.#apply(invocation, changes)
-    const bytes = changes === undefined ? 0 : keptBytesOf(changes)
-    if (bytes > 0) this.#inputs.of(invocation.record).held.keep(invocation, bytes)
     this.#noteHandled(invocation)
     return null
   }

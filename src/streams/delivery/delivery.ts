@@ -73,7 +73,7 @@ export interface HandledTicket extends Ticket {
   readonly owner: CheckpointOwner
   /** That of its record. Made each time it is asked for, which few do. */
   readonly id: string
-  /** What its record counts against the intake's budget. */
+  /** What its record, and what that has set, counts against the intake's budget. */
   readonly bytes: number
   /** What is kept of it beside its record until it is settled, set by who keeps that: it counts as well. */
   keptBytes: number

@@ -49,9 +49,10 @@ export class LeftDirectories {
         })
       }
     }
+    // Before it is let go: whoever starts then makes one of its own.
+    for (const path of this.paths) await rm(lockPath(path), { recursive: true, force: true })
     await this.release()
     for (const path of this.paths) {
-      await rm(lockPath(path), { recursive: true, force: true })
       // Not where somebody has put something else there.
       await rmdir(path).catch(() => undefined)
     }

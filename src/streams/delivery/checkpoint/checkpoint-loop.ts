@@ -110,6 +110,7 @@ export class CheckpointLoop {
     this.#consumer = null
     for (const participant of this.#participants.values()) this.#drop(participant)
     this.#participants.clear()
+    this.#options.runner.forgetTrouble()
     this.#review()
   }
 
@@ -230,8 +231,7 @@ export class CheckpointLoop {
     if (this.#isMuch) return true
     for (const { wanted } of this.#waiters) {
       for (const [participant, freeze] of wanted) {
-        const { frozen, heldBack, isReady, standing } = participant
-        if (isReady || (frozen === null && heldBack === null && standing < freeze)) return true
+        if (participant.isReady || (participant.frozen === null && participant.standing < freeze)) return true
       }
     }
     return false
@@ -304,6 +304,8 @@ export class CheckpointLoop {
       // Some had others come in their place.
       accounts.noteOutputs(gathering.records.length - gathered)
       if (generation !== null) frozen.set(participant, generation)
+      // What it has at a hand-over will not become less: its next owner handles it.
+      else if (this.#isToBeGivenBack(participant)) participant.giveUp()
     }
     this.#gatheredRecords = 0
     this.#gatheredBytes = 0
@@ -320,6 +322,10 @@ export class CheckpointLoop {
     )
   }
 
+  #isToBeGivenBack(participant: Participant): boolean {
+    return [...this.#waiters].some(({ wanted }) => wanted.has(participant))
+  }
+
   /** Resolves when the rows of these have their answers, or when the others have waited for long enough. */
   #untilAnswered(fresh: readonly FrozenGeneration[]): Promise<void> {
     if (fresh.every(({ openRows }) => openRows === 0)) return Promise.resolve()
@@ -334,6 +340,7 @@ export class CheckpointLoop {
       this.#wakeRows = () => {
         if (this.#isEnded || this.#isAwaited || fresh.every(({ openRows }) => openRows === 0)) done()
       }
+      this.#wakeRows()
     })
   }
 
@@ -352,7 +359,6 @@ export class CheckpointLoop {
       if (frozen === null) continue
       const { letters, outputBytes, records, size, tickets } = frozen.generation
       participant.stand()
-      owner.noteStanding()
       checkpoints.handled += size
       checkpoints.records += records.length + frozen.changelogRecords
       checkpoints.bytes += outputBytes
@@ -372,6 +378,7 @@ export class CheckpointLoop {
         })
       }
       for (const letter of letters) if (!owner.isFenced) letter.settle(null)
+      if (!owner.isFenced) owner.noteStanding()
     }
   }
 

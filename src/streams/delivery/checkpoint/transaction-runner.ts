@@ -94,7 +94,10 @@ export class TransactionRunner {
       }
       try {
         const standing = this.#needsConnect ? await this.#reconnect(consumer, left) : []
-        if (standing.length > 0) return standing
+        if (standing.length > 0) {
+          this.#noteAvailable()
+          return standing
+        }
         if (await this.#run(consumer, left)) {
           this.#noteAvailable()
           return left
@@ -107,6 +110,11 @@ export class TransactionRunner {
       }
       await this.#backOff.wait(failures)
     }
+  }
+
+  /** Those who had it have gone. */
+  forgetTrouble(): void {
+    this.#trouble = null
   }
 
   /** What waits for its next try looks again at who is left. */
@@ -276,6 +284,7 @@ export class TransactionRunner {
       await this.#options.producer.connect()
       this.#needsConnect = false
       this.#close()
+      this.#noteAvailable()
     } catch (error) {
       this.#noteTrouble(describeError(error))
     }
@@ -319,7 +328,12 @@ export class TransactionRunner {
 }
 
 const noRecords: readonly OutputRecord[] = []
-const passingFaults: ReadonlySet<TransactionFault> = new Set(['stale-generation', 'refused', 'metadata-too-long'])
+const passingFaults: ReadonlySet<TransactionFault> = new Set([
+  'stale-generation',
+  'not-a-member',
+  'refused',
+  'metadata-too-long',
+])
 
 /** A number alone might be one that another process has given. */
 function isSame(found: CommittedPosition | undefined, { position }: StoredPosition, checkpoint: number): boolean {

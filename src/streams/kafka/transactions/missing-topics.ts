@@ -14,7 +14,8 @@ export class MissingTopics {
   isGone(topic: string, nowMs: number): boolean {
     const since = this.#seen.get(topic)
     if (since === undefined) return true
-    if (since === null) {
+    // Nobody has asked for it for long: what was seen then says nothing of now.
+    if (since === null || nowMs - since >= 2 * PATIENCE_MS) {
       this.#seen.set(topic, nowMs)
       return false
     }

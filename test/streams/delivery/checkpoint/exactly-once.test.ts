@@ -1,6 +1,7 @@
 /** The failure table of the design, row by row: an engine at a fake broker. */
 import { describe, expect, test } from 'vitest'
 import { checkpointPoints, type CheckpointPoint } from '../../../../src/streams/delivery/checkpoint-points.ts'
+import { FakeSink } from '../../../../src/testing/fake-sink.ts'
 import { DRAIN_TIMEOUT_MS, ExactlyOnceWorld, INTERVAL_MS, isNeverDuringTransaction } from './exactly-once-world.ts'
 
 const values = (count: number, word = 'v'): string[] => Array.from({ length: count }, (_, at) => `${word}${at}`)
@@ -178,6 +179,7 @@ describe('a transaction that', () => {
     await world.clock.advance(5_000)
     expect(world.read()).toEqual(['first', ...values(5)])
     expect([world.position, world.handled.length]).toEqual([6, 6])
+    expect(engine.readiness().reasons).toEqual([])
     await world.settled(engine.stop())
   })
 
@@ -379,4 +381,23 @@ test('what is kept until a checkpoint stands counts as in flight: long outputs s
   expect(world.read()).toHaveLength(301)
   expect(engine.status().recordsInFlight).toBe(0)
   await world.settled(engine.stop())
+})
+
+test('a revoke does not wait for a database that only others write to', async () => {
+  const world = new ExactlyOnceWorld({ partitions: 2 })
+  const engine = await world.start('a', { checkpointIntervalMs: 20_000 })
+  for (const partition of [0, 1]) world.appendTo(partition, `first${partition}`)
+  await world.clock.advance(25_000)
+  world.sink.database.isUnavailable = true
+  world.appendTo(0, 'row0')
+  world.appendTo(1, 'v')
+  await world.clock.advance(500)
+  const startedAt = world.clock.now()
+  const other = await world.start('b', { sinks: { table: new FakeSink({ clock: world.clock }) } })
+  await world.clock.runUntil(() => other.status().partitions.length === 1)
+  expect(world.clock.now() - startedAt).toBeLessThan(DRAIN_TIMEOUT_MS + 4_000)
+  world.sink.database.isUnavailable = false
+  await world.clock.advance(60_000)
+  expect(world.read().toSorted()).toEqual(['first0', 'first1', 'row0', 'v'])
+  await world.settled(Promise.all([engine.stop(), other.stop()]))
 })

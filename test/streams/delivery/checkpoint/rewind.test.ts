@@ -1,5 +1,9 @@
 /** A partition that begins again where its last checkpoint stands, because a destination refuses what it has made. */
 import { expect, test } from 'vitest'
+import { defineHandler, done } from '../../../../src/actors/handlers/handler.ts'
+import { sleep } from '../../../../src/clock.ts'
+import { text } from '../../../../src/streams/flows/codec.ts'
+import { topic } from '../../../../src/streams/flows/flow.ts'
 import { ExactlyOnceWorld } from './exactly-once-world.ts'
 
 /** The topic takes none of these. */
@@ -19,7 +23,8 @@ test('what was finished out of order before a rewind is in the next map: no owne
   await world.clock.advance(2_000)
   expect(world.stats.checkpoints.rewinds).toBe(1)
   world.append('late')
-  await world.clock.advance(1_000)
+  // What was held at the rewind is still at its handler: then nothing more comes for a while.
+  await world.clock.advance(12_000)
   expect(world.read()).toEqual(['early', 'late'])
   world.broker.crash('a')
   await world.clock.advance(20_000)
@@ -149,5 +154,42 @@ test('however many are refused at once, each is given up', async () => {
   await world.clock.advance(20_000)
   expect(world.read('dlq')).toHaveLength(values.length)
   expect([engine.state, world.position]).toEqual(['running', values.length])
+  await world.settled(engine.stop())
+})
+
+test('and where its handler takes its time as well: a checkpoint of nothing does not let in more', async () => {
+  const world = new ExactlyOnceWorld()
+  const out = topic('out', { value: text })
+  let handled = 0
+  const handler = defineHandler({
+    name: 'copy',
+    input: topic('in', { value: text }),
+    outputs: [out],
+    handle: async (value) => {
+      handled += 1
+      await sleep(world.clock, 150)
+      return done([out.record(value)])
+    },
+  })
+  const engine = await world.start('a', { actor: { name: 'copy', handler, concurrency: 1_000 } })
+  world.broker.faults.refuseRecord = ({ topic: name, value }) =>
+    name === 'out' &&
+    Buffer.from(value ?? [])
+      .toString()
+      .endsWith('7')
+      ? 'of no use'
+      : null
+  const values: string[] = []
+  for (let tenth = 0; tenth < 60; tenth += 1) {
+    const some = Array.from({ length: 50 }, (_, at) => `v${tenth * 50 + at}`)
+    world.append(...some)
+    values.push(...some)
+    await world.clock.advance(100)
+  }
+  await world.clock.advance(20_000)
+  expect(handled).toBeLessThan(4 * values.length)
+  const isRefused = (value: string): boolean => value.endsWith('7')
+  expect(world.read().toSorted()).toEqual(values.filter((value) => !isRefused(value)).toSorted())
+  expect(world.read('dlq').toSorted()).toEqual(values.filter(isRefused).toSorted())
   await world.settled(engine.stop())
 })

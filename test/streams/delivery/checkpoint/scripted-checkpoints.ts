@@ -38,7 +38,9 @@ export class ScriptedOwner implements CheckpointOwner {
     this.inputs = [input]
   }
 
-  noteStanding(): void {}
+  noteStanding(): void {
+    // Nothing waits for it.
+  }
 
   settleTogether(settle: () => void): void {
     settle()
