@@ -36,6 +36,10 @@ export const registryRelations: readonly Relation<Pick<ResolvedApp, 'schemaRegis
   },
 ]
 
+export function endsBeforePolls(app: Pick<ResolvedApp, 'drainTimeoutMs' | 'kafka' | 'transactionTimeoutMs'>): boolean {
+  return app.drainTimeoutMs + app.transactionTimeoutMs < app.kafka.maxPollIntervalMs
+}
+
 export const appRelations: readonly Relation<ResolvedApp>[] = [
   {
     paths: ['drainTimeoutMs', 'kafka.maxPollIntervalMs'],
@@ -47,9 +51,8 @@ export const appRelations: readonly Relation<ResolvedApp>[] = [
     paths: ['transactionTimeoutMs', 'drainTimeoutMs', 'kafka.maxPollIntervalMs'],
     rule: 'transactionTimeoutMs and drainTimeoutMs together have to be less than kafka.maxPollIntervalMs',
     why: 'a drain, and a transaction that is still open then, must end before the member counts as gone',
-    holds: ({ drainTimeoutMs, guarantee, kafka, transactionTimeoutMs }, given) =>
-      (guarantee !== 'exactly-once' && !given.has('transactionTimeoutMs')) ||
-      drainTimeoutMs + transactionTimeoutMs < kafka.maxPollIntervalMs,
+    holds: (app, given) =>
+      (app.guarantee !== 'exactly-once' && !given.has('transactionTimeoutMs')) || endsBeforePolls(app),
   },
   {
     paths: ['kafka.sessionTimeoutMs', 'kafka.maxPollIntervalMs'],

@@ -33,7 +33,7 @@ import { sinksOf } from './status/load.ts'
 import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { prepareSchemas, verifyContracts } from './contracts.ts'
-import { guaranteeOf, hasTransactions, maxRecordBytesOf } from './guarantee.ts'
+import { checkTimes, guaranteeOf, hasTransactions, maxRecordBytesOf } from './guarantee.ts'
 import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
 import { RestartPolicy } from './restart-policy.ts'
@@ -188,6 +188,7 @@ export class Engine {
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
       const guarantee = guaranteeOf(app, host.manifests)
+      checkTimes(guarantee, app)
       const transactions = await before(hasTransactions(guarantee, parts.broker, log))
       const engine = new Engine(parts, host, lookout, { guarantee, hasTransactions: transactions })
       const topology = engine.#topology

@@ -2,6 +2,7 @@
 import { isStateful, type HandlerManifest } from '../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../errors.ts'
 import type { ResolvedApp } from '../options/options.ts'
+import { endsBeforePolls } from '../options/relations.ts'
 import type { Log } from '../log.ts'
 import type { Broker } from '../streams/broker.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
@@ -28,6 +29,16 @@ export function guaranteeOf(
     )
   }
   return promised
+}
+
+/** What options cannot say of themselves where it is a handler's state that makes the app exactly-once. Throws OPTIONS_INVALID. */
+export function checkTimes(guarantee: Delivery['kind'], app: ResolvedApp): void {
+  if (guarantee !== 'exactly-once' || endsBeforePolls(app)) return
+  const { drainTimeoutMs, kafka, transactionTimeoutMs } = app
+  throw new TroupeError(
+    'OPTIONS_INVALID',
+    `drainTimeoutMs (${drainTimeoutMs}) and transactionTimeoutMs (${transactionTimeoutMs}) together have to be less than kafka.maxPollIntervalMs (${kafka.maxPollIntervalMs}), since a handler keeps state: a drain, and a transaction that is still open then, must end before the member counts as gone`,
+  )
 }
 
 /** Whether there are transactions to rely on; says so where an app needs them and there are none. Asks nobody where it needs none. */

@@ -1,6 +1,7 @@
 /** What a process is known by at the brokers, and what an app promises. */
 import { describe, expect, test } from 'vitest'
-import { guaranteeOf } from '../../src/supervisor/guarantee.ts'
+import { resolveOptions } from '../../src/options/resolve.ts'
+import { checkTimes, guaranteeOf } from '../../src/supervisor/guarantee.ts'
 import { ownTransactionalId, transactionalIdOf } from '../../src/supervisor/transactional-id.ts'
 import type { ResolvedApp } from '../../src/options/options.ts'
 
@@ -52,5 +53,18 @@ describe('the guarantee of an app', () => {
     }
     expect(guaranteeOf({ guarantee: 'exactly-once' }, [latest])).toBe('exactly-once')
     expect(guaranteeOf({ guarantee: null }, [latest, stateful])).toBe('exactly-once')
+  })
+
+  test('leaves time to end what is open before the member counts as gone, also where only a handler asks for it', () => {
+    const app = resolveOptions({
+      kafka: { brokers: 'kafka:9092', groupId: 'shop', maxPollIntervalMs: 40_000, sessionTimeoutMs: 30_000 },
+      drainTimeoutMs: 30_000,
+      actors: [{ name: 'watch', handler: new URL('file:///none.js') }],
+    })
+    expect(() => {
+      checkTimes('exactly-once', app)
+    }).toThrow(/drainTimeoutMs \(30000\) and transactionTimeoutMs \(15000\) together .*maxPollIntervalMs \(40000\)/)
+    checkTimes('at-least-once', app)
+    checkTimes('exactly-once', { ...app, drainTimeoutMs: 20_000 })
   })
 })

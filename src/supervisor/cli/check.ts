@@ -10,7 +10,7 @@ import { loadShared, type SharedData } from '../../actors/handlers/shared-data.t
 import { START_TIMEOUT_MS } from '../../actors/threads/thread-set.ts'
 import type { TryModule } from '../../actors/threads/trial.ts'
 import { verifyOrders } from '../../actors/executors/handler-host.ts'
-import { guaranteeOf } from '../guarantee.ts'
+import { checkTimes, guaranteeOf } from '../guarantee.ts'
 import { within } from '../../clock.ts'
 import type { OpenWaits } from '../../metrics/open-waits.ts'
 import { TroupeError, describeError, describeWire, fromWireError, isTroupeError, toWireError } from '../../errors.ts'
@@ -76,7 +76,7 @@ export async function checkApp(parts: CheckParts): Promise<CheckResult> {
     return Promise.resolve()
   })
   await attempt(() => {
-    guaranteeOf(app, manifests)
+    checkTimes(guaranteeOf(app, manifests), app)
     return Promise.resolve()
   })
   const { topology, problems: misplanned } = surveyTopology(app, manifests)
