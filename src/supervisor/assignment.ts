@@ -360,7 +360,7 @@ export class Assignment {
       // With its state, once that is known.
       .flatMap(({ inputs, state }) => (state?.isReady === false ? [] : inputs))
     // Nobody waits for it: brokers that are slow must not hold up the answer to the next event.
-    if (inputs.length > 0) void this.#options.delivery.makeDurable(inputs, Infinity)
+    if (inputs.length > 0) this.#options.delivery.makeDurableSoon(inputs)
   }
 
   /** Of one input: an app's actor takes one topic. */

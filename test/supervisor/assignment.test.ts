@@ -154,7 +154,10 @@ class World {
   }
 
   #deliveryTo(committer: Committer): Delivery {
-    const asked: Pick<Delivery, keyof ActorDelivery | 'makeDurable' | 'atRest' | 'recorded' | 'forget'> = {
+    const asked: Pick<
+      Delivery,
+      keyof ActorDelivery | 'makeDurable' | 'makeDurableSoon' | 'atRest' | 'recorded' | 'forget'
+    > = {
       finishesWhen: 'durable',
       deliver: (ticket) => {
         this.#outputs.push(() => {
@@ -170,6 +173,9 @@ class World {
       makeDurable: (partitions) => {
         committer.storeNow(partitions)
         return Promise.resolve()
+      },
+      makeDurableSoon: (partitions) => {
+        committer.storeNow(partitions)
       },
       atRest: () => Promise.resolve(),
       recorded: ({ tracker }) => tracker.snapshot(),

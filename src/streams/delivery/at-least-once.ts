@@ -133,6 +133,10 @@ export class AtLeastOnceDelivery implements Delivery {
   }
 
   /** Sinks have written by the end of the drain; what is left are the positions, which the consumer commits when the partitions are given back. */
+  makeDurableSoon(partitions: readonly CommittedPartition[]): void {
+    void this.makeDurable(partitions)
+  }
+
   makeDurable(partitions: readonly CommittedPartition[]): Promise<void> {
     this.#committer.storeNow(partitions)
     return Promise.resolve()

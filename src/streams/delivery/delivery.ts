@@ -123,6 +123,8 @@ export interface Delivery extends ActorDelivery {
    * before they are given back. What is unfinished, or fenced meanwhile, or was late, is no part of it.
    */
   makeDurable(partitions: readonly OwnedPartition[], withinMs: number): Promise<void>
+  /** Of partitions that go on: what is known of them is on record as soon as may be, and nobody waits for it. */
+  makeDurableSoon(partitions: readonly OwnedPartition[]): void
   /**
    * Resolves when nothing is under way that could still move a position: no transaction is open. Until then no revoke is
    * answered and no consumer disconnected, or it would come after the next owner's. Of fenced owners it is aborted.

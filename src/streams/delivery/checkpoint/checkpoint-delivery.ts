@@ -174,6 +174,10 @@ export class CheckpointDelivery implements Delivery {
     return this.#loop.makeDurable(new Set(partitions.map(({ owner }) => owner)), withinMs)
   }
 
+  makeDurableSoon(partitions: readonly OwnedPartition[]): void {
+    this.#loop.hurry(new Set(partitions.map(({ owner }) => owner)))
+  }
+
   atRest(): Promise<void> {
     return this.#runner.atRest()
   }

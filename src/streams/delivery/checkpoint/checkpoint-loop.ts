@@ -53,6 +53,8 @@ const NUMBERS_PER_MS = 64
 
 interface Waiter {
   readonly wanted: ReadonlyMap<Participant, number>
+  /** They are to be given back: it is the last checkpoint that they are part of. */
+  readonly isLast: boolean
   readonly done: () => void
 }
 
@@ -177,26 +179,37 @@ export class CheckpointLoop {
    * part of any checkpoint any more.
    */
   async makeDurable(owners: Iterable<CheckpointOwner>, withinMs: number): Promise<void> {
-    const wanted = new Map<Participant, number>()
-    for (const owner of owners) {
-      const participant = this.of(owner)
-      wanted.set(participant, participant.wanted)
-    }
-    if (!areStanding(wanted) && !this.#isEnded) await this.#untilStanding(wanted, withinMs)
+    const wanted = this.#wantedOf(owners)
+    if (!areStanding(wanted) && !this.#isEnded) await this.#untilStanding({ wanted, isLast: true }, withinMs)
     // What they handle from now on is late as well: it must not be in a transaction when they are given back.
     for (const participant of wanted.keys()) participant.giveUp()
     this.#options.runner.review()
   }
 
+  /** Begins a checkpoint for these as soon as it may. They go on. */
+  hurry(owners: Iterable<CheckpointOwner>): void {
+    const wanted = this.#wantedOf(owners)
+    if (!areStanding(wanted) && !this.#isEnded) void this.#untilStanding({ wanted, isLast: false }, Infinity)
+  }
+
+  #wantedOf(owners: Iterable<CheckpointOwner>): ReadonlyMap<Participant, number> {
+    const wanted = new Map<Participant, number>()
+    for (const owner of owners) {
+      const participant = this.of(owner)
+      wanted.set(participant, participant.wanted)
+    }
+    return wanted
+  }
+
   /** Or until this time is over. */
-  #untilStanding(wanted: ReadonlyMap<Participant, number>, withinMs: number): Promise<void> {
+  #untilStanding(of: Omit<Waiter, 'done'>, withinMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         cancel()
         this.#waiters.delete(waiter)
         resolve()
       }
-      const waiter: Waiter = { wanted, done }
+      const waiter: Waiter = { ...of, done }
       const cancel = Number.isFinite(withinMs) ? this.#options.clock.after(withinMs, done) : () => undefined
       this.#waiters.add(waiter)
       this.#wakeRows()
@@ -323,7 +336,7 @@ export class CheckpointLoop {
   }
 
   #isToBeGivenBack(participant: Participant): boolean {
-    return [...this.#waiters].some(({ wanted }) => wanted.has(participant))
+    return [...this.#waiters].some(({ isLast, wanted }) => isLast && wanted.has(participant))
   }
 
   /** Resolves when the rows of these have their answers, or when the others have waited for long enough. */

@@ -401,3 +401,17 @@ test('a revoke does not wait for a database that only others write to', async ()
   expect(world.read().toSorted()).toEqual(['first0', 'first1', 'row0', 'v'])
   await world.settled(Promise.all([engine.stop(), other.stop()]))
 })
+
+test('an app that begins at the end of the log commits where it begins, and then what it handles', async () => {
+  const world = new ExactlyOnceWorld()
+  world.append('before')
+  const engine = await world.start('a', { actor: { startFrom: 'latest' } })
+  await world.clock.advance(1_000)
+  expect(world.position).toBe(1)
+  for (const value of values(3)) {
+    world.append(value)
+    await world.clock.advance(1_000)
+  }
+  expect([world.read(), world.position]).toEqual([values(3), 4])
+  await world.settled(engine.stop())
+})
