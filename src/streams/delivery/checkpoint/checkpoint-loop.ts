@@ -242,9 +242,12 @@ export class CheckpointLoop {
 
   get #isUrgent(): boolean {
     if (this.#isMuch) return true
-    for (const { wanted } of this.#waiters) {
+    for (const { isLast, wanted } of this.#waiters) {
       for (const [participant, freeze] of wanted) {
-        if (participant.isReady || (participant.frozen === null && participant.standing < freeze)) return true
+        const { frozen, heldBack, isReady, standing } = participant
+        // Who is held back goes when his map fits; only one that is to be given back is given up instead, with one more look.
+        const mayGo = heldBack === null || isLast
+        if (isReady || (frozen === null && mayGo && standing < freeze)) return true
       }
     }
     return false
@@ -330,8 +333,8 @@ export class CheckpointLoop {
 
   /** Partitions are to be given back, and no row of them is open. */
   get #isAwaited(): boolean {
-    return [...this.#waiters].some(({ wanted }) =>
-      [...wanted.keys()].every(({ frozen }) => (frozen?.openRows ?? 0) === 0),
+    return [...this.#waiters].some(
+      ({ isLast, wanted }) => isLast && [...wanted.keys()].every(({ frozen }) => (frozen?.openRows ?? 0) === 0),
     )
   }
 

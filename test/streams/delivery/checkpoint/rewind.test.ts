@@ -12,6 +12,24 @@ function refuse(world: ExactlyOnceWorld, ...refused: string[]): void {
     topic === 'out' && refused.includes(Buffer.from(value ?? []).toString()) ? 'of no use' : null
 }
 
+const endsWith7 = (value: string): boolean => value.endsWith('7')
+
+/** Of what the topic is sent in turn it takes all but each tenth. */
+function refuseSevens(world: ExactlyOnceWorld): void {
+  world.broker.faults.refuseRecord = ({ topic: name, value }) =>
+    name === 'out' && endsWith7(Buffer.from(value ?? []).toString()) ? 'of no use' : null
+}
+
+/** 500 records a second, for so many tenths. */
+async function appendSteadily(world: ExactlyOnceWorld, tenths: number): Promise<string[]> {
+  const values = Array.from({ length: 50 * tenths }, (_, at) => `v${at}`)
+  for (let tenth = 0; tenth < tenths; tenth += 1) {
+    world.append(...values.slice(50 * tenth, 50 * (tenth + 1)))
+    await world.clock.advance(100)
+  }
+  return values
+}
+
 test('what was finished out of order before a rewind is in the next map: no owner handles it again', async () => {
   const world = new ExactlyOnceWorld()
   await world.start('a')
@@ -121,27 +139,14 @@ test('a partition that has halted stays so: what it has dropped is not passed, a
 test('where a topic refuses a few of very many for good, the others go on: no rewind follows another without end', async () => {
   const world = new ExactlyOnceWorld()
   const engine = await world.start('a')
-  world.broker.faults.refuseRecord = ({ topic, value }) =>
-    topic === 'out' &&
-    Buffer.from(value ?? [])
-      .toString()
-      .endsWith('7')
-      ? 'of no use'
-      : null
-  const values: string[] = []
-  for (let tenth = 0; tenth < 100; tenth += 1) {
-    const some = Array.from({ length: 50 }, (_, at) => `v${tenth * 50 + at}`)
-    world.append(...some)
-    values.push(...some)
-    await world.clock.advance(100)
-  }
+  refuseSevens(world)
+  const values = await appendSteadily(world, 100)
   // All of it is handled twice, and what is given up not even that, give or take what was under way.
   expect(world.handled.length).toBeLessThan(3 * values.length)
   expect(world.position).toBeGreaterThan(4_000)
   await world.clock.advance(5_000)
-  const isRefused = (value: string): boolean => value.endsWith('7')
-  expect(world.read().toSorted()).toEqual(values.filter((value) => !isRefused(value)).toSorted())
-  expect(world.read('dlq').toSorted()).toEqual(values.filter(isRefused).toSorted())
+  expect(world.read().toSorted()).toEqual(values.filter((value) => !endsWith7(value)).toSorted())
+  expect(world.read('dlq').toSorted()).toEqual(values.filter(endsWith7).toSorted())
   await world.settled(engine.stop())
 })
 
@@ -172,24 +177,11 @@ test('and where its handler takes its time as well: a checkpoint of nothing does
     },
   })
   const engine = await world.start('a', { actor: { name: 'copy', handler, concurrency: 1_000 } })
-  world.broker.faults.refuseRecord = ({ topic: name, value }) =>
-    name === 'out' &&
-    Buffer.from(value ?? [])
-      .toString()
-      .endsWith('7')
-      ? 'of no use'
-      : null
-  const values: string[] = []
-  for (let tenth = 0; tenth < 60; tenth += 1) {
-    const some = Array.from({ length: 50 }, (_, at) => `v${tenth * 50 + at}`)
-    world.append(...some)
-    values.push(...some)
-    await world.clock.advance(100)
-  }
+  refuseSevens(world)
+  const values = await appendSteadily(world, 60)
   await world.clock.advance(20_000)
   expect(handled).toBeLessThan(4 * values.length)
-  const isRefused = (value: string): boolean => value.endsWith('7')
-  expect(world.read().toSorted()).toEqual(values.filter((value) => !isRefused(value)).toSorted())
-  expect(world.read('dlq').toSorted()).toEqual(values.filter(isRefused).toSorted())
+  expect(world.read().toSorted()).toEqual(values.filter((value) => !endsWith7(value)).toSorted())
+  expect(world.read('dlq').toSorted()).toEqual(values.filter(endsWith7).toSorted())
   await world.settled(engine.stop())
 })
