@@ -23,7 +23,7 @@ describe.skipIf(!kafkaIsAvailable)('the click pipeline', { timeout: 600_000 }, (
   test('npm start makes what is missing, handles exactly so many clicks, and its accounts are those of another reader', async () => {
     const { code, stdout, stderr } = await world.npmStart(['--records', '10000', '--json', '--http-port', '0']).ended
     expect(stderr).not.toMatch(/error|restarted/)
-    expect(code).toBe(0)
+    expect(code, stderr).toBe(0)
     const accounts = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, number>
     const balance = await balanceClicks(world.probe, world.postgres)
     expect(balance).toMatchObject({ ...nothingWrong, in: 10_000, rows: balance.distinct })
