@@ -5,6 +5,7 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
+import type { RecordTimes } from '../../state/stamp.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
@@ -12,6 +13,7 @@ import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
+import { timesOf } from '../handlers/topic-times.ts'
 import { noSchemas } from '../handlers/handler-schemas.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
 import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
@@ -43,6 +45,7 @@ export class HandlerHost {
   readonly manifests: readonly HandlerManifest[]
   readonly #dispatchers: ReadonlyMap<string, Dispatcher>
   readonly #limits: ReadonlyMap<string, AdaptiveLimit>
+  readonly #times: ReadonlyMap<string, RecordTimes>
   readonly #runners: readonly AnyRunner[]
   readonly #pool: WorkerPool | null
   readonly #log: Log
@@ -51,6 +54,7 @@ export class HandlerHost {
     manifests: readonly HandlerManifest[],
     dispatchers: ReadonlyMap<string, Dispatcher>,
     limits: ReadonlyMap<string, AdaptiveLimit>,
+    times: ReadonlyMap<string, RecordTimes>,
     runners: readonly AnyRunner[],
     pool: WorkerPool | null,
     log: Log,
@@ -58,6 +62,7 @@ export class HandlerHost {
     this.manifests = manifests
     this.#dispatchers = dispatchers
     this.#limits = limits
+    this.#times = times
     this.#runners = runners
     this.#pool = pool
     this.#log = log
@@ -72,6 +77,7 @@ export class HandlerHost {
     const dispatchers = new Map<string, Dispatcher>()
     const runners: AnyRunner[] = []
     const limits = new Map<string, AdaptiveLimit>()
+    const times = new Map<string, RecordTimes>()
     for (const { concurrency, name } of app.actors) {
       const stats = options.stats.actor(name)
       if (typeof concurrency === 'number') stats.concurrencyLimit = concurrency
@@ -83,6 +89,7 @@ export class HandlerHost {
         const opened = await openOnMain(actor, options, shared)
         runners.push(opened.runner)
         manifests.push(opened.manifest)
+        if (opened.times !== null) times.set(actor.name, opened.times)
         const executor = executorOnMain(actor, opened, options, limits.get(actor.name))
         dispatchers.set(actor.name, new Dispatcher(executor, options.clock, [allowanceOf(actor, options)]))
       }
@@ -121,7 +128,7 @@ export class HandlerHost {
       await closeAll(runners, options.log)
       throw error
     }
-    return new HandlerHost(manifests, dispatchers, limits, runners, pool, options.log)
+    return new HandlerHost(manifests, dispatchers, limits, times, runners, pool, options.log)
   }
 
   get dispatchers(): readonly Dispatcher[] {
@@ -132,6 +139,11 @@ export class HandlerHost {
     const dispatcher = this.#dispatchers.get(actor.name)
     if (dispatcher === undefined) throw new TroupeError('INTERNAL', `actor ${actor.name} has no dispatcher`)
     return dispatcher
+  }
+
+  /** How its records tell their time, which main has to read; null: it need not. */
+  timesOf(actor: ResolvedActor): RecordTimes | null {
+    return this.#times.get(actor.name) ?? null
   }
 
   /** How many of its records may be in progress, where that follows its latency. */
@@ -167,6 +179,8 @@ export function verifyOrders(actors: readonly ResolvedActor[], manifests: readon
 
 interface OpenedHandler {
   readonly runner: AnyRunner
+  /** null: by what is known of them unread. */
+  readonly times: RecordTimes | null
   readonly manifest: HandlerManifest
 }
 
@@ -238,6 +252,8 @@ async function loadAndSetUp(
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
+  // Where there is no registry, the start says for all handlers at once what needs one.
+  const known = schemas ?? noSchemas
   const runner = await openRunner({
     handler,
     name: handler.name ?? actor.name,
@@ -248,10 +264,11 @@ async function loadAndSetUp(
     log: handlerLog(handler.name ?? actor.name, log),
     clock: lookout,
     shared,
-    // Where there is no registry, the start says for all handlers at once what needs one.
-    schemas: schemas ?? noSchemas,
+    schemas: known,
   })
-  return { runner, manifest: manifestOf(actor.name, handler) }
+  const times =
+    actor.order === 'partition' ? timesOf({ input: handler.input, schemas: known, maxAdvanceMs: null }) : null
+  return { runner, times, manifest: manifestOf(actor.name, handler) }
 }
 
 function moduleUrl(actor: ResolvedActor): string {
