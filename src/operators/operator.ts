@@ -12,7 +12,7 @@ import type { Destination, Effect, Topic } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 
 /** Why a record went aside instead of counting. */
-export type AsideReason = 'late' | 'null-key' | 'expired' | 'far-future'
+export type AsideReason = 'late' | 'null-key' | 'expired' | 'far-future' | 'duplicate'
 
 /** One record, decoded. */
 export interface TakenRecord {
@@ -53,6 +53,11 @@ export interface Kept {
   set(state: number, key: string, value: unknown): void
   /** The one timer of a record's key: `due` is called for it before the first record whose stream time has come to it; null: none. */
   setTimer(keyText: string, dueMs: number | null): void
+  /**
+   * A value of an input, from the bytes that its record had: so an operator may keep records as they came. Another one each
+   * time. Throws what the decoding of a record throws, also where a schema has to be fetched first.
+   */
+  decode(input: number, bytes: Uint8Array): unknown
 }
 
 /** One of the things that it keeps. */
