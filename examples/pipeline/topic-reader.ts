@@ -3,7 +3,7 @@
  * count nothing that a pipeline says about itself.
  */
 import { randomUUID } from 'node:crypto'
-import { KafkaJSError, type Admin, type Consumer, type EachBatchPayload, type Kafka, type KafkaMessage } from 'kafkajs'
+import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Place } from './marks.ts'
 
@@ -151,7 +151,9 @@ async function patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     try {
       return await ask()
     } catch (error) {
-      if (!(error instanceof KafkaJSError) || !error.retriable || Date.now() > deadlineMs) throw error
+      // Its classes of errors cannot be imported by name everywhere.
+      const isRetriable = error instanceof Error && Reflect.get(error, 'retriable') === true
+      if (!isRetriable || Date.now() > deadlineMs) throw error
       await sleep(100)
     }
   }
