@@ -12,7 +12,7 @@ import type { Destination, Effect, Topic } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 
 /** Why a record went aside instead of counting. */
-export type AsideReason = 'late' | 'null-key' | 'expired' | 'far-future' | 'duplicate'
+export type AsideReason = 'late' | 'null-key' | 'null-value' | 'expired' | 'far-future' | 'duplicate'
 
 /** One record, decoded. */
 export interface TakenRecord {
