@@ -63,6 +63,9 @@ export interface KeyedWorldOptions {
   /** What the position was committed with. */
   readonly map?: CompletionMap
   readonly maxAdvanceMs?: number
+  readonly idleAfterMs?: number | null
+  /** Where the log ends, as brokers say. */
+  readonly logEnd?: () => Promise<number>
   readonly schemas?: SchemaPort
 }
 
@@ -87,6 +90,8 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
     actor: { runOn: 'main', ...options.actor },
     times: options.actor?.order === 'partition' ? timesOf({ input: handler.input, schemas, maxAdvanceMs }) : null,
     ...(map === undefined ? {} : { map }),
+    idleAfterMs: options.idleAfterMs ?? null,
+    ...(options.logEnd === undefined ? {} : { logEnd: options.logEnd }),
     ...(options.schemas === undefined ? {} : { schemas: options.schemas }),
     clock,
     delivery,
