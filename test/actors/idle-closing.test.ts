@@ -1,6 +1,6 @@
 /** Where that is asked for, what is open is closed without a record when no more is to come for now (T17). */
 import { expect, test } from 'vitest'
-import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../src/actors/handlers/any-handler.ts'
 import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
 import { state } from '../../src/state/declared-state.ts'
 import { bytes, text } from '../../src/streams/flows/codec.ts'

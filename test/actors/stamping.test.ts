@@ -1,6 +1,6 @@
 /** Where a topic says how its values tell their time, stream time is theirs, in the order of the partition. */
 import { describe, expect, test } from 'vitest'
-import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../src/actors/handlers/any-handler.ts'
 import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
 import { state } from '../../src/state/declared-state.ts'
 import { json, text } from '../../src/streams/flows/codec.ts'

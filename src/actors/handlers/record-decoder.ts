@@ -30,7 +30,6 @@ export class RecordDecoder {
 
   /** Throws DECODE_FAILED, and what says that a schema is needed. */
   value(record: SourceRecord): unknown {
-    const codec = this.#value
     if (record.value === null) {
       if (this.#tombstones) return null
       throw new TroupeError(
@@ -39,9 +38,15 @@ export class RecordDecoder {
           'and is declared without `tombstones: true`',
       )
     }
+    return this.document(record.value)
+  }
+
+  /** A value that is no tombstone, from its bytes. Throws as `value` does. */
+  document(bytes: Uint8Array): unknown {
+    const codec = this.#value
     let value: unknown
     try {
-      value = codec.decode(record.value)
+      value = codec.decode(bytes)
     } catch (error) {
       throw undecoded('value', codec, error)
     }
