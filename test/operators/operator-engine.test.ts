@@ -82,3 +82,25 @@ test('an operator goes in offset order of the partition whatever its actor says 
   await expect(startTestApp(counting, { actor: { order: 'unordered' } })).rejects.toThrow(/order of clicks/)
   await expect(startTestApp(counting, { actor: { failedRecords: 'park' } })).rejects.toThrow(/failedRecords of clicks/)
 })
+
+describe('a value that cannot be written', () => {
+  const unfit = { endless: 'a value could not be encoded as count of a minute', large: 'a value and its key take' }
+  test.each(Object.entries(unfit))('fails the record that has made it, and no other: %s', async (page, message) => {
+    const app = await startTestApp(counting, { startMs: START_MS })
+    for (const [offset, each] of ['a', page, 'a', page, 'a'].entries()) app.append({ page: each }, at(offset))
+    app.append({ page: 'a' }, at(9, 'bob'))
+    await app.idle(1_000)
+    expect(app.deadLetters().map(({ code, id }) => [code, id])).toEqual([
+      ['STATE_INVALID', 'clicks/0/1'],
+      ['STATE_INVALID', 'clicks/0/3'],
+    ])
+    expect(app.deadLetters()[0]?.message).toContain(message)
+    expect(app.state('open').get('ann')).toEqual({ sinceMs: START_MS, records: 3 })
+    await app.advanceTo(START_MS + 2 * MINUTE_MS)
+    expect(seen(app)).toEqual([
+      ['ann', 3],
+      ['bob', 1],
+    ])
+    await app.close()
+  })
+})

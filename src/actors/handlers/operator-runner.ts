@@ -37,10 +37,9 @@ export class OperatorRunner {
     this.name = name
     this.#operator = handler
     this.#first = handler.inputs[0]?.name ?? ''
-    this.#kept = new KeptOfAttempt(handler.states)
-    for (const [at, topic] of handler.inputs.entries()) {
-      this.#inputs.set(topic.name, { at, verdicts: new VerdictMaker(options, topic) })
-    }
+    const inputs = handler.inputs.map((topic, at) => ({ at, verdicts: new VerdictMaker(options, topic) }))
+    for (const [at, { name: topic }] of handler.inputs.entries()) this.#inputs.set(topic, inputs[at]!)
+    this.#kept = new KeptOfAttempt(handler.states, inputs)
   }
 
   /** Never throws. `state` is that of the record's key; it has some. */
@@ -69,7 +68,8 @@ export class OperatorRunner {
       const { dueMs } = record.timer
       return this.#verdictOn(this.#operator.due({ key, keyText, dueMs, streamTimeMs }, kept), record, state)
     } catch (error) {
-      return verdicts.judge(error, unasked)
+      // It decodes as well, what it has kept.
+      return verdicts.judgeDecode(error, unasked)
     }
   }
 
@@ -116,12 +116,18 @@ function lastOnly(effect: EncodedEffect, lastOf: string | undefined): EncodedEff
 /** What it keeps, as an attempt sees it. One for all attempts: they are made one after the other. */
 class KeptOfAttempt implements Kept {
   readonly #states: readonly KeptState[]
+  readonly #inputs: readonly Input[]
   #attempt: AttemptState | null = null
   /** A timer that is due is set until it was handled: the same again is a new one. */
   #isOfTimer = false
 
-  constructor(states: readonly KeptState[]) {
+  constructor(states: readonly KeptState[], inputs: readonly Input[]) {
     this.#states = states
+    this.#inputs = inputs
+  }
+
+  decode(input: number, bytes: Uint8Array): unknown {
+    return this.#inputs[input]!.verdicts.decodeValue(bytes)
   }
 
   begin(attempt: AttemptState, isOfTimer: boolean): void {

@@ -47,7 +47,6 @@ export class VerdictMaker {
 
   /** Throws DECODE_FAILED, and what says that a schema is needed. */
   decode(record: SourceRecord): unknown {
-    const codec = this.#value
     if (record.value === null) {
       if (this.#tombstones) return null
       throw new TroupeError(
@@ -56,9 +55,15 @@ export class VerdictMaker {
           'and is declared without `tombstones: true`',
       )
     }
+    return this.decodeValue(record.value)
+  }
+
+  /** The same of a value that is none but bytes. */
+  decodeValue(bytes: Uint8Array): unknown {
+    const codec = this.#value
     let value: unknown
     try {
-      value = codec.decode(record.value)
+      value = codec.decode(bytes)
     } catch (error) {
       throw undecoded('value', codec, error)
     }
