@@ -284,7 +284,7 @@ export class CheckpointLoop {
     const rowsAtMs = clock.now()
     stepSeconds.rows.observe((rowsAtMs - frozenAtMs) / 1000)
     for (const participant of [...this.#participants.values()]) {
-      if (!participant.isReady || (await isFit(participant)) || !participant.isReady) continue
+      if (!participant.isReady || (await isFit(participant)) || participant.isGone) continue
       const { bases, frozen, owner } = participant
       stats.checkpoints.rewinds += 1
       events.onRefusedOutputs(owner, frozen?.refusals ?? new Map(), bases)
