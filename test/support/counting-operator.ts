@@ -35,6 +35,7 @@ export const counting: Operator = {
     const { page } = value as { page: string }
     if (page === 'bad') throw new Error('no such page')
     if (page === 'nowhere') return { effects: [], deadLetter: 'it is nowhere' }
+    if (page === 'future') return { effects: [], aside: 'far-future', deadLetter: 'it is too far ahead' }
     if (keyText === null) return { effects: [], aside: 'null-key' }
     const before = kept.get(0, keyText) as Count | undefined
     const count = { ...before, sinceMs: before?.sinceMs ?? timeMs, records: (before?.records ?? 0) + 1 }
