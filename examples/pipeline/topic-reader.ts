@@ -14,6 +14,8 @@ export interface ReadRecord {
 }
 
 const SILENCE_MS = 30_000
+/** For so long a broker may say that it cannot tell yet, as it does of new topics and groups. */
+const PATIENCE_MS = 30_000
 
 export class TopicReader {
   readonly #admin: Admin
@@ -76,7 +78,7 @@ export class TopicReader {
   async hasCaughtUp(groupId: string, topic: string): Promise<boolean> {
     const [ends, committed] = await Promise.all([
       fetchEnds(this.#admin, topic),
-      this.#admin.fetchOffsets({ groupId, topics: [topic] }),
+      patiently(() => this.#admin.fetchOffsets({ groupId, topics: [topic] })),
     ])
     const offsets = new Map(committed[0]?.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
     return ends.every(({ partition, position, isEmpty }) => isEmpty || (offsets.get(partition) ?? -1) >= position)
@@ -130,7 +132,7 @@ async function fetchAllEnds(admin: Admin, topics: readonly string[]): Promise<re
 }
 
 async function fetchEnds(admin: Admin, topic: string): Promise<readonly End[]> {
-  const offsets = await admin.fetchTopicOffsets(topic)
+  const offsets = await patiently(() => admin.fetchTopicOffsets(topic))
   return offsets
     .map(({ partition, low, high }) => ({
       name: nameOf(topic, partition),
@@ -140,6 +142,21 @@ async function fetchEnds(admin: Admin, topic: string): Promise<readonly End[]> {
       isEmpty: low === high,
     }))
     .sort((a, b) => a.partition - b.partition)
+}
+
+/** This client asks for positions and ends once, whatever the answer is. */
+async function patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  const deadlineMs = Date.now() + PATIENCE_MS
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      // Its classes of errors cannot be imported by name everywhere.
+      const isRetriable = error instanceof Error && Reflect.get(error, 'retriable') === true
+      if (!isRetriable || Date.now() > deadlineMs) throw error
+      await sleep(100)
+    }
+  }
 }
 
 function nameOf(topic: string, partition: number): string {
