@@ -2,13 +2,12 @@
 import { shown } from '../../options/declared.ts'
 import { json } from '../../streams/flows/codec.ts'
 import type { Destination, Topic } from '../../streams/flows/flow.ts'
+import { aside, farFuture } from '../aside.ts'
 import { timedEffects } from '../effects.ts'
-import { nothing, type AsideReason, type Kept, type KeptState, type KeyedEffect } from '../operator.ts'
+import { nothing, type Kept, type KeptState, type KeyedEffect } from '../operator.ts'
 import type { Operator, Outcome, TakenRecord } from '../operator.ts'
-import type { DedupDefinition, DedupRecord } from './dedup.ts'
+import type { DedupDefinition } from './dedup.ts'
 import { seenAt, type Sights, type SightRules } from './sights.ts'
-
-type AsideFunction = 'duplicate' | 'expired' | 'nullKey' | 'farFuture'
 
 const SIGHTS = 0
 const noSights: Sights = []
@@ -41,39 +40,31 @@ export class DedupOperator implements Operator {
 
   take(taken: TakenRecord, kept: Kept): Outcome {
     const { isFarFuture, sourceTimeMs, streamTimeMs, timeMs, value } = taken
-    if (isFarFuture) return this.#aside('far-future', 'farFuture', taken)
+    const { duplicate, expired, farFuture: tellFar, id: idOf, nullKey } = this.#definition
+    if (isFarFuture) return farFuture(tellFar, taken)
     if (timeMs < 0) return { effects: [], deadLetter: 'the record has no time, and a dedup needs one' }
-    const id = idText(this.#definition.id(value))
-    if (id === null) return this.#aside('null-key', 'nullKey', taken)
+    const id = idText(idOf(value))
+    if (id === null) return aside('null-key', nullKey, taken)
     const lateByMs = Math.max(sourceTimeMs, streamTimeMs) - timeMs - this.#rules.graceMs
-    if (lateByMs > 0) return this.#aside('expired', 'expired', taken, { lateByMs })
+    if (lateByMs > 0) return aside('expired', expired, taken, { lateByMs })
     const before = (kept.get(SIGHTS, id) as Sights | undefined) ?? noSights
     const { isDuplicate, sights } = seenAt(before, timeMs, streamTimeMs, this.#rules)
     if (sights !== before) kept.set(SIGHTS, id, sights)
-    return isDuplicate ? this.#aside('duplicate', 'duplicate', taken) : { effects: this.#passed(taken) }
+    return isDuplicate ? aside('duplicate', duplicate, taken) : { effects: this.#passed(taken) }
   }
 
   due(): Outcome {
     return nothing
   }
 
-  #passed(taken: TakenRecord): KeyedEffect[] {
-    const { key, record, timeMs, value } = taken
+  #passed({ key, record, timeMs, value }: TakenRecord): KeyedEffect[] {
     const { output, result } = this.#definition
-    if (output === undefined) return timedEffects('result', result(recordOf(taken)), timeMs)
-    return [{ effect: output.record(value, { key, headers: record.headers, timestamp: timeMs }) }]
+    const passed =
+      output === undefined
+        ? result({ key, record, timeMs, value })
+        : [output.record(value, { key, headers: record.headers })]
+    return timedEffects('result', passed, timeMs)
   }
-
-  #aside(aside: AsideReason, called: AsideFunction, taken: TakenRecord, more: object = {}): Outcome {
-    const tell = this.#definition[called] as ((given: never) => unknown) | undefined
-    if (tell === undefined) return { effects: [], aside }
-    const given = { ...recordOf(taken), ...more }
-    return { effects: timedEffects(called, tell(given as never), taken.timeMs), aside }
-  }
-}
-
-function recordOf({ key, record, timeMs, value }: TakenRecord): DedupRecord<unknown, unknown> {
-  return { value, key, timeMs, record }
 }
 
 /** As latin-1. null: there is none. */

@@ -3,6 +3,7 @@ import { isObject, refuseWrong, shown, unknownKeys } from '../../options/declare
 import type { Destination, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import {
+  problemsOfFarFuture,
   problemsOfFunctions,
   problemsOfName,
   problemsOfOptionalTime,
@@ -10,6 +11,7 @@ import {
   problemsOfTime,
   problemsOfTopic,
 } from '../declaration.ts'
+import type { AsideReason } from '../operator.ts'
 import { DedupOperator } from './dedup-operator.ts'
 import type { DedupMode } from './sights.ts'
 
@@ -23,6 +25,11 @@ export interface DedupRecord<Value, KeyValue> {
   readonly timeMs: number
   /** As it came. */
   readonly record: SourceRecord
+}
+
+/** A record that does not pass. */
+export interface DedupAside<Reason extends AsideReason, Value, KeyValue> extends DedupRecord<Value, KeyValue> {
+  readonly reason: Reason
 }
 
 interface DedupCommon<Value, KeyValue, Outputs extends readonly Destination[]> {
@@ -45,18 +52,26 @@ interface DedupCommon<Value, KeyValue, Outputs extends readonly Destination[]> {
    * `withinMs` unless given. An id is kept for `withinMs` and this long.
    */
   readonly graceMs?: number
-  /** A record that would move stream time further than so much at once goes aside, and does not move it; unless given each may. */
+  /** A record that would move stream time further than that at once goes aside: its clock is wrong. Any may, unless given. */
   readonly maxAdvanceMs?: number
-  /** What becomes of a duplicate. Counted, and nothing else, unless given. */
-  readonly duplicate?: (aside: DedupRecord<Value, KeyValue>) => readonly EffectsOf<Outputs>[]
-  /** What becomes of a record that has expired. Counted, and nothing else, unless given. */
+  /** Duplicates. They are counted, and no more, unless given. */
+  readonly duplicate?: (aside: DedupAside<'duplicate', Value, KeyValue>) => readonly EffectsOf<Outputs>[]
+  /** Records that have expired. They are counted, and no more, unless given. */
   readonly expired?: (
-    aside: DedupRecord<Value, KeyValue> & { readonly lateByMs: number },
+    aside: DedupAside<'expired', Value, KeyValue> & {
+      /** So much more grace would have let it in. */
+      readonly lateByMs: number
+    },
   ) => readonly EffectsOf<Outputs>[]
-  /** What becomes of a record without an id. Counted, and nothing else, unless given. */
-  readonly nullKey?: (aside: DedupRecord<Value, KeyValue>) => readonly EffectsOf<Outputs>[]
-  /** What becomes of a record that `maxAdvanceMs` keeps out. Counted, and nothing else, unless given. */
-  readonly farFuture?: (aside: DedupRecord<Value, KeyValue>) => readonly EffectsOf<Outputs>[]
+  /** Records without an id. They are counted, and no more, unless given. */
+  readonly nullKey?: (aside: DedupAside<'null-key', Value, KeyValue>) => readonly EffectsOf<Outputs>[]
+  /** Records that `maxAdvanceMs` stops. They go to the dead-letter topic unless given. */
+  readonly farFuture?: (
+    aside: DedupAside<'far-future', Value, KeyValue> & {
+      /** So far ahead of stream time it is. */
+      readonly aheadByMs: number
+    },
+  ) => readonly EffectsOf<Outputs>[]
 }
 
 /** What passes goes on as it is. */
@@ -126,6 +141,7 @@ function problemsOf(definition: unknown): string[] {
     ...(output === undefined && result === undefined ? ['output: there is none, and no result either'] : []),
     ...(output !== undefined && result !== undefined ? ['output: what passes goes to it, so there is no result'] : []),
     ...problemsOfFunctions(definition, ['id'], functions),
+    ...problemsOfFarFuture(definition),
     ...unknownKeys(definition, known, `there are ${known.join(', ')}`),
   ]
 }
