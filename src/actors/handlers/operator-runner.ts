@@ -37,9 +37,13 @@ export class OperatorRunner {
     this.name = name
     this.#operator = handler
     this.#first = handler.inputs[0]?.name ?? ''
-    const inputs = handler.inputs.map((topic, at) => ({ at, verdicts: new VerdictMaker(options, topic) }))
-    for (const [at, { name: topic }] of handler.inputs.entries()) this.#inputs.set(topic, inputs[at]!)
-    this.#kept = new KeptOfAttempt(handler.states, inputs)
+    const decoders: VerdictMaker[] = []
+    this.#kept = new KeptOfAttempt(handler.states, decoders)
+    for (const [at, topic] of handler.inputs.entries()) {
+      const verdicts = new VerdictMaker(options, topic)
+      decoders.push(verdicts)
+      this.#inputs.set(topic.name, { at, verdicts })
+    }
   }
 
   /** Never throws. `state` is that of the record's key; it has some. */
@@ -50,7 +54,7 @@ export class OperatorRunner {
     let value: unknown
     try {
       key = verdicts.decodeKey(record)
-      if (record.timer === undefined) value = verdicts.decode(record)
+      if (record.timer === undefined) value = verdicts.decode(record, state?.stamp)
     } catch (error) {
       return verdicts.judgeDecode(error, unasked)
     }
@@ -60,15 +64,15 @@ export class OperatorRunner {
       const { key: keyText, streamTime } = state
       const streamTimeMs = streamTime ?? -1
       if (record.timer === undefined) {
-        const { timestamp: timeMs } = record
-        const times = { timeMs, streamTimeMs, sourceTimeMs: streamTimeMs, isFarFuture: false }
+        const { isFarFuture = false, timeMs = record.timestamp } = state.stamp ?? {}
+        const times = { timeMs, streamTimeMs, sourceTimeMs: streamTimeMs, isFarFuture }
         return this.#verdictOn(this.#operator.take({ record, value, key, keyText, ...times }, kept, at), record, state)
       }
       if (keyText === null) throw new TroupeError('INTERNAL', 'a timer of no key is due')
       const { dueMs } = record.timer
       return this.#verdictOn(this.#operator.due({ key, keyText, dueMs, streamTimeMs }, kept), record, state)
     } catch (error) {
-      // It decodes as well, what it has kept.
+      // What it has kept as bytes may need a schema, too.
       return verdicts.judgeDecode(error, unasked)
     }
   }
@@ -119,18 +123,15 @@ function lastOnly(effect: EncodedEffect, lastOf: string | undefined): EncodedEff
 /** What it keeps, as an attempt sees it. One for all attempts: they are made one after the other. */
 class KeptOfAttempt implements Kept {
   readonly #states: readonly KeptState[]
-  readonly #inputs: readonly Input[]
+  /** Of its inputs. */
+  readonly #decoders: readonly VerdictMaker[]
   #attempt: AttemptState | null = null
   /** A timer that is due is set until it was handled: the same again is a new one. */
   #isOfTimer = false
 
-  constructor(states: readonly KeptState[], inputs: readonly Input[]) {
+  constructor(states: readonly KeptState[], decoders: readonly VerdictMaker[]) {
     this.#states = states
-    this.#inputs = inputs
-  }
-
-  decode(input: number, bytes: Uint8Array): unknown {
-    return this.#inputs[input]!.verdicts.decodeValue(bytes)
+    this.#decoders = decoders
   }
 
   begin(attempt: AttemptState, isOfTimer: boolean): void {
@@ -159,6 +160,10 @@ class KeptOfAttempt implements Kept {
     const { codec, ttlMs } = this.#states[state]!
     const timeMs = ttlMs === null ? null : (attempt.streamTime ?? 0)
     attempt.setOf(key, state, value === undefined ? null : StateValue.ofLive(value, codec, timeMs))
+  }
+
+  decode(input: number, bytes: Uint8Array): unknown {
+    return this.#decoders[input]!.decodeValue(bytes)
   }
 
   setTimer(keyText: string, dueMs: number | null): void {
