@@ -62,8 +62,6 @@ export type {
   ResultDedup,
 } from './operators/dedup/dedup.ts'
 export type { DedupMode } from './operators/dedup/sights.ts'
-export { defineJoin } from './operators/join/join.ts'
-export type { JoinAside, JoinDefinition, Joined, JoinedPair, JoinKind, JoinWithin } from './operators/join/join.ts'
 export type { AsideReason, Operator } from './operators/operator.ts'
 export { isTroupeError, RetryableError, TerminalError, ThrottledError, TroupeError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
