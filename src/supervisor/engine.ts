@@ -308,7 +308,7 @@ export class Engine {
   #view(): EngineView {
     const { app, clock, stats } = this.#parts
     return {
-      app,
+      ...{ app, stats, flow: this.#topology.flow },
       nowMs: clock.now(),
       startedAtMs: this.#startedAtMs,
       seenSince: (atMs) => this.#lookout.seenSince(atMs),
@@ -323,7 +323,6 @@ export class Engine {
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
       troubles: this.#delivery.troubles(),
       schemaTrouble: this.#parts.schemas?.trouble() ?? null,
-      stats,
     }
   }
 

@@ -90,7 +90,10 @@ export class OperatorRunner {
   }
 
   #verdictOn({ aside, deadLetter, effects }: Outcome, record: SourceRecord, { changes }: AttemptState): Verdict {
-    if (deadLetter !== undefined) return deadLetterVerdict(deadLetter)
+    if (deadLetter !== undefined) {
+      const letter = deadLetterVerdict(deadLetter)
+      return aside === undefined ? letter : { ...letter, aside }
+    }
     const verdict = effects.length === 0 ? nothingSaid : this.#encode(effects, record)
     if (aside === undefined) return withChanges(verdict, changes)
     return { ...(withChanges(verdict, changes) as Handled), aside }
