@@ -8,6 +8,7 @@ import type { Credit } from '../streams/credit.ts'
 import type { PartitionState } from '../state/partition-state.ts'
 import type { ActorDelivery, Refusals } from '../streams/delivery/delivery.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
+import type { FrontSettings } from './front/source-outputs.ts'
 import type { InputOptions } from './input-progress.ts'
 import type { KeyBudget } from './lanes/key-brake.ts'
 import type { KeyText } from './key-text.ts'
@@ -21,6 +22,8 @@ export interface PartitionActorOptions {
   readonly delivery: ActorDelivery
   /** What its handler keeps; null or missing: nothing. */
   readonly state?: PartitionState | null
+  /** It is the front of another actor, and writes for it; null or missing: it is none. It keeps state then. */
+  readonly front?: FrontSettings | null
   /** Records that it has to give up instead of handling them, since it begins where a refused checkpoint has set it back. */
   readonly refused?: Refusals
   readonly credit: Credit

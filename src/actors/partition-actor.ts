@@ -18,11 +18,13 @@
  * stands in the dead-letter topic.
  */
 import type { ResolvedActor } from '../options/options.ts'
+import { readSourceNote, type SourceNote } from '../operators/regroup/source-header.ts'
 import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
 import type { CheckpointOwner, Refusals } from '../streams/delivery/delivery.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
+import { FrontLine } from './front/front-line.ts'
 import { FailureNotes } from './failure-notes.ts'
 import { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
@@ -63,6 +65,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly #refused: RefusedRecords | null
   /** null: its handler has none. */
   readonly #timers: FiredTimers | null
+  /** null: it is not the front of another. */
+  readonly #front: FrontLine | null
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -135,6 +139,7 @@ export class PartitionActor implements CheckpointOwner {
         this.#noteDrained()
       },
     })
+    this.#front = this.#openFront()
     this.#waits = new LaneWaits({
       ...options,
       lanes: this.#lanes,
@@ -184,12 +189,13 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#brake.isOn) stops.push('waiting-keys')
     if (this.#isRestoring) stops.push('restoring')
     if (this.#cancelSetBack !== null) stops.push('refused-outputs')
+    if (this.#front?.isFull === true) stops.push('read-ahead')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
     const isStopped = this.#brake.isOn || this.#state === 'halted' || this.#isRestoring || this.#cancelSetBack !== null
-    return isStopped || input.isMapNearLimit
+    return isStopped || input.isMapNearLimit || this.#front?.isFull === true
   }
 
   /** Nothing may be known of its keys yet. */
@@ -296,7 +302,8 @@ export class PartitionActor implements CheckpointOwner {
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
-      const streamTime = state === null ? null : state.noteRecord(record.offset, record.timestamp)
+      const said = state?.hasSources === true ? readSourceNote(record.headers) : null
+      const streamTime = this.#streamTimeOf(record, said)
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
         tracker.skip(record.offset)
@@ -311,6 +318,11 @@ export class PartitionActor implements CheckpointOwner {
       }
       if (this.#refused?.has(record) === true) invocation.runsAlone = true
       held.add(invocation)
+      if (said?.kind === 'mark') {
+        this.#ends.keep(invocation)
+        continue
+      }
+      this.#front?.admit(invocation)
       this.#lanes.admit(invocation)
     }
     stats.received += records.length
@@ -318,6 +330,14 @@ export class PartitionActor implements CheckpointOwner {
     stats.safePosition = tracker.safePosition
     this.#noteLoad()
     if (hasSkipped) input.noteProgress()
+  }
+
+  /** null: it keeps no state, or its records tell it when they are concluded. */
+  #streamTimeOf({ offset, timestamp }: SourceRecord, note: SourceNote | null): number | null {
+    const { state } = this
+    if (state === null || this.#front !== null) return null
+    if (note !== null) return state.noteSaid(offset, note.said)
+    return state.noteRecord(offset, state.hasSources ? -1 : timestamp)
   }
 
   /**
@@ -328,6 +348,7 @@ export class PartitionActor implements CheckpointOwner {
   noteEnd(of: { readonly topic: string; readonly position: number }): void {
     if (this.#state !== 'running') return
     const input = this.#inputs.of(of)
+    this.#front?.noteEnd()
     if (!input.noteEnd(of.position)) return
     input.noteProgress()
     // Where nothing was known of the position so far, timers have waited for it.
@@ -378,7 +399,10 @@ export class PartitionActor implements CheckpointOwner {
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun' || verdict.type === 'alone') break
-      const ruling = this.#ends.giveUp(invocation, this.#refused) ?? this.#ends.conclude(invocation, verdict)
+      const ruling =
+        this.#front === null
+          ? (this.#ends.giveUp(invocation, this.#refused) ?? this.#ends.conclude(invocation, verdict))
+          : this.#front.settle(invocation, verdict)
       if (run.lane.isLoose && ruling !== null) {
         this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
       } else {
@@ -470,6 +494,22 @@ export class PartitionActor implements CheckpointOwner {
     })
   }
 
+  #openFront(): FrontLine | null {
+    const { state } = this
+    const { clock, front = null } = this.#options
+    if (front === null || state === null) return null
+    return new FrontLine({
+      clock,
+      ends: this.#ends,
+      input: this.#inputs.first,
+      settings: front,
+      state,
+      refused: this.#refused,
+      isRunning: () => this.#handsOut,
+      onFull: this.#options.onLoadChanged,
+    })
+  }
+
   #noteFired(): void {
     this.#noteLoad()
     if (this.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
@@ -524,6 +564,7 @@ export class PartitionActor implements CheckpointOwner {
     if (this.isFenced) return
     this.#state = 'fenced'
     this.#cancelSetBack?.()
+    this.#front?.stop()
     this.#timers?.stop()
     this.#waits.cancelAll()
     this.#parking.clear()
@@ -568,6 +609,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started, the records that wait or are parked included. */
   #dropQueued(): void {
     this.#timers?.stop()
+    this.#front?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])
   }
@@ -575,6 +617,7 @@ export class PartitionActor implements CheckpointOwner {
   #release(discarded: readonly Invocation[]): void {
     if (discarded.length === 0) return
     this.#inputs.giveUp(discarded)
+    if (this.#front !== null) this.#inputs.giveUp(this.#front.cut(discarded))
     this.#noteLoad()
   }
 
