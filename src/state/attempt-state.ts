@@ -26,18 +26,28 @@ export class AttemptState implements StateReader {
 
   read(at: number, key: string): StateValue | null {
     if (this.changes !== null) {
-      for (const change of this.changes) if (change.at === at) return change.value
+      for (const change of this.changes) {
+        if (change.at === at && (change.key === undefined ? key === this.key : change.key === key)) return change.value
+      }
     }
     return this.#before.read(at, key)
   }
 
   set(at: number, value: StateValue | null): void {
-    const change = { at, value }
+    this.#put({ at, value })
+  }
+
+  /** The same of another key than the record's, or of one that has none. */
+  setOf(key: string, at: number, value: StateValue | null): void {
+    this.#put(key === this.key ? { at, value } : { at, value, key })
+  }
+
+  #put(change: StateChange): void {
     if (this.changes === null) {
       this.changes = [change]
       return
     }
-    const place = this.changes.findIndex((before) => before.at === at)
+    const place = this.changes.findIndex((before) => before.at === change.at && before.key === change.key)
     if (place < 0) this.changes.push(change)
     else this.changes[place] = change
   }
@@ -71,11 +81,13 @@ export class RunState implements StateReader {
 
   /** What its next record of this key has set. */
   take(key: string | null, changes: readonly StateChange[] | undefined): void {
-    if (key === null || changes === undefined) return
+    if (changes === undefined) return
     this.#changed ??= new Map()
-    let values = this.#changed.get(key)
-    if (values === undefined) this.#changed.set(key, (values = []))
     for (const change of changes) {
+      const changedKey = change.key ?? key
+      if (changedKey === null) continue
+      let values = this.#changed.get(changedKey)
+      if (values === undefined) this.#changed.set(changedKey, (values = []))
       values[change.at] = change.value
       const dueMs = streamDueMs(change, this.#before.stateCount)
       if (dueMs !== null && dueMs < this.#firstDueMs) this.#firstDueMs = dueMs

@@ -31,7 +31,7 @@ import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { Slices } from './stores/slices.ts'
-import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.ts'
+import { SMALL_VALUE_BYTES, StateValue, hasManyBytes, type StateChange } from './state-value.ts'
 import type { Change, StateStore, StoreEntry } from './store.ts'
 import { StreamTime, type UnfinishedRuns } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
@@ -242,12 +242,12 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Why the changelog would not take what a record has changed; null: it will. Asked before the record counts as handled. */
-  refusalOf(key: string, changes: readonly StateChange[]): TroupeError | null {
+  refusalOf(key: string | null, changes: readonly StateChange[]): TroupeError | null {
     const { limit } = this.#options
     if (limit === undefined) return null
-    for (const { at, value } of changes) {
-      if (value === null) continue
-      const keyBytes = this.#prefixes[at]!.byteLength + key.length
+    for (const { at, key: own = key, value } of changes) {
+      if (value === null || own === null) continue
+      const keyBytes = this.#prefixes[at]!.byteLength + own.length
       if (value.isSmall && keyBytes + SMALL_VALUE_BYTES <= limit.bytes) continue
       const bytes = keyBytes + value.bytes.byteLength
       if (bytes > limit.bytes) return this.#tooLarge(at, bytes, limit)
@@ -256,8 +256,8 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Takes what a handled record has changed. */
-  apply(key: string, changes: readonly StateChange[]): void {
-    for (const { at, value } of changes) this.#set(at, key, value)
+  apply(key: string | null, changes: readonly StateChange[]): void {
+    for (const { at, key: own = key, value } of changes) if (own !== null) this.#set(at, own, value)
   }
 
   get hasChanges(): boolean {
@@ -384,7 +384,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     }
     cell.current = value
     if (at >= this.shapes.length) this.timers?.note(at, key, value)
-    if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
+    if (hasManyBytes(value)) this.#cells[at]!.noteBytes(value.bytes.byteLength)
   }
 
   /** In slices, while handlers go on: the deletions are of the next checkpoint. */

@@ -4,12 +4,11 @@ import { tellWhenReady } from '../actors/executors/tell-when-ready.ts'
 import { BatchExecutor } from '../../src/actors/executors/batch-executor.ts'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
 import { InlineExecutor } from '../../src/actors/executors/inline-executor.ts'
-import { callLimitsOf, type AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
+import { callLimitsOf, statesOf, timersOf, type AnyHandler } from '../../src/actors/handlers/any-handler.ts'
 import { BatchRunner } from '../../src/actors/handlers/batch-runner.ts'
 import { openRunner } from '../../src/actors/handlers/open-runner.ts'
 import { silentLog } from '../../src/log.ts'
 import type { ResolvedActor } from '../../src/options/options.ts'
-import { shapesOf, type DeclaredStates } from '../../src/state/declared-state.ts'
 import { PartitionState } from '../../src/state/partition-state.ts'
 import { StateValue } from '../../src/state/state-value.ts'
 import type { DeadLetter } from '../../src/streams/delivery/dead-letter.ts'
@@ -62,10 +61,10 @@ export interface KeyedWorldOptions {
 export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions = {}) {
   const { clock = new ManualClock(), isRestored = true, store = new MapStore() } = options
   const delivery = new HeldCheckpoint()
-  const shapes = shapesOf((handler.state ?? {}) as DeclaredStates)
+  const shapes = statesOf(handler)
   const state = new PartitionState({
     shapes,
-    timers: handler.kind === 'handler' ? (handler.timers ?? []) : [],
+    timers: timersOf(handler),
     changelogTopic: 'app-count-changelog',
     partition: 0,
     inputId: 0,

@@ -40,6 +40,8 @@ export interface HandlerHostOptions {
 const MAX_TURN_MS = 5
 
 export class HandlerHost {
+  /** The app's, each as its handler needs it. */
+  readonly actors: readonly ResolvedActor[]
   readonly manifests: readonly HandlerManifest[]
   readonly #dispatchers: ReadonlyMap<string, Dispatcher>
   readonly #limits: ReadonlyMap<string, AdaptiveLimit>
@@ -48,6 +50,7 @@ export class HandlerHost {
   readonly #log: Log
 
   private constructor(
+    actors: readonly ResolvedActor[],
     manifests: readonly HandlerManifest[],
     dispatchers: ReadonlyMap<string, Dispatcher>,
     limits: ReadonlyMap<string, AdaptiveLimit>,
@@ -55,6 +58,7 @@ export class HandlerHost {
     pool: WorkerPool | null,
     log: Log,
   ) {
+    this.actors = actors
     this.manifests = manifests
     this.#dispatchers = dispatchers
     this.#limits = limits
@@ -121,7 +125,8 @@ export class HandlerHost {
       await closeAll(runners, options.log)
       throw error
     }
-    return new HandlerHost(manifests, dispatchers, limits, runners, pool, options.log)
+    const actors = app.actors.map((actor) => withOrderOf(actor, manifests))
+    return new HandlerHost(actors, manifests, dispatchers, limits, runners, pool, options.log)
   }
 
   get dispatchers(): readonly Dispatcher[] {
@@ -153,6 +158,7 @@ function allowanceOf(actor: ResolvedActor, { clock, log, stats }: HandlerHostOpt
 
 /** State is kept by key, and what has no order among its key's records would be lost. Throws OPTIONS_INVALID. */
 export function verifyOrders(actors: readonly ResolvedActor[], manifests: readonly HandlerManifest[]): void {
+  verifyPolicies(actors, manifests)
   const wrong = actors.filter(
     ({ name, order }) =>
       order === 'unordered' && manifests.some((manifest) => manifest.actor === name && isStateful(manifest)),
@@ -162,6 +168,26 @@ export function verifyOrders(actors: readonly ResolvedActor[], manifests: readon
   throw new TroupeError(
     'OPTIONS_INVALID',
     `order of ${names}: 'unordered' does not go with a handler that keeps state, which needs the order of its keys: leave it out, or set 'key' or 'partition'`,
+  )
+}
+
+/** An operator takes the records of a partition one after the other, which keeps the order of each key as well. */
+function withOrderOf(actor: ResolvedActor, manifests: readonly HandlerManifest[]): ResolvedActor {
+  const isOperator = manifests.some((manifest) => manifest.actor === actor.name && manifest.isOperator)
+  return isOperator ? { ...actor, order: 'partition' } : actor
+}
+
+/** What is parked holds up its key, and of an operator all keys are in one line. Throws OPTIONS_INVALID. */
+function verifyPolicies(actors: readonly ResolvedActor[], manifests: readonly HandlerManifest[]): void {
+  const wrong = actors.filter(
+    ({ failedRecords, name }) =>
+      failedRecords === 'park' && manifests.some(({ actor, isOperator }) => actor === name && isOperator),
+  )
+  if (wrong.length === 0) return
+  const names = wrong.map(({ name }) => name).join(', ')
+  throw new TroupeError(
+    'OPTIONS_INVALID',
+    `failedRecords of ${names}: 'park' does not go with an operator, since a record that waits would hold up its whole partition: leave it out, or set 'dead-letter', 'skip', 'stop' or 'escalate'`,
   )
 }
 

@@ -8,7 +8,7 @@ import type { SourceRecord } from '../../streams/record.ts'
 import { idOf } from '../../streams/record-id.ts'
 import { isOutcome, type ErrorDecision, type FailedRecords } from './handler.ts'
 import type { RunnerOptions, SetUpHandler } from './runner.ts'
-import { doneWithNothing, finalFailure, skipVerdict, type Verdict } from './verdict.ts'
+import { deadLetterVerdict, doneWithNothing, finalFailure, skipVerdict, type Verdict } from './verdict.ts'
 
 /** The handler's word on an error; undefined: it has nothing to say. Never throws. */
 export type Decide = (error: unknown) => ErrorDecision | undefined
@@ -80,20 +80,18 @@ export class VerdictMaker {
     }
     switch (outcome.type) {
       case 'done':
-        return this.#encodeEffects(outcome.effects as readonly Effect[], record)
+        return this.encodeEffects(outcome.effects as readonly Effect[], record)
       case 'skip':
         return skipVerdict
       case 'retry':
         return { type: 'retry', afterMs: delayOf(outcome.afterMs), error: undefined }
       case 'dead-letter':
-        return {
-          type: 'dead-letter',
-          error: { name: 'DeadLetter', code: 'DEAD_LETTER', message: outcome.reason, kind: 'troupe' },
-        }
+        return deadLetterVerdict(outcome.reason)
     }
   }
 
-  #encodeEffects(effects: readonly Effect[], record: SourceRecord): Verdict {
+  /** Throws ENCODE_FAILED. */
+  encodeEffects(effects: readonly Effect[], record: SourceRecord): Verdict {
     if (!Array.isArray(effects)) {
       const message = 'done() takes a list of outputs, and got one or something else: write done([ … ])'
       throw new TroupeError('ENCODE_FAILED', message)
