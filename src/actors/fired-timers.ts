@@ -192,8 +192,12 @@ export class FiredTimers implements ComesAhead {
   /** By stream time, of a key of which no record waits. null: none is due. */
   #takeForIdleKey(): SetTimer | null {
     const { lanes, order, state, timers } = this.#options
+    if (order === 'partition') {
+      if (lanes.recordCount > 0) return null
+      state.noteAllTaken()
+    }
     const untilMs = state.streamTime
-    if (untilMs === null || (order === 'partition' && lanes.recordCount > 0)) return null
+    if (untilMs === null) return null
     for (;;) {
       const timer = timers.take('stream', untilMs)
       if (timer === null || !lanes.isBusy(keyOf(timer))) return timer

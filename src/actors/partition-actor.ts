@@ -35,6 +35,7 @@ import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes/lanes.ts'
 import { OperatorDecisions } from './operator-decisions.ts'
 import { RecordEnds } from './record-ends.ts'
+import { Stamping } from './stamping.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
 import { RefusedRecords } from './refused-records.ts'
@@ -67,6 +68,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly #timers: FiredTimers | null
   /** null: it is not the front of another. */
   readonly #front: FrontLine | null
+  /** null: stream time is known by what is on records unread. */
+  readonly #stamping: Stamping | null
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -92,7 +95,9 @@ export class PartitionActor implements CheckpointOwner {
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     this.#timers = this.#openTimers()
-    this.#lanes.ahead = this.#timers
+    const { times = null } = options
+    this.#stamping = times === null || this.state === null ? null : new Stamping(times, this.state, this.#timers)
+    this.#lanes.ahead = this.#stamping ?? this.#timers
     this.#followState()
     if (options.refused !== undefined) {
       // A handler that takes very long keeps nobody out.
@@ -306,6 +311,7 @@ export class PartitionActor implements CheckpointOwner {
       const streamTime = this.#streamTimeOf(record, said)
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
+        this.#stamping?.pass(record)
         tracker.skip(record.offset)
         stats.alreadyFinished += 1
         hasSkipped = true
@@ -332,12 +338,18 @@ export class PartitionActor implements CheckpointOwner {
     if (hasSkipped) input.noteProgress()
   }
 
-  /** null: it keeps no state, or its records tell it when they are concluded. */
+  /** null: it keeps no state, or it is known when the record's turn has come. */
   #streamTimeOf({ offset, timestamp }: SourceRecord, note: SourceNote | null): number | null {
     const { state } = this
-    if (state === null || this.#front !== null) return null
+    if (state === null || this.#front !== null || this.#stamping !== null) return null
     if (note !== null) return state.noteSaid(offset, note.said)
     return state.noteRecord(offset, state.hasSources ? -1 : timestamp)
+  }
+
+  /** Of all that it is not given below this position, this is the stream time. */
+  notePassed(position: number, streamTime: number): void {
+    if (this.#stamping === null && this.#front === null) this.state?.noteRecord(position - 1, streamTime)
+    else this.state?.noteAhead(position - 1, streamTime)
   }
 
   /**

@@ -4,6 +4,7 @@
  * dies with its thread leaves no trace.
  */
 import type { StateReader } from './partition-state.ts'
+import type { Stamp } from './stamp.ts'
 import type { StateChange } from './state-value.ts'
 import type { StateValue } from './state-value.ts'
 import { streamDueMs } from './timers.ts'
@@ -13,15 +14,18 @@ export class AttemptState implements StateReader {
   readonly key: string | null
   /** Of the record. */
   readonly streamTime: number | null
+  /** null: it was not stamped, and nothing of it was read. */
+  readonly stamp: Stamp | null
   /** The last of each state; null: none. */
   changes: StateChange[] | null = null
   readonly #before: StateReader
 
   /** `before` has what there was, for the key of the record. */
-  constructor(before: StateReader, key: string | null, streamTime: number | null) {
+  constructor(before: StateReader, key: string | null, streamTime: number | null, stamp: Stamp | null = null) {
     this.#before = before
     this.key = key
     this.streamTime = streamTime
+    this.stamp = stamp
   }
 
   read(at: number, key: string): StateValue | null {
@@ -106,15 +110,20 @@ export class CallState {
   readonly #void = new Set<AttemptState>()
 
   /** Of the next record. */
-  attempt(before: StateReader, key: string | null, streamTime: number | null): AttemptState {
-    if (key === null) return new AttemptState(before, key, streamTime)
+  attempt(
+    before: StateReader,
+    key: string | null,
+    streamTime: number | null,
+    stamp: Stamp | null = null,
+  ): AttemptState {
+    if (key === null) return new AttemptState(before, key, streamTime, stamp)
     let lastOf = this.#last.get(before)
     if (lastOf === undefined) {
       lastOf = new Map()
       this.#last.set(before, lastOf)
     }
     const previous = lastOf.get(key)
-    const attempt = new AttemptState(previous ?? before, key, streamTime)
+    const attempt = new AttemptState(previous ?? before, key, streamTime, stamp)
     if (previous !== undefined) this.#previous.set(attempt, previous)
     lastOf.set(key, attempt)
     return attempt

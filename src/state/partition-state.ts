@@ -232,6 +232,16 @@ export class PartitionState implements CheckpointedState, StateReader {
     return this.#sources?.isIdle ?? true
   }
 
+  /** The same of a record beyond the next, which nobody will come to in its turn. */
+  noteAhead(offset: number, timestamp: number): void {
+    this.#time.noteAhead(offset, timestamp)
+  }
+
+  /** All records that have come so far have had their turn. */
+  noteAllTaken(): void {
+    this.#time.takeAhead()
+  }
+
   /** Of all below this position of the input; null: nothing had a time. */
   timeAt(position: number): number | null {
     return this.#time.at(position)

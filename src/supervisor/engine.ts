@@ -341,6 +341,7 @@ export class Engine {
       consumer: broker.consumer(),
       actors: this.#topology.actorOfTopic,
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
+      timesOf: (actor) => this.#host.timesOf(actor),
       dispatchers: this.#host.dispatchers,
       delivery: this.#delivery,
       userPauses: this.#userPauses,

@@ -5,15 +5,17 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
+import type { RecordTimes } from '../../state/stamp.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
 import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
-import type { AnyHandler } from '../handlers/any-handler.ts'
 import { withFront } from '../handlers/front-handler.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
+import { inputsOf, type AnyHandler } from '../handlers/any-handler.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
+import { timesOf } from '../handlers/topic-times.ts'
 import { noSchemas } from '../handlers/handler-schemas.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
 import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
@@ -47,6 +49,7 @@ export class HandlerHost {
   readonly manifests: readonly HandlerManifest[]
   readonly #dispatchers: ReadonlyMap<string, Dispatcher>
   readonly #limits: ReadonlyMap<string, AdaptiveLimit>
+  readonly #times: ReadonlyMap<string, RecordTimes>
   readonly #runners: readonly AnyRunner[]
   readonly #pool: WorkerPool | null
   readonly #log: Log
@@ -56,6 +59,7 @@ export class HandlerHost {
     manifests: readonly HandlerManifest[],
     dispatchers: ReadonlyMap<string, Dispatcher>,
     limits: ReadonlyMap<string, AdaptiveLimit>,
+    times: ReadonlyMap<string, RecordTimes>,
     runners: readonly AnyRunner[],
     pool: WorkerPool | null,
     log: Log,
@@ -64,6 +68,7 @@ export class HandlerHost {
     this.manifests = manifests
     this.#dispatchers = dispatchers
     this.#limits = limits
+    this.#times = times
     this.#runners = runners
     this.#pool = pool
     this.#log = log
@@ -78,6 +83,7 @@ export class HandlerHost {
     const dispatchers = new Map<string, Dispatcher>()
     const runners: AnyRunner[] = []
     const limits = new Map<string, AdaptiveLimit>()
+    const times = new Map<string, RecordTimes>()
     for (const { concurrency, name } of app.actors) {
       const stats = options.stats.actor(name)
       if (typeof concurrency === 'number') stats.concurrencyLimit = concurrency
@@ -89,6 +95,7 @@ export class HandlerHost {
         const opened = await openOnMain(actor, options, shared)
         runners.push(opened.runner)
         manifests.push(opened.manifest)
+        if (opened.times !== null) times.set(actor.name, opened.times)
         const executor = executorOnMain(actor, opened, options, limits.get(actor.name))
         dispatchers.set(actor.name, new Dispatcher(executor, options.clock, [allowanceOf(actor, options)]))
       }
@@ -128,7 +135,7 @@ export class HandlerHost {
       throw error
     }
     const actors = app.actors.map((actor) => withOrderOf(actor, manifests))
-    return new HandlerHost(actors, manifests, dispatchers, limits, runners, pool, options.log)
+    return new HandlerHost(actors, manifests, dispatchers, limits, times, runners, pool, options.log)
   }
 
   get dispatchers(): readonly Dispatcher[] {
@@ -139,6 +146,11 @@ export class HandlerHost {
     const dispatcher = this.#dispatchers.get(actor.name)
     if (dispatcher === undefined) throw new TroupeError('INTERNAL', `actor ${actor.name} has no dispatcher`)
     return dispatcher
+  }
+
+  /** How its records tell their time, which main has to read; null: it need not. */
+  timesOf(actor: ResolvedActor): RecordTimes | null {
+    return this.#times.get(actor.name) ?? null
   }
 
   /** How many of its records may be in progress, where that follows its latency. */
@@ -196,6 +208,8 @@ function verifyPolicies(actors: readonly ResolvedActor[], manifests: readonly Ha
 
 interface OpenedHandler {
   readonly runner: AnyRunner
+  /** null: by what is known of them unread. */
+  readonly times: RecordTimes | null
   readonly manifest: HandlerManifest
 }
 
@@ -295,6 +309,8 @@ async function loadAndSetUp(
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = await loaded(actor)
+  // Where there is no registry, the start says for all handlers at once what needs one.
+  const known = schemas ?? noSchemas
   const runner = await openRunner({
     handler,
     name: handler.name ?? actor.name,
@@ -305,10 +321,13 @@ async function loadAndSetUp(
     log: handlerLog(handler.name ?? actor.name, log),
     clock: lookout,
     shared,
-    // Where there is no registry, the start says for all handlers at once what needs one.
-    schemas: schemas ?? noSchemas,
+    schemas: known,
   })
-  return { runner, manifest: manifestOf(actor.name, handler) }
+  const manifest = manifestOf(actor.name, handler)
+  const isInOrder = actor.order === 'partition' || manifest.isOperator
+  const maxAdvanceMs = handler.kind === 'operator' ? handler.maxAdvanceMs : null
+  const times = isInOrder ? timesOf({ inputs: inputsOf(handler), schemas: known, maxAdvanceMs }) : null
+  return { runner, times, manifest }
 }
 
 function moduleUrl(actor: ResolvedActor): string {

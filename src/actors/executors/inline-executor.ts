@@ -293,8 +293,8 @@ function stateOf({ actor: { state }, invocations, lane }: DispatchedRun): StateR
   return state === null || lane.isLoose || invocations.length === 1 ? state : new RunState(state)
 }
 
-function attemptOf({ stateKey, streamTime }: Invocation, state: StateReader): AttemptState {
-  return new AttemptState(state, stateKey, streamTime)
+function attemptOf({ stamp, stateKey, streamTime }: Invocation, state: StateReader): AttemptState {
+  return new AttemptState(state, stateKey, streamTime, stamp)
 }
 
 const notBegun: readonly Verdict[] = []

@@ -37,9 +37,12 @@ export class OperatorRunner {
     this.name = name
     this.#operator = handler
     this.#first = handler.inputs[0]?.name ?? ''
-    this.#kept = new KeptOfAttempt(handler.states)
+    const decoders: VerdictMaker[] = []
+    this.#kept = new KeptOfAttempt(handler.states, decoders)
     for (const [at, topic] of handler.inputs.entries()) {
-      this.#inputs.set(topic.name, { at, verdicts: new VerdictMaker(options, topic) })
+      const verdicts = new VerdictMaker(options, topic)
+      decoders.push(verdicts)
+      this.#inputs.set(topic.name, { at, verdicts })
     }
   }
 
@@ -51,7 +54,7 @@ export class OperatorRunner {
     let value: unknown
     try {
       key = verdicts.decodeKey(record)
-      if (record.timer === undefined) value = verdicts.decode(record)
+      if (record.timer === undefined) value = verdicts.decode(record, state?.stamp)
     } catch (error) {
       return verdicts.judgeDecode(error, unasked)
     }
@@ -61,15 +64,16 @@ export class OperatorRunner {
       const { key: keyText, streamTime } = state
       const streamTimeMs = streamTime ?? -1
       if (record.timer === undefined) {
-        const { timestamp: timeMs } = record
-        const times = { timeMs, streamTimeMs, sourceTimeMs: streamTimeMs, isFarFuture: false }
+        const { isFarFuture = false, timeMs = record.timestamp } = state.stamp ?? {}
+        const times = { timeMs, streamTimeMs, sourceTimeMs: streamTimeMs, isFarFuture }
         return this.#verdictOn(this.#operator.take({ record, value, key, keyText, ...times }, kept, at), record, state)
       }
       if (keyText === null) throw new TroupeError('INTERNAL', 'a timer of no key is due')
       const { dueMs } = record.timer
       return this.#verdictOn(this.#operator.due({ key, keyText, dueMs, streamTimeMs }, kept), record, state)
     } catch (error) {
-      return verdicts.judge(error, unasked)
+      // What it has kept as bytes may need a schema, too.
+      return verdicts.judgeDecode(error, unasked)
     }
   }
 
@@ -116,12 +120,15 @@ function lastOnly(effect: EncodedEffect, lastOf: string | undefined): EncodedEff
 /** What it keeps, as an attempt sees it. One for all attempts: they are made one after the other. */
 class KeptOfAttempt implements Kept {
   readonly #states: readonly KeptState[]
+  /** Of its inputs. */
+  readonly #decoders: readonly VerdictMaker[]
   #attempt: AttemptState | null = null
   /** A timer that is due is set until it was handled: the same again is a new one. */
   #isOfTimer = false
 
-  constructor(states: readonly KeptState[]) {
+  constructor(states: readonly KeptState[], decoders: readonly VerdictMaker[]) {
     this.#states = states
+    this.#decoders = decoders
   }
 
   begin(attempt: AttemptState, isOfTimer: boolean): void {
@@ -150,6 +157,10 @@ class KeptOfAttempt implements Kept {
     const { codec, ttlMs } = this.#states[state]!
     const timeMs = ttlMs === null ? null : (attempt.streamTime ?? 0)
     attempt.setOf(key, state, value === undefined ? null : StateValue.ofLive(value, codec, timeMs))
+  }
+
+  decode(input: number, bytes: Uint8Array): unknown {
+    return this.#decoders[input]!.decodeValue(bytes)
   }
 
   setTimer(keyText: string, dueMs: number | null): void {
