@@ -26,7 +26,9 @@ export const noRegrouping: Regrouping = { repartitions: new Map(), fronts: new M
 
 /** Asks nobody where no actor has a front. Rejects with REPARTITION_UNFIT, TOPIC_MISSING and TOPIC_NOT_ALLOWED. */
 export async function openRegrouping({ app, broker, clock, log, manifests }: RegroupingParts): Promise<Regrouping> {
-  const fronts = manifests.flatMap(({ actor, front = null, input }) => (front === null ? [] : [{ actor, front, input }]))
+  const fronts = manifests.flatMap(({ actor, front = null, input }) =>
+    front === null ? [] : [{ actor, front, input }],
+  )
   if (fronts.length === 0) return noRegrouping
   const { brokers, groupId } = app.kafka
   const admin = broker.admin()

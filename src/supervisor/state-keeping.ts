@@ -27,7 +27,16 @@ export interface StateKeepingParts {
 
 /** null: no handler keeps state, and nothing was asked of anybody. */
 export async function openStateKeeping(parts: StateKeepingParts): Promise<StateKeeping | null> {
-  const { app, broker, clock, log, manifests, openStores, keepsTransactions, repartitions = new Map<string, Repartition>() } = parts
+  const {
+    app,
+    broker,
+    clock,
+    log,
+    manifests,
+    openStores,
+    keepsTransactions,
+    repartitions = new Map<string, Repartition>(),
+  } = parts
   const stateful = manifests.filter(isStateful)
   if (stateful.length === 0) return null
   const { brokers, groupId } = app.kafka

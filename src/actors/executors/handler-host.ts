@@ -176,7 +176,9 @@ export function verifyOrders(actors: readonly ResolvedActor[], manifests: readon
   const wrong = actors.filter(
     ({ name, order }) =>
       order === 'unordered' &&
-      manifests.some(({ front = null, ...manifest }) => front === null && manifest.actor === name && isStateful(manifest)),
+      manifests.some(
+        ({ front = null, ...manifest }) => front === null && manifest.actor === name && isStateful(manifest),
+      ),
   )
   if (wrong.length === 0) return
   const names = wrong.map(({ name }) => name).join(', ')

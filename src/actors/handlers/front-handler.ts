@@ -1,10 +1,18 @@
 /** The front of an operator as a handler: it prepares a record, asks under which key it goes on, and writes it there with its time. */
 import type { PrepareContext } from '../../operators/operator.ts'
-import { frontName, isFronted, regrouped, repartitionTopic, writtenTopic, type Fronted } from '../../operators/regroup/regrouped.ts'
+import {
+  frontName,
+  isFronted,
+  regrouped,
+  repartitionTopic,
+  writtenTopic,
+  type Fronted,
+} from '../../operators/regroup/regrouped.ts'
 import { timeHeader } from '../../operators/regroup/source-header.ts'
 import { TroupeError } from '../../errors.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import type { AnyHandler } from './any-handler.ts'
+import { timeTold } from './topic-times.ts'
 import { done, isOutcome, type AnyRecordHandler, type HandlerContext, type Outcome } from './handler.ts'
 
 /** What of a record does not depend on what is made of it. */
@@ -77,7 +85,7 @@ function frontHandler(operator: Fronted, of: FrontOf): FrontHandler {
     ...(front.setup === undefined ? {} : { setup: front.setup }),
     ...(front.teardown === undefined ? {} : { teardown: front.teardown as (setup: unknown) => void | Promise<void> }),
     handle: (value, context) => {
-      const timeMs = context.record.timestamp
+      const timeMs = timeTold(input, context.record, value)
       const prepared = prepare === undefined ? value : prepare(value, context as PrepareContext)
       if (!isThenable(prepared)) return goOn(prepared, timeMs, context)
       return Promise.resolve(prepared).then((settled) => goOn(settled, timeMs, context))

@@ -33,49 +33,52 @@ class InputTimes implements RecordTimes {
   }
 }
 
+type TimedTopic = Topic<unknown, string, unknown>
+
 class TopicTimes {
-  readonly #topic: string
-  readonly #time: ((value: never) => unknown) | undefined
+  readonly #topic: TimedTopic
   readonly #decoder: RecordDecoder
 
   constructor(input: Topic<unknown, string, unknown>, schemas: KnownSchemas) {
-    this.#topic = input.name
-    this.#time = input.time
+    this.#topic = input
     this.#decoder = new RecordDecoder(input, schemas)
   }
 
   read(record: SourceRecord): ReadTime | null {
     const { timestamp } = record
-    if (this.#time === undefined) return { found: 'nothing', read: undefined, timeMs: timestamp }
+    if (this.#topic.time === undefined) return { found: 'nothing', read: undefined, timeMs: timestamp }
     try {
       const value = this.#decoder.value(record)
-      // A tombstone has nothing to tell.
-      const timeMs = record.value === null ? timestamp : this.#timeOf(value as never, this.#time)
-      return { found: 'value', read: value, timeMs }
+      return { found: 'value', read: value, timeMs: timeTold(this.#topic, record, value) }
     } catch (error) {
       if (neededSchema(error) !== undefined) return null
       return { found: 'error', read: error, timeMs: -1 }
     }
   }
+}
 
-  /** Throws TIME_INVALID. */
-  #timeOf(value: never, time: (value: never) => unknown): number {
-    let told: unknown
-    try {
-      told = time(value)
-    } catch (cause) {
-      throw this.#invalid(`threw: ${describeError(cause)}`, cause)
-    }
-    if (typeof told === 'number' && told >= 0 && told <= LATEST_MS) return Math.floor(told)
-    if (told instanceof Date) throw this.#invalid('returned a Date, and has to return milliseconds: .getTime()')
-    if (typeof told === 'bigint') throw this.#invalid('returned a bigint, and has to return a number: Number(…)')
-    throw this.#invalid(`returned ${shown(told)}, which is no time in milliseconds since 1970`)
+/** Of a record that was read. Throws TIME_INVALID. */
+export function timeTold(
+  { name, time }: Pick<TimedTopic, 'name' | 'time'>,
+  record: SourceRecord,
+  value: unknown,
+): number {
+  // A tombstone has nothing to tell.
+  if (time === undefined || record.value === null) return record.timestamp
+  let told: unknown
+  try {
+    told = time(value as never)
+  } catch (cause) {
+    throw invalid(name, `threw: ${describeError(cause)}`, cause)
   }
+  if (typeof told === 'number' && told >= 0 && told <= LATEST_MS) return Math.floor(told)
+  if (told instanceof Date) throw invalid(name, 'returned a Date, and has to return milliseconds: .getTime()')
+  if (typeof told === 'bigint') throw invalid(name, 'returned a bigint, and has to return a number: Number(…)')
+  throw invalid(name, `returned ${shown(told)}, which is no time in milliseconds since 1970`)
+}
 
-  #invalid(what: string, cause?: unknown): TroupeError {
-    const message = `time of topic ${this.#topic} ${what}`
-    return new TroupeError('TIME_INVALID', message, cause === undefined ? {} : { cause })
-  }
+function invalid(topic: string, what: string, cause?: unknown): TroupeError {
+  return new TroupeError('TIME_INVALID', `time of topic ${topic} ${what}`, cause === undefined ? {} : { cause })
 }
 
 /** null: what is known of a record unread says its time, and it may move stream time as far as it likes. */
