@@ -67,7 +67,7 @@ export function timeTold(
   if (time === undefined || record.value === null) return record.timestamp
   let told: unknown
   try {
-    told = time(value as never)
+    told = time(value)
   } catch (cause) {
     throw invalid(name, `threw: ${describeError(cause)}`, cause)
   }

@@ -1,5 +1,5 @@
 /** An actor whose records are regrouped, as an app: two actors, with a topic of ours in between. */
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   MINUTE_MS,
   RegroupedWorld,

@@ -81,11 +81,12 @@ export class RegroupedWorld extends ExactlyOnceWorld {
     this.broker.append('in', { value: JSON.stringify(order), key: 'o', partition })
   }
 
-  /** The finals in the order in which each region has them. */
+  /** The finals, without what went aside, in the order in which each region has them. */
   finals(): Record<string, string[]> {
     const byKey: Record<string, string[]> = {}
     for (const value of this.read()) {
-      const region = value.split(' ')[1] ?? ''
+      const [minute, region = ''] = value.split(' ')
+      if (Number.isNaN(Number(minute))) continue
       ;(byKey[region] ??= []).push(value)
     }
     return byKey
