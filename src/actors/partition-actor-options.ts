@@ -7,6 +7,7 @@ import type { ResolvedActor } from '../options/options.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { PartitionState } from '../state/partition-state.ts'
 import type { ActorDelivery, Refusals } from '../streams/delivery/delivery.ts'
+import type { TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { InputOptions } from './input-progress.ts'
 import type { KeyBudget } from './lanes/key-brake.ts'
@@ -18,6 +19,8 @@ export interface PartitionActorOptions {
   readonly epoch: number
   /** One at least. */
   readonly inputs: readonly InputOptions[]
+  /** The end of a log, records of open transactions included; needed where there are several inputs. */
+  readonly logEnd?: (of: TopicPartition) => Promise<number>
   readonly delivery: ActorDelivery
   /** What its handler keeps; null or missing: nothing. */
   readonly state?: PartitionState | null

@@ -20,6 +20,7 @@
 import type { ResolvedActor } from '../options/options.ts'
 import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
 import type { CheckpointOwner, Refusals } from '../streams/delivery/delivery.ts'
+import { TroupeError } from '../errors.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
@@ -27,6 +28,7 @@ import { FailureNotes } from './failure-notes.ts'
 import { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
+import { InputMerge } from './input-merge.ts'
 import { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
@@ -52,6 +54,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly state: PartitionState | null
   readonly #options: PartitionActorOptions
   readonly #inputs: Inputs
+  /** null: it has one input. */
+  readonly #merge: InputMerge | null
   readonly #progress: ActorProgress
   readonly #lanes: Lanes
   readonly #parking = new ParkingLot()
@@ -85,6 +89,7 @@ export class PartitionActor implements CheckpointOwner {
     this.state = options.state ?? null
     this.#refused = options.refused === undefined ? null : new RefusedRecords(options.actor, options.refused)
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
+    this.#merge = this.#inputs.all.length === 1 ? null : this.#openMerge()
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     this.#timers = this.#openTimers()
@@ -281,7 +286,40 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state === 'running' && this.#reviewBrake()) this.#options.onLoadChanged()
   }
 
-  /** Takes records of one input in offset order. Those that the completion map shows as finished are skipped. */
+  /** Takes what was read of one input, in offset order: admitted at once, or as its other inputs let it. */
+  offer(records: readonly SourceRecord[]): void {
+    if (this.#merge === null) this.admit(records)
+    else this.#merge.offer(records)
+  }
+
+  /** A record that is read waits for the next one of this input. */
+  isAwaiting(input: InputProgress): boolean {
+    return this.#merge?.isAwaited(input) === true
+  }
+
+  /** What the one before it has read and not admitted, as far as it had several inputs. */
+  takeOver({ from }: { readonly from: PartitionActor }): void {
+    if (from.#merge !== null) this.#merge?.takeOver(from.#merge)
+  }
+
+  #openMerge(): InputMerge {
+    const { clock, logEnd, onLoadChanged, onReady } = this.#options
+    return new InputMerge({
+      clock,
+      inputs: this.#inputs.all,
+      logEnd: logEnd ?? (() => Promise.reject(new TroupeError('INTERNAL', 'nobody knows where a log ends'))),
+      admit: (records) => {
+        this.admit(records)
+      },
+      onEnd: (end) => {
+        this.#noteEnd(end)
+      },
+      onAdmitted: onReady,
+      onLoadChanged,
+    })
+  }
+
+  /** Admits records of one input in offset order. Those that the completion map shows as finished are skipped. */
   admit(records: readonly SourceRecord[]): void {
     const first = records[0]
     // A partition that goes no further still gets what the client had already fetched. The next owner
@@ -296,7 +334,8 @@ export class PartitionActor implements CheckpointOwner {
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
-      const streamTime = state === null ? null : state.noteRecord(record.offset, record.timestamp)
+      const streamTime =
+        state === null || input.isCompanion ? null : state.noteRecord(record.offset, record.timestamp)
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
         tracker.skip(record.offset)
@@ -326,6 +365,11 @@ export class PartitionActor implements CheckpointOwner {
    * in its tracker, so what lies below the end was not all taken: its position must not move there.
    */
   noteEnd(of: { readonly topic: string; readonly position: number }): void {
+    if (this.#merge === null) this.#noteEnd(of)
+    else this.#merge.noteEnd(of)
+  }
+
+  #noteEnd(of: { readonly topic: string; readonly position: number }): void {
     if (this.#state !== 'running') return
     const input = this.#inputs.of(of)
     if (!input.noteEnd(of.position)) return
@@ -443,6 +487,7 @@ export class PartitionActor implements CheckpointOwner {
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
+    this.state.followCompanions(this.#inputs.companions)
     if (this.state.isReady) this.#timers?.reviewSoon()
     this.state.onReady = () => {
       this.#timers?.review()
@@ -493,6 +538,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started and resolves when what is in flight is finished. Never rejects. */
   drain(): Promise<void> {
     if (this.isFenced) return Promise.resolve()
+    this.#merge?.stop()
     this.#state = 'draining'
     this.#dropQueued()
     return new Promise((resolve) => {
@@ -523,6 +569,7 @@ export class PartitionActor implements CheckpointOwner {
   fence(): void {
     if (this.isFenced) return
     this.#state = 'fenced'
+    this.#merge?.stop()
     this.#cancelSetBack?.()
     this.#timers?.stop()
     this.#waits.cancelAll()
@@ -561,6 +608,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#halt ??= record
     if (this.#state !== 'running') return
     this.#state = 'halted'
+    this.#merge?.stop()
     // Held for ever, it would take the credit that other partitions live on.
     this.#dropQueued()
   }

@@ -6,13 +6,15 @@
  *     state   1, length of the name, name, key        → as `state-value.ts` says
  *     timer   2, clock, length of the name, name, key → when it is due: a number as a value of a state
  *     shape   3, length of the name, name             → how the state of this name is declared: `shape-records.ts`
+ *     input   4, length of the topic, topic           → how far a companion input has come: `input-marks.ts`
+ *     rows    5, length of the topic, topic           → the same, of a table's rows in this store: in no changelog
  *
  * Names are those that the handler gives its states and timers, so that a new version of it finds what the old one has
  * written. Numbers are big-endian.
  */
 import { TroupeError } from '../errors.ts'
 
-export const entryKinds = { meta: 0, state: 1, timer: 2, shape: 3 } as const
+export const entryKinds = { meta: 0, state: 1, timer: 2, shape: 3, input: 4, rows: 5 } as const
 export type TimerClock = 'stream' | 'wall'
 
 export const metaKey: Uint8Array = Uint8Array.of(entryKinds.meta)
@@ -36,6 +38,15 @@ export function shapeKey(name: string): Uint8Array {
   return Buffer.concat([Uint8Array.of(entryKinds.shape, name.length), Buffer.from(name, 'latin1')])
 }
 
+export function inputKey(topic: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(entryKinds.input, topic.length), Buffer.from(topic, 'latin1')])
+}
+
+/** Beside a table's rows, which are in stores only. */
+export function rowsKey(topic: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(entryKinds.rows, topic.length), Buffer.from(topic, 'latin1')])
+}
+
 export function entryKey(prefix: Uint8Array, key: Uint8Array): Uint8Array {
   const whole = Buffer.allocUnsafe(prefix.byteLength + key.byteLength)
   whole.set(prefix)
@@ -47,7 +58,7 @@ export type Entry =
   | { readonly kind: 'meta' }
   | { readonly kind: 'state'; readonly name: string; readonly key: Uint8Array }
   | { readonly kind: 'timer'; readonly name: string; readonly clock: TimerClock; readonly key: Uint8Array }
-  | { readonly kind: 'shape'; readonly name: string }
+  | { readonly kind: 'shape' | 'input'; readonly name: string }
 
 /** What the key of a changelog's record says. null: it is of a later version, or no key of ours. */
 export function readEntryKey(bytes: Uint8Array): Entry | null {
@@ -63,9 +74,10 @@ export function readEntryKey(bytes: Uint8Array): Entry | null {
       const clock = bytes[1] === 0 ? 'stream' : 'wall'
       return named === null ? null : { kind: 'timer', clock, ...named }
     }
-    case entryKinds.shape: {
+    case entryKinds.shape:
+    case entryKinds.input: {
       const named = readName(bytes, 1)
-      return named === null || named.key.byteLength > 0 ? null : { kind: 'shape', name: named.name }
+      return named === null || named.key.byteLength > 0 ? null : { kind: bytes[0] === entryKinds.shape ? 'shape' : 'input', name: named.name }
     }
     default:
       return null
@@ -82,6 +94,7 @@ export function isEntryKey(bytes: Uint8Array): boolean {
     case entryKinds.timer:
       return bytes.byteLength >= 3 + (bytes[2] ?? Infinity)
     case entryKinds.shape:
+    case entryKinds.input:
       return bytes.byteLength === 2 + (bytes[1] ?? Infinity)
     default:
       return false

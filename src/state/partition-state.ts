@@ -22,10 +22,12 @@
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { CheckpointedState } from '../streams/delivery/delivery.ts'
+import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
-import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './changelog-format.ts'
+import { encodeMeta, entryKey, inputKey, metaKey, rowsKey, statePrefix, timerPrefix } from './changelog-format.ts'
 import type { RecordLimit } from './changelog-topic.ts'
 import { Expiry } from './expiry.ts'
+import { encodeInputMark } from './input-marks.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { Slices } from './stores/slices.ts'
@@ -76,7 +78,23 @@ export interface FollowedPosition {
   unfinishedRuns(): UnfinishedRuns
 }
 
+/** An input whose position is kept with the state, as its tracker tells. */
+export interface FollowedInput {
+  readonly topic: string
+  /** Short id; 0: not known. */
+  readonly topicId: number
+  readonly snapshot: () => CompletionSnapshot | null
+}
+
+interface NewMark {
+  readonly topic: string
+  readonly bytes: Uint8Array
+  readonly isTable: boolean
+}
+
 interface Generation {
+  /** How far its companion inputs have come, where that is new. */
+  readonly marks: readonly NewMark[]
   readonly number: number
   readonly cells: readonly Cell[]
   /** Of its cells, as far as somebody has asked: changelog and store both do. */
@@ -111,6 +129,9 @@ export class PartitionState implements CheckpointedState, StateReader {
   #time = new StreamTime(null)
   /** Where its position stands; set by whose it is. */
   #position: FollowedPosition = { safePosition: null, unfinishedRuns: () => [] }
+  #companions: readonly FollowedInput[] = []
+  /** Of each companion input, by its topic, what the last freeze has written. */
+  readonly #written = new Map<string, Uint8Array>()
   #generation = 1
   #next: Cell[] = []
   /** How states are declared that its changelog does not know yet. */
@@ -197,6 +218,11 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#position = position
   }
 
+  /** Whose positions go along with the changes. */
+  followCompanions(inputs: readonly FollowedInput[]): void {
+    this.#companions = inputs
+  }
+
   /** Takes the next record of the input, in offset order, also one that the completion map shows as finished. Returns its stream time. */
   noteRecord(offset: number, timestamp: number): number | null {
     if (this.#time.isLong) {
@@ -220,7 +246,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const { limit } = this.#options
     if (limit === undefined) return null
     for (const { at, value } of changes) {
-      if (value === null) continue
+      if (value === null || this.shapes[at]?.table !== undefined) continue
       const keyBytes = this.#prefixes[at]!.byteLength + key.length
       if (value.isSmall && keyBytes + SMALL_VALUE_BYTES <= limit.bytes) continue
       const bytes = keyBytes + value.bytes.byteLength
@@ -243,7 +269,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const position = this.#position.safePosition
     const streamTime = position === null ? this.#time.current : this.#time.at(position)
     this.#frozen = {
-      ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime },
+      ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime, marks: this.#newMarks() },
       ...{ expired: this.#expired, hasPosition: position !== null, end: null },
     }
     this.#next = []
@@ -256,7 +282,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const { changelogTopic: topic, partition } = this.#options
     const frozen = this.#frozenGeneration()
     frozen.end = this.#toldEnd
-    for (const [key, value] of this.#changesOf(frozen)) yield { topic, partition, key, value }
+    for (const [key, value] of this.#changesOf(frozen, isOwn)) yield { topic, partition, key, value }
   }
 
   async commit(): Promise<void> {
@@ -266,7 +292,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const { checkpoint, end, hasPosition, streamTime } = frozen
     if (hasPosition && end !== null) this.#changelogPosition = Math.max(this.#changelogPosition, end)
     this.#committed = { checkpoint, streamTime }
-    await store.write(this.#changesOf(frozen), {
+    await store.write(this.#changesOf(frozen, isAny), {
       changelogPosition: this.#changelogPosition,
       checkpoint,
       streamTime,
@@ -382,14 +408,35 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Each key once, then the meta record; the first time how they are declared before all. */
-  *#changesOf({ cells, checkpoint, keys, number, streamTime }: Generation): Generator<Change> {
+  *#changesOf(
+    { cells, checkpoint, keys, marks, number, streamTime }: Generation,
+    isWanted: (shape: StateShape | undefined) => boolean,
+  ): Generator<Change> {
     yield* this.#newShapes
+    for (const { bytes, isTable, topic } of marks) {
+      yield [inputKey(topic), bytes]
+      if (isTable && isWanted === isAny) yield [rowsKey(topic), bytes]
+    }
+    const wanted = this.#prefixes.map((_, at) => isWanted(this.shapes[at]))
     for (let at = 0; at < cells.length; at += 1) {
       const cell = cells[at]!
+      if (!wanted[cell.at]!) continue
       yield [(keys[at] ??= this.#entryKey(cell.at, cell.key)), cell.in(number)?.bytes ?? null]
     }
     const { changelogId, inputId } = this.#options
     yield [metaKey, encodeMeta({ checkpoint, streamTime, inputId, changelogId })]
+  }
+
+  #newMarks(): NewMark[] {
+    return this.#companions.flatMap(({ snapshot, topic, topicId }): NewMark[] => {
+      const now = snapshot()
+      if (now === null) return []
+      const mark = encodeInputMark(topicId, now)
+      const before = this.#written.get(topic)
+      if (before !== undefined && Buffer.compare(before, mark) === 0) return []
+      this.#written.set(topic, mark)
+      return [{ topic, bytes: mark, isTable: this.shapes.some(({ table }) => table === topic) }]
+    })
   }
 
   #entryKey(at: number, key: string): Uint8Array {
@@ -425,6 +472,16 @@ export class PartitionState implements CheckpointedState, StateReader {
       () => undefined,
     )
   }
+}
+
+/** What the changelog has: the rows of tables have a topic of their own. */
+function isOwn(shape: StateShape | undefined): boolean {
+  return shape?.table === undefined
+}
+
+/** What the store has. */
+function isAny(): boolean {
+  return true
 }
 
 /** The bytes of a key as a text of as many characters. */

@@ -40,6 +40,7 @@ export async function openStateKeeping(parts: StateKeepingParts): Promise<StateK
       changelogs,
       shapes: new Map(stateful.map(({ actor, states }) => [actor, states])),
       timers: new Map(stateful.map(({ actor, timers }) => [actor, timers])),
+      companions: new Map(stateful.map(({ actor, companions }) => [actor, companions])),
       keepsTransactions,
       openReader: (name) => broker.reader(name),
       stores: await openStores(),

@@ -22,9 +22,11 @@ export interface HandlerManifest {
   readonly states: readonly StateShape[]
   /** Names of its timers. */
   readonly timers: readonly string[]
+  /** Further topics, of which each actor reads the partition that it has of the input. */
+  readonly companions: readonly string[]
 }
 
 /** It needs a changelog and a store, and transactions. */
-export function isStateful({ states, timers }: Pick<HandlerManifest, 'states' | 'timers'>): boolean {
-  return states.length > 0 || timers.length > 0
+export function isStateful({ companions, states, timers }: Pick<HandlerManifest, 'companions' | 'states' | 'timers'>): boolean {
+  return states.length > 0 || timers.length > 0 || companions.length > 0
 }

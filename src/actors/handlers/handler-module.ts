@@ -5,6 +5,7 @@ import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
 import { shapesOf, type DeclaredStates } from '../../state/declared-state.ts'
+import { partitionedTables, shapesOfTables, type DeclaredTables } from '../../operators/tables/declared-tables.ts'
 import { contractsOf, schemasOf } from './handler-schemas.ts'
 import { callLimitsOf, isAnyHandler, type AnyHandler } from './batch-handler.ts'
 
@@ -46,6 +47,7 @@ export async function verifyHandlerFiles(actors: readonly Pick<ResolvedActor, 'n
 /** What others have to know of a handler without evaluating it. */
 export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest {
   const outputs = handler.outputs ?? []
+  const tables = handler.kind === 'handler' ? (handler.tables as DeclaredTables | undefined) : undefined
   const topics = outputs.filter((output) => output.kind === 'topic')
   return {
     actor,
@@ -56,7 +58,8 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     schemas: schemasOf(handler),
     call: callLimitsOf(handler),
     contracts: contractsOf(handler),
-    states: shapesOf(handler.state as DeclaredStates | undefined),
+    states: [...shapesOf(handler.state as DeclaredStates | undefined), ...shapesOfTables(tables)],
     timers: handler.kind === 'handler' ? (handler.timers ?? []) : [],
+    companions: partitionedTables(tables).map(([, { topic }]) => topic.name),
   }
 }

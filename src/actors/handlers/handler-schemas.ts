@@ -1,5 +1,6 @@
 /** The schemas that a handler's topics name: what it reads with, and what it writes with. */
 import { TroupeError } from '../../errors.ts'
+import type { DeclaredTables } from '../../operators/tables/declared-tables.ts'
 import { SchemaNeeded, type KnownSchemas } from '../../streams/flows/contract.ts'
 import type { Destination, TopicDestination } from '../../streams/flows/flow.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
@@ -9,11 +10,13 @@ import { contractsIn, schemasIn, type UsedContract } from '../../streams/registr
 interface WithTopics {
   readonly input: TopicDestination
   readonly outputs?: readonly Destination[]
+  readonly tables?: DeclaredTables
 }
 
-export function contractsOf({ input, outputs = [] }: WithTopics): readonly UsedContract[] {
+export function contractsOf({ input, outputs = [], tables = {} }: WithTopics): readonly UsedContract[] {
   const written = outputs.flatMap((output) => (output.kind === 'topic' ? contractsIn(output, 'write') : []))
-  return [...contractsIn(input, 'read'), ...written]
+  const lookedUp = Object.values(tables).flatMap(({ topic }) => contractsIn(topic as TopicDestination, 'read'))
+  return [...contractsIn(input, 'read'), ...lookedUp, ...written]
 }
 
 export function schemasOf(handler: WithTopics): readonly NeededSchema[] {

@@ -1,0 +1,121 @@
+/** `tableOf()` and `globalTableOf()`: topics that a handler looks things up in, the last record of each key being its row. */
+import { forgottenCall, isObject, refuseWrong, shown } from '../../options/declared.ts'
+import type { KeyGiven, Topic } from '../../streams/flows/flow.ts'
+import { namePattern } from '../../state/changelog-format.ts'
+import type { StateShape } from '../../state/state-shape.ts'
+
+/** What `tableOf()` makes. */
+export interface DeclaredTable<Value = unknown> {
+  readonly kind: 'table-of'
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever keys
+  readonly topic: Topic<any, string, any>
+  /** Of which type its rows are; there is no such field. */
+  readonly row?: Value
+}
+
+/** What `globalTableOf()` makes. */
+export interface DeclaredGlobalTable<Value = unknown, KeyValue = Uint8Array> {
+  readonly kind: 'global-table-of'
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever keys
+  readonly topic: Topic<any, string, any>
+  readonly row?: Value
+  /** Of which type its keys are given; there is no such field. */
+  readonly key?: (key: KeyValue) => void
+}
+
+/** Of a handler, by name. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever rows and keys
+export type DeclaredTables = Readonly<Record<string, DeclaredTable<any> | DeclaredGlobalTable<any, any>>>
+
+/** Of a handler that looks nothing up. */
+// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- empty is what is meant: no name of a table
+export type NoTables = Readonly<Record<never, never>>
+
+/** The row of this record's key. */
+export interface KeyedRow<Value> {
+  /** undefined: there is none, or it was deleted. A value of its own each time. */
+  get(): Value | undefined
+}
+
+/** All rows of a topic. */
+export interface GlobalRows<Value, KeyValue = Uint8Array> {
+  /** undefined: there is none of this key, or it was deleted. `key`: as it would be given to the topic's `record`. */
+  get(key: KeyGiven<KeyValue>): Value | undefined
+}
+
+/** What a handler with these tables gets as `context.tables`. */
+export type TablesOf<Tables> = {
+  readonly [Name in keyof Tables]: Tables[Name] extends DeclaredTable<infer Value>
+    ? KeyedRow<Value>
+    : Tables[Name] extends DeclaredGlobalTable<infer Value, infer KeyValue>
+      ? GlobalRows<Value, KeyValue>
+      : never
+}
+
+/** The same, whatever they are. */
+export type AnyTablesOf = TablesOf<DeclaredTables>
+
+/**
+ * A topic as a table, for the key of the record at hand: the last record of each key is its row, a tombstone deletes it. It is
+ * read beside the handler's input, partition by partition, so it has as many partitions as that, written by the same
+ * partitioner, and keys of the same bytes. Rows and records are taken by their timestamps, so a replay finds the same rows, as
+ * far as the topic still has them. Best compacted. Throws OPTIONS_INVALID for what is no topic.
+ *
+ * @example
+ * tables: { customers: tableOf(topic('customers', { value: json<Customer>() })) }
+ */
+export function tableOf<Value, Name extends string, KeyValue>(
+  topic: Topic<Value, Name, KeyValue>,
+): DeclaredTable<Exclude<Value, null>> {
+  refuseWrong('tableOf()', problemsOfTopic(topic))
+  return { kind: 'table-of', topic }
+}
+
+function problemsOfTopic(topic: unknown): string[] {
+  if (isObject(topic) && topic['kind'] === 'topic' && typeof topic['name'] === 'string') return []
+  const forgotten = forgottenCall(topic, (called) => `${called}('…')`)
+  return [forgotten ?? `${shown(topic)} is no topic; make one with topic()`]
+}
+
+/** What is wrong with the `tables` of a definition. */
+export function problemsOfTables(tables: unknown, input: unknown): string[] {
+  if (!isObject(tables)) return [`tables: ${shown(tables)} is no object of tables: write { customers: tableOf(…) }`]
+  const names = Object.keys(tables)
+  if (names.length === 0) return ['tables: there is none in it; leave it out']
+  const inputName = isObject(input) ? input['name'] : undefined
+  const users = new Map<unknown, string>()
+  return names.flatMap((name) => {
+    if (!namePattern.test(name)) {
+      return [`tables: ${shown(name)} is no name of a table: letters, digits, _ and -, a letter first, at most 64`]
+    }
+    const declared = tables[name]
+    const topic = isObject(declared) && isObject(declared['topic']) ? declared['topic']['name'] : undefined
+    if (!isObject(declared) || topic === undefined || !['table-of', 'global-table-of'].includes(String(declared['kind']))) {
+      const forgotten = forgottenCall(declared, (called) => `${called}(…)`)
+      return [`tables.${name}: ${forgotten ?? `${shown(declared)} is no table; make one with tableOf()`}`]
+    }
+    if (declared['kind'] === 'global-table-of') return []
+    if (topic === inputName) return [`tables.${name}: topic ${String(topic)} is the handler's own input: use state()`]
+    const other = users.get(topic)
+    users.set(topic, name)
+    return other === undefined ? [] : [`tables.${name}: topic ${String(topic)} is table ${other} already: use that one`]
+  })
+}
+
+/** Those with the partitions of the input, in the order in which they are declared. */
+export function partitionedTables(tables: DeclaredTables | undefined): readonly (readonly [string, DeclaredTable])[] {
+  return Object.entries(tables ?? {}).flatMap(([name, table]) =>
+    table.kind === 'table-of' ? [[name, table] as const] : [],
+  )
+}
+
+/** As states, which stand behind the handler's own: their name is one that no state can have. */
+export function shapesOfTables(tables: DeclaredTables | undefined): readonly StateShape[] {
+  return partitionedTables(tables).map(([name, { topic }]) => ({
+    name: `table:${name}`,
+    codec: topic.value.name,
+    ttlMs: null,
+    maxBytes: Number.MAX_SAFE_INTEGER,
+    table: topic.name,
+  }))
+}
