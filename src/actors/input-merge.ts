@@ -158,7 +158,8 @@ export class InputMerge {
     const { records } = chunk
     const from = chunk.next
     let to = from
-    while (to < records.length && (isBefore ? records[to]!.timestamp < mostMs : records[to]!.timestamp <= mostMs)) to += 1
+    while (to < records.length && (isBefore ? records[to]!.timestamp < mostMs : records[to]!.timestamp <= mostMs))
+      to += 1
     chunk.next = to
     if (to === records.length) queue.chunks.shift()
     return from === 0 && to === records.length ? records : records.slice(from, to)

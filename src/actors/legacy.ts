@@ -56,7 +56,9 @@ export function inherit(actor: PartitionActor, legacies: readonly Legacy[]): voi
 }
 
 /** Records that follow each other in their input, of several inputs in the order of their times: of the same time a companion's first. */
-function* byTime(legacies: readonly Legacy[]): Generator<{ readonly at: number; readonly run: readonly SourceRecord[] }> {
+function* byTime(
+  legacies: readonly Legacy[],
+): Generator<{ readonly at: number; readonly run: readonly SourceRecord[] }> {
   const next = legacies.map(() => 0)
   for (;;) {
     let first: number | null = null
@@ -76,7 +78,12 @@ function* byTime(legacies: readonly Legacy[]): Generator<{ readonly at: number; 
   }
 }
 
-function pass({ state }: PartitionActor, { isCompanion, tracker }: InputProgress, position: number, legacy: Legacy): void {
+function pass(
+  { state }: PartitionActor,
+  { isCompanion, tracker }: InputProgress,
+  position: number,
+  legacy: Legacy,
+): void {
   if (!tracker.passTo(position)) return
   const time = isCompanion ? null : (legacy.state?.timeAt(position) ?? null)
   if (time !== null) state?.noteRecord(position - 1, time)

@@ -334,8 +334,7 @@ export class PartitionActor implements CheckpointOwner {
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
-      const streamTime =
-        state === null || input.isCompanion ? null : state.noteRecord(record.offset, record.timestamp)
+      const streamTime = state === null || input.isCompanion ? null : state.noteRecord(record.offset, record.timestamp)
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
         tracker.skip(record.offset)

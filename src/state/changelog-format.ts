@@ -77,7 +77,9 @@ export function readEntryKey(bytes: Uint8Array): Entry | null {
     case entryKinds.shape:
     case entryKinds.input: {
       const named = readName(bytes, 1)
-      return named === null || named.key.byteLength > 0 ? null : { kind: bytes[0] === entryKinds.shape ? 'shape' : 'input', name: named.name }
+      return named === null || named.key.byteLength > 0
+        ? null
+        : { kind: bytes[0] === entryKinds.shape ? 'shape' : 'input', name: named.name }
     }
     default:
       return null

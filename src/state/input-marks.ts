@@ -51,5 +51,8 @@ export function decodeInputMark(value: Uint8Array): InputMark {
 }
 
 function unreadable(what: string): TroupeError {
-  return new TroupeError('CHANGELOG_UNREADABLE', `the mark of an input in a changelog is ${what}, which this version cannot read`)
+  return new TroupeError(
+    'CHANGELOG_UNREADABLE',
+    `the mark of an input in a changelog is ${what}, which this version cannot read`,
+  )
 }

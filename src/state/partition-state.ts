@@ -260,6 +260,11 @@ export class PartitionState implements CheckpointedState, StateReader {
     for (const { at, value } of changes) this.#set(at, key, value)
   }
 
+  /** The newest record of this key is no row: it was given up. */
+  forgetRow(topic: string, key: string): void {
+    for (const [at, { table }] of this.shapes.entries()) if (table === topic) this.#set(at, key, null)
+  }
+
   get hasChanges(): boolean {
     return this.#next.length > 0
   }

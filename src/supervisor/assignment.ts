@@ -312,7 +312,8 @@ export class Assignment {
     const actors = event.partitions.flatMap((partition) => this.#owned.get(partitionName(partition)) ?? [])
     const recorded: OvertakenPartition[] = []
     const isAnswered = await this.#handOver(actors, () => {
-      for (const { isFenced, inputs } of actors) if (!isFenced) recorded.push(...inputs.slice(0, 1).flatMap(this.#recordedOf))
+      for (const { isFenced, inputs } of actors)
+        if (!isFenced) recorded.push(...inputs.slice(0, 1).flatMap(this.#recordedOf))
       return consumer.unassign(event.id, event.partitions)
     })
     this.#noteSize()
@@ -387,7 +388,8 @@ export class Assignment {
       const { dispatcherOf, keeping } = this.#options
       const dispatcher = dispatcherOf(actor)
       const reader = keeping?.openReader('companions')
-      if (reader === undefined) throw new TroupeError('INTERNAL', `actor ${actor.name} has companions and keeps no state`)
+      if (reader === undefined)
+        throw new TroupeError('INTERNAL', `actor ${actor.name} has companions and keeps no state`)
       companions = new Companions({
         ...this.#options,
         reader,

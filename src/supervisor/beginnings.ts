@@ -106,7 +106,8 @@ export class Beginnings {
         const companions = await this.#companionsOf(actor, described.get(topic), topic)
         const start = await this.#startOf(each, actor, topics.get(topic))
         const at = { topic, partition }
-        if (companions.length > 0 && start.position === null) Object.assign(start, await this.#firstPosition(at, start.from))
+        if (companions.length > 0 && start.position === null)
+          Object.assign(start, await this.#firstPosition(at, start.from))
         return { actor, at, ...start, ...checkpointIn(each), companions }
       }),
     )

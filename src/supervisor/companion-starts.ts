@@ -68,7 +68,8 @@ async function startsBy(reader: BrokerReader, options: CompanionStartsOptions): 
     else if (states.length > 0) {
       const rows = await bringRows({ reader, store, at, states, signal })
       if (rows === null) return null
-      if (rows > 0) log.info({ actor, partition: name, records: rows }, `rows of ${name} were read again: ${rows} records`)
+      if (rows > 0)
+        log.info({ actor, partition: name, records: rows }, `rows of ${name} were read again: ${rows} records`)
     }
     starts.set(companion.topic, start)
   }

@@ -232,11 +232,7 @@ export class Restoring {
     })
   }
 
-  async #bring(
-    kept: Kept,
-    beginning: BeginningState,
-    onRestored: (starts: CompanionStarts) => void,
-  ): Promise<void> {
+  async #bring(kept: Kept, beginning: BeginningState, onRestored: (starts: CompanionStarts) => void): Promise<void> {
     const { stats, stores } = this.#options
     const { abort, actor, place, progress, state } = kept
     await this.#closing.get(partitionName(beginning.at))

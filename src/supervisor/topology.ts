@@ -80,7 +80,10 @@ export function surveyTopology(
     const has = known.length === 0 ? 'no sinks' : `only: ${known.join(', ')}`
     errors.push(new TroupeError('SINK_MISSING', `${missingSinks.join('; ')}; the app has ${has}`))
   }
-  return { topology: { actorOfTopic, topics, copartitioned: copartitionedIn(manifests), latestTopics, destinations }, problems: errors }
+  return {
+    topology: { actorOfTopic, topics, copartitioned: copartitionedIn(manifests), latestTopics, destinations },
+    problems: errors,
+  }
 }
 
 /** A topic is one thing for the whole app, whoever writes to it. */

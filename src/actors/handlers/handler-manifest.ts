@@ -27,6 +27,10 @@ export interface HandlerManifest {
 }
 
 /** It needs a changelog and a store, and transactions. */
-export function isStateful({ companions, states, timers }: Pick<HandlerManifest, 'companions' | 'states' | 'timers'>): boolean {
+export function isStateful({
+  companions,
+  states,
+  timers,
+}: Pick<HandlerManifest, 'companions' | 'states' | 'timers'>): boolean {
   return states.length > 0 || timers.length > 0 || companions.length > 0
 }

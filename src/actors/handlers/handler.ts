@@ -147,10 +147,7 @@ export type OnTimer<
   KeyValue = unknown,
   States = NoStates,
   Tables = NoTables,
-> = (
-  name: string,
-  context: TimerContext<Setup, KeyValue, States, Tables>,
-) => Outcome<To> | Promise<Outcome<To>>
+> = (name: string, context: TimerContext<Setup, KeyValue, States, Tables>) => Outcome<To> | Promise<Outcome<To>>
 
 export interface SetupContext {
   readonly log: Log
@@ -289,10 +286,7 @@ export type Handle<
   KeyValue = unknown,
   States = NoStates,
   Tables = NoTables,
-> = (
-  value: In,
-  context: HandlerContext<Setup, KeyValue, States, Tables>,
-) => Outcome<To> | Promise<Outcome<To>>
+> = (value: In, context: HandlerContext<Setup, KeyValue, States, Tables>) => Outcome<To> | Promise<Outcome<To>>
 
 /** Chains steps into a `handle`: each gets what the one before returned; any outcome ends the chain. */
 export function compose<A, S, E extends Effect = never, K = unknown, T = NoStates>(

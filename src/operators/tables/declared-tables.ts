@@ -90,7 +90,11 @@ export function problemsOfTables(tables: unknown, input: unknown): string[] {
     }
     const declared = tables[name]
     const topic = isObject(declared) && isObject(declared['topic']) ? declared['topic']['name'] : undefined
-    if (!isObject(declared) || topic === undefined || !['table-of', 'global-table-of'].includes(String(declared['kind']))) {
+    if (
+      !isObject(declared) ||
+      topic === undefined ||
+      !['table-of', 'global-table-of'].includes(String(declared['kind']))
+    ) {
       const forgotten = forgottenCall(declared, (called) => `${called}(…)`)
       return [`tables.${name}: ${forgotten ?? `${shown(declared)} is no table; make one with tableOf()`}`]
     }

@@ -1,5 +1,5 @@
 /** What handlers get as `context.tables`: reads rows, where the handler runs; and makes a row of a record of their topics. */
-import { TroupeError } from '../../errors.ts'
+import { TroupeError, isTroupeError } from '../../errors.ts'
 import type { AttemptState } from '../../state/attempt-state.ts'
 import { StateValue, type StateChange } from '../../state/state-value.ts'
 import { boundCodec, neededSchema, type Codec, type KnownSchemas } from '../../streams/flows/contract.ts'
@@ -46,7 +46,10 @@ export class TableAccess {
   change({ key, topic, value }: SourceRecord): StateChange {
     const { at, codec, name } = this.#tables.find((table) => table.topic === topic)!
     if (key === null) {
-      throw new TroupeError('DECODE_FAILED', `table ${name}: a record of topic ${topic} has no key, so it is nobody's row`)
+      throw new TroupeError(
+        'DECODE_FAILED',
+        `table ${name}: a record of topic ${topic} has no key, so it is nobody's row`,
+      )
     }
     if (value === null) return { at, value: null }
     decode(codec, name, value)
@@ -57,7 +60,14 @@ export class TableAccess {
 function read({ at, codec, name }: OpenTable, attempt: AttemptState): unknown {
   const { key } = attempt
   const row = key === null ? null : attempt.read(at, key)
-  return row === null ? undefined : decode(codec, name, Uint8Array.from(row.payload))
+  if (row === null) return undefined
+  try {
+    return decode(codec, name, Uint8Array.from(row.payload))
+  } catch (error) {
+    // It went to the dead letters when it came, and its key has no row since; here it is again from the topic, after a restart.
+    if (isTroupeError(error) && error.code === 'DECODE_FAILED') return undefined
+    throw error
+  }
 }
 
 function decode(codec: Codec<unknown>, name: string, bytes: Uint8Array): unknown {

@@ -51,7 +51,9 @@ export async function bringRows(options: TableRowsOptions): Promise<number | nul
       while ((reader.position(at) ?? from) < end) {
         const records = await reader.poll(MAX_POLL_RECORDS, POLL_TIMEOUT_MS)
         if (signal.aborted) return null
-        const rows = records.filter(({ offset }) => isFinished(map, offset) && !(known !== null && isFinished(known.map, offset)))
+        const rows = records.filter(
+          ({ offset }) => isFinished(map, offset) && !(known !== null && isFinished(known.map, offset)),
+        )
         read += rows.length
         await store.write(changesOf(rows, options.states), store.mark ?? EMPTY_MARK)
       }
@@ -65,13 +67,18 @@ export async function bringRows(options: TableRowsOptions): Promise<number | nul
 }
 
 /** All rows of the table, and what says how far they go. */
-export async function forgetRows({ at, states, store }: Pick<TableRowsOptions, 'at' | 'states' | 'store'>): Promise<void> {
+export async function forgetRows({
+  at,
+  states,
+  store,
+}: Pick<TableRowsOptions, 'at' | 'states' | 'store'>): Promise<void> {
   const prefixes = states.map(statePrefix)
   const gone: Change[] = [[rowsKey(at.topic), null]]
   for (let from: WalkPlace | null = null; ;) {
     const { entries, next } = store.walk(from, WALK_ENTRIES, 0)
     for (const [key] of entries) {
-      if (prefixes.some((prefix) => Buffer.compare(key.subarray(0, prefix.byteLength), prefix) === 0)) gone.push([key, null])
+      if (prefixes.some((prefix) => Buffer.compare(key.subarray(0, prefix.byteLength), prefix) === 0))
+        gone.push([key, null])
     }
     if (next === null) break
     from = next

@@ -165,7 +165,9 @@ export class TransactionRunner {
         if (frozen !== null) frozen.changelogRecords += records.length
       }
     }
-    const positions = participants.flatMap(({ frozen }) => frozen?.positions.flatMap(({ stored }) => stored ?? []) ?? [])
+    const positions = participants.flatMap(
+      ({ frozen }) => frozen?.positions.flatMap(({ stored }) => stored ?? []) ?? [],
+    )
     onCheckpoint?.('before-positions')
     for (const call of positionCalls(positions)) {
       // The brokers fence members, not partitions: of a partition that is not ours any more they would take the position.
