@@ -9,6 +9,8 @@ export interface MadeRecord {
   readonly key: string | null
   readonly value: Buffer | null
   readonly headers?: IHeaders
+  /** Milliseconds; when it is produced unless given. */
+  readonly timestamp?: number
 }
 
 export interface Pace {
@@ -64,8 +66,8 @@ export async function produceMade(kafka: Kafka, topic: string, make: () => MadeR
   try {
     return await sendPaced(pace, async (count) => {
       const messages = Array.from({ length: count }, () => {
-        const { key, value, headers = {} } = make()
-        return { key, value, headers }
+        const { key, value, headers = {}, timestamp } = make()
+        return { key, value, headers, ...(timestamp === undefined ? {} : { timestamp: String(timestamp) }) }
       })
       await producer.send({ topic, messages, acks: -1 })
     })

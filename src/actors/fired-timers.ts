@@ -23,7 +23,7 @@ import type { PartitionState } from '../state/partition-state.ts'
 import { withoutTimer, type KeyedTimers } from '../state/keyed-timers.ts'
 import type { SetTimer } from '../state/timers.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
-import type { ToldVerdict } from './handlers/verdict.ts'
+import type { StateChanges, ToldVerdict } from './handlers/verdict.ts'
 import type { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
 import type { ComesAhead, LaneRun, Lanes } from './lanes/lanes.ts'
@@ -159,7 +159,13 @@ export class FiredTimers implements ComesAhead {
   }
 
   /** Timers were set or cancelled. Those that are void by that run alone, so that they are told from others. */
-  noteChanges(key: string): void {
+  noteChanges(key: string | null, changes: StateChanges): void {
+    if (this.#open.size === 0) return
+    if (key !== null) this.#noteVoid(key)
+    for (const change of changes) if (change.key !== undefined) this.#noteVoid(change.key)
+  }
+
+  #noteVoid(key: string): void {
     for (const { invocation, timer } of this.#openOf.get(key) ?? none) {
       if (!this.#options.timers.isSet(timer)) invocation.runsAlone = true
     }
@@ -186,8 +192,12 @@ export class FiredTimers implements ComesAhead {
   /** By stream time, of a key of which no record waits. null: none is due. */
   #takeForIdleKey(): SetTimer | null {
     const { lanes, order, state, timers } = this.#options
+    if (order === 'partition') {
+      if (lanes.recordCount > 0) return null
+      state.noteAllTaken()
+    }
     const untilMs = state.streamTime
-    if (untilMs === null || (order === 'partition' && lanes.recordCount > 0)) return null
+    if (untilMs === null) return null
     for (;;) {
       const timer = timers.take('stream', untilMs)
       if (timer === null || !lanes.isBusy(keyOf(timer))) return timer

@@ -37,6 +37,7 @@ export class Inputs {
       topic: input.topic,
       topicId: input.origin?.id ?? 0,
       snapshot: () => input.tracker.snapshot(),
+      position: () => input.tracker,
     }))
   }
 

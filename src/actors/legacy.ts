@@ -79,12 +79,12 @@ function* byTime(
 }
 
 function pass(
-  { state }: PartitionActor,
-  { isCompanion, tracker }: InputProgress,
+  actor: PartitionActor,
+  { topic, tracker }: InputProgress,
   position: number,
   legacy: Legacy,
 ): void {
   if (!tracker.passTo(position)) return
-  const time = isCompanion ? null : (legacy.state?.timeAt(position) ?? null)
-  if (time !== null) state?.noteRecord(position - 1, time)
+  const time = legacy.state?.hasRowsOf(topic) === true ? null : (legacy.state?.timeAt(position, topic) ?? null)
+  if (time !== null) actor.notePassed(position, time, topic)
 }

@@ -6,6 +6,7 @@ import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { PartitionState } from '../state/partition-state.ts'
+import type { RecordTimes } from '../state/stamp.ts'
 import type { ActorDelivery, Refusals } from '../streams/delivery/delivery.ts'
 import type { TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
@@ -24,6 +25,8 @@ export interface PartitionActorOptions {
   readonly delivery: ActorDelivery
   /** What its handler keeps; null or missing: nothing. */
   readonly state?: PartitionState | null
+  /** How its records tell their time, where that is not by their timestamps; null or missing: by those. */
+  readonly times?: RecordTimes | null
   /** Records that it has to give up instead of handling them, since it begins where a refused checkpoint has set it back. */
   readonly refused?: Refusals
   readonly credit: Credit

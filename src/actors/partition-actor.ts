@@ -35,6 +35,7 @@ import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes/lanes.ts'
 import { OperatorDecisions } from './operator-decisions.ts'
 import { RecordEnds } from './record-ends.ts'
+import { Stamping } from './stamping.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
 import { RefusedRecords } from './refused-records.ts'
@@ -67,6 +68,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly #refused: RefusedRecords | null
   /** null: its handler has none. */
   readonly #timers: FiredTimers | null
+  /** null: stream time is known by what is on records unread. */
+  readonly #stamping: Stamping | null
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -93,7 +96,9 @@ export class PartitionActor implements CheckpointOwner {
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     this.#timers = this.#openTimers()
-    this.#lanes.ahead = this.#timers
+    const { times = null } = options
+    this.#stamping = times === null || this.state === null ? null : new Stamping(times, this.state, this.#timers)
+    this.#lanes.ahead = this.#stamping ?? this.#timers
     this.#followState()
     if (options.refused !== undefined) {
       // A handler that takes very long keeps nobody out.
@@ -328,15 +333,19 @@ export class PartitionActor implements CheckpointOwner {
     const input = this.#inputs.of(first)
     const { held, stats, tracker } = input
     const { state } = this
+    const isOfRows = input.isCompanion && state?.hasRowsOf(input.topic) === true
+    const toldUnread = this.#stamping === null && !isOfRows ? state : null
+    const companion = input.isCompanion ? input.topic : null
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
     let hasSkipped = false
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
-      const streamTime = state === null || input.isCompanion ? null : state.noteRecord(record.offset, record.timestamp)
+      const streamTime = toldUnread?.noteRecord(record.offset, record.timestamp, companion) ?? null
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
+        this.#stamping?.pass(record)
         tracker.skip(record.offset)
         stats.alreadyFinished += 1
         hasSkipped = true
@@ -356,6 +365,12 @@ export class PartitionActor implements CheckpointOwner {
     stats.safePosition = tracker.safePosition
     this.#noteLoad()
     if (hasSkipped) input.noteProgress()
+  }
+
+  /** Of all that it is not given below this position, this is the stream time. */
+  notePassed(position: number, streamTime: number, topic: string | null = null): void {
+    if (this.#stamping === null) this.state?.noteRecord(position - 1, streamTime, topic)
+    else this.state?.noteAhead(position - 1, streamTime, topic)
   }
 
   /**

@@ -180,7 +180,7 @@ export class RecordEnds {
 
   /** Why its changes cannot be kept; null: they can. */
   #refusalOf({ stateKey }: Invocation, changes: StateChanges | undefined): Error | null {
-    if (changes === undefined || stateKey === null) return null
+    if (changes === undefined) return null
     return this.#options.state?.refusalOf(stateKey, changes) ?? null
   }
 
@@ -188,9 +188,9 @@ export class RecordEnds {
   #apply(invocation: Invocation, changes: StateChanges | undefined): void {
     this.#timers?.noteHandled(invocation)
     const { stateKey } = invocation
-    if (changes === undefined || stateKey === null) return
+    if (changes === undefined) return
     this.#options.state?.apply(stateKey, changes)
-    this.#timers?.noteChanges(stateKey)
+    this.#timers?.noteChanges(stateKey, changes)
   }
 
   /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */

@@ -6,12 +6,13 @@
  * It runs as handlers do (`operator-runner.ts`): what it keeps, its timer and its outputs are of one checkpoint with its
  * position, and an attempt that fails leaves no trace.
  */
+import type { Log } from '../log.ts'
 import type { Codec } from '../streams/flows/contract.ts'
 import type { Destination, Effect, Topic } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 
 /** Why a record went aside instead of counting. */
-export type AsideReason = 'late' | 'null-key' | 'expired' | 'far-future'
+export type AsideReason = 'late' | 'null-key' | 'null-value' | 'expired' | 'far-future' | 'duplicate'
 
 /** One record, decoded. */
 export interface TakenRecord {
@@ -52,6 +53,11 @@ export interface Kept {
   set(state: number, key: string, value: unknown): void
   /** The one timer of a record's key: `due` is called for it before the first record whose stream time has come to it; null: none. */
   setTimer(keyText: string, dueMs: number | null): void
+  /**
+   * A value of an input, from the bytes that its record had: so an operator may keep records as they came. Another one each
+   * time. Throws what the decoding of a record throws, also where a schema has to be fetched first.
+   */
+  decode(input: number, bytes: Uint8Array): unknown
 }
 
 /** One of the things that it keeps. */
@@ -79,11 +85,58 @@ export interface KeyedEffect {
   readonly lastOf?: string
 }
 
+/**
+ * What comes before an operator, in an actor of its own (`<actor>-front`): it reads the first input, in parallel, where its
+ * actor runs, and its records go on to the operator through a topic of ours, in the order in which they were read.
+ */
+export interface Front {
+  /**
+   * The key under which a record goes on; null: it has none. Its own, unless given. It is asked of what `prepare` has made. Text
+   * and numbers, and bytes as they are, unless `byCodec` says how it is written.
+   */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values and keys
+  readonly by?: (value: any) => unknown
+  readonly byCodec?: Codec<unknown>
+  /** What the operator is given instead of its value. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values
+  readonly prepare?: (value: any, context: PrepareContext) => unknown
+  /** Of what `prepare` returns; JSON unless given. */
+  readonly preparedCodec?: Codec<unknown>
+  /** Once a thread, or once on main, as with handlers. */
+  readonly setup?: (context: PrepareSetup) => unknown
+  readonly teardown?: (setup: never) => void | Promise<void>
+  /** So far, at most, is what the operator knows of a partition's stream time behind what that is, milliseconds; a second unless given. */
+  readonly markEveryMs?: number
+}
+
+export interface PrepareSetup {
+  readonly log: Log
+  /** The bytes that the app shares by this name. */
+  readonly shared: (name: string) => Buffer
+}
+
+export interface PrepareContext {
+  readonly record: SourceRecord
+  /** As the topic's codec for keys reads it; its bytes, where it has none; null: it has none. */
+  readonly key: unknown
+  /** 1 on the first try. */
+  readonly attempt: number
+  /** `topic/partition/offset`. */
+  readonly id: string
+  /** What `setup` returned in this thread. */
+  readonly setup: unknown
+  readonly signal: AbortSignal
+  readonly log: Log
+  readonly throttle: (forMs: number) => void
+}
+
 export interface Operator {
   readonly kind: 'operator'
   /** `aggregation`, `join`, … */
   readonly what: string
   readonly name?: string
+  /** Its records come to it by way of one. The key and the value that it takes are those that the front has made. */
+  readonly front?: Front
   /** The first is the one that the group reads. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values and keys
   readonly inputs: readonly Topic<any, string, any>[]

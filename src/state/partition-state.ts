@@ -31,7 +31,7 @@ import { encodeInputMark } from './input-marks.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { Slices } from './stores/slices.ts'
-import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.ts'
+import { SMALL_VALUE_BYTES, StateValue, hasManyBytes, type StateChange } from './state-value.ts'
 import type { Change, StateStore, StoreEntry } from './store.ts'
 import { StreamTime, type UnfinishedRuns } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
@@ -84,6 +84,7 @@ export interface FollowedInput {
   /** Short id; 0: not known. */
   readonly topicId: number
   readonly snapshot: () => CompletionSnapshot | null
+  readonly position: () => FollowedPosition
 }
 
 interface NewMark {
@@ -130,6 +131,8 @@ export class PartitionState implements CheckpointedState, StateReader {
   /** Where its position stands; set by whose it is. */
   #position: FollowedPosition = { safePosition: null, unfinishedRuns: () => [] }
   #companions: readonly FollowedInput[] = []
+  /** Of each companion input whose records move it. */
+  readonly #companionTimes = new Map<string, StreamTime>()
   /** Of each companion input, by its topic, what the last freeze has written. */
   readonly #written = new Map<string, Uint8Array>()
   #generation = 1
@@ -208,9 +211,10 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#committed = mark
   }
 
-  /** Of the records so far; null: none had a time. */
+  /** Of the records so far, of all inputs; null: none had a time. */
   get streamTime(): number | null {
-    return this.#time.current
+    if (this.#companions.length === 0) return this.#time.current
+    return greatest([this.#time.current, ...[...this.#companionTimes.values()].map(({ current }) => current)])
   }
 
   /** Whose position it is to know at a freeze. */
@@ -223,18 +227,72 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#companions = inputs
   }
 
-  /** Takes the next record of the input, in offset order, also one that the completion map shows as finished. Returns its stream time. */
-  noteRecord(offset: number, timestamp: number): number | null {
-    if (this.#time.isLong) {
-      const { safePosition } = this.#position
-      if (safePosition !== null) this.#time.forget(safePosition, this.#position.unfinishedRuns())
-    }
-    return this.#time.note(offset, timestamp)
+  /** Of a table: its records are rows, and no time passes with them. */
+  hasRowsOf(topic: string): boolean {
+    return this.#companions.length > 0 && this.shapes.some(({ table }) => table === topic)
   }
 
-  /** Of all below this position of the input; null: nothing had a time. */
-  timeAt(position: number): number | null {
-    return this.#time.at(position)
+  /**
+   * Takes the next record of an input, in offset order, also one that the completion map shows as finished. Returns its stream
+   * time: the greatest of all inputs so far.
+   */
+  noteRecord(offset: number, timestamp: number, topic: string | null = null): number | null {
+    const companion = this.#companionOf(topic)
+    const time = companion === null ? this.#time : this.#timeOf(companion.topic)
+    if (time.isLong) {
+      const position = companion?.position() ?? this.#position
+      const { safePosition } = position
+      if (safePosition !== null) time.forget(safePosition, position.unfinishedRuns())
+    }
+    const own = time.note(offset, timestamp)
+    return this.#companions.length === 0 ? own : this.streamTime
+  }
+
+  /** The same of a record beyond the next, which nobody will come to in its turn. */
+  noteAhead(offset: number, timestamp: number, topic: string | null = null): void {
+    const companion = this.#companionOf(topic)
+    const time = companion === null ? this.#time : this.#timeOf(companion.topic)
+    time.noteAhead(offset, timestamp)
+  }
+
+  /** All records that have come so far have had their turn. */
+  noteAllTaken(): void {
+    this.#time.takeAhead()
+    for (const time of this.#companionTimes.values()) time.takeAhead()
+  }
+
+  /** Of all below this position of an input; null: nothing had a time. */
+  timeAt(position: number, topic: string | null = null): number | null {
+    const companion = this.#companionOf(topic)
+    return (companion === null ? this.#time : this.#timeOf(companion.topic)).at(position)
+  }
+
+  /** null: it is of the first input. */
+  #companionOf(topic: string | null): FollowedInput | null {
+    if (topic === null || this.#companions.length === 0) return null
+    return this.#companions.find((each) => each.topic === topic) ?? null
+  }
+
+  #timeOf(topic: string): StreamTime {
+    let time = this.#companionTimes.get(topic)
+    if (time === undefined) {
+      time = new StreamTime(this.#committed?.streamTime ?? null)
+      this.#companionTimes.set(topic, time)
+    }
+    return time
+  }
+
+  /** Of the positions of all inputs. */
+  #timeOfPositions(): number | null {
+    const position = this.#position.safePosition
+    const own = position === null ? this.#time.current : this.#time.at(position)
+    if (this.#companionTimes.size === 0) return own
+    const others = this.#companions.map(({ position: of, topic }) => {
+      const time = this.#companionTimes.get(topic)
+      const at = of().safePosition
+      return time === undefined ? null : at === null ? time.current : time.at(at)
+    })
+    return greatest([own, ...others])
   }
 
   read(at: number, key: string): StateValue | null {
@@ -242,12 +300,12 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Why the changelog would not take what a record has changed; null: it will. Asked before the record counts as handled. */
-  refusalOf(key: string, changes: readonly StateChange[]): TroupeError | null {
+  refusalOf(key: string | null, changes: readonly StateChange[]): TroupeError | null {
     const { limit } = this.#options
     if (limit === undefined) return null
-    for (const { at, value } of changes) {
-      if (value === null || this.shapes[at]?.table !== undefined) continue
-      const keyBytes = this.#prefixes[at]!.byteLength + key.length
+    for (const { at, key: own = key, value } of changes) {
+      if (value === null || own === null || this.shapes[at]?.table !== undefined) continue
+      const keyBytes = this.#prefixes[at]!.byteLength + own.length
       if (value.isSmall && keyBytes + SMALL_VALUE_BYTES <= limit.bytes) continue
       const bytes = keyBytes + value.bytes.byteLength
       if (bytes > limit.bytes) return this.#tooLarge(at, bytes, limit)
@@ -256,8 +314,8 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Takes what a handled record has changed. */
-  apply(key: string, changes: readonly StateChange[]): void {
-    for (const { at, value } of changes) this.#set(at, key, value)
+  apply(key: string | null, changes: readonly StateChange[]): void {
+    for (const { at, key: own = key, value } of changes) if (own !== null) this.#set(at, own, value)
   }
 
   /** The newest record of this key is no row: it was given up. */
@@ -272,7 +330,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   freeze(checkpoint: number): void {
     if (this.#frozen !== null) throw new TroupeError('INTERNAL', 'a generation of state was frozen upon another')
     const position = this.#position.safePosition
-    const streamTime = position === null ? this.#time.current : this.#time.at(position)
+    const streamTime = this.#timeOfPositions()
     this.#frozen = {
       ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime, marks: this.#newMarks() },
       ...{ expired: this.#expired, hasPosition: position !== null, end: null },
@@ -388,7 +446,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     }
     cell.current = value
     if (at >= this.shapes.length) this.timers?.note(at, key, value)
-    if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
+    if (hasManyBytes(value)) this.#cells[at]!.noteBytes(value.bytes.byteLength)
   }
 
   /** In slices, while handlers go on: the deletions are of the next checkpoint. */
@@ -477,6 +535,12 @@ export class PartitionState implements CheckpointedState, StateReader {
       () => undefined,
     )
   }
+}
+
+function greatest(times: readonly (number | null)[]): number | null {
+  let most: number | null = null
+  for (const time of times) if (time !== null && (most === null || time > most)) most = time
+  return most
 }
 
 /** What the changelog has: the rows of tables have a topic of their own. */

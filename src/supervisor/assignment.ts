@@ -20,6 +20,7 @@ import type { Credit } from '../streams/credit.ts'
 import type { CheckpointBase, CheckpointOwner, Delivery, Refusals } from '../streams/delivery/delivery.ts'
 import { CompletionMap } from '../streams/positions/completion-map.ts'
 import type { PartitionState } from '../state/partition-state.ts'
+import type { RecordTimes } from '../state/stamp.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
@@ -37,6 +38,8 @@ export interface AssignmentOptions {
   /** The actor of each input topic. */
   readonly actors: ReadonlyMap<string, ResolvedActor>
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
+  /** How its records tell their time; null, or missing: by their timestamps. */
+  readonly timesOf?: (actor: ResolvedActor) => RecordTimes | null
   readonly delivery: Delivery
   readonly credit: Credit
   readonly clock: Clock
@@ -435,7 +438,7 @@ export class Assignment {
     refused?: Refusals,
   ): PartitionActor {
     const companions = this.#companions.get(actor.name)
-    const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats } = this.#options
+    const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats, timesOf } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
@@ -444,6 +447,7 @@ export class Assignment {
       inputs,
       state,
       ...(companions === undefined ? {} : { logEnd: async (of) => (await companions.watermarks(of)).high }),
+      times: timesOf?.(actor) ?? null,
       ...(refused === undefined ? {} : { refused }),
       delivery,
       credit,

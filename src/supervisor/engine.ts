@@ -102,7 +102,8 @@ export class Engine {
   #resolveFinished: (end: EngineEnd) => void = () => undefined
   readonly #startedAtMs: number
 
-  private constructor(parts: EngineParts, host: HandlerHost, lookout: Lookout, promise: Promised) {
+  private constructor(given: EngineParts, host: HandlerHost, lookout: Lookout, promise: Promised) {
+    const parts = { ...given, app: { ...given.app, actors: host.actors } }
     this.#parts = parts
     this.#host = host
     this.#lookout = lookout
@@ -333,6 +334,7 @@ export class Engine {
       consumer: broker.consumer(),
       actors: this.#topology.actorOfTopic,
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
+      timesOf: (actor) => this.#host.timesOf(actor),
       dispatchers: this.#host.dispatchers,
       delivery: this.#delivery,
       userPauses: this.#userPauses,

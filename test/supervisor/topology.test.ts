@@ -12,6 +12,8 @@ const app = (...actors: Partial<ResolvedActor>[]): ResolvedApp =>
 const manifest = (actor: string, input: string, others: Partial<HandlerManifest> = {}): HandlerManifest => ({
   actor,
   input,
+  inputs: [input],
+  isOperator: false,
   outputTopics: [],
   latestTopics: [],
   destinations: [],

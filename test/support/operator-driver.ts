@@ -26,6 +26,8 @@ export class OperatorDriver {
   readonly played: Played[] = []
   readonly #operator: Operator
   #values: Map<string, unknown>
+  /** Stream time when each was set. */
+  #setAt = new Map<string, number>()
   #timers: Map<string, number>
   #streamTimeMs: number
   #offset = 0
@@ -77,10 +79,14 @@ export class OperatorDriver {
   #take({ input = 0, isFarFuture = false, key, sourceTimeMs, timeMs, value }: PlayedRecord): void {
     if (!isFarFuture) this.#streamTimeMs = Math.max(this.#streamTimeMs, timeMs)
     this.#fireUntil(this.#streamTimeMs)
-    const topic = this.#operator.inputs[input]?.name ?? 'unknown'
+    const topic = this.#operator.inputs[input]
     const record = {
-      ...{ topic, partition: 0, offset: this.#offset, timestamp: timeMs, value: null, headers: [] },
+      ...{ topic: topic?.name ?? 'unknown', partition: 0, offset: this.#offset, timestamp: timeMs, headers: [] },
       key: key === null ? null : Buffer.from(key),
+      /** Made for who asks: not every value of a test has bytes. */
+      get value(): Buffer | null {
+        return value === null || topic === undefined ? null : Buffer.from(topic.value.encode(value))
+      },
     }
     this.#offset += 1
     const streamTimeMs = this.#streamTimeMs
@@ -102,19 +108,27 @@ export class OperatorDriver {
 
   #attempt(of: Played['of'], key: string | null, run: (kept: Kept) => Outcome): void {
     const values = new Map(this.#values)
+    const setAt = new Map(this.#setAt)
     const timers = new Map(this.#timers)
     const outcome = run({
-      get: (state, name) => values.get(`${state}/${name}`),
+      get: (state, name) => {
+        const ttlMs = this.#operator.states[state]?.ttlMs ?? Number.POSITIVE_INFINITY
+        const ageMs = this.#streamTimeMs - (setAt.get(`${state}/${name}`) ?? this.#streamTimeMs)
+        return ageMs >= ttlMs ? undefined : values.get(`${state}/${name}`)
+      },
       set: (state, name, value) => {
         if (value === undefined) values.delete(`${state}/${name}`)
         else values.set(`${state}/${name}`, value)
+        setAt.set(`${state}/${name}`, this.#streamTimeMs)
       },
       setTimer: (name, dueMs) => {
         if (dueMs === null) timers.delete(name)
         else timers.set(name, dueMs)
       },
+      decode: (input, bytes): unknown => this.#operator.inputs[input]!.value.decode(bytes),
     })
     this.#values = values
+    this.#setAt = setAt
     this.#timers = timers
     this.played.push({ ...outcome, of, key })
   }

@@ -6,17 +6,17 @@ import type { Destination, TopicDestination } from '../../streams/flows/flow.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
 import { contractsIn, schemasIn, type UsedContract } from '../../streams/registry/used-contracts.ts'
 
-/** A handler, as far as its topics go. */
-interface WithTopics {
-  readonly input: TopicDestination
+/** A handler, as far as its topics go. An operator has several inputs. */
+type WithTopics = ({ readonly input: TopicDestination } | { readonly inputs: readonly TopicDestination[] }) & {
   readonly outputs?: readonly Destination[]
   readonly tables?: DeclaredTables
 }
 
-export function contractsOf({ input, outputs = [], tables = {} }: WithTopics): readonly UsedContract[] {
+export function contractsOf({ outputs = [], tables = {}, ...handler }: WithTopics): readonly UsedContract[] {
+  const inputs = 'inputs' in handler ? handler.inputs : [handler.input]
   const written = outputs.flatMap((output) => (output.kind === 'topic' ? contractsIn(output, 'write') : []))
-  const lookedUp = Object.values(tables).flatMap(({ topic }) => contractsIn(topic as TopicDestination, 'read'))
-  return [...contractsIn(input, 'read'), ...lookedUp, ...written]
+  const lookedUp = Object.values(tables).map(({ topic }) => topic as TopicDestination)
+  return [...[...inputs, ...lookedUp].flatMap((input) => contractsIn(input, 'read')), ...written]
 }
 
 export function schemasOf(handler: WithTopics): readonly NeededSchema[] {

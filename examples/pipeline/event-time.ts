@@ -1,0 +1,47 @@
+/**
+ * The time that made-up records tell: it begins in the past and goes faster than the clock, so that a short run has many
+ * minutes in it.
+ */
+import type { Kafka } from 'kafkajs'
+import type { StartOptions } from './start-options.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+/** Within what brokers keep, a week. */
+const LONGEST_AGO_MS = 5 * 24 * HOUR_MS
+/** So much is within a run whose records are counted. */
+const RUN_MS = 30 * MINUTE_MS
+
+/** How much time passes from one record to the next: a minute each second, where nobody says how many there are. */
+export function stepOf({ rate, records }: Pick<StartOptions, 'rate' | 'records'>): number {
+  return records === undefined ? MINUTE_MS / (rate ?? 1000) : RUN_MS / records
+}
+
+/** Each call is a step later. Where it has come to `now` it goes on with the clock: brokers refuse what is of the future. */
+export function createEventTime(beginMs: number, stepMs: number, now: () => number): () => number {
+  let timeMs = beginMs
+  return () => {
+    timeMs = Math.min(timeMs + stepMs, Math.max(now(), beginMs + RUN_MS))
+    return Math.floor(timeMs)
+  }
+}
+
+/**
+ * A full hour that is later than all that stands in the topic, by the timestamps of its records: what an earlier run has left is over
+ * by then, and makes nothing of this one late or a repeat.
+ */
+export async function findUnusedTime(kafka: Kafka, topic: string, nowMs: number): Promise<number> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const ends = new Map((await admin.fetchTopicOffsets(topic)).map(({ high, partition }) => [partition, high]))
+    let fromMs = Math.ceil((nowMs - LONGEST_AGO_MS) / HOUR_MS) * HOUR_MS
+    for (;;) {
+      const later = await admin.fetchTopicOffsetsByTimestamp(topic, fromMs)
+      if (later.every(({ offset, partition }) => offset === ends.get(partition))) return fromMs + HOUR_MS
+      fromMs += HOUR_MS
+    }
+  } finally {
+    await admin.disconnect()
+  }
+}
