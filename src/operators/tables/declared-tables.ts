@@ -1,6 +1,6 @@
-/** `tableOf()` and `globalTableOf()`: topics that a handler looks things up in, the last record of each key being its row. */
+/** `tableOf()`: topics that a handler looks things up in, the last record of each key being its row. */
 import { forgottenCall, isObject, refuseWrong, shown } from '../../options/declared.ts'
-import type { KeyGiven, Topic } from '../../streams/flows/flow.ts'
+import type { Topic } from '../../streams/flows/flow.ts'
 import { namePattern } from '../../state/changelog-format.ts'
 import type { StateShape } from '../../state/state-shape.ts'
 
@@ -13,19 +13,9 @@ export interface DeclaredTable<Value = unknown> {
   readonly row?: Value
 }
 
-/** What `globalTableOf()` makes. */
-export interface DeclaredGlobalTable<Value = unknown, KeyValue = Uint8Array> {
-  readonly kind: 'global-table-of'
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever keys
-  readonly topic: Topic<any, string, any>
-  readonly row?: Value
-  /** Of which type its keys are given; there is no such field. */
-  readonly key?: (key: KeyValue) => void
-}
-
 /** Of a handler, by name. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever rows and keys
-export type DeclaredTables = Readonly<Record<string, DeclaredTable<any> | DeclaredGlobalTable<any, any>>>
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever rows
+export type DeclaredTables = Readonly<Record<string, DeclaredTable<any>>>
 
 /** Of a handler that looks nothing up. */
 // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- empty is what is meant: no name of a table
@@ -37,19 +27,9 @@ export interface KeyedRow<Value> {
   get(): Value | undefined
 }
 
-/** All rows of a topic. */
-export interface GlobalRows<Value, KeyValue = Uint8Array> {
-  /** undefined: there is none of this key, or it was deleted. `key`: as it would be given to the topic's `record`. */
-  get(key: KeyGiven<KeyValue>): Value | undefined
-}
-
 /** What a handler with these tables gets as `context.tables`. */
 export type TablesOf<Tables> = {
-  readonly [Name in keyof Tables]: Tables[Name] extends DeclaredTable<infer Value>
-    ? KeyedRow<Value>
-    : Tables[Name] extends DeclaredGlobalTable<infer Value, infer KeyValue>
-      ? GlobalRows<Value, KeyValue>
-      : never
+  readonly [Name in keyof Tables]: Tables[Name] extends DeclaredTable<infer Value> ? KeyedRow<Value> : never
 }
 
 /** The same, whatever they are. */
@@ -90,15 +70,10 @@ export function problemsOfTables(tables: unknown, input: unknown): string[] {
     }
     const declared = tables[name]
     const topic = isObject(declared) && isObject(declared['topic']) ? declared['topic']['name'] : undefined
-    if (
-      !isObject(declared) ||
-      topic === undefined ||
-      !['table-of', 'global-table-of'].includes(String(declared['kind']))
-    ) {
+    if (!isObject(declared) || topic === undefined || declared['kind'] !== 'table-of') {
       const forgotten = forgottenCall(declared, (called) => `${called}(…)`)
       return [`tables.${name}: ${forgotten ?? `${shown(declared)} is no table; make one with tableOf()`}`]
     }
-    if (declared['kind'] === 'global-table-of') return []
     if (topic === inputName) return [`tables.${name}: topic ${String(topic)} is the handler's own input: use state()`]
     const other = users.get(topic)
     users.set(topic, name)
@@ -108,9 +83,7 @@ export function problemsOfTables(tables: unknown, input: unknown): string[] {
 
 /** Those with the partitions of the input, in the order in which they are declared. */
 export function partitionedTables(tables: DeclaredTables | undefined): readonly (readonly [string, DeclaredTable])[] {
-  return Object.entries(tables ?? {}).flatMap(([name, table]) =>
-    table.kind === 'table-of' ? [[name, table] as const] : [],
-  )
+  return Object.entries(tables ?? {})
 }
 
 /** As states, which stand behind the handler's own: their name is one that no state can have. */
