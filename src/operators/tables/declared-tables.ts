@@ -69,16 +69,23 @@ export function problemsOfTables(tables: unknown, input: unknown): string[] {
       return [`tables: ${shown(name)} is no name of a table: letters, digits, _ and -, a letter first, at most 64`]
     }
     const declared = tables[name]
-    const topic = isObject(declared) && isObject(declared['topic']) ? declared['topic']['name'] : undefined
+    const topic = nameOf(declared)
     if (!isObject(declared) || topic === undefined || declared['kind'] !== 'table-of') {
       const forgotten = forgottenCall(declared, (called) => `${called}(…)`)
       return [`tables.${name}: ${forgotten ?? `${shown(declared)} is no table; make one with tableOf()`}`]
     }
-    if (topic === inputName) return [`tables.${name}: topic ${String(topic)} is the handler's own input: use state()`]
+    if (topic === inputName) return [`tables.${name}: topic ${topic} is the handler's own input: use state()`]
     const other = users.get(topic)
     users.set(topic, name)
-    return other === undefined ? [] : [`tables.${name}: topic ${String(topic)} is table ${other} already: use that one`]
+    return other === undefined ? [] : [`tables.${name}: topic ${topic} is table ${other} already: use that one`]
   })
+}
+
+/** Of its topic; undefined: it is no table. */
+function nameOf(declared: unknown): string | undefined {
+  const topic = isObject(declared) ? declared['topic'] : undefined
+  const name = isObject(topic) ? topic['name'] : undefined
+  return typeof name === 'string' ? name : undefined
 }
 
 /** Those with the partitions of the input, in the order in which they are declared. */

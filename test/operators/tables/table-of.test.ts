@@ -89,7 +89,7 @@ test('after a crash each record finds what it would have found, and each is said
     await world.clock.advance(137)
     world.broker.crash('abcde'[crashes]!)
     await world.clock.advance(20_000)
-    await world.start('abcde'[crashes + 1]!)
+    await world.start('abcde'[crashes + 1])
   }
   await world.clock.advance(30_000)
   // Each key in its order; across keys there is none.

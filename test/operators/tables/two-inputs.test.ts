@@ -64,7 +64,7 @@ test('where each side stands is of one checkpoint with what is kept of both: aft
     await world.clock.advance(61)
     world.broker.crash('abcde'[crashes]!)
     await world.clock.advance(20_000)
-    await world.startJoin('abcde'[crashes + 1]!)
+    await world.startJoin('abcde'[crashes + 1])
   }
   await world.clock.advance(30_000)
   expect(world.read().toSorted()).toEqual(expected.toSorted())
