@@ -78,12 +78,7 @@ function* byTime(
   }
 }
 
-function pass(
-  actor: PartitionActor,
-  { topic, tracker }: InputProgress,
-  position: number,
-  legacy: Legacy,
-): void {
+function pass(actor: PartitionActor, { topic, tracker }: InputProgress, position: number, legacy: Legacy): void {
   if (!tracker.passTo(position)) return
   const time = legacy.state?.hasRowsOf(topic) === true ? null : (legacy.state?.timeAt(position, topic) ?? null)
   if (time !== null) actor.notePassed(position, time, topic)

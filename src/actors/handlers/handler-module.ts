@@ -5,7 +5,15 @@ import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
 import { contractsOf, schemasOf } from './handler-schemas.ts'
-import { callLimitsOf, companionsOf, inputsOf, isAnyHandler, statesOf, timersOf, type AnyHandler } from './any-handler.ts'
+import {
+  callLimitsOf,
+  companionsOf,
+  inputsOf,
+  isAnyHandler,
+  statesOf,
+  timersOf,
+  type AnyHandler,
+} from './any-handler.ts'
 
 /** The module's default export. Rejects with HANDLER_NOT_LOADED that names the module and the cause. */
 export async function loadHandler(url: string): Promise<AnyHandler> {

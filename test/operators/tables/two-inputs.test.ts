@@ -86,9 +86,7 @@ test('an output that is refused for good sets both sides back: the payment is a 
     name === 'out' && Buffer.from(value ?? []).toString() === 'o50 p50' ? 'of no use' : null
   const engine = await world.startJoin()
   await world.clock.advance(30_000)
-  expect(world.read().toSorted()).toEqual(
-    expected.map((line) => (line === 'o50 p50' ? 'o50 alone' : line)).toSorted(),
-  )
+  expect(world.read().toSorted()).toEqual(expected.map((line) => (line === 'o50 p50' ? 'o50 alone' : line)).toSorted())
   expect(world.read('dlq')).toEqual(['p50'])
   await world.settled(engine.stop())
 })
