@@ -82,6 +82,12 @@ export const errorTable = {
     retryable: false,
     action: 'Create the topic, or correct its name.',
   },
+  PARTITIONS_DIFFER: {
+    meaning:
+      'Topics that an actor reads side by side, such as its input and a table, have different numbers of partitions.',
+    retryable: false,
+    action: 'Write one of them to a new topic with as many partitions as the other, by the same keys.',
+  },
   SINK_MISSING: {
     meaning: 'A handler writes to a sink that the app does not configure.',
     retryable: false,
@@ -362,6 +368,12 @@ export const errorTable = {
       'The changelog of an actor does not fit: other partitions than its input, or settings that would lose state.',
     retryable: false,
     action: 'Change the topic as the message says, or forget the state with `troupe reset`.',
+  },
+  REPARTITION_UNFIT: {
+    meaning:
+      'The topic by way of which records come to an actor under another key does not fit: it is missing though records were on their way, or has settings that would lose some.',
+    retryable: false,
+    action: 'Change the topic as the message says, or begin again with `troupe reset`.',
   },
   CHANGELOG_LOST: {
     meaning:

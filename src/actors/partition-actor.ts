@@ -18,16 +18,20 @@
  * stands in the dead-letter topic.
  */
 import type { ResolvedActor } from '../options/options.ts'
+import { readSourceNote, type SourceNote } from '../operators/regroup/source-header.ts'
 import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
 import type { CheckpointOwner, Refusals } from '../streams/delivery/delivery.ts'
+import { TroupeError } from '../errors.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { openTiming, type ActorTiming } from './actor-timing.ts'
 import { ActorProgress } from './actor-progress.ts'
+import { FrontLine } from './front/front-line.ts'
 import { FailureNotes } from './failure-notes.ts'
 import type { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
+import { InputMerge } from './input-merge.ts'
 import { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
@@ -53,6 +57,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly state: PartitionState | null
   readonly #options: PartitionActorOptions
   readonly #inputs: Inputs
+  /** null: it has one input. */
+  readonly #merge: InputMerge | null
   readonly #progress: ActorProgress
   readonly #lanes: Lanes
   readonly #parking = new ParkingLot()
@@ -65,6 +71,8 @@ export class PartitionActor implements CheckpointOwner {
   /** null: its handler has none. */
   readonly #timers: FiredTimers | null
   readonly #timing: ActorTiming
+  /** null: it is not the front of another. */
+  readonly #front: FrontLine | null
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -87,6 +95,7 @@ export class PartitionActor implements CheckpointOwner {
     this.state = options.state ?? null
     this.#refused = options.refused === undefined ? null : new RefusedRecords(options.actor, options.refused)
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
+    this.#merge = this.#inputs.all.length === 1 ? null : this.#openMerge()
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     this.#timing = openTiming(options, {
@@ -145,6 +154,7 @@ export class PartitionActor implements CheckpointOwner {
         this.#noteDrained()
       },
     })
+    this.#front = this.#openFront()
     this.#waits = new LaneWaits({
       ...options,
       lanes: this.#lanes,
@@ -194,12 +204,13 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#brake.isOn) stops.push('waiting-keys')
     if (this.#isRestoring) stops.push('restoring')
     if (this.#cancelSetBack !== null) stops.push('refused-outputs')
+    if (this.#front?.isFull === true) stops.push('read-ahead')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
     const isStopped = this.#brake.isOn || this.#state === 'halted' || this.#isRestoring || this.#cancelSetBack !== null
-    return isStopped || input.isMapNearLimit
+    return isStopped || input.isMapNearLimit || this.#front?.isFull === true
   }
 
   /** Nothing may be known of its keys yet. */
@@ -291,7 +302,40 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state === 'running' && this.#reviewBrake()) this.#options.onLoadChanged()
   }
 
-  /** Takes records of one input in offset order. Those that the completion map shows as finished are skipped. */
+  /** Takes what was read of one input, in offset order: admitted at once, or as its other inputs let it. */
+  offer(records: readonly SourceRecord[]): void {
+    if (this.#merge === null) this.admit(records)
+    else this.#merge.offer(records)
+  }
+
+  /** A record that is read waits for the next one of this input. */
+  isAwaiting(input: InputProgress): boolean {
+    return this.#merge?.isAwaited(input) === true
+  }
+
+  /** What the one before it has read and not admitted, as far as it had several inputs. */
+  takeOver({ from }: { readonly from: PartitionActor }): void {
+    if (from.#merge !== null) this.#merge?.takeOver(from.#merge)
+  }
+
+  #openMerge(): InputMerge {
+    const { clock, logEnd, onLoadChanged, onReady } = this.#options
+    return new InputMerge({
+      clock,
+      inputs: this.#inputs.all,
+      logEnd: logEnd ?? (() => Promise.reject(new TroupeError('INTERNAL', 'nobody knows where a log ends'))),
+      admit: (records) => {
+        this.admit(records)
+      },
+      onEnd: (end) => {
+        this.#noteEnd(end)
+      },
+      onAdmitted: onReady,
+      onLoadChanged,
+    })
+  }
+
+  /** Admits records of one input in offset order. Those that the completion map shows as finished are skipped. */
   admit(records: readonly SourceRecord[]): void {
     const first = records[0]
     // A partition that goes no further still gets what the client had already fetched. The next owner
@@ -300,7 +344,8 @@ export class PartitionActor implements CheckpointOwner {
     const input = this.#inputs.of(first)
     const { held, stats, tracker } = input
     const { state } = this
-    const toldUnread = this.#timing.stamping === null ? state : null
+    const isOfRows = input.isCompanion && state?.hasRowsOf(input.topic) === true
+    const companion = input.isCompanion ? input.topic : null
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
     this.#timing.idle?.noteArrival(now)
@@ -308,7 +353,8 @@ export class PartitionActor implements CheckpointOwner {
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
-      const streamTime = toldUnread?.noteRecord(record.offset, record.timestamp) ?? null
+      const said = state?.hasSources === true && companion === null ? readSourceNote(record.headers) : null
+      const streamTime = isOfRows ? null : this.#streamTimeOf(record, said, companion)
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
         this.#timing.stamping?.pass(record)
@@ -324,6 +370,11 @@ export class PartitionActor implements CheckpointOwner {
       }
       if (this.#refused?.has(record) === true) invocation.runsAlone = true
       held.add(invocation)
+      if (said?.kind === 'mark') {
+        this.#ends.keep(invocation)
+        continue
+      }
+      this.#front?.admit(invocation)
       this.#lanes.admit(invocation)
     }
     stats.received += records.length
@@ -333,10 +384,19 @@ export class PartitionActor implements CheckpointOwner {
     if (hasSkipped) input.noteProgress()
   }
 
+  /** null: it keeps no state, or it is known when the record's turn has come. */
+  #streamTimeOf({ offset, timestamp }: SourceRecord, note: SourceNote | null, companion: string | null): number | null {
+    const { state } = this
+    if (state === null || this.#front !== null || this.#timing.stamping !== null) return null
+    if (note !== null) return state.noteSaid(offset, note.said)
+    return state.noteRecord(offset, state.hasSources ? -1 : timestamp, companion)
+  }
+
   /** Of all that it is not given below this position, this is the stream time. */
-  notePassed(position: number, streamTime: number): void {
-    if (this.#timing.stamping === null) this.state?.noteRecord(position - 1, streamTime)
-    else this.state?.noteAhead(position - 1, streamTime)
+  notePassed(position: number, streamTime: number, topic: string | null = null): void {
+    if (this.#timing.stamping === null && this.#front === null) {
+      this.state?.noteRecord(position - 1, streamTime, topic)
+    } else this.state?.noteAhead(position - 1, streamTime, topic)
   }
 
   /**
@@ -345,8 +405,14 @@ export class PartitionActor implements CheckpointOwner {
    * in its tracker, so what lies below the end was not all taken: its position must not move there.
    */
   noteEnd(of: { readonly topic: string; readonly position: number }): void {
+    if (this.#merge === null) this.#noteEnd(of)
+    else this.#merge.noteEnd(of)
+  }
+
+  #noteEnd(of: { readonly topic: string; readonly position: number }): void {
     if (this.#state !== 'running') return
     const input = this.#inputs.of(of)
+    this.#front?.noteEnd()
     if (!input.noteEnd(of.position)) return
     input.noteProgress()
     // Where nothing was known of the position so far, timers have waited for it.
@@ -397,7 +463,10 @@ export class PartitionActor implements CheckpointOwner {
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun' || verdict.type === 'alone') break
-      const ruling = this.#ends.giveUp(invocation, this.#refused) ?? this.#ends.conclude(invocation, verdict)
+      const ruling =
+        this.#front === null
+          ? (this.#ends.giveUp(invocation, this.#refused) ?? this.#ends.conclude(invocation, verdict))
+          : this.#front.settle(invocation, verdict)
       if (run.lane.isLoose && ruling !== null) {
         this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
       } else {
@@ -462,12 +531,29 @@ export class PartitionActor implements CheckpointOwner {
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
+    this.state.followCompanions(this.#inputs.companions)
     this.#timing.idle?.start()
     if (this.state.isReady) this.#timers?.reviewSoon()
     this.state.onReady = () => {
       this.#timers?.review()
       if (this.readyRecordCount > 0) this.#options.onReady()
     }
+  }
+
+  #openFront(): FrontLine | null {
+    const { state } = this
+    const { clock, front = null } = this.#options
+    if (front === null || state === null) return null
+    return new FrontLine({
+      clock,
+      ends: this.#ends,
+      input: this.#inputs.first,
+      settings: front,
+      state,
+      refused: this.#refused,
+      isRunning: () => this.#handsOut,
+      onFull: this.#options.onLoadChanged,
+    })
   }
 
   #noteFired(): void {
@@ -493,6 +579,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started and resolves when what is in flight is finished. Never rejects. */
   drain(): Promise<void> {
     if (this.isFenced) return Promise.resolve()
+    this.#merge?.stop()
     this.#state = 'draining'
     this.#dropQueued()
     return new Promise((resolve) => {
@@ -523,7 +610,9 @@ export class PartitionActor implements CheckpointOwner {
   fence(): void {
     if (this.isFenced) return
     this.#state = 'fenced'
+    this.#merge?.stop()
     this.#cancelSetBack?.()
+    this.#front?.stop()
     this.#timers?.stop()
     this.#waits.cancelAll()
     this.#parking.clear()
@@ -561,6 +650,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#halt ??= record
     if (this.#state !== 'running') return
     this.#state = 'halted'
+    this.#merge?.stop()
     // Held for ever, it would take the credit that other partitions live on.
     this.#dropQueued()
   }
@@ -568,6 +658,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started, the records that wait or are parked included. */
   #dropQueued(): void {
     this.#timers?.stop()
+    this.#front?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])
   }
@@ -575,6 +666,7 @@ export class PartitionActor implements CheckpointOwner {
   #release(discarded: readonly Invocation[]): void {
     if (discarded.length === 0) return
     this.#inputs.giveUp(discarded)
+    if (this.#front !== null) this.#inputs.giveUp(this.#front.cut(discarded))
     this.#noteLoad()
   }
 
