@@ -26,6 +26,7 @@ import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
 import { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
+import { IdleWatch } from './idle-watch.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
@@ -64,6 +65,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly #refused: RefusedRecords | null
   /** null: its handler has none. */
   readonly #timers: FiredTimers | null
+  /** null: nothing is done when it is idle. */
+  readonly #idle: IdleWatch | null
   /** null: stream time is known by what is on records unread. */
   readonly #stamping: Stamping | null
   #state: State = 'running'
@@ -90,6 +93,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
+    this.#idle = this.#openIdle()
     this.#timers = this.#openTimers()
     const { times = null } = options
     this.#stamping = times === null || this.state === null ? null : new Stamping(times, this.state, this.#timers)
@@ -298,6 +302,7 @@ export class PartitionActor implements CheckpointOwner {
     const toldUnread = this.#stamping === null ? state : null
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
+    this.#idle?.noteArrival(now)
     let hasSkipped = false
     for (const record of records) {
       const payload = payloadBytes(record)
@@ -456,6 +461,7 @@ export class PartitionActor implements CheckpointOwner {
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
+    this.#idle?.start()
     if (this.state.isReady) this.#timers?.reviewSoon()
     this.state.onReady = () => {
       this.#timers?.review()
@@ -475,10 +481,26 @@ export class PartitionActor implements CheckpointOwner {
       lanes: this.#lanes,
       order: this.actor.order,
       refused: this.#refused,
+      idle: this.#idle,
       isHeldBack: () => this.#brake.isOn || this.#options.credit.availableRecords <= 0,
       isRunning: () => this.#handsOut,
       onFired: () => {
         this.#noteFired()
+      },
+    })
+  }
+
+  #openIdle(): IdleWatch | null {
+    const { clock, idleAfterMs = null, logEnd } = this.#options
+    if (idleAfterMs === null || logEnd === undefined) return null
+    const { first } = this.#inputs
+    return new IdleWatch({
+      clock,
+      afterMs: idleAfterMs,
+      restsAt: () => (this.#handsOut && this.heldRecords === 0 ? first.tracker.safePosition : null),
+      logEnd: () => logEnd(first),
+      onIdle: () => {
+        this.#timers?.reviewSoon()
       },
     })
   }
@@ -538,6 +560,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#state = 'fenced'
     this.#cancelSetBack?.()
     this.#timers?.stop()
+    this.#idle?.stop()
     this.#waits.cancelAll()
     this.#parking.clear()
     this.#inputs.release()
@@ -581,6 +604,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started, the records that wait or are parked included. */
   #dropQueued(): void {
     this.#timers?.stop()
+    this.#idle?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])
   }

@@ -219,9 +219,13 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#time.noteAhead(offset, timestamp)
   }
 
-  /** All records that have come so far have had their turn. */
-  noteAllTaken(): void {
+  /**
+   * All records that have come so far have had their turn. `timeMs`: as far as stream time has come without any, at this
+   * position; so it is of that position, and of all beyond.
+   */
+  noteAllTaken(position: number | null = null, timeMs = -1): void {
     this.#time.takeAhead()
+    if (position !== null) this.#time.note(position - 1, timeMs)
   }
 
   /** Of all below this position of the input; null: nothing had a time. */
