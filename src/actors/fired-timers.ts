@@ -8,6 +8,8 @@
  * soon as stream time has come to it, and what comes after it in its key is as late. What it finds, and leaves, has the age of
  * that moment, too. In `partition` order all keys count as one.
  *
+ * Where its input is idle and that is asked for, stream time comes to the timers that are set without a record.
+ *
  * By the wall clock it fires when that says so, and stands behind the records of its key that are there.
  *
  * Of those for which no record waits only so many are fired at once, and none while the intake has no room, or keys that wait
@@ -24,6 +26,7 @@ import { withoutTimer, type KeyedTimers } from '../state/keyed-timers.ts'
 import type { SetTimer } from '../state/timers.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { StateChanges, ToldVerdict } from './handlers/verdict.ts'
+import type { IdleWatch } from './idle-watch.ts'
 import type { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
 import type { ComesAhead, LaneRun, Lanes } from './lanes/lanes.ts'
@@ -37,6 +40,8 @@ export interface FiredTimersOptions {
   readonly lanes: Lanes
   readonly order: Order
   readonly refused: RefusedRecords | null
+  /** Where it is idle, all timers by stream time are fired, in `partition` order; null: they wait for records. */
+  readonly idle: IdleWatch | null
   /** No more of them may stand in lanes, for now. */
   readonly isHeldBack: () => boolean
   /** It hands out records. */
@@ -195,6 +200,7 @@ export class FiredTimers implements ComesAhead {
     if (order === 'partition') {
       if (lanes.recordCount > 0) return null
       state.noteAllTaken()
+      this.#closeNext()
     }
     const untilMs = state.streamTime
     if (untilMs === null) return null
@@ -203,6 +209,18 @@ export class FiredTimers implements ComesAhead {
       if (timer === null || !lanes.isBusy(keyOf(timer))) return timer
       timers.passOver(timer)
     }
+  }
+
+  /**
+   * Nothing more is to come for now, so stream time comes to the next timer by itself: one after the other, and no further
+   * than to what is set. What is closed so stays closed: a later record finds stream time there, also after a restart.
+   */
+  #closeNext(): void {
+    const { idle, inputs, state, timers } = this.#options
+    if (idle?.isIdle !== true) return
+    const dueMs = timers.nextDueMs('stream')
+    if (dueMs === null || dueMs <= (state.streamTime ?? -1) || !idle.confirm()) return
+    state.noteAllTaken(inputs.first.tracker.safePosition, dueMs)
   }
 
   #takeByWall(): SetTimer | null {

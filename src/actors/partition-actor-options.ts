@@ -8,6 +8,7 @@ import type { Credit } from '../streams/credit.ts'
 import type { PartitionState } from '../state/partition-state.ts'
 import type { RecordTimes } from '../state/stamp.ts'
 import type { ActorDelivery, Refusals } from '../streams/delivery/delivery.ts'
+import type { TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { FrontSettings } from './front/source-outputs.ts'
 import type { InputOptions } from './input-progress.ts'
@@ -27,6 +28,10 @@ export interface PartitionActorOptions {
   readonly front?: FrontSettings | null
   /** How its records tell their time, where that is not by their timestamps; null or missing: by those. */
   readonly times?: RecordTimes | null
+  /** With nothing new for so long, at the end of its input, its timers by stream time are fired; null or missing: they wait. */
+  readonly idleAfterMs?: number | null
+  /** The high watermark of a log: its end, records of open transactions included. */
+  readonly logEnd?: (of: TopicPartition) => Promise<number>
   /** Records that it has to give up instead of handling them, since it begins where a refused checkpoint has set it back. */
   readonly refused?: Refusals
   readonly credit: Credit

@@ -28,6 +28,7 @@ import { FrontLine } from './front/front-line.ts'
 import { FailureNotes } from './failure-notes.ts'
 import { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
+import { IdleWatch } from './idle-watch.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
@@ -68,6 +69,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly #timers: FiredTimers | null
   /** null: it is not the front of another. */
   readonly #front: FrontLine | null
+  /** null: nothing is done when it is idle. */
+  readonly #idle: IdleWatch | null
   /** null: stream time is known by what is on records unread. */
   readonly #stamping: Stamping | null
   #state: State = 'running'
@@ -94,6 +97,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
+    this.#idle = this.#openIdle()
     this.#timers = this.#openTimers()
     const { times = null } = options
     this.#stamping = times === null || this.state === null ? null : new Stamping(times, this.state, this.#timers)
@@ -308,6 +312,7 @@ export class PartitionActor implements CheckpointOwner {
     const { state } = this
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
+    this.#idle?.noteArrival(now)
     let hasSkipped = false
     for (const record of records) {
       const payload = payloadBytes(record)
@@ -484,6 +489,7 @@ export class PartitionActor implements CheckpointOwner {
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
+    this.#idle?.start()
     if (this.state.isReady) this.#timers?.reviewSoon()
     this.state.onReady = () => {
       this.#timers?.review()
@@ -503,6 +509,7 @@ export class PartitionActor implements CheckpointOwner {
       lanes: this.#lanes,
       order: this.actor.order,
       refused: this.#refused,
+      idle: this.#idle,
       isHeldBack: () => this.#brake.isOn || this.#options.credit.availableRecords <= 0,
       isRunning: () => this.#handsOut,
       onFired: () => {
@@ -524,6 +531,26 @@ export class PartitionActor implements CheckpointOwner {
       refused: this.#refused,
       isRunning: () => this.#handsOut,
       onFull: this.#options.onLoadChanged,
+    })
+  }
+
+  /** It holds nothing, and nobody from whom its records come has more for now. */
+  get #isAtRest(): boolean {
+    return this.#handsOut && this.heldRecords === 0 && this.state?.areSourcesIdle !== false
+  }
+
+  #openIdle(): IdleWatch | null {
+    const { clock, idleAfterMs = null, logEnd } = this.#options
+    if (idleAfterMs === null || logEnd === undefined) return null
+    const { first } = this.#inputs
+    return new IdleWatch({
+      clock,
+      afterMs: idleAfterMs,
+      restsAt: () => (this.#isAtRest ? first.tracker.safePosition : null),
+      logEnd: () => logEnd(first),
+      onIdle: () => {
+        this.#timers?.reviewSoon()
+      },
     })
   }
 
@@ -583,6 +610,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#cancelSetBack?.()
     this.#front?.stop()
     this.#timers?.stop()
+    this.#idle?.stop()
     this.#waits.cancelAll()
     this.#parking.clear()
     this.#inputs.release()
@@ -627,6 +655,7 @@ export class PartitionActor implements CheckpointOwner {
   #dropQueued(): void {
     this.#timers?.stop()
     this.#front?.stop()
+    this.#idle?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])
   }

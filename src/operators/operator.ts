@@ -12,7 +12,8 @@ import type { Destination, Effect, Topic } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 
 /** Why a record went aside instead of counting. */
-export type AsideReason = 'late' | 'null-key' | 'null-value' | 'expired' | 'far-future' | 'duplicate'
+export const asideReasons = ['late', 'null-key', 'null-value', 'expired', 'far-future', 'duplicate'] as const
+export type AsideReason = (typeof asideReasons)[number]
 
 /** One record, decoded. */
 export interface TakenRecord {
@@ -95,7 +96,7 @@ export interface Front {
    * and numbers, and bytes as they are, unless `byCodec` says how it is written.
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values and keys
-  readonly by?: (value: any, key: any) => unknown
+  readonly by?: (value: any, key?: any) => unknown
   readonly byCodec?: Codec<unknown>
   /** What the operator is given instead of its value. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values

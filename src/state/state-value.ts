@@ -96,7 +96,7 @@ export class StateValue {
     this.#bytes ??=
       this.#codec === null
         ? primitiveBytes(this.live as number | boolean | null, this.timeMs)
-        : payloadBytes(this.#codec.encode(this.live), this.timeMs)
+        : payloadBytes(encoded(this.live, this.#codec), this.timeMs)
     return this.#bytes
   }
 
@@ -111,6 +111,12 @@ function primitiveBytes(value: number | boolean | null, timeMs: number | null): 
   const bytes = framed(text.length, timeMs)
   bytes.write(text, bytes.byteLength - text.length, 'latin1')
   return bytes
+}
+
+function encoded(value: unknown, codec: Codec<unknown>): Uint8Array {
+  const payload: unknown = codec.encode(value)
+  if (payload instanceof Uint8Array) return payload
+  throw new TypeError(`codec ${codec.name} has made of a value ${typeof payload}, and bytes are needed`)
 }
 
 function payloadBytes(payload: Uint8Array, timeMs: number | null): Uint8Array {

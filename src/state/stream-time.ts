@@ -39,7 +39,9 @@ export class StreamTime {
     if (this.#ahead.length > 0) this.takeAhead(offset)
     if (timestamp >= 0 && (this.#current === null || timestamp > this.#current)) {
       this.#current = timestamp
-      this.#offsets.push(offset)
+      // At a position it may rise again and again, without a record.
+      if (this.#offsets.at(-1) === offset) this.#times.pop()
+      else this.#offsets.push(offset)
       this.#times.push(timestamp)
     }
     return this.#current

@@ -312,7 +312,7 @@ export class Engine {
   #view(): EngineView {
     const { app, clock, stats } = this.#parts
     return {
-      app,
+      ...{ app, stats, flow: this.#topology.flow },
       nowMs: clock.now(),
       startedAtMs: this.#startedAtMs,
       seenSince: (atMs) => this.#lookout.seenSince(atMs),
@@ -327,7 +327,6 @@ export class Engine {
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
       troubles: this.#delivery.troubles(),
       schemaTrouble: this.#parts.schemas?.trouble() ?? null,
-      stats,
     }
   }
 

@@ -123,6 +123,8 @@ export function makeActor(
     schemas?: SchemaPort
     state?: PartitionState
     times?: RecordTimes | null
+    idleAfterMs?: number | null
+    logEnd?: () => Promise<number>
     /** What several actors of one process share. */
     partition?: number
     credit?: Credit
@@ -158,6 +160,8 @@ export function makeActor(
     delivery: options.delivery ?? delivery,
     state: options.state ?? null,
     times: options.times ?? null,
+    idleAfterMs: options.idleAfterMs ?? null,
+    ...(options.logEnd === undefined ? {} : { logEnd: options.logEnd }),
     credit,
     clock,
     random: () => 0,

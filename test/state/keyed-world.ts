@@ -1,5 +1,4 @@
 /** A handler with state on main, its partition actor, and a checkpoint that the test takes when it wants. */
-import { inputsOf } from '../../src/actors/handlers/any-handler.ts'
 import { makeActor, sourceRecord } from '../actors/actor-fixture.ts'
 import { tellWhenReady } from '../actors/executors/tell-when-ready.ts'
 import { BatchExecutor } from '../../src/actors/executors/batch-executor.ts'
@@ -17,6 +16,7 @@ import type { ActorDelivery, HandledTicket, LetterTicket } from '../../src/strea
 import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
+import { inputsOf } from '../../src/actors/handlers/any-handler.ts'
 import { timesOf } from '../../src/actors/handlers/topic-times.ts'
 import type { CompletionMap } from '../../src/streams/positions/completion-map.ts'
 import type { SchemaPort } from '../../src/streams/registry/schema-port.ts'
@@ -63,6 +63,9 @@ export interface KeyedWorldOptions {
   /** What the position was committed with. */
   readonly map?: CompletionMap
   readonly maxAdvanceMs?: number
+  readonly idleAfterMs?: number | null
+  /** Where the log ends, as brokers say. */
+  readonly logEnd?: () => Promise<number>
   readonly schemas?: SchemaPort
 }
 
@@ -87,6 +90,8 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
     actor: { runOn: 'main', ...options.actor },
     times: options.actor?.order === 'partition' ? timesOf({ inputs: inputsOf(handler), schemas, maxAdvanceMs }) : null,
     ...(map === undefined ? {} : { map }),
+    idleAfterMs: options.idleAfterMs ?? null,
+    ...(options.logEnd === undefined ? {} : { logEnd: options.logEnd }),
     ...(options.schemas === undefined ? {} : { schemas: options.schemas }),
     clock,
     delivery,

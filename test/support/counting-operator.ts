@@ -14,6 +14,15 @@ export const clicks = topic('clicks', { key: text, value: json<{ page: string }>
 export const counts = topic('counts', { key: text, value: json<number>() })
 export const running = topic('running', { key: text, value: json<number>() })
 
+const endless: { self?: unknown } = {}
+endless.self = endless
+
+/** What some pages leave in what is kept of their key. */
+const unfit: Readonly<Record<string, object>> = {
+  endless: { last: endless },
+  large: { text: 'x'.repeat(1_100_000) },
+}
+
 export const counting: Operator = {
   kind: 'operator',
   what: 'counting',
@@ -26,10 +35,11 @@ export const counting: Operator = {
     const { page } = value as { page: string }
     if (page === 'bad') throw new Error('no such page')
     if (page === 'nowhere') return { effects: [], deadLetter: 'it is nowhere' }
+    if (page === 'future') return { effects: [], aside: 'far-future', deadLetter: 'it is too far ahead' }
     if (keyText === null) return { effects: [], aside: 'null-key' }
     const before = kept.get(0, keyText) as Count | undefined
-    const count = { sinceMs: before?.sinceMs ?? timeMs, records: (before?.records ?? 0) + 1 }
-    kept.set(0, keyText, count)
+    const count = { ...before, sinceMs: before?.sinceMs ?? timeMs, records: (before?.records ?? 0) + 1 }
+    kept.set(0, keyText, page in unfit ? { ...count, ...unfit[page] } : count)
     kept.setTimer(keyText, count.sinceMs + MINUTE_MS)
     if (page !== 'tell') return nothing
     return { effects: [{ effect: running.record(count.records, { key: keyText }), lastOf: keyText }] }

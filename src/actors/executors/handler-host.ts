@@ -347,11 +347,10 @@ async function loadAndSetUp(
     shared,
     schemas: known,
   })
-  const manifest = manifestOf(actor.name, handler)
-  const isInOrder = actor.order === 'partition' || manifest.isOperator
+  const isInOrder = handler.kind === 'operator' || actor.order === 'partition'
   const maxAdvanceMs = handler.kind === 'operator' ? handler.maxAdvanceMs : null
   const times = isInOrder ? timesOf({ inputs: inputsOf(handler), schemas: known, maxAdvanceMs }) : null
-  return { runner, times, manifest }
+  return { runner, times, manifest: manifestOf(actor.name, handler) }
 }
 
 function moduleUrl(actor: ResolvedActor): string {

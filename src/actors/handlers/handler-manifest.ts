@@ -8,6 +8,8 @@ import type { UsedContract } from '../../streams/registry/used-contracts.ts'
 /** What main has to know of a handler that it never evaluates. */
 export interface HandlerManifest {
   readonly actor: string
+  /** `handler`, `batch handler`, or what kind of operator it is: `join`, … */
+  readonly what: string
   /** What its group reads. */
   readonly input: string
   /** All that it reads, that one included: it is the first. */

@@ -49,6 +49,7 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
   const topics = outputs.filter((output) => output.kind === 'topic')
   return {
     actor,
+    what: handler.kind === 'operator' ? handler.what : handler.kind.replace('-', ' '),
     input: inputsOf(handler)[0].name,
     inputs: inputsOf(handler).map(({ name }) => name),
     isOperator: handler.kind === 'operator',

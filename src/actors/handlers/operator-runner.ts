@@ -28,6 +28,8 @@ export class OperatorRunner {
   readonly name: string
   readonly #operator: Operator
   readonly #inputs = new Map<string, Input>()
+  /** In their order. */
+  readonly #decoders: VerdictMaker[] = []
   readonly #first: string
   readonly #kept: KeptOfAttempt
 
@@ -37,11 +39,10 @@ export class OperatorRunner {
     this.name = name
     this.#operator = handler
     this.#first = handler.inputs[0]?.name ?? ''
-    const decoders: VerdictMaker[] = []
-    this.#kept = new KeptOfAttempt(handler.states, decoders)
+    this.#kept = new KeptOfAttempt(handler.states, this.#decoders)
     for (const [at, topic] of handler.inputs.entries()) {
       const verdicts = new VerdictMaker(options, topic)
-      decoders.push(verdicts)
+      this.#decoders.push(verdicts)
       this.#inputs.set(topic.name, { at, verdicts })
     }
   }
@@ -61,10 +62,10 @@ export class OperatorRunner {
     try {
       if (state === null) throw new TroupeError('INTERNAL', `operator ${this.name} was given no state`)
       kept.begin(state, record.timer !== undefined)
-      const { key: keyText, streamTime } = state
+      const { key: keyText, stamp, streamTime } = state
       const streamTimeMs = streamTime ?? -1
       if (record.timer === undefined) {
-        const { isFarFuture = false, timeMs = record.timestamp } = state.stamp ?? {}
+        const { isFarFuture, timeMs } = stamp ?? { isFarFuture: false, timeMs: record.timestamp }
         const times = { timeMs, streamTimeMs, sourceTimeMs: streamTimeMs, isFarFuture }
         return this.#verdictOn(this.#operator.take({ record, value, key, keyText, ...times }, kept, at), record, state)
       }
@@ -72,7 +73,7 @@ export class OperatorRunner {
       const { dueMs } = record.timer
       return this.#verdictOn(this.#operator.due({ key, keyText, dueMs, streamTimeMs }, kept), record, state)
     } catch (error) {
-      // What it has kept as bytes may need a schema, too.
+      // What it has kept as it came may need a schema that is not known here.
       return verdicts.judgeDecode(error, unasked)
     }
   }
@@ -89,7 +90,10 @@ export class OperatorRunner {
   }
 
   #verdictOn({ aside, deadLetter, effects }: Outcome, record: SourceRecord, { changes }: AttemptState): Verdict {
-    if (deadLetter !== undefined) return deadLetterVerdict(deadLetter)
+    if (deadLetter !== undefined) {
+      const letter = deadLetterVerdict(deadLetter)
+      return aside === undefined ? letter : { ...letter, aside }
+    }
     const verdict = effects.length === 0 ? nothingSaid : this.#encode(effects, record)
     if (aside === undefined) return withChanges(verdict, changes)
     return { ...(withChanges(verdict, changes) as Handled), aside }
@@ -120,15 +124,14 @@ function lastOnly(effect: EncodedEffect, lastOf: string | undefined): EncodedEff
 /** What it keeps, as an attempt sees it. One for all attempts: they are made one after the other. */
 class KeptOfAttempt implements Kept {
   readonly #states: readonly KeptState[]
-  /** Of its inputs. */
-  readonly #decoders: readonly VerdictMaker[]
+  readonly #inputs: readonly VerdictMaker[]
   #attempt: AttemptState | null = null
   /** A timer that is due is set until it was handled: the same again is a new one. */
   #isOfTimer = false
 
-  constructor(states: readonly KeptState[], decoders: readonly VerdictMaker[]) {
+  constructor(states: readonly KeptState[], inputs: readonly VerdictMaker[]) {
     this.#states = states
-    this.#decoders = decoders
+    this.#inputs = inputs
   }
 
   begin(attempt: AttemptState, isOfTimer: boolean): void {
@@ -160,7 +163,7 @@ class KeptOfAttempt implements Kept {
   }
 
   decode(input: number, bytes: Uint8Array): unknown {
-    return this.#decoders[input]!.decodeValue(bytes)
+    return this.#inputs[input]!.decodeKept(bytes)
   }
 
   setTimer(keyText: string, dueMs: number | null): void {

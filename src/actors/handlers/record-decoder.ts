@@ -38,11 +38,11 @@ export class RecordDecoder {
           'and is declared without `tombstones: true`',
       )
     }
-    return this.valueOf(record.value)
+    return this.document(record.value)
   }
 
-  /** Of bytes that are no tombstone. */
-  valueOf(bytes: Uint8Array): unknown {
+  /** A value that is no tombstone, from its bytes. Throws as `value` does. */
+  document(bytes: Uint8Array): unknown {
     const codec = this.#value
     let value: unknown
     try {

@@ -3,58 +3,54 @@ import { TroupeError, describeError } from '../../errors.ts'
 import { shown } from '../../options/declared.ts'
 import type { ReadTime, RecordTimes } from '../../state/stamp.ts'
 import { neededSchema, type KnownSchemas } from '../../streams/flows/contract.ts'
-import type { Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
+import type { AnyTopic } from './any-handler.ts'
 import { RecordDecoder } from './record-decoder.ts'
 
 /** No Date is later. */
 const LATEST_MS = 8.64e15
 
 export interface TopicTimesOptions {
-  /** One at least. */
-  readonly inputs: readonly Topic<unknown, string, unknown>[]
+  /** All that is read. */
+  readonly inputs: readonly [AnyTopic, ...AnyTopic[]]
   readonly schemas: KnownSchemas
   readonly maxAdvanceMs: number | null
 }
 
-/** Of all topics that an actor reads. */
-class InputTimes implements RecordTimes {
-  readonly maxAdvanceMs: number | null
-  readonly #byTopic: ReadonlyMap<string, TopicTimes>
-
-  constructor({ inputs, maxAdvanceMs, schemas }: TopicTimesOptions) {
-    this.maxAdvanceMs = maxAdvanceMs
-    this.#byTopic = new Map(inputs.map((input) => [input.name, new TopicTimes(input, schemas)]))
-  }
-
-  read(record: SourceRecord): ReadTime | null {
-    const times = this.#byTopic.get(record.topic)
-    return times === undefined ? { found: 'nothing', read: undefined, timeMs: record.timestamp } : times.read(record)
-  }
+interface TimedTopic {
+  readonly name: string
+  readonly time: ((value: never) => unknown) | undefined
+  readonly decoder: RecordDecoder
 }
 
-type TimedTopic = Topic<unknown, string, unknown>
+export class TopicTimes implements RecordTimes {
+  readonly maxAdvanceMs: number | null
+  readonly #first: TimedTopic
+  /** Further ones, by name. */
+  readonly #others = new Map<string, TimedTopic>()
 
-class TopicTimes {
-  readonly #topic: TimedTopic
-  readonly #decoder: RecordDecoder
-
-  constructor(input: Topic<unknown, string, unknown>, schemas: KnownSchemas) {
-    this.#topic = input
-    this.#decoder = new RecordDecoder(input, schemas)
+  constructor({ inputs: [first, ...others], maxAdvanceMs, schemas }: TopicTimesOptions) {
+    this.maxAdvanceMs = maxAdvanceMs
+    this.#first = timed(first, schemas)
+    for (const input of others) this.#others.set(input.name, timed(input, schemas))
   }
 
   read(record: SourceRecord): ReadTime | null {
     const { timestamp } = record
-    if (this.#topic.time === undefined) return { found: 'nothing', read: undefined, timeMs: timestamp }
+    const topic = this.#others.get(record.topic) ?? this.#first
+    if (topic.time === undefined) return { found: 'nothing', read: undefined, timeMs: timestamp }
     try {
-      const value = this.#decoder.value(record)
-      return { found: 'value', read: value, timeMs: timeTold(this.#topic, record, value) }
+      const value = topic.decoder.value(record)
+      return { found: 'value', read: value, timeMs: timeTold(topic, record, value) }
     } catch (error) {
       if (neededSchema(error) !== undefined) return null
       return { found: 'error', read: error, timeMs: -1 }
     }
   }
+}
+
+function timed(input: AnyTopic, schemas: KnownSchemas): TimedTopic {
+  return { name: input.name, time: input.time, decoder: new RecordDecoder(input, schemas) }
 }
 
 /** Of a record that was read. Throws TIME_INVALID. */
@@ -67,7 +63,7 @@ export function timeTold(
   if (time === undefined || record.value === null) return record.timestamp
   let told: unknown
   try {
-    told = time(value)
+    told = time(value as never)
   } catch (cause) {
     throw invalid(name, `threw: ${describeError(cause)}`, cause)
   }
@@ -83,6 +79,6 @@ function invalid(topic: string, what: string, cause?: unknown): TroupeError {
 
 /** null: what is known of a record unread says its time, and it may move stream time as far as it likes. */
 export function timesOf(options: TopicTimesOptions): RecordTimes | null {
-  const isToldUnread = options.maxAdvanceMs === null && options.inputs.every(({ time }) => time === undefined)
-  return isToldUnread ? null : new InputTimes(options)
+  const isTold = options.maxAdvanceMs !== null || options.inputs.some(({ time }) => time !== undefined)
+  return isTold ? new TopicTimes(options) : null
 }

@@ -36,16 +36,16 @@ export class VerdictMaker {
     return this.#decoder.key(record)
   }
 
-  /** A value from the bytes that its record had. Throws DECODE_FAILED, and what says that a schema is needed. */
-  decodeValue(bytes: Uint8Array): unknown {
-    return this.#decoder.valueOf(bytes)
-  }
-
   /** The value. Throws DECODE_FAILED, TIME_INVALID where it was read when the record was stamped, and what says that a schema is needed. */
   decode(record: SourceRecord, stamp: Stamp | null = null): unknown {
     if (stamp === null || stamp.found === 'nothing') return this.#decoder.value(record)
     if (stamp.found === 'error') throw stamp.read
     return stamp.read
+  }
+
+  /** A value that was kept as the bytes that its record had. Throws as `decode` does. */
+  decodeKept(bytes: Uint8Array): unknown {
+    return this.#decoder.document(bytes)
   }
 
   /** Throws OUTCOME_INVALID and ENCODE_FAILED. */

@@ -54,6 +54,8 @@ export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 
 export interface FinalFailure {
   readonly type: 'dead-letter' | 'park' | 'stop' | 'escalate' | 'skip-failed'
   readonly error: WireError
+  /** Of an operator: why its record does not count. */
+  readonly aside?: AsideReason
 }
 
 export const skipVerdict: Verdict = { type: 'skip' }
