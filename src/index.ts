@@ -52,6 +52,17 @@ export type { Decision, ParkedRecord } from './actors/parking-lot.ts'
 export type { SharedLoader } from './actors/handlers/shared-data.ts'
 export { defineApp } from './app.ts'
 export type { ActorDefinition, App, AppDefinition } from './app.ts'
+export { defineDedup } from './operators/dedup/dedup.ts'
+export type {
+  DedupAside,
+  DedupDefinition,
+  DedupId,
+  DedupRecord,
+  PassingDedup,
+  ResultDedup,
+} from './operators/dedup/dedup.ts'
+export type { DedupMode } from './operators/dedup/sights.ts'
+export type { AsideReason, Operator } from './operators/operator.ts'
 export { isTroupeError, RetryableError, TerminalError, ThrottledError, TroupeError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
 export type { Log } from './log.ts'
