@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { startTestApp } from '../../../src/testing/app/start-test-app.ts'
-import { aggregationOf, cases, recordOf, results, type Reading } from './cases.ts'
+import { aggregationOf, cases, recordOf, results } from './cases.ts'
 
 /** Of what one record brings twice for a window, such as a session that is taken back and has grown at once, the last goes out. */
 const lastsOf = (outputs: readonly string[]) =>
@@ -11,7 +11,7 @@ describe('the cases of aggregations, on the engine', () => {
   test.for(cases)('$title', async (each) => {
     const app = await startTestApp(aggregationOf(each), { startMs: 1 })
     for (const { key, timeMs, value } of each.records.map(recordOf)) {
-      await app.send(value as Reading | null, { key, timestamp: timeMs === 0 ? 1 : timeMs })
+      await app.send(value, { key, timestamp: timeMs === 0 ? 1 : timeMs })
     }
     expect(app.read(results).map(({ value }) => value)).toEqual(lastsOf(each.outputs))
     const reasons = Object.values(each.aside ?? {})
