@@ -31,6 +31,7 @@ export function openTiming(options: PartitionActorOptions, parts: ActorTimingPar
       : new IdleWatch({
           clock,
           afterMs: idleAfterMs,
+          // Nor has anybody from whom its records come more for now.
           restsAt: () => (isRunning() && state.areSourcesIdle ? restOf(inputs) : null),
           logEnds: () => Promise.all(inputs.all.map(logEnd)),
           onIdle: () => {

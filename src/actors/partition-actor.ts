@@ -70,9 +70,9 @@ export class PartitionActor implements CheckpointOwner {
   readonly #refused: RefusedRecords | null
   /** null: its handler has none. */
   readonly #timers: FiredTimers | null
-  readonly #timing: ActorTiming
   /** null: it is not the front of another. */
   readonly #front: FrontLine | null
+  readonly #timing: ActorTiming
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -163,6 +163,11 @@ export class PartitionActor implements CheckpointOwner {
         this.#noteLoad()
       },
     })
+  }
+
+  /** What its handler asks for; null: nothing. A front keeps how far its time has come, and no more. */
+  get keptState(): PartitionState | null {
+    return this.#front === null ? this.state : null
   }
 
   get inputs(): readonly InputProgress[] {
@@ -394,9 +399,8 @@ export class PartitionActor implements CheckpointOwner {
 
   /** Of all that it is not given below this position, this is the stream time. */
   notePassed(position: number, streamTime: number, topic: string | null = null): void {
-    if (this.#timing.stamping === null && this.#front === null) {
-      this.state?.noteRecord(position - 1, streamTime, topic)
-    } else this.state?.noteAhead(position - 1, streamTime, topic)
+    if (this.#timing.stamping === null && this.#front === null) this.state?.noteRecord(position - 1, streamTime, topic)
+    else this.state?.noteAhead(position - 1, streamTime, topic)
   }
 
   /**
@@ -658,6 +662,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started, the records that wait or are parked included. */
   #dropQueued(): void {
     this.#timers?.stop()
+    this.#timing.idle?.stop()
     this.#front?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])

@@ -442,11 +442,8 @@ export class Assignment {
     state: PartitionState | null,
     refused?: Refusals,
   ): PartitionActor {
-    const companions = this.#companions.get(actor.name)
     const { clock, credit, delivery, dispatcherOf, keyText, log, logEnd, random, schemas, stats, timingOf } =
       this.#options
-    const endOf =
-      companions === undefined ? logEnd : async (of: TopicPartition) => (await companions.watermarks(of)).high
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
@@ -454,9 +451,9 @@ export class Assignment {
       epoch: stats.epoch,
       inputs,
       state,
-      ...timingOf?.(actor),
-      ...(endOf === undefined ? {} : { logEnd: endOf }),
       front: this.#options.fronts?.get(actor.name) ?? null,
+      ...timingOf?.(actor),
+      ...(logEnd === undefined ? {} : { logEnd }),
       ...(refused === undefined ? {} : { refused }),
       delivery,
       credit,
