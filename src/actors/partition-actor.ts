@@ -324,9 +324,9 @@ export class PartitionActor implements CheckpointOwner {
   }
 
   #openMerge(): InputMerge {
-    const { clock, logEnd, onLoadChanged, onReady } = this.#options
+    const { clock, logEnd, onLoadChanged, onReady, times = null } = this.#options
     return new InputMerge({
-      clock,
+      ...{ clock, times },
       inputs: this.#inputs.all,
       logEnd: logEnd ?? (() => Promise.reject(new TroupeError('INTERNAL', 'nobody knows where a log ends'))),
       admit: (records) => {
