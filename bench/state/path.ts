@@ -7,15 +7,20 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
 import { InlineExecutor } from '../../src/actors/executors/inline-executor.ts'
-import { defineHandler, done, skip, type AnyRecordHandler } from '../../src/actors/handlers/handler.ts'
-import { HandlerRunner } from '../../src/actors/handlers/handler-runner.ts'
+import { statesOf, timersOf, type AnyHandler } from '../../src/actors/handlers/any-handler.ts'
+import { BatchRunner } from '../../src/actors/handlers/batch-runner.ts'
+import { defineHandler, done, skip } from '../../src/actors/handlers/handler.ts'
+import { openRunner } from '../../src/actors/handlers/open-runner.ts'
 import { hashedKey } from '../../src/actors/key-text.ts'
 import { PartitionActor } from '../../src/actors/partition-actor.ts'
 import { systemClock } from '../../src/clock.ts'
 import { silentLog } from '../../src/log.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
-import { shapesOf, state, type DeclaredStates } from '../../src/state/declared-state.ts'
+import { defineAggregation } from '../../src/operators/aggregation/aggregation.ts'
+import { tumbling } from '../../src/operators/windows/declared-window.ts'
+import { state } from '../../src/state/declared-state.ts'
 import { PartitionState } from '../../src/state/partition-state.ts'
+import type { StateShape } from '../../src/state/state-shape.ts'
 import { openStores } from '../../src/state/stores/open-stores.ts'
 import type { BrokerConsumer } from '../../src/streams/broker-port.ts'
 import { Credit } from '../../src/streams/credit.ts'
@@ -57,6 +62,13 @@ const handlers: Readonly<Record<string, unknown>> = {
   }),
   'state, an output a record': counting(each),
   'state, an output a key and checkpoint': counting(last),
+  'windows of a minute, counted: final': defineAggregation({
+    input,
+    window: tumbling({ sizeMs: 60_000, graceMs: 0 }),
+    values: ({ count: records }) => ({ records: records() }),
+    outputs: [each],
+    result: ({ key, values: { records } }) => [each.record(records, { key })],
+  }),
 }
 
 function counting(output: typeof each) {
@@ -98,11 +110,14 @@ function ready(): Promise<void> {
   return Promise.resolve()
 }
 
-async function measure(handler: AnyRecordHandler, keys: number): Promise<number> {
+async function measure(handler: AnyHandler, keys: number): Promise<number> {
   const stats = new EngineStats()
-  const runner = await HandlerRunner.open({
+  const runner = await openRunner({
     ...{ name: 'count', handlerTimeoutMs: 60_000, idHeader: false, log: silentLog, clock: systemClock, handler },
   })
+  if (runner instanceof BatchRunner) throw new Error('not of batches')
+  const order = handler.kind === 'operator' ? 'partition' : 'key'
+  const shapes = statesOf(handler)
   const executor = new InlineExecutor({
     ...{ runners: new Map([['count', runner]]), stats: new Map([['count', stats.actor('count')]]) },
     ...{ clock: systemClock, concurrency: 100, maxTurnMs: 5 },
@@ -126,12 +141,12 @@ async function measure(handler: AnyRecordHandler, keys: number): Promise<number>
   const stores = await openStores({ state: { store: 'memory', directory: null }, clock: systemClock, log: silentLog })
   const actors: PartitionActor[] = []
   for (let partition = 0; partition < PARTITIONS; partition += 1) {
-    const kept = handler.state === undefined ? null : stateOf(handler.state as DeclaredStates, partition)
+    const kept = shapes.length === 0 ? null : stateOf(shapes, timersOf(handler), partition)
     const place = { groupId: 'bench', actor: 'count', partition, changelogId: null, deleteRetentionMs: 86_400_000 }
     await kept?.begin(await stores.open(place))
     const actor: PartitionActor = new PartitionActor({
       actor: {
-        ...{ name: 'count', handler: new URL('file:///none.js'), runOn: 'main', order: 'key', concurrency: 100 },
+        ...{ name: 'count', handler: new URL('file:///none.js'), runOn: 'main', order, concurrency: 100 },
         ...{ retry: { attempts: 3, backoffMs: 100, maxBackoffMs: 1_000, jitter: 0 } },
         ...{ rate: { perSecond: null, burst: null }, deadLetter: null, failedRecords: 'dead-letter' },
         ...{ handlerTimeoutMs: 60_000, startFrom: 'earliest', outOfRange: 'fail', idHeader: false },
@@ -165,9 +180,9 @@ async function measure(handler: AnyRecordHandler, keys: number): Promise<number>
   return (user + system - made.user - made.system) / (POLLS * PER_POLL)
 }
 
-function stateOf(states: DeclaredStates, partition: number): PartitionState {
+function stateOf(shapes: readonly StateShape[], timers: readonly string[], partition: number): PartitionState {
   return new PartitionState({
-    ...{ shapes: shapesOf(states), changelogTopic: 'changelog', partition, inputId: 0, changelogId: 0 },
+    ...{ shapes, timers, changelogTopic: 'changelog', partition, inputId: 0, changelogId: 0 },
     ...{ changelogEnd: null, clock: systemClock },
   })
 }
@@ -191,7 +206,8 @@ function recordsOf(poll: number, keys: number): SourceRecord[] {
     topic: 'in',
     partition: poll % PARTITIONS,
     offset: Math.floor(poll / PARTITIONS) * PER_POLL + index,
-    timestamp: 0,
+    // A minute is a tenth of all.
+    timestamp: 1 + Math.floor((poll * PER_POLL + index) * (600_000 / (POLLS * PER_POLL))),
     key: Buffer.from(`key ${((poll * PER_POLL + index) * 7_919) % keys}`),
     value,
     headers: [],
@@ -205,7 +221,7 @@ export const statePath: Benchmark<{ readonly keys: number }> = {
   goal: 'none of its own: what the client takes besides is some 8 µs a record',
   defaults: { keys: 10_000 },
   async run({ rounds, settings: { keys } }) {
-    const all = Object.entries(handlers) as [string, AnyRecordHandler][]
+    const all = Object.entries(handlers) as [string, AnyHandler][]
     const costs = new Map<string, number[]>(all.map(([name]) => [name, []]))
     for (const [, handler] of all) await measure(handler, keys)
     for (let round = 0; round < rounds; round += 1) {
