@@ -32,7 +32,9 @@ export function openTiming(options: PartitionActorOptions, parts: ActorTimingPar
       : new IdleWatch({
           clock,
           afterMs: idleAfterMs,
-          restsAt: () => (isRunning() && inputs.heldRecords === 0 ? first.tracker.safePosition : null),
+          // Nor has anybody from whom its records come more for now.
+          restsAt: () =>
+            isRunning() && inputs.heldRecords === 0 && state.areSourcesIdle ? first.tracker.safePosition : null,
           logEnd: () => logEnd(first),
           onIdle: () => {
             timers?.reviewSoon()

@@ -165,6 +165,11 @@ export class PartitionActor implements CheckpointOwner {
     })
   }
 
+  /** What its handler asks for; null: nothing. A front keeps how far its time has come, and no more. */
+  get keptState(): PartitionState | null {
+    return this.#front === null ? this.state : null
+  }
+
   get inputs(): readonly InputProgress[] {
     return this.#inputs.all
   }

@@ -253,7 +253,7 @@ describe('set back to its last checkpoint', () => {
     before.actor.fence()
     const again = await stampedWorld({ state: before.state.rewound(), position: 1 })
     again.calls.length = 0
-    inherit(again.actor, legacy)
+    inherit(again.actor, [legacy])
     again.pump()
     await again.settle()
     expect(again.calls).toEqual(['k 1500', 'reminder of k at 2000', 'k 2000', 'k 1800'])

@@ -91,8 +91,9 @@ export class HandlerHost {
       else limits.set(name, new AdaptiveLimit(concurrency, options.clock, stats))
     }
     let pool: WorkerPool | null = null
+    let { actors } = app
     try {
-      for (const actor of app.actors.filter((candidate) => candidate.runOn === 'main')) {
+      const openHere = async (actor: ResolvedActor): Promise<void> => {
         const opened = await openOnMain(actor, options, shared)
         runners.push(opened.runner)
         manifests.push(opened.manifest)
@@ -100,12 +101,14 @@ export class HandlerHost {
         const executor = executorOnMain(actor, opened, options, limits.get(actor.name))
         dispatchers.set(actor.name, new Dispatcher(executor, options.clock, [allowanceOf(actor, options)]))
       }
-      const onThreads = app.actors.filter((candidate) => candidate.runOn === 'threads')
+      for (const actor of app.actors.filter((candidate) => candidate.runOn === 'main')) await openHere(actor)
+      let onThreads = app.actors.filter((candidate) => candidate.runOn === 'threads')
       if (onThreads.length > 0) {
         const started = await WorkerPool.start({
           threads: app.threads,
           handlers: onThreads.map((actor) => ({
             actor: actor.name,
+            groupId: app.kafka.groupId,
             url: moduleUrl(actor),
             concurrency: mostAtOnce(actor),
             order: actor.order,
@@ -125,17 +128,26 @@ export class HandlerHost {
         })
         pool = started.pool
         manifests.push(...started.manifests)
+        // That a module is an operator with a front is known when a thread has loaded it: what is behind it runs here.
+        const fronted = new Set(started.manifests.map(({ front }) => front?.actor))
+        actors = await splitUp(app.actors, fronted, options)
+        for (const actor of actors.filter(({ name }) => fronted.has(name))) await openHere(actor)
+        onThreads = actors.filter((candidate) => candidate.runOn === 'threads')
+        for (const { actor, front = null } of started.manifests) {
+          const limit = front === null ? undefined : limits.get(front.actor)
+          if (limit !== undefined) limits.set(actor, limit)
+        }
         const allowances = onThreads.map((actor) => allowanceOf(actor, options))
         const dispatcher = new Dispatcher(pool, options.clock, allowances)
         for (const actor of onThreads) dispatchers.set(actor.name, dispatcher)
       }
-      verifyOrders(app.actors, manifests)
+      verifyOrders(actors, manifests)
     } catch (error) {
       await pool?.destroy()
       await closeAll(runners, options.log)
       throw error
     }
-    const actors = app.actors.map((actor) => withOrderOf(actor, manifests))
+    actors = actors.map((actor) => withOrderOf(actor, manifests))
     return new HandlerHost(actors, manifests, dispatchers, limits, timings, runners, pool, options.log)
   }
 
@@ -250,11 +262,21 @@ function newExecutor(
 
 /** The app's actors, and those that come before them. Rejects with OPTIONS_INVALID where two have one name. */
 async function expanded(options: HandlerHostOptions): Promise<readonly ResolvedActor[]> {
-  const { actors, kafka } = options.app
+  const { actors } = options.app
+  const onMain = new Set(actors.flatMap(({ name, runOn }) => (runOn === 'main' ? [name] : [])))
+  return await splitUp(actors, onMain, options)
+}
+
+/** Each of these names that has a front is two. */
+async function splitUp(
+  actors: readonly ResolvedActor[],
+  names: ReadonlySet<string | undefined>,
+  options: HandlerHostOptions,
+): Promise<readonly ResolvedActor[]> {
   const all: ResolvedActor[] = []
   for (const actor of actors) {
-    if (actor.runOn !== 'main') all.push(actor)
-    else all.push(...withFront(actor, await withinStart(actor, options, loaded(actor)), kafka.groupId))
+    if (!names.has(actor.name)) all.push(actor)
+    else all.push(...withFront(actor, await withinStart(actor, options, loaded(actor)), options.app.kafka.groupId))
   }
   const twice = all.find(({ name }, at) => all.findIndex((other) => other.name === name) !== at)
   if (twice === undefined) return all
