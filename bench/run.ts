@@ -36,6 +36,7 @@ import { stateRecovery } from './state/recovery.ts'
 import { stateRestore } from './state/restore.ts'
 import { stateThreads } from './state/threads.ts'
 import { stores } from './stores.ts'
+import { windows } from './windows/windows.ts'
 import { zipf } from './zipf.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -60,6 +61,7 @@ const benchmarks: readonly Benchmark[] = [
   stateLatency,
   stateRecovery,
   statePath,
+  windows,
   offsetTracker,
   stores,
 ] as unknown as readonly Benchmark[]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import kafkaClient from '@confluentinc/kafka-javascript'
 import { startKafka } from '../../scripts/kafka-cluster.mjs'
 import { KafkaProbe, uniqueName } from '../../test/support/kafka-probe.ts'
-import { recordsOf, type DataSet } from './data-set.ts'
+import { recordsOf, type DataRecord, type DataSet } from './data-set.ts'
 
 const linger = { 'linger.ms': 5 }
 
@@ -70,8 +70,8 @@ export class BenchKafka {
     await done((end) => producer.connect({ timeout: 15_000 }, end))
     // A record counts against the queue until its delivery report was taken.
     producer.setPollInterval(10)
-    for (const { key, value, partition } of recordsOf(data)) {
-      while (!produced(producer, topic, partition, value, key)) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (const record of recordsOf(data)) {
+      while (!produced(producer, topic, record)) await new Promise((resolve) => setTimeout(resolve, 5))
     }
     await done((end) => producer.flush(120_000, end))
     await done((end) => producer.disconnect(end))
@@ -93,12 +93,10 @@ export class BenchKafka {
 function produced(
   producer: InstanceType<typeof kafkaClient.Producer>,
   topic: string,
-  partition: number,
-  value: Buffer,
-  key: Buffer,
+  { key, value, partition, timestamp }: DataRecord,
 ): boolean {
   try {
-    producer.produce(topic, partition, value, key)
+    producer.produce(topic, partition, value, key, timestamp)
     return true
   } catch (error) {
     if ((error as { code?: number }).code === kafkaClient.CODES.ERRORS.ERR__QUEUE_FULL) return false

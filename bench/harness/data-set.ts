@@ -1,10 +1,13 @@
 /** The records of a benchmark: the same at each run. */
+import { partitionOf } from '../../src/streams/murmur2.ts'
 
 export interface DataSet {
   readonly records: number
   readonly partitions: number
-  /** How many different ones. Key n goes to partition n % partitions. */
+  /** How many different ones. Key n goes to partition n % partitions, unless `isHashed`. */
   readonly keys: number
+  /** Keys go where the hash of Java's producer puts them, so that outputs with the same keys come to the same partitions. */
+  readonly isHashed?: boolean
   /**
    * How they are taken: at random and all alike (unless given), in turn, or by Zipf's law: key n at random,
    * with a share of 1 / (n + 1) of key 0's.
@@ -14,7 +17,37 @@ export interface DataSet {
   readonly valueBytes: number
   /** What each key begins with. */
   readonly keyPrefix?: Uint8Array
+  /** When records happened, as their timestamps say; the time at which they are written unless given. */
+  readonly times?: Times
+  /** Instead of such bytes: orders in JSON, as `Order` says, of `valueBytes` bytes. */
+  readonly isOrders?: boolean
 }
+
+/** One after the other, evenly. */
+export interface Times {
+  readonly fromMs: number
+  readonly perMinute: number
+}
+
+/** What a value is in JSON. */
+export interface Order {
+  readonly id: number
+  readonly amount: number
+  readonly timestamp: number
+  readonly note: string
+}
+
+export const timeOf = ({ fromMs, perMinute }: Times, index: number): number =>
+  fromMs + Math.floor((index * 60_000) / perMinute)
+
+/** Whole minutes, so far before now that all records have happened: brokers refuse those from the future, and throw old ones away. */
+export function timesUntilNow(records: number, perMinute: number): Times {
+  const minutes = Math.ceil(records / perMinute) + 1
+  return { fromMs: (Math.floor(Date.now() / 60_000) - minutes) * 60_000, perMinute }
+}
+
+/** Cents. */
+export const amountOf = (index: number): number => ((index * 7_919) % 10_000) + 1
 
 /** Settings of a question about a backlog: what is in its topic. */
 export interface BacklogSettings {
@@ -25,10 +58,12 @@ export interface BacklogSettings {
   readonly bytes: number
 }
 
-interface DataRecord {
+export interface DataRecord {
   readonly key: Buffer
   readonly value: Buffer
   readonly partition: number
+  /** undefined: when it is written. */
+  readonly timestamp: number | undefined
 }
 
 export function* recordsOf({
@@ -38,25 +73,43 @@ export function* recordsOf({
   valueBytes,
   choice,
   keyPrefix = Buffer.alloc(0),
+  isHashed = false,
+  times,
+  isOrders = false,
 }: DataSet): Generator<DataRecord> {
   const choose = chooserOf(choice ?? 'alike', keys)
   const counts = new Uint32Array(keys)
   const names = Array.from({ length: keys }, (_, key) => Buffer.concat([keyPrefix, Buffer.from(`key-${key}`)]))
+  const places = names.map((name, key) => (isHashed ? partitionOf(name, partitions) : key % partitions))
   for (let index = 0; index < records; index += 1) {
     const key = choose(index)
-    const value = Buffer.alloc(valueBytes, 'v')
-    value.writeUInt32LE(key, 0)
-    value.writeUInt32LE(counts[key]!, 4)
+    const timestamp = times === undefined ? undefined : timeOf(times, index)
+    const value = isOrders ? orderOf(index, timestamp ?? 0, valueBytes) : Buffer.alloc(valueBytes, 'v')
+    if (!isOrders) {
+      value.writeUInt32LE(key, 0)
+      value.writeUInt32LE(counts[key]!, 4)
+    }
     counts[key]! += 1
-    yield { key: names[key]!, value, partition: key % partitions }
+    yield { key: names[key]!, value, partition: places[key]!, timestamp }
   }
+}
+
+function orderOf(id: number, timestamp: number, bytes: number): Buffer {
+  const order: Order = { id, amount: amountOf(id), timestamp, note: '' }
+  const text = JSON.stringify(order)
+  return Buffer.from(`${text.slice(0, -2)}${'n'.repeat(Math.max(0, bytes - text.length))}"}`)
+}
+
+/** The number of the key of each record, in turn. */
+export function* keysOf({ records, choice, keys }: DataSet): Generator<number> {
+  const choose = chooserOf(choice ?? 'alike', keys)
+  for (let index = 0; index < records; index += 1) yield choose(index)
 }
 
 /** Records of the key that has most of them. */
 export function countHottest(data: DataSet): number {
   const counts = new Uint32Array(data.keys)
-  const choose = chooserOf(data.choice ?? 'alike', data.keys)
-  for (let index = 0; index < data.records; index += 1) counts[choose(index)]! += 1
+  for (const key of keysOf(data)) counts[key]! += 1
   return Math.max(...counts)
 }
 

@@ -1,0 +1,98 @@
+/**
+ * Are the finals that a contender has written those of a plain computation over the same records? A process of its own:
+ * `finals.ts '{"brokers":…}'` prints FinalsChecked as JSON.
+ *
+ * Outputs are read as one who sees what is committed. A final may be missing only where its window is no older than the newest one that
+ * its partition has a final of.
+ */
+import { KafkaProbe } from '../../test/support/kafka-probe.ts'
+import { amountOf, keysOf, recordsOf, timeOf, type DataSet } from '../harness/data-set.ts'
+
+export interface FinalsTask {
+  readonly brokers: string
+  readonly output: string
+  readonly sizeMs: number
+  readonly data: DataSet
+}
+
+export interface FinalsChecked {
+  readonly finals: number
+  /** Another value than the plain computation has, or a window that it does not have. */
+  readonly wrong: number
+  readonly twice: number
+  readonly missing: number
+  /** A window after a newer one, in its partition. */
+  readonly outOfOrder: number
+  /** Of the finals of each partition in their order, up to the newest window that all of them have whole: the same for the same order. */
+  readonly order: number
+}
+
+/** What a final is, as contenders write it. */
+interface Final {
+  readonly startMs: number
+  readonly total: number
+}
+
+const task = JSON.parse(process.argv[2]!) as FinalsTask
+console.log(JSON.stringify(await check(task)))
+// The probe's readers would keep it.
+process.exit(0)
+
+async function check({ brokers, output, sizeMs, data }: FinalsTask): Promise<FinalsChecked> {
+  const written = await new KafkaProbe(brokers).readAll(output)
+  const expected = totalsOf(data, sizeMs)
+  const seen = new Set<string>()
+  const newest = new Map<number, number>()
+  const figures = { wrong: 0, twice: 0, outOfOrder: 0 }
+  for (const { key, value, partition } of written) {
+    const { startMs, total } = JSON.parse(value!.toString()) as Final
+    const name = `${startMs}/${key!.toString()}`
+    if (expected.get(name)?.total !== total) figures.wrong += 1
+    if (seen.has(name)) figures.twice += 1
+    seen.add(name)
+    const before = newest.get(partition) ?? 0
+    if (startMs < before) figures.outOfOrder += 1
+    newest.set(partition, Math.max(startMs, before))
+  }
+  let missing = 0
+  for (const [name, { startMs, partition }] of expected) {
+    if (startMs < (newest.get(partition) ?? 0) && !seen.has(name)) missing += 1
+  }
+  // Contenders are stopped at different places: what all of them have is compared.
+  const whole = newest.size < data.partitions ? 0 : Math.min(...newest.values())
+  let order = 0
+  for (const { key, value } of written) {
+    const { startMs, total } = JSON.parse(value!.toString()) as Final
+    if (startMs < whole) order = hashOn(order, `${startMs}/${key!.toString()}/${total};`)
+  }
+  return { finals: written.length, missing, order, ...figures }
+}
+
+function totalsOf(data: DataSet, sizeMs: number) {
+  const totals = new Map<string, { startMs: number; partition: number; total: number }>()
+  const { times } = data
+  if (times === undefined) throw new Error('these records have no times')
+  const names = namesOf(data)
+  let index = 0
+  for (const number of keysOf(data)) {
+    const { key, partition } = names[number]!
+    const startMs = Math.floor(timeOf(times, index) / sizeMs) * sizeMs
+    const name = `${startMs}/${key}`
+    const own = totals.get(name) ?? { startMs, partition, total: 0 }
+    own.total += data.isOrders === true ? amountOf(index) : 1
+    totals.set(name, own)
+    index += 1
+  }
+  return totals
+}
+
+function namesOf({ keys, partitions, isHashed = false }: DataSet): { key: string; partition: number }[] {
+  const each = recordsOf({ records: keys, keys, partitions, isHashed, choice: 'in turn', valueBytes: 8 })
+  return Array.from(each, ({ key, partition }) => ({ key: key.toString(), partition }))
+}
+
+function hashOn(hash: number, text: string): number {
+  let next = hash
+  for (let at = 0; at < text.length; at += 1) next = (Math.imul(next, 31) + text.charCodeAt(at)) | 0
+  return next
+}
