@@ -36,6 +36,7 @@ import { stateRecovery } from './state/recovery.ts'
 import { stateRestore } from './state/restore.ts'
 import { stateThreads } from './state/threads.ts'
 import { stores } from './stores.ts'
+import { join as streamJoin } from './windows/join.ts'
 import { windows } from './windows/windows.ts'
 import { zipf } from './zipf.ts'
 
@@ -62,6 +63,7 @@ const benchmarks: readonly Benchmark[] = [
   stateRecovery,
   statePath,
   windows,
+  streamJoin,
   offsetTracker,
   stores,
 ] as unknown as readonly Benchmark[]

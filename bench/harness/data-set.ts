@@ -13,6 +13,8 @@ export interface DataSet {
    * with a share of 1 / (n + 1) of key 0's.
    */
   readonly choice?: 'alike' | 'in turn' | 'zipf'
+  /** Another one is another row of keys; 1 unless given. */
+  readonly seed?: number
   /** At least 8: a value begins with the number of its key and its place among the records of that key. */
   readonly valueBytes: number
   /** What each key begins with. */
@@ -76,8 +78,9 @@ export function* recordsOf({
   isHashed = false,
   times,
   isOrders = false,
+  seed,
 }: DataSet): Generator<DataRecord> {
-  const choose = chooserOf(choice ?? 'alike', keys)
+  const choose = chooserOf(choice ?? 'alike', keys, seed)
   const counts = new Uint32Array(keys)
   const names = Array.from({ length: keys }, (_, key) => Buffer.concat([keyPrefix, Buffer.from(`key-${key}`)]))
   const places = names.map((name, key) => (isHashed ? partitionOf(name, partitions) : key % partitions))
@@ -100,9 +103,15 @@ function orderOf(id: number, timestamp: number, bytes: number): Buffer {
   return Buffer.from(`${text.slice(0, -2)}${'n'.repeat(Math.max(0, bytes - text.length))}"}`)
 }
 
+/** Each key as text, and its partition, by its number. */
+export function namesOf(data: DataSet): { readonly key: string; readonly partition: number }[] {
+  const each = recordsOf({ ...data, records: data.keys, choice: 'in turn' })
+  return Array.from(each, ({ key, partition }) => ({ key: key.toString(), partition }))
+}
+
 /** The number of the key of each record, in turn. */
-export function* keysOf({ records, choice, keys }: DataSet): Generator<number> {
-  const choose = chooserOf(choice ?? 'alike', keys)
+export function* keysOf({ records, choice, keys, seed }: DataSet): Generator<number> {
+  const choose = chooserOf(choice ?? 'alike', keys, seed)
   for (let index = 0; index < records; index += 1) yield choose(index)
 }
 
@@ -114,9 +123,9 @@ export function countHottest(data: DataSet): number {
 }
 
 /** The number of the key of each record. */
-function chooserOf(choice: NonNullable<DataSet['choice']>, keys: number): (index: number) => number {
+function chooserOf(choice: NonNullable<DataSet['choice']>, keys: number, seed = 1): (index: number) => number {
   if (choice === 'in turn') return (index) => index % keys
-  const random = generatorOf(1)
+  const random = generatorOf(seed)
   if (choice === 'alike') return () => Math.floor(random() * keys)
   const shares = Float64Array.from({ length: keys }, (_, key) => 1 / (key + 1))
   for (let key = 1; key < keys; key += 1) shares[key]! += shares[key - 1]!

@@ -6,7 +6,7 @@
  * its partition has a final of.
  */
 import { KafkaProbe } from '../../test/support/kafka-probe.ts'
-import { amountOf, keysOf, recordsOf, timeOf, type DataSet } from '../harness/data-set.ts'
+import { amountOf, keysOf, namesOf, timeOf, type DataSet } from '../harness/data-set.ts'
 
 export interface FinalsTask {
   readonly brokers: string
@@ -84,11 +84,6 @@ function totalsOf(data: DataSet, sizeMs: number) {
     index += 1
   }
   return totals
-}
-
-function namesOf({ keys, partitions, isHashed = false }: DataSet): { key: string; partition: number }[] {
-  const each = recordsOf({ records: keys, keys, partitions, isHashed, choice: 'in turn', valueBytes: 8 })
-  return Array.from(each, ({ key, partition }) => ({ key: key.toString(), partition }))
 }
 
 function hashOn(hash: number, text: string): number {

@@ -73,7 +73,7 @@ export const windows: Benchmark<Its> = {
     log(`filling a topic with ${total.toLocaleString('en')} records`)
     const topic = await broker.fill(data)
     const part = (share: number) => ({ topic, records: Math.ceil(records * share), warmUp: Math.ceil(warmUp * share) })
-    const own = { client: prefetch, data, sizeMs }
+    const own = { client: prefetch, check: { data, sizeMs } }
     const env = { SIZE_MS: String(sizeMs), VALUES: isOrders ? 'orders' : 'bytes' }
     const contenders: readonly Contender[] = [
       { name: raw, module: 'raw-loop.mjs', settings: { client: prefetch }, ...part(1) },

@@ -4,7 +4,7 @@
 import { performance } from 'node:perf_hooks'
 import kafka from '@confluentinc/kafka-javascript'
 import { outputOf, Written } from '../state/written.mjs'
-import { checkFinals } from './finals.mjs'
+import { checkFinals } from './checks.mjs'
 
 const intervalMs = 100
 const maxTurnMs = 5
@@ -13,7 +13,7 @@ const maxWaiting = 100_000
 
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
-  const { sizeMs, data } = settings
+  const { data, sizeMs } = settings.check
   const changelog = `${group}-changelog`
   const written = await Written.begin(task, { others: [changelog] })
   const consumer = new kafka.KafkaConsumer(

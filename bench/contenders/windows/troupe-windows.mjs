@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytes, count, defineAggregation, json, startSupervisor, sum, topic as topicNamed, tumbling } from 'troupe'
 import { outputOf, Written } from '../state/written.mjs'
-import { checkFinals } from './finals.mjs'
+import { checkFinals } from './checks.mjs'
 
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
-  const { sizeMs, emit, store, data } = settings
+  const { emit, store } = settings
+  const { data, sizeMs } = settings.check
   const written = await Written.begin(task)
   const input = data.isOrders
     ? topicNamed(topic, { value: json(), time: (order) => order.timestamp })
