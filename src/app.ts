@@ -4,6 +4,7 @@
  */
 import type { BatchHandler } from './actors/handlers/batch-handler.ts'
 import type { Handler } from './actors/handlers/handler.ts'
+import type { Operator } from './operators/operator.ts'
 import type { SharedLoader } from './actors/handlers/shared-data.ts'
 import type { ResolvedActor, ResolvedApp } from './options/options.ts'
 import type { Destination } from './streams/flows/flow.ts'
@@ -12,7 +13,9 @@ import type { Sink } from './streams/delivery/sink.ts'
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown */
 type HandlerOfAny =
-  Handler<any, any, readonly Destination[], any, any> | BatchHandler<any, any, readonly Destination[], any, any>
+  | Handler<any, any, readonly Destination[], any, any>
+  | BatchHandler<any, any, readonly Destination[], any, any>
+  | Operator
 /* eslint-enable @typescript-eslint/no-explicit-any */
 
 export interface ActorDefinition extends Partial<Omit<ResolvedActor, 'handler' | 'retry' | 'rate' | 'deadLetter'>> {

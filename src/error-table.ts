@@ -214,6 +214,11 @@ export const errorTable = {
     retryable: false,
     action: 'Correct who writes the topic, or the codec. The record keeps its raw bytes.',
   },
+  TIME_INVALID: {
+    meaning: 'The `time` of a topic threw for a value, or returned what is no time: stream time was not moved by it.',
+    retryable: false,
+    action: 'Correct who writes the topic, or `time`. The record keeps its raw bytes.',
+  },
   ENCODE_FAILED: {
     meaning:
       'An output of a handler, or a record for a producer, could not be encoded, or belongs to a destination that is not declared.',

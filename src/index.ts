@@ -52,9 +52,43 @@ export type { Decision, ParkedRecord } from './actors/parking-lot.ts'
 export type { SharedLoader } from './actors/handlers/shared-data.ts'
 export { defineApp } from './app.ts'
 export type { ActorDefinition, App, AppDefinition } from './app.ts'
+export { defineDedup } from './operators/dedup/dedup.ts'
+export type {
+  DedupAside,
+  DedupDefinition,
+  DedupId,
+  DedupRecord,
+  PassingDedup,
+  ResultDedup,
+} from './operators/dedup/dedup.ts'
+export type { DedupMode } from './operators/dedup/sights.ts'
+export type { AsideReason, Operator } from './operators/operator.ts'
 export { isTroupeError, RetryableError, TerminalError, ThrottledError, TroupeError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
 export type { Log } from './log.ts'
+export { defineAggregation } from './operators/aggregation/aggregation.ts'
+export type { Aggregation } from './operators/aggregation/aggregation.ts'
+export type {
+  Aggregate,
+  AggregationDefinition,
+  AsideRecord,
+  FarFutureRecord,
+  LateRecord,
+  MergedSession,
+  NullKeyRecord,
+} from './operators/aggregation/definition.ts'
+export { average, collect, count, first, last, max, min, reduce, sum } from './operators/values/value.ts'
+export type { Value, ValuesOf } from './operators/values/value.ts'
+export type { Reducer } from './operators/values/value-folds.ts'
+export { hopping, session, sliding, tumbling } from './operators/windows/declared-window.ts'
+export type {
+  DeclaredWindow,
+  HoppingOptions,
+  SessionOptions,
+  SlidingOptions,
+  TumblingOptions,
+} from './operators/windows/declared-window.ts'
+export type { Window } from './operators/windows/windowing.ts'
 export type { AdaptiveConcurrency, Order, ResolvedActor, ResolvedApp, RunOn } from './options/options.ts'
 export type { OptionSources } from './options/resolve.ts'
 export type { WriteResult } from './streams/broker-port.ts'

@@ -56,7 +56,7 @@ export async function run(options: StartOptions, stop: AbortSignal): Promise<Run
       signal: AbortSignal.any([stop, failure]),
     })
 
-    await untilFinished(opened, reader, countFinished, stop)
+    await untilFinished(opened, reader, { countFinished }, stop)
     const accounts = closeAccounts(ledger, await countRows(servers.postgresUrl, ledger.expectedRows.values()))
     const problems = [...findProblems(accounts, produced), ...shortfall(produced, options.records, 'clicks')]
     return { accounts: { ...accounts }, lines: accountLines(accounts), problems }

@@ -55,7 +55,7 @@ export async function run(options: StartOptions, stop: AbortSignal): Promise<Run
     }
     const produced = await sendPaced(pace, (count) => producer.send(Array.from({ length: count }, makeEvent)))
 
-    await untilFinished(opened, reader, countFinished, stop)
+    await untilFinished(opened, reader, { countFinished }, stop)
     const rows = await countRows(servers.postgresUrl, ledger.expectedRows.values())
     const accounts = closeAccounts(ledger, producer.delivered, rows)
     const problems = [

@@ -58,7 +58,7 @@ export class LiveView {
   }
 
   async #drawFrame(): Promise<void> {
-    const numbers = readNumbers(await this.#read())
+    const numbers = readNumbers(await this.#read(), this.#words.actor)
     const perSecond = this.#notePace(numbers)
     if (!this.#stream.isTTY) {
       this.#stream.write(`${describeLine(numbers, perSecond)}\n`)

@@ -11,8 +11,10 @@ import type { ViewWords } from './view-numbers.ts'
 
 /** What is a pipeline's own. */
 export interface Blueprint {
-  /** All of them; the first is the one that is handled. */
+  /** All of them; the first is the one that records are produced to. */
   readonly topics: readonly [input: string, ...others: string[]]
+  /** Those of them that one of its actors writes and another one reads. */
+  readonly between?: readonly string[]
   readonly table: string
   /** Returns whether it had to be created. */
   readonly createTable: (postgresUrl: string) => Promise<boolean>
@@ -24,8 +26,8 @@ export interface Blueprint {
 }
 
 export interface OpenPipeline {
-  /** The topic that is handled. */
-  readonly input: string
+  /** The topics that are handled, the first one first. */
+  readonly handled: readonly string[]
   readonly servers: Servers
   /** For everything around the pipeline. */
   readonly kafka: Kafka
@@ -77,7 +79,8 @@ export async function openPipeline(
     const [input] = blueprint.topics
     say(`stopping${options.generator ? `: what is in ${input} is finished first` : ''} (again: at once)`)
   })
-  return { input: blueprint.topics[0], servers, kafka, supervisor, view, failure: watchForFailure(supervisor) }
+  const handled = [blueprint.topics[0], ...(blueprint.between ?? [])]
+  return { handled, servers, kafka, supervisor, view, failure: watchForFailure(supervisor) }
 }
 
 /** Real topics are created only for the records we make ourselves. */

@@ -115,6 +115,8 @@ export class TopicReader {
       }
       payload.resolveOffset(message.offset)
     }
+    // What is behind the last of them is the end of a transaction.
+    this.#positions.set(name, Math.max(this.#positions.get(name) ?? 0, Number(payload.batch.lastOffset()) + 1))
   }
 }
 

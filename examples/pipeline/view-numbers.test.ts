@@ -33,3 +33,15 @@ test('quantiles are estimated within their bucket', () => {
   expect(readQuantileMs(buckets, 'h', 0.99)).toBe(10)
   expect(readQuantileMs([], 'h', 0.5)).toBeUndefined()
 })
+
+test('of several actors one is counted, and the lag is that of all topics', () => {
+  const samples = [
+    sample('troupe_records_received_total', 10, { actor: 'first', partition: '0' }),
+    sample('troupe_records_received_total', 9, { actor: 'second', partition: '0' }),
+    sample('troupe_records_processed_total', 8, { actor: 'first', outcome: 'done' }),
+    sample('troupe_records_processed_total', 7, { actor: 'second', outcome: 'done' }),
+    sample('troupe_consumer_lag_records', 3, { topic: 'a', partition: '1' }),
+    sample('troupe_consumer_lag_records', 4, { topic: 'b', partition: '1' }),
+  ]
+  expect(readNumbers(samples, 'first')).toMatchObject({ in: 10, out: 8, lag: new Map([[1, 7]]) })
+})

@@ -2,6 +2,8 @@
 
 /** What the numbers are of, in a pipeline's words. */
 export interface ViewWords {
+  /** Whose records are counted, where there are several. */
+  readonly actor?: string
   readonly in: string
   readonly out: string
   readonly deadLettered: string
@@ -20,7 +22,7 @@ export interface ViewNumbers {
   readonly deadLettered: number
   readonly handled: number
   readonly rows: number
-  /** By partition. */
+  /** By partition, of all topics together. */
   readonly lag: ReadonlyMap<number, number>
   readonly p50Ms: number | undefined
   readonly p99Ms: number | undefined
@@ -28,31 +30,44 @@ export interface ViewNumbers {
   readonly unavailable: readonly string[]
 }
 
-export function readNumbers(samples: readonly Sample[]): ViewNumbers {
+export function readNumbers(samples: readonly Sample[], actor?: string): ViewNumbers {
   const sum = (name: string, labels: Readonly<Record<string, string>> = {}): number =>
     select(samples, name, labels).reduce((total, { value }) => total + value, 0)
-  const out = sum('troupe_records_processed_total', { outcome: 'done' })
-  const deadLettered = sum('troupe_records_processed_total', { outcome: 'dead_lettered' })
+  const whose: Readonly<Record<string, string>> = actor === undefined ? {} : { actor }
+  const out = sum('troupe_records_processed_total', { ...whose, outcome: 'done' })
+  const deadLettered = sum('troupe_records_processed_total', { ...whose, outcome: 'dead_lettered' })
   return {
-    in: sum('troupe_records_received_total'),
+    in: sum('troupe_records_received_total', whose),
     out,
     deadLettered,
     handled: out + deadLettered,
     rows: sum('troupe_sink_outputs_total', { sink: 'postgres', result: 'durable' }),
-    lag: new Map(
-      select(samples, 'troupe_consumer_lag_records').map(({ labels, value }) => [Number(labels['partition']), value]),
-    ),
-    p50Ms: readQuantileMs(samples, 'troupe_handler_duration_seconds', 0.5),
-    p99Ms: readQuantileMs(samples, 'troupe_handler_duration_seconds', 0.99),
+    lag: readLag(samples),
+    p50Ms: readQuantileMs(samples, 'troupe_handler_duration_seconds', 0.5, whose),
+    p99Ms: readQuantileMs(samples, 'troupe_handler_duration_seconds', 0.99, whose),
     unavailable: select(samples, 'troupe_sink_available')
       .filter(({ value }) => value === 0)
       .map(({ labels }) => String(labels['sink'])),
   }
 }
 
+function readLag(samples: readonly Sample[]): ReadonlyMap<number, number> {
+  const lag = new Map<number, number>()
+  for (const { labels, value } of select(samples, 'troupe_consumer_lag_records')) {
+    const partition = Number(labels['partition'])
+    lag.set(partition, (lag.get(partition) ?? 0) + value)
+  }
+  return lag
+}
+
 /** As Prometheus' histogram_quantile does it: linear within the bucket. */
-export function readQuantileMs(samples: readonly Sample[], histogram: string, quantile: number): number | undefined {
-  const buckets = select(samples, `${histogram}_bucket`)
+export function readQuantileMs(
+  samples: readonly Sample[],
+  histogram: string,
+  quantile: number,
+  labels: Readonly<Record<string, string>> = {},
+): number | undefined {
+  const buckets = select(samples, `${histogram}_bucket`, labels)
     .map(({ labels, value }) => ({ bound: labels['le'] === '+Inf' ? Infinity : Number(labels['le']), count: value }))
     .sort((a, b) => a.bound - b.bound)
   const rank = quantile * (buckets.at(-1)?.count ?? 0)

@@ -52,7 +52,7 @@ export async function run(options: StartOptions, stop: AbortSignal): Promise<Run
       signal: AbortSignal.any([stop, failure]),
     })
 
-    await untilFinished(opened, reader, countFinished, stop)
+    await untilFinished(opened, reader, { countFinished }, stop)
     const accounts = closeAccounts(ledger, await countRows(servers.postgresUrl, ledger.lastReadings.values()))
     const problems = [...findProblems(accounts, produced), ...shortfall(produced, options.records, 'readings')]
     return { accounts: { ...accounts }, lines: accountLines(accounts), problems }

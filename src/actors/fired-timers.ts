@@ -8,6 +8,8 @@
  * soon as stream time has come to it, and what comes after it in its key is as late. What it finds, and leaves, has the age of
  * that moment, too. In `partition` order all keys count as one.
  *
+ * Where its input is idle and that is asked for, stream time comes to the timers that are set without a record.
+ *
  * By the wall clock it fires when that says so, and stands behind the records of its key that are there.
  *
  * Of those for which no record waits only so many are fired at once, and none while the intake has no room, or keys that wait
@@ -23,7 +25,8 @@ import type { PartitionState } from '../state/partition-state.ts'
 import { withoutTimer, type KeyedTimers } from '../state/keyed-timers.ts'
 import type { SetTimer } from '../state/timers.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
-import type { ToldVerdict } from './handlers/verdict.ts'
+import type { StateChanges, ToldVerdict } from './handlers/verdict.ts'
+import type { IdleWatch } from './idle-watch.ts'
 import type { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
 import type { ComesAhead, LaneRun, Lanes } from './lanes/lanes.ts'
@@ -37,6 +40,8 @@ export interface FiredTimersOptions {
   readonly lanes: Lanes
   readonly order: Order
   readonly refused: RefusedRecords | null
+  /** Where it is idle, all timers by stream time are fired, in `partition` order; null: they wait for records. */
+  readonly idle: IdleWatch | null
   /** No more of them may stand in lanes, for now. */
   readonly isHeldBack: () => boolean
   /** It hands out records. */
@@ -159,7 +164,13 @@ export class FiredTimers implements ComesAhead {
   }
 
   /** Timers were set or cancelled. Those that are void by that run alone, so that they are told from others. */
-  noteChanges(key: string): void {
+  noteChanges(key: string | null, changes: StateChanges): void {
+    if (this.#open.size === 0) return
+    if (key !== null) this.#noteVoid(key)
+    for (const change of changes) if (change.key !== undefined) this.#noteVoid(change.key)
+  }
+
+  #noteVoid(key: string): void {
     for (const { invocation, timer } of this.#openOf.get(key) ?? none) {
       if (!this.#options.timers.isSet(timer)) invocation.runsAlone = true
     }
@@ -186,13 +197,30 @@ export class FiredTimers implements ComesAhead {
   /** By stream time, of a key of which no record waits. null: none is due. */
   #takeForIdleKey(): SetTimer | null {
     const { lanes, order, state, timers } = this.#options
+    if (order === 'partition') {
+      if (lanes.recordCount > 0) return null
+      state.noteAllTaken()
+      this.#closeNext()
+    }
     const untilMs = state.streamTime
-    if (untilMs === null || (order === 'partition' && lanes.recordCount > 0)) return null
+    if (untilMs === null) return null
     for (;;) {
       const timer = timers.take('stream', untilMs)
       if (timer === null || !lanes.isBusy(keyOf(timer))) return timer
       timers.passOver(timer)
     }
+  }
+
+  /**
+   * Nothing more is to come for now, so stream time comes to the next timer by itself: one after the other, and no further
+   * than to what is set. What is closed so stays closed: a later record finds stream time there, also after a restart.
+   */
+  #closeNext(): void {
+    const { idle, inputs, state, timers } = this.#options
+    if (idle?.isIdle !== true) return
+    const dueMs = timers.nextDueMs('stream')
+    if (dueMs === null || dueMs <= (state.streamTime ?? -1) || !idle.confirm()) return
+    state.noteAllTaken(inputs.first.tracker.safePosition, dueMs)
   }
 
   #takeByWall(): SetTimer | null {

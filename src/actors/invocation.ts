@@ -11,6 +11,7 @@
  */
 import type { ErrorCode, WireError } from '../errors.ts'
 import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
+import type { Stamp } from '../state/stamp.ts'
 import type { SourceRecord } from '../streams/record.ts'
 import { NO_KEY, type Keyed } from './lanes/busy-keys.ts'
 
@@ -47,8 +48,10 @@ export interface Invocation extends Keyed {
   readonly sequence: number
   /** Its key as its actor's state knows it, taken before a handler can write over the bytes; null: it has none, or nothing is kept. */
   stateKey: string | null
-  /** The greatest timestamp of it and all earlier ones, where state is kept. */
+  /** The greatest time of it and all earlier ones, where state is kept; where values tell it, not before its turn. */
   streamTime: number | null
+  /** Of a record that tells its time by itself; null: its turn has not come, or it does not. */
+  stamp: Stamp | null
   /** What it counts against the intake's budget. */
   readonly bytes: number
   /** And what is kept of its outputs, until its checkpoint stands. */
@@ -85,6 +88,7 @@ export function newInvocation(record: SourceRecord, sequence: number, bytes: num
     sequence,
     stateKey: null,
     streamTime: null,
+    stamp: null,
     bytes,
     keptBytes: 0,
     admittedAtMs: nowMs,

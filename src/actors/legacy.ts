@@ -58,8 +58,8 @@ export function inherit(actor: PartitionActor, input: InputProgress, legacy: Leg
   if (endMet > 0) actor.noteEnd({ topic, position: endMet })
 }
 
-function pass({ state }: PartitionActor, { tracker }: InputProgress, position: number, legacy: Legacy): void {
+function pass(actor: PartitionActor, { tracker }: InputProgress, position: number, legacy: Legacy): void {
   if (!tracker.passTo(position)) return
   const time = legacy.state?.timeAt(position) ?? null
-  if (time !== null) state?.noteRecord(position - 1, time)
+  if (time !== null) actor.notePassed(position, time)
 }

@@ -6,7 +6,9 @@ import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { PartitionState } from '../state/partition-state.ts'
+import type { RecordTimes } from '../state/stamp.ts'
 import type { ActorDelivery, Refusals } from '../streams/delivery/delivery.ts'
+import type { TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { InputOptions } from './input-progress.ts'
 import type { KeyBudget } from './lanes/key-brake.ts'
@@ -21,6 +23,12 @@ export interface PartitionActorOptions {
   readonly delivery: ActorDelivery
   /** What its handler keeps; null or missing: nothing. */
   readonly state?: PartitionState | null
+  /** How its records tell their time, where that is not by their timestamps; null or missing: by those. */
+  readonly times?: RecordTimes | null
+  /** With nothing new for so long, at the end of its input, its timers by stream time are fired; null or missing: they wait. */
+  readonly idleAfterMs?: number | null
+  /** The high watermark of a log: its end, records of open transactions included. */
+  readonly logEnd?: (of: TopicPartition) => Promise<number>
   /** Records that it has to give up instead of handling them, since it begins where a refused checkpoint has set it back. */
   readonly refused?: Refusals
   readonly credit: Credit

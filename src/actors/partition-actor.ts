@@ -26,6 +26,7 @@ import { ActorProgress } from './actor-progress.ts'
 import { FailureNotes } from './failure-notes.ts'
 import { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
+import { IdleWatch } from './idle-watch.ts'
 import type { InputProgress } from './input-progress.ts'
 import { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
@@ -33,6 +34,7 @@ import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes/lanes.ts'
 import { OperatorDecisions } from './operator-decisions.ts'
 import { RecordEnds } from './record-ends.ts'
+import { Stamping } from './stamping.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
 import { RefusedRecords } from './refused-records.ts'
@@ -63,6 +65,10 @@ export class PartitionActor implements CheckpointOwner {
   readonly #refused: RefusedRecords | null
   /** null: its handler has none. */
   readonly #timers: FiredTimers | null
+  /** null: nothing is done when it is idle. */
+  readonly #idle: IdleWatch | null
+  /** null: stream time is known by what is on records unread. */
+  readonly #stamping: Stamping | null
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -87,8 +93,11 @@ export class PartitionActor implements CheckpointOwner {
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
+    this.#idle = this.#openIdle()
     this.#timers = this.#openTimers()
-    this.#lanes.ahead = this.#timers
+    const { times = null } = options
+    this.#stamping = times === null || this.state === null ? null : new Stamping(times, this.state, this.#timers)
+    this.#lanes.ahead = this.#stamping ?? this.#timers
     this.#followState()
     if (options.refused !== undefined) {
       // A handler that takes very long keeps nobody out.
@@ -290,15 +299,18 @@ export class PartitionActor implements CheckpointOwner {
     const input = this.#inputs.of(first)
     const { held, stats, tracker } = input
     const { state } = this
+    const toldUnread = this.#stamping === null ? state : null
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
+    this.#idle?.noteArrival(now)
     let hasSkipped = false
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
-      const streamTime = state === null ? null : state.noteRecord(record.offset, record.timestamp)
+      const streamTime = toldUnread?.noteRecord(record.offset, record.timestamp) ?? null
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
+        this.#stamping?.pass(record)
         tracker.skip(record.offset)
         stats.alreadyFinished += 1
         hasSkipped = true
@@ -318,6 +330,12 @@ export class PartitionActor implements CheckpointOwner {
     stats.safePosition = tracker.safePosition
     this.#noteLoad()
     if (hasSkipped) input.noteProgress()
+  }
+
+  /** Of all that it is not given below this position, this is the stream time. */
+  notePassed(position: number, streamTime: number): void {
+    if (this.#stamping === null) this.state?.noteRecord(position - 1, streamTime)
+    else this.state?.noteAhead(position - 1, streamTime)
   }
 
   /**
@@ -443,6 +461,7 @@ export class PartitionActor implements CheckpointOwner {
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
+    this.#idle?.start()
     if (this.state.isReady) this.#timers?.reviewSoon()
     this.state.onReady = () => {
       this.#timers?.review()
@@ -462,10 +481,26 @@ export class PartitionActor implements CheckpointOwner {
       lanes: this.#lanes,
       order: this.actor.order,
       refused: this.#refused,
+      idle: this.#idle,
       isHeldBack: () => this.#brake.isOn || this.#options.credit.availableRecords <= 0,
       isRunning: () => this.#handsOut,
       onFired: () => {
         this.#noteFired()
+      },
+    })
+  }
+
+  #openIdle(): IdleWatch | null {
+    const { clock, idleAfterMs = null, logEnd } = this.#options
+    if (idleAfterMs === null || logEnd === undefined) return null
+    const { first } = this.#inputs
+    return new IdleWatch({
+      clock,
+      afterMs: idleAfterMs,
+      restsAt: () => (this.#handsOut && this.heldRecords === 0 ? first.tracker.safePosition : null),
+      logEnd: () => logEnd(first),
+      onIdle: () => {
+        this.#timers?.reviewSoon()
       },
     })
   }
@@ -525,6 +560,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#state = 'fenced'
     this.#cancelSetBack?.()
     this.#timers?.stop()
+    this.#idle?.stop()
     this.#waits.cancelAll()
     this.#parking.clear()
     this.#inputs.release()
@@ -568,6 +604,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started, the records that wait or are parked included. */
   #dropQueued(): void {
     this.#timers?.stop()
+    this.#idle?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])
   }

@@ -4,7 +4,6 @@
  */
 import { toWireError, type WireError } from '../errors.ts'
 import { keptBytesOf } from '../state/state-value.ts'
-import type { EncodedEffect } from '../streams/flows/effect-encoder.ts'
 import type { CheckpointOwner } from '../streams/delivery/delivery.ts'
 import type { HaltedRecord } from './actor-load.ts'
 import type { ActorProgress } from './actor-progress.ts'
@@ -31,7 +30,7 @@ import {
 
 export interface RecordEndsOptions extends Pick<
   PartitionActorOptions,
-  'actor' | 'clock' | 'delivery' | 'onEscalate' | 'onLoadChanged' | 'onThrottled' | 'random' | 'state'
+  'actor' | 'actorStats' | 'clock' | 'delivery' | 'onEscalate' | 'onLoadChanged' | 'onThrottled' | 'random' | 'state'
 > {
   readonly owner: CheckpointOwner
   readonly inputs: Inputs
@@ -48,6 +47,9 @@ export interface RecordEndsOptions extends Pick<
   /** Outputs or a dead letter have ended. */
   readonly onSettled: () => void
 }
+
+/** What a handled record has come to. */
+type Outputs = Pick<Extract<ToldVerdict, { readonly type: 'done' }>, 'aside' | 'changes' | 'effects'>
 
 export class RecordEnds {
   readonly #options: RecordEndsOptions
@@ -98,10 +100,10 @@ export class RecordEnds {
     switch (verdict.type) {
       case 'done':
         stats.attempts += 1
-        return this.#deliver(invocation, verdict.effects, verdict.changes)
+        return this.#deliver(invocation, verdict)
       case 'skip':
         stats.attempts += 1
-        if (verdict.changes !== undefined) return this.#deliver(invocation, noOutputs, verdict.changes)
+        if (verdict.changes !== undefined) return this.#deliver(invocation, { ...verdict, effects: noOutputs })
         this.skip(invocation)
         return null
       case 'needs-schema':
@@ -112,6 +114,7 @@ export class RecordEnds {
         this.#options.notes.noteAttempt(ruling.error)
         invocation.failure = failureAfter(invocation.failure, ruling, this.#options.clock)
         this.#noteThrottled(invocation, ruling)
+        if ('aside' in verdict && ruling.type === 'dead-letter') this.#options.actorStats.aside.add(verdict.aside)
         return ruling
       }
     }
@@ -150,30 +153,28 @@ export class RecordEnds {
     }
   }
 
-  #deliver(
-    invocation: Invocation,
-    effects: readonly EncodedEffect[],
-    changes: StateChanges | undefined,
-  ): Ruling | null {
+  #deliver(invocation: Invocation, { aside, changes, effects }: Outputs): Ruling | null {
     const unfit = this.#refusalOf(invocation, changes)
     if (unfit !== null) return this.#ruleOnRefused(invocation, toWireError(unfit))
     // What it has set is kept until its checkpoint, so it counts for as long as outputs do.
     const waits = effects.length > 0 || (changes !== undefined && this.#options.delivery.finishesWhen === 'handled')
     if (!waits) {
       this.#apply(invocation, changes)
+      if (aside !== undefined) this.#options.actorStats.aside.add(aside)
       this.#finishDone(invocation)
       return null
     }
     const refusal = this.#outbox.deliver(invocation, effects, changes === undefined ? 0 : keptBytesOf(changes))
     if (refusal !== null) return this.#ruleOnRefused(invocation, toWireError(refusal))
     this.#apply(invocation, changes)
+    if (aside !== undefined) this.#options.actorStats.aside.add(aside)
     this.#noteHandled(invocation)
     return null
   }
 
   /** Why its changes cannot be kept; null: they can. */
   #refusalOf({ stateKey }: Invocation, changes: StateChanges | undefined): Error | null {
-    if (changes === undefined || stateKey === null) return null
+    if (changes === undefined) return null
     return this.#options.state?.refusalOf(stateKey, changes) ?? null
   }
 
@@ -181,9 +182,9 @@ export class RecordEnds {
   #apply(invocation: Invocation, changes: StateChanges | undefined): void {
     this.#timers?.noteHandled(invocation)
     const { stateKey } = invocation
-    if (changes === undefined || stateKey === null) return
+    if (changes === undefined) return
     this.#options.state?.apply(stateKey, changes)
-    this.#timers?.noteChanges(stateKey)
+    this.#timers?.noteChanges(stateKey, changes)
   }
 
   /** All outputs of a record, or its dead letter, have their answer. Its key has gone on. */

@@ -130,6 +130,14 @@ export const metricTable = [
     read: perActor((stats) => stats.setAlone),
   },
   {
+    name: 'troupe_records_aside_total',
+    type: 'counter',
+    help: 'Records that an aggregation, a join or a dedup has handled and not counted, by why: late, null_key, null_value, expired, far_future, duplicate. Told once a record, whatever it took to handle it.',
+    labels: ['actor', 'reason'],
+    read: (stats) =>
+      tallies(stats, (actor) => actor.aside.entries().map(([reason, count]) => [reason.replace('-', '_'), count])),
+  },
+  {
     name: 'troupe_dead_letters_total',
     type: 'counter',
     help: 'Records that went to a dead-letter topic, by the code that says why: ATTEMPTS_EXHAUSTED, DEAD_LETTER, DECODE_FAILED, … (docs/errors.md), as in their header troupe.code.',

@@ -7,6 +7,7 @@
  */
 import { systemClock, type Clock } from '../clock.ts'
 import type { CommitReport } from '../streams/broker-port.ts'
+import { AsideTally } from './aside-tally.ts'
 import { CheckpointStats } from './checkpoint-stats.ts'
 import { CodeTally } from './code-tally.ts'
 import { Histogram } from './histogram.ts'
@@ -234,6 +235,8 @@ export class ActorStats {
   readonly deadLetters: CodeTally = new CodeTally()
   /** Records that failed for good and that a policy dropped, by why. */
   readonly skippedFailures: CodeTally = new CodeTally()
+  /** Records of an operator that were handled and did not count. */
+  readonly aside: AsideTally = new AsideTally()
   /** Records that go again alone because a call that they shared failed as a whole: nobody's attempt, so nothing else counts it. */
   setAlone = 0
   /** Attempts that were given up: their handlers ignored their abort signals for as long as they may take. */

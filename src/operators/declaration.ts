@@ -53,3 +53,10 @@ export function problemsOfTime(field: string, value: unknown, leastMs: number): 
 export function problemsOfOptionalTime(field: string, value: unknown, leastMs: number): string[] {
   return value === undefined ? [] : problemsOfTime(field, value, leastMs)
 }
+
+/** Its function would never be called. */
+export function problemsOfFarFuture({ farFuture, maxAdvanceMs }: Readonly<Record<string, unknown>>): string[] {
+  return farFuture !== undefined && maxAdvanceMs === undefined
+    ? ['farFuture: it means nothing without maxAdvanceMs']
+    : []
+}

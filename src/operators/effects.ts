@@ -3,7 +3,8 @@ import type { Effect } from '../streams/flows/flow.ts'
 import type { KeyedEffect } from './operator.ts'
 
 /**
- * Each with `timeMs` as timestamp, unless the function has said another one. `what`: which function it was. Throws TypeError
+ * Each with `timeMs` as timestamp, unless the function has said another one, or that is 0: the client would write its own time
+ * in its place, so that is refused. `what`: which function it was. Throws TypeError
  * for what is no list.
  */
 export function timedEffects(what: string, returned: unknown, timeMs: number): KeyedEffect[] {
@@ -15,6 +16,6 @@ export function timedEffects(what: string, returned: unknown, timeMs: number): K
 }
 
 function timed(effect: Effect, timeMs: number): Effect {
-  if (effect.type !== 'record' || effect.options.timestamp !== undefined) return effect
+  if (effect.type !== 'record' || effect.options.timestamp !== undefined || timeMs === 0) return effect
   return { ...effect, options: { ...effect.options, timestamp: timeMs } }
 }

@@ -12,7 +12,8 @@ import type { Destination, Effect, Topic } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
 
 /** Why a record went aside instead of counting. */
-export type AsideReason = 'late' | 'null-key' | 'null-value' | 'expired' | 'far-future' | 'duplicate'
+export const asideReasons = ['late', 'null-key', 'null-value', 'expired', 'far-future', 'duplicate'] as const
+export type AsideReason = (typeof asideReasons)[number]
 
 /** One record, decoded. */
 export interface TakenRecord {

@@ -1,6 +1,6 @@
 /** Prints the table of options: for people who read docs, for `--help`, and what is in force at start. */
 import { fileURLToPath } from 'node:url'
-import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
+import { inputsOf, isAnyHandler } from '../actors/handlers/any-handler.ts'
 import type { OptionRows } from './level.ts'
 import { envName, flagName } from './names.ts'
 import type { OptionRow } from './option-row.ts'
@@ -100,7 +100,8 @@ function defaultText(row: OptionRow<unknown>): string {
 }
 
 function handlerText({ handler }: ResolvedActor): string {
-  if (isAnyHandler(handler)) return `(handler of topic ${handler.input.name})`
+  if (isAnyHandler(handler))
+    return `(${handler.kind === 'operator' ? handler.what : 'handler'} of topic ${inputsOf(handler)[0].name})`
   return handler.protocol === 'file:' ? fileURLToPath(handler) : handler.protocol
 }
 

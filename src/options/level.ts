@@ -1,6 +1,6 @@
 /** One level of options (the app, or one actor) while it is being read. */
 import { inspect } from 'node:util'
-import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
+import { isAnyHandler } from '../actors/handlers/any-handler.ts'
 import { nearestName, nearestPath } from './near-miss.ts'
 import { envName, flagName } from './names.ts'
 import { isPlainObject } from './rules.ts'

@@ -4,7 +4,7 @@
  * `options/resolve.ts` reads the table, `options/docs.ts` prints it.
  */
 import { availableParallelism } from 'node:os'
-import type { AnyHandler } from '../actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../actors/handlers/any-handler.ts'
 import type { FailedRecords } from '../actors/handlers/handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import {

@@ -4,7 +4,7 @@
  */
 import { basename, dirname, isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { isAnyHandler } from '../actors/handlers/batch-handler.ts'
+import { inputsOf, isAnyHandler } from '../actors/handlers/any-handler.ts'
 import { isApp, type App, type AppDefinition } from '../app.ts'
 import { TroupeError } from '../errors.ts'
 import { OptionLevel, printed, type OptionRows } from './level.ts'
@@ -116,7 +116,7 @@ function readActors(actors: unknown, problems: string[]): readonly ActorInput[] 
 
 /** What to call an actor that has no name of its own: its handler's name, or its module's. */
 function nameOf(handler: unknown): string {
-  if (isAnyHandler(handler)) return handler.name ?? handler.input.name
+  if (isAnyHandler(handler)) return handler.name ?? inputsOf(handler)[0].name
   const path = handler instanceof URL ? decodeURIComponent(handler.pathname) : String(handler)
   const stem = basename(path).replace(/\.[^.]+$/, '')
   return (stem === 'index' ? basename(dirname(path)) : stem) || 'actor'

@@ -1,6 +1,6 @@
 /** What an option may be: a schema, and the words that complete "'5s' is not …". */
 import { z } from 'zod'
-import { isAnyHandler, type AnyHandler } from '../actors/handlers/batch-handler.ts'
+import { isAnyHandler, type AnyHandler } from '../actors/handlers/any-handler.ts'
 import type { SharedLoader } from '../actors/handlers/shared-data.ts'
 import type { Sink } from '../streams/delivery/sink.ts'
 import { isTopicName, TOPIC_NAME_RULE } from '../streams/flows/flow-shapes.ts'

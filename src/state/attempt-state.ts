@@ -4,6 +4,7 @@
  * dies with its thread leaves no trace.
  */
 import type { StateReader } from './partition-state.ts'
+import type { Stamp } from './stamp.ts'
 import type { StateChange } from './state-value.ts'
 import type { StateValue } from './state-value.ts'
 import { streamDueMs } from './timers.ts'
@@ -13,31 +14,44 @@ export class AttemptState implements StateReader {
   readonly key: string | null
   /** Of the record. */
   readonly streamTime: number | null
+  /** null: it was not stamped, and nothing of it was read. */
+  readonly stamp: Stamp | null
   /** The last of each state; null: none. */
   changes: StateChange[] | null = null
   readonly #before: StateReader
 
   /** `before` has what there was, for the key of the record. */
-  constructor(before: StateReader, key: string | null, streamTime: number | null) {
+  constructor(before: StateReader, key: string | null, streamTime: number | null, stamp: Stamp | null = null) {
     this.#before = before
     this.key = key
     this.streamTime = streamTime
+    this.stamp = stamp
   }
 
   read(at: number, key: string): StateValue | null {
     if (this.changes !== null) {
-      for (const change of this.changes) if (change.at === at) return change.value
+      for (const change of this.changes) {
+        if (change.at === at && (change.key === undefined ? key === this.key : change.key === key)) return change.value
+      }
     }
     return this.#before.read(at, key)
   }
 
   set(at: number, value: StateValue | null): void {
-    const change = { at, value }
+    this.#put({ at, value })
+  }
+
+  /** The same of another key than the record's, or of one that has none. */
+  setOf(key: string, at: number, value: StateValue | null): void {
+    this.#put(key === this.key ? { at, value } : { at, value, key })
+  }
+
+  #put(change: StateChange): void {
     if (this.changes === null) {
       this.changes = [change]
       return
     }
-    const place = this.changes.findIndex((before) => before.at === at)
+    const place = this.changes.findIndex((before) => before.at === change.at && before.key === change.key)
     if (place < 0) this.changes.push(change)
     else this.changes[place] = change
   }
@@ -71,11 +85,13 @@ export class RunState implements StateReader {
 
   /** What its next record of this key has set. */
   take(key: string | null, changes: readonly StateChange[] | undefined): void {
-    if (key === null || changes === undefined) return
+    if (changes === undefined) return
     this.#changed ??= new Map()
-    let values = this.#changed.get(key)
-    if (values === undefined) this.#changed.set(key, (values = []))
     for (const change of changes) {
+      const changedKey = change.key ?? key
+      if (changedKey === null) continue
+      let values = this.#changed.get(changedKey)
+      if (values === undefined) this.#changed.set(changedKey, (values = []))
       values[change.at] = change.value
       const dueMs = streamDueMs(change, this.#before.stateCount)
       if (dueMs !== null && dueMs < this.#firstDueMs) this.#firstDueMs = dueMs
@@ -94,15 +110,20 @@ export class CallState {
   readonly #void = new Set<AttemptState>()
 
   /** Of the next record. */
-  attempt(before: StateReader, key: string | null, streamTime: number | null): AttemptState {
-    if (key === null) return new AttemptState(before, key, streamTime)
+  attempt(
+    before: StateReader,
+    key: string | null,
+    streamTime: number | null,
+    stamp: Stamp | null = null,
+  ): AttemptState {
+    if (key === null) return new AttemptState(before, key, streamTime, stamp)
     let lastOf = this.#last.get(before)
     if (lastOf === undefined) {
       lastOf = new Map()
       this.#last.set(before, lastOf)
     }
     const previous = lastOf.get(key)
-    const attempt = new AttemptState(previous ?? before, key, streamTime)
+    const attempt = new AttemptState(previous ?? before, key, streamTime, stamp)
     if (previous !== undefined) this.#previous.set(attempt, previous)
     lastOf.set(key, attempt)
     return attempt

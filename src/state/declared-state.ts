@@ -61,7 +61,7 @@ export type StateOf<States> = {
 export type AnyStateOf = StateOf<DeclaredStates>
 
 /** Below what brokers take as one record by default (1,048,588), with room for what goes around it. */
-const DEFAULT_MAX_BYTES = 1_000_000
+export const DEFAULT_MAX_BYTES = 1_000_000
 const optionNames = ['codec', 'initial', 'ttlMs', 'maxBytes'] as const
 
 /**

@@ -143,6 +143,8 @@ export class KeyedTimers {
 }
 
 /** What a fired timer makes of itself, unless its handler has set it again. */
-export function withoutTimer({ at }: SetTimer, changes: readonly StateChange[] = []): readonly StateChange[] {
-  return changes.some((change) => change.at === at) ? changes : [...changes, { at, value: null }]
+export function withoutTimer({ at, key }: SetTimer, changes: readonly StateChange[] = []): readonly StateChange[] {
+  return changes.some((change) => change.at === at && (change.key ?? key) === key)
+    ? changes
+    : [...changes, { at, value: null }]
 }

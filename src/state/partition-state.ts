@@ -20,7 +20,7 @@
  *   A restart finds nothing to restore.
  */
 import type { Clock } from '../clock.ts'
-import { TroupeError } from '../errors.ts'
+import { TroupeError, describeError } from '../errors.ts'
 import type { CheckpointedState } from '../streams/delivery/delivery.ts'
 import type { OutputRecord } from '../streams/record.ts'
 import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './changelog-format.ts'
@@ -29,7 +29,7 @@ import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { Slices } from './stores/slices.ts'
-import { SMALL_VALUE_BYTES, StateValue, type StateChange } from './state-value.ts'
+import { SMALL_VALUE_BYTES, StateValue, hasManyBytes, type StateChange } from './state-value.ts'
 import type { Change, StateStore, StoreEntry } from './store.ts'
 import { StreamTime, type UnfinishedRuns } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
@@ -87,6 +87,8 @@ interface Generation {
   readonly expired: number
   /** Its transaction has a position. */
   readonly hasPosition: boolean
+  /** Some of its values have no bytes yet. */
+  isUnwritten: boolean
   /** As it was told before its last transaction began; null: it was not. */
   end: number | null
 }
@@ -95,6 +97,8 @@ interface Generation {
 const ENTRIES_A_STEP = 256
 /** How often the changelog's end is asked for. */
 const MARK_INTERVAL_MS = 10_000
+/** After a value that cannot be written each is looked at when it is set, for so many checkpoints. */
+const CHECKED_COMMITS = 64
 
 export class PartitionState implements CheckpointedState, StateReader {
   /** What it is for may begin. Set by who hands out records. */
@@ -119,6 +123,10 @@ export class PartitionState implements CheckpointedState, StateReader {
   #expired = 0
   /** The search for values that are too old, behind the last checkpoint. */
   #expiring: Promise<void> = Promise.resolve()
+  /** Values were set since the last freeze whose bytes are not made. */
+  #hasUnwritten = false
+  /** For so many commits more the bytes of a value are made when its record is handled. */
+  #checkedCommits = 0
   #frozen: Generation | null = null
   #changelogPosition = 0
   /** The changelog's end that was told last. */
@@ -206,6 +214,20 @@ export class PartitionState implements CheckpointedState, StateReader {
     return this.#time.note(offset, timestamp)
   }
 
+  /** The same of a record beyond the next, which nobody will come to in its turn. */
+  noteAhead(offset: number, timestamp: number): void {
+    this.#time.noteAhead(offset, timestamp)
+  }
+
+  /**
+   * All records that have come so far have had their turn. `timeMs`: as far as stream time has come without any, at this
+   * position; so it is of that position, and of all beyond.
+   */
+  noteAllTaken(position: number | null = null, timeMs = -1): void {
+    this.#time.takeAhead()
+    if (position !== null) this.#time.note(position - 1, timeMs)
+  }
+
   /** Of all below this position of the input; null: nothing had a time. */
   timeAt(position: number): number | null {
     return this.#time.at(position)
@@ -216,22 +238,32 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Why the changelog would not take what a record has changed; null: it will. Asked before the record counts as handled. */
-  refusalOf(key: string, changes: readonly StateChange[]): TroupeError | null {
-    const { limit } = this.#options
-    if (limit === undefined) return null
-    for (const { at, value } of changes) {
-      if (value === null) continue
-      const keyBytes = this.#prefixes[at]!.byteLength + key.length
-      if (value.isSmall && keyBytes + SMALL_VALUE_BYTES <= limit.bytes) continue
-      const bytes = keyBytes + value.bytes.byteLength
-      if (bytes > limit.bytes) return this.#tooLarge(at, bytes, limit)
+  refusalOf(key: string | null, changes: readonly StateChange[]): TroupeError | null {
+    for (const { at, key: own = key, value } of changes) {
+      if (value === null || own === null || (value.isUnwritten && this.#checkedCommits === 0)) continue
+      const unfit = this.#unfit(at, own, value)
+      if (unfit !== null) return unfit
     }
     return null
   }
 
+  #unfit(at: number, key: string, value: StateValue): TroupeError | null {
+    const { limit } = this.#options
+    const keyBytes = this.#prefixes[at]!.byteLength + key.length
+    if (limit === undefined || (value.isSmall && keyBytes + SMALL_VALUE_BYTES <= limit.bytes)) return null
+    try {
+      const bytes = keyBytes + value.bytes.byteLength
+      return bytes > limit.bytes ? this.#tooLarge(at, bytes, limit) : null
+    } catch (cause) {
+      const { codec, name } = this.shapes[at]!
+      const message = `state ${name}: a value could not be encoded as ${codec}: ${describeError(cause)}`
+      return new TroupeError('STATE_INVALID', message, { cause })
+    }
+  }
+
   /** Takes what a handled record has changed. */
-  apply(key: string, changes: readonly StateChange[]): void {
-    for (const { at, value } of changes) this.#set(at, key, value)
+  apply(key: string | null, changes: readonly StateChange[]): void {
+    for (const { at, key: own = key, value } of changes) if (own !== null) this.#set(at, own, value)
   }
 
   get hasChanges(): boolean {
@@ -244,12 +276,32 @@ export class PartitionState implements CheckpointedState, StateReader {
     const streamTime = position === null ? this.#time.current : this.#time.at(position)
     this.#frozen = {
       ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime },
-      ...{ expired: this.#expired, hasPosition: position !== null, end: null },
+      ...{ expired: this.#expired, hasPosition: position !== null, isUnwritten: this.#hasUnwritten, end: null },
     }
     this.#next = []
+    this.#hasUnwritten = false
     this.#expired = 0
     this.#generation += 1
     this.#askEnd()
+  }
+
+  async encodeFrozen(): Promise<boolean> {
+    const frozen = this.#frozenGeneration()
+    if (!frozen.isUnwritten) return true
+    const slices = new Slices(this.#options.clock)
+    for (const cell of frozen.cells) {
+      const { at, key } = cell
+      const value = cell.in(frozen.number)
+      if (value?.isUnwritten !== true) continue
+      if (this.#unfit(at, key, value) !== null) {
+        this.#checkedCommits = CHECKED_COMMITS
+        return false
+      }
+      this.#cells[at]!.noteBytes(value.bytes.byteLength)
+      if (slices.step()) await slices.next()
+    }
+    frozen.isUnwritten = false
+    return true
   }
 
   *frozenRecords(): Generator<OutputRecord> {
@@ -272,6 +324,7 @@ export class PartitionState implements CheckpointedState, StateReader {
       streamTime,
     })
     for (const cell of frozen.cells) cell.frozen = null
+    if (this.#checkedCommits > 0) this.#checkedCommits -= 1
     this.#newShapes = []
     this.#frozen = null
     // Whoever waits for the next one hears of what it fails of.
@@ -300,6 +353,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#store = null
     const again = new PartitionState(this.#options)
     again.#beginOn(store, this.#newShapes)
+    again.#checkedCommits = this.#checkedCommits
     if (this.timers !== null) again.timers?.takeOver(this.timers, this.#committedTimers(store))
     again.#isReady = true
     return again
@@ -357,7 +411,8 @@ export class PartitionState implements CheckpointedState, StateReader {
     }
     cell.current = value
     if (at >= this.shapes.length) this.timers?.note(at, key, value)
-    if (value !== null && !value.isSmall) this.#cells[at]!.noteBytes(value.bytes.byteLength)
+    if (value?.isUnwritten === true) this.#hasUnwritten = true
+    else if (hasManyBytes(value)) this.#cells[at]!.noteBytes(value.bytes.byteLength)
   }
 
   /** In slices, while handlers go on: the deletions are of the next checkpoint. */

@@ -8,6 +8,7 @@
  * A value never changes: who sets another one makes another one. So what was frozen stays what it was.
  */
 import { TroupeError } from '../errors.ts'
+import type { Codec } from '../streams/flows/contract.ts'
 
 const PLAIN = 0
 const TIMED = 1
@@ -30,11 +31,19 @@ export class StateValue {
   /** Stream time when it was set; null: its state forgets nothing. */
   readonly timeMs: number | null
   #bytes: Uint8Array | null
+  /** What makes its bytes of it; null: it is a primitive of the default codec, or has them. */
+  readonly #codec: Codec<unknown> | null
 
-  private constructor(bytes: Uint8Array | null, live: unknown, timeMs: number | null) {
+  private constructor(
+    bytes: Uint8Array | null,
+    live: unknown,
+    timeMs: number | null,
+    codec: Codec<unknown> | null = null,
+  ) {
     this.#bytes = bytes
     this.live = live
     this.timeMs = timeMs
+    this.#codec = codec
   }
 
   /** A number, boolean or null of the default codec: its bytes are made when somebody asks, which few do before it changes again. */
@@ -48,9 +57,12 @@ export class StateValue {
 
   /** The payload is copied: it may be somebody else's. */
   static ofPayload(payload: Uint8Array, timeMs: number | null): StateValue {
-    const bytes = framed(payload.byteLength, timeMs)
-    bytes.set(payload, bytes.byteLength - payload.byteLength)
-    return new StateValue(bytes, unread, timeMs)
+    return new StateValue(payloadBytes(payload, timeMs), unread, timeMs)
+  }
+
+  /** Of an operator, whose values never change once they are set: its bytes are made when a checkpoint asks for them. */
+  static ofLive(value: unknown, codec: Codec<unknown>, timeMs: number | null): StateValue {
+    return new StateValue(null, value, timeMs, codec)
   }
 
   /** The bytes are its own from now on. Throws CHANGELOG_UNREADABLE for a form of a later version. */
@@ -71,12 +83,20 @@ export class StateValue {
 
   /** A primitive whose bytes nobody has asked for: they are a few. */
   get isSmall(): boolean {
-    return this.#bytes === null
+    return this.#bytes === null && this.#codec === null
   }
 
-  /** All of it, as the changelog has it. */
+  /** Nobody has made its bytes, and nobody knows how many they are. */
+  get isUnwritten(): boolean {
+    return this.#bytes === null && this.#codec !== null
+  }
+
+  /** All of it, as the changelog has it. Of an operator's value it throws what its codec does. */
   get bytes(): Uint8Array {
-    this.#bytes ??= primitiveBytes(this.live as number | boolean | null, this.timeMs)
+    this.#bytes ??=
+      this.#codec === null
+        ? primitiveBytes(this.live as number | boolean | null, this.timeMs)
+        : payloadBytes(encoded(this.live, this.#codec), this.timeMs)
     return this.#bytes
   }
 
@@ -93,6 +113,18 @@ function primitiveBytes(value: number | boolean | null, timeMs: number | null): 
   return bytes
 }
 
+function encoded(value: unknown, codec: Codec<unknown>): Uint8Array {
+  const payload: unknown = codec.encode(value)
+  if (payload instanceof Uint8Array) return payload
+  throw new TypeError(`codec ${codec.name} has made of a value ${typeof payload}, and bytes are needed`)
+}
+
+function payloadBytes(payload: Uint8Array, timeMs: number | null): Uint8Array {
+  const bytes = framed(payload.byteLength, timeMs)
+  bytes.set(payload, bytes.byteLength - payload.byteLength)
+  return bytes
+}
+
 /** Room for a payload of so many bytes, and what comes before it. */
 function framed(payloadBytes: number, timeMs: number | null): Buffer {
   if (timeMs === null) {
@@ -106,10 +138,15 @@ function framed(payloadBytes: number, timeMs: number | null): Buffer {
   return bytes
 }
 
+/** More than a few, and they are made. */
+export function hasManyBytes(value: StateValue | null): value is StateValue {
+  return value !== null && !value.isSmall && !value.isUnwritten
+}
+
 /** What these keep, of values that are more than a few bytes. */
 export function keptBytesOf(changes: readonly StateChange[]): number {
   let bytes = 0
-  for (const { value } of changes) if (value !== null && !value.isSmall) bytes += value.bytes.byteLength
+  for (const { value } of changes) if (hasManyBytes(value)) bytes += value.bytes.byteLength
   return bytes
 }
 
@@ -118,4 +155,6 @@ export interface StateChange {
   /** Which of its actor's states it is; after those come its timers. */
   readonly at: number
   readonly value: StateValue | null
+  /** Of which key, as latin-1: that of its record unless given. */
+  readonly key?: string
 }

@@ -20,6 +20,8 @@ export class StreamTime {
   #offsets: number[] = []
   #times: number[] = []
   #pruneAt = FEW_RISES
+  /** Beyond what was noted, ascending in both: in no rise yet. */
+  #ahead: { readonly offset: number; readonly time: number }[] = []
 
   /** null: no record had a time. */
   constructor(atStart: number | null) {
@@ -27,19 +29,37 @@ export class StreamTime {
     this.#current = atStart
   }
 
-  /** Of all records so far. */
+  /** Of all records so far, those noted ahead of their turn left out. */
   get current(): number | null {
     return this.#current
   }
 
   /** Takes the next record, in offset order, those included that were finished before. Returns its stream time. */
   note(offset: number, timestamp: number): number | null {
+    if (this.#ahead.length > 0) this.takeAhead(offset)
     if (timestamp >= 0 && (this.#current === null || timestamp > this.#current)) {
       this.#current = timestamp
-      this.#offsets.push(offset)
+      // At a position it may rise again and again, without a record.
+      if (this.#offsets.at(-1) === offset) this.#times.pop()
+      else this.#offsets.push(offset)
       this.#times.push(timestamp)
     }
     return this.#current
+  }
+
+  /**
+   * Takes a record beyond the next: told early, since nobody comes to it in its turn. It counts for whatever comes behind it,
+   * and these have to be in offset order among each other.
+   */
+  noteAhead(offset: number, timestamp: number): void {
+    if (timestamp > (this.#ahead.at(-1)?.time ?? -1)) this.#ahead.push({ offset, time: timestamp })
+  }
+
+  /** Everything before this offset has been noted. */
+  takeAhead(offset = Number.POSITIVE_INFINITY): void {
+    const count = this.#ahead.findIndex((each) => each.offset >= offset)
+    const due = this.#ahead.splice(0, count < 0 ? this.#ahead.length : count)
+    for (const each of due) this.note(each.offset, each.time)
   }
 
   /** How many rises it keeps. */
@@ -61,7 +81,13 @@ export class StreamTime {
       if (this.#offsets[middle]! < position) low = middle + 1
       else high = middle
     }
-    return low === 0 ? this.#floor : this.#times[low - 1]!
+    const time = low === 0 ? this.#floor : this.#times[low - 1]!
+    return this.#ahead.length === 0 ? time : this.#latestAhead(position, time)
+  }
+
+  #latestAhead(position: number, time: number | null): number | null {
+    const last = this.#ahead.findLast(({ offset }) => offset < position)
+    return last === undefined || (time !== null && time >= last.time) ? time : last.time
   }
 
   /** No position lies below this one any more, and each that comes stands in one of these runs, or at their end or beyond. */

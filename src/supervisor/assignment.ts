@@ -19,6 +19,7 @@ import type { Credit } from '../streams/credit.ts'
 import type { CheckpointBase, CheckpointOwner, Delivery, Refusals } from '../streams/delivery/delivery.ts'
 import { CompletionMap } from '../streams/positions/completion-map.ts'
 import type { PartitionState } from '../state/partition-state.ts'
+import type { RecordTimes } from '../state/stamp.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
@@ -34,6 +35,8 @@ export interface AssignmentOptions {
   /** The actor of each input topic. */
   readonly actors: ReadonlyMap<string, ResolvedActor>
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
+  /** How its records tell their time; null, or missing: by their timestamps. */
+  readonly timesOf?: (actor: ResolvedActor) => RecordTimes | null
   readonly delivery: Delivery
   readonly credit: Credit
   readonly clock: Clock
@@ -372,7 +375,7 @@ export class Assignment {
     state: PartitionState | null,
     refused?: Refusals,
   ): PartitionActor {
-    const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats } = this.#options
+    const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats, timesOf } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
@@ -380,6 +383,7 @@ export class Assignment {
       epoch: stats.epoch,
       inputs: [{ topic, start, origin, stats: stats.partition(actor.name, topic, partition) }],
       state,
+      times: timesOf?.(actor) ?? null,
       ...(refused === undefined ? {} : { refused }),
       delivery,
       credit,

@@ -102,7 +102,8 @@ export class Engine {
   #resolveFinished: (end: EngineEnd) => void = () => undefined
   readonly #startedAtMs: number
 
-  private constructor(parts: EngineParts, host: HandlerHost, lookout: Lookout, promise: Promised) {
+  private constructor(given: EngineParts, host: HandlerHost, lookout: Lookout, promise: Promised) {
+    const parts = { ...given, app: { ...given.app, actors: host.actors } }
     this.#parts = parts
     this.#host = host
     this.#lookout = lookout
@@ -304,7 +305,7 @@ export class Engine {
   #view(): EngineView {
     const { app, clock, stats } = this.#parts
     return {
-      app,
+      ...{ app, stats, flow: this.#topology.flow },
       nowMs: clock.now(),
       startedAtMs: this.#startedAtMs,
       seenSince: (atMs) => this.#lookout.seenSince(atMs),
@@ -319,7 +320,6 @@ export class Engine {
       actors: this.#membership === null ? [] : [...this.#membership.assignment.actors],
       troubles: this.#delivery.troubles(),
       schemaTrouble: this.#parts.schemas?.trouble() ?? null,
-      stats,
     }
   }
 
@@ -333,6 +333,7 @@ export class Engine {
       consumer: broker.consumer(),
       actors: this.#topology.actorOfTopic,
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
+      timesOf: (actor) => this.#host.timesOf(actor),
       dispatchers: this.#host.dispatchers,
       delivery: this.#delivery,
       userPauses: this.#userPauses,

@@ -11,6 +11,7 @@ import type { Log } from '../log.ts'
 import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import { Appetite } from '../streams/appetite.ts'
+import type { RecordTimes } from '../state/stamp.ts'
 import { outgrown } from '../state/changelog-topic.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
 import { Credit } from '../streams/credit.ts'
@@ -29,6 +30,8 @@ export interface MembershipOptions {
   /** The actor of each input topic. */
   readonly actors: ReadonlyMap<string, ResolvedActor>
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
+  /** How its records tell their time; null, or missing: by their timestamps. */
+  readonly timesOf?: (actor: ResolvedActor) => RecordTimes | null
   readonly dispatchers: readonly Dispatcher[]
   readonly delivery: Delivery
   readonly clock: Clock

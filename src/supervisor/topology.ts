@@ -4,6 +4,7 @@ import { TroupeError } from '../errors.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import type { SinkDestination } from '../streams/delivery/sink.ts'
+import { flowOf, type Flow } from './status/flow.ts'
 
 export interface Topology {
   /** The actor of each input topic. */
@@ -14,6 +15,7 @@ export interface Topology {
   readonly latestTopics: ReadonlySet<string>
   /** Tables by the name of their sink. */
   readonly destinations: ReadonlyMap<string, readonly SinkDestination[]>
+  readonly flow: Flow
 }
 
 /** Throws OPTIONS_INVALID or SINK_MISSING. */
@@ -71,7 +73,8 @@ export function surveyTopology(
     const has = known.length === 0 ? 'no sinks' : `only: ${known.join(', ')}`
     errors.push(new TroupeError('SINK_MISSING', `${missingSinks.join('; ')}; the app has ${has}`))
   }
-  return { topology: { actorOfTopic, topics, latestTopics, destinations }, problems: errors }
+  const flow = flowOf(app, manifests)
+  return { topology: { actorOfTopic, topics, latestTopics, destinations, flow }, problems: errors }
 }
 
 /** A topic is one thing for the whole app, whoever writes to it. */

@@ -13,6 +13,7 @@ import { Credit } from '../../src/streams/credit.ts'
 import type { ActorDelivery, HandledTicket } from '../../src/streams/delivery/delivery.ts'
 import type { Ticket } from '../../src/streams/delivery/sink-queue.ts'
 import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
+import type { RecordTimes } from '../../src/state/stamp.ts'
 import type { PartitionState } from '../../src/state/partition-state.ts'
 import type { SchemaPort } from '../../src/streams/registry/schema-port.ts'
 import type { OutputRecord, SourceRecord } from '../../src/streams/record.ts'
@@ -121,6 +122,9 @@ export function makeActor(
     mixesKeys?: boolean
     schemas?: SchemaPort
     state?: PartitionState
+    times?: RecordTimes | null
+    idleAfterMs?: number | null
+    logEnd?: () => Promise<number>
     /** What several actors of one process share. */
     partition?: number
     credit?: Credit
@@ -155,6 +159,9 @@ export function makeActor(
     ],
     delivery: options.delivery ?? delivery,
     state: options.state ?? null,
+    times: options.times ?? null,
+    idleAfterMs: options.idleAfterMs ?? null,
+    ...(options.logEnd === undefined ? {} : { logEnd: options.logEnd }),
     credit,
     clock,
     random: () => 0,

@@ -191,6 +191,7 @@ const accounts: Readonly<Record<MetricName, Account>> = {
     says: 'attemptsGivenUp',
   },
   troupe_set_alone_total: { shownBy: 'actors/executors/batch-executor.test.ts', says: 'setAlone' },
+  troupe_records_aside_total: { shownBy: 'operators/operator-engine.test.ts', says: 'troupe_records_aside_total{' },
   troupe_left_over_calls: { shownBy: 'supervisor/left-over-calls.test.ts', says: 'leftOverCalls' },
   troupe_throttles_total: { shownBy: 'supervisor/pacing.test.ts', says: '.throttles).toBe(' },
   troupe_throttled: { shownBy: 'supervisor/pacing.test.ts', says: '.isThrottled' },

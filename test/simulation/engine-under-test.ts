@@ -1,6 +1,6 @@
 /** The seam between the simulation and what it tests: a member of a group, on a broker, a clock and a sink that are not its own. */
 import type { OpenTaskPool } from '../../src/actors/threads/thread-set.ts'
-import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
+import { inputsOf, type AnyHandler } from '../../src/actors/handlers/any-handler.ts'
 import type { Clock } from '../../src/clock.ts'
 import { isTroupeError } from '../../src/errors.ts'
 import { silentLog, type Log } from '../../src/log.ts'
@@ -85,8 +85,8 @@ const base = resolveOptions({
 })
 
 /** No file: nobody looks for it on the disk. */
-function moduleUrl({ input }: AnyHandler): URL {
-  return new URL(`simulated:${input.name}`)
+function moduleUrl(handler: AnyHandler): URL {
+  return new URL(`simulated:${inputsOf(handler)[0].name}`)
 }
 
 /** The topic whose handler stands at this URL. */

@@ -1,5 +1,5 @@
 /** The processes of a world: started, stopped, killed, and replaced when they end unasked, as an orchestrator does. */
-import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../src/actors/handlers/any-handler.ts'
 import type { Clock } from '../../src/clock.ts'
 import { isTroupeError } from '../../src/errors.ts'
 import { silentLog, type Log } from '../../src/log.ts'

@@ -1,5 +1,6 @@
 /** The handler of every simulated actor: does what the record's plan says and notes when it begins and ends. */
-import { defineBatchHandler, type AnyHandler, type BatchRecord } from '../../src/actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../src/actors/handlers/any-handler.ts'
+import { defineBatchHandler, type BatchRecord } from '../../src/actors/handlers/batch-handler.ts'
 import {
   deadLetter,
   defineHandler,

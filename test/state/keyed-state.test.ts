@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { defineBatchHandler, type AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../src/actors/handlers/any-handler.ts'
+import { defineBatchHandler } from '../../src/actors/handlers/batch-handler.ts'
 import { deadLetter, defineHandler, done, retry, skip, type Outcome } from '../../src/actors/handlers/handler.ts'
 import { RetryableError, TerminalError } from '../../src/errors.ts'
 import { state, type KeyedState } from '../../src/state/declared-state.ts'

@@ -4,12 +4,11 @@ import { tellWhenReady } from '../actors/executors/tell-when-ready.ts'
 import { BatchExecutor } from '../../src/actors/executors/batch-executor.ts'
 import { Dispatcher } from '../../src/actors/executors/dispatcher.ts'
 import { InlineExecutor } from '../../src/actors/executors/inline-executor.ts'
-import { callLimitsOf, type AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
+import { callLimitsOf, statesOf, timersOf, type AnyHandler } from '../../src/actors/handlers/any-handler.ts'
 import { BatchRunner } from '../../src/actors/handlers/batch-runner.ts'
 import { openRunner } from '../../src/actors/handlers/open-runner.ts'
 import { silentLog } from '../../src/log.ts'
 import type { ResolvedActor } from '../../src/options/options.ts'
-import { shapesOf, type DeclaredStates } from '../../src/state/declared-state.ts'
 import { PartitionState } from '../../src/state/partition-state.ts'
 import { StateValue } from '../../src/state/state-value.ts'
 import type { DeadLetter } from '../../src/streams/delivery/dead-letter.ts'
@@ -17,6 +16,10 @@ import type { ActorDelivery, HandledTicket, LetterTicket } from '../../src/strea
 import type { EncodedEffect } from '../../src/streams/flows/effect-encoder.ts'
 import { EngineStats } from '../../src/metrics/stats.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
+import { inputsOf } from '../../src/actors/handlers/any-handler.ts'
+import { timesOf } from '../../src/actors/handlers/topic-times.ts'
+import type { CompletionMap } from '../../src/streams/positions/completion-map.ts'
+import type { SchemaPort } from '../../src/streams/registry/schema-port.ts'
 import { noSchemas } from '../../src/actors/handlers/handler-schemas.ts'
 import { MapStore } from '../support/map-store.ts'
 
@@ -57,15 +60,22 @@ export interface KeyedWorldOptions {
   readonly position?: number | null
   /** false: a run has several records of a key, as on threads. */
   readonly mixesKeys?: boolean
+  /** What the position was committed with. */
+  readonly map?: CompletionMap
+  readonly maxAdvanceMs?: number
+  readonly idleAfterMs?: number | null
+  /** Where the log ends, as brokers say. */
+  readonly logEnd?: () => Promise<number>
+  readonly schemas?: SchemaPort
 }
 
 export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions = {}) {
   const { clock = new ManualClock(), isRestored = true, store = new MapStore() } = options
   const delivery = new HeldCheckpoint()
-  const shapes = shapesOf((handler.state ?? {}) as DeclaredStates)
+  const shapes = statesOf(handler)
   const state = new PartitionState({
     shapes,
-    timers: handler.kind === 'handler' ? (handler.timers ?? []) : [],
+    timers: timersOf(handler),
     changelogTopic: 'app-count-changelog',
     partition: 0,
     inputId: 0,
@@ -75,8 +85,14 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
   })
   if (isRestored) await state.begin(store)
   const stats = new EngineStats(clock)
+  const { map, maxAdvanceMs = null, schemas = noSchemas } = options
   const made = makeActor({
     actor: { runOn: 'main', ...options.actor },
+    times: options.actor?.order === 'partition' ? timesOf({ inputs: inputsOf(handler), schemas, maxAdvanceMs }) : null,
+    ...(map === undefined ? {} : { map }),
+    idleAfterMs: options.idleAfterMs ?? null,
+    ...(options.logEnd === undefined ? {} : { logEnd: options.logEnd }),
+    ...(options.schemas === undefined ? {} : { schemas: options.schemas }),
     clock,
     delivery,
     state,
@@ -94,7 +110,7 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
     order,
     log: silentLog,
     clock,
-    schemas: noSchemas,
+    schemas,
   })
   const limits = { clock, concurrency: 100, maxTurnMs: 5 }
   const executor =

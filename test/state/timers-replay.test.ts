@@ -1,7 +1,7 @@
 /** Of timers by stream time a replay sees what was seen live: what each key goes through does not depend on how much is read ahead. */
 import { describe, expect, test } from 'vitest'
 import { defineHandler, done } from '../../src/actors/handlers/handler.ts'
-import type { AnyHandler } from '../../src/actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../src/actors/handlers/any-handler.ts'
 import { state } from '../../src/state/declared-state.ts'
 import { bytes, text } from '../../src/streams/flows/codec.ts'
 import { topic } from '../../src/streams/flows/flow.ts'

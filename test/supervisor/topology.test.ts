@@ -11,7 +11,10 @@ const app = (...actors: Partial<ResolvedActor>[]): ResolvedApp =>
 
 const manifest = (actor: string, input: string, others: Partial<HandlerManifest> = {}): HandlerManifest => ({
   actor,
+  what: 'handler',
   input,
+  inputs: [input],
+  isOperator: false,
   outputTopics: [],
   latestTopics: [],
   destinations: [],

@@ -26,6 +26,8 @@ export class OperatorDriver {
   readonly played: Played[] = []
   readonly #operator: Operator
   #values: Map<string, unknown>
+  /** Stream time when each was set. */
+  #setAt = new Map<string, number>()
   #timers: Map<string, number>
   #streamTimeMs: number
   #offset = 0
@@ -106,12 +108,18 @@ export class OperatorDriver {
 
   #attempt(of: Played['of'], key: string | null, run: (kept: Kept) => Outcome): void {
     const values = new Map(this.#values)
+    const setAt = new Map(this.#setAt)
     const timers = new Map(this.#timers)
     const outcome = run({
-      get: (state, name) => values.get(`${state}/${name}`),
+      get: (state, name) => {
+        const ttlMs = this.#operator.states[state]?.ttlMs ?? Number.POSITIVE_INFINITY
+        const ageMs = this.#streamTimeMs - (setAt.get(`${state}/${name}`) ?? this.#streamTimeMs)
+        return ageMs >= ttlMs ? undefined : values.get(`${state}/${name}`)
+      },
       set: (state, name, value) => {
         if (value === undefined) values.delete(`${state}/${name}`)
         else values.set(`${state}/${name}`, value)
+        setAt.set(`${state}/${name}`, this.#streamTimeMs)
       },
       setTimer: (name, dueMs) => {
         if (dueMs === null) timers.delete(name)
@@ -120,6 +128,7 @@ export class OperatorDriver {
       decode: (input, bytes): unknown => this.#operator.inputs[input]!.value.decode(bytes),
     })
     this.#values = values
+    this.#setAt = setAt
     this.#timers = timers
     this.played.push({ ...outcome, of, key })
   }

@@ -155,11 +155,11 @@ function invocationsOf(call: readonly DispatchedRun[]): Invocation[] {
 function attemptsOf(call: readonly DispatchedRun[], states: CallState): RecordAttempt[] {
   const all: RecordAttempt[] = []
   for (const { actor, invocations } of call) {
-    for (const { attempt, record, stateKey, streamTime } of invocations) {
+    for (const { attempt, record, stamp, stateKey, streamTime } of invocations) {
       all.push({
         record,
         attempt,
-        state: actor.state === null ? undefined : states.attempt(actor.state, stateKey, streamTime),
+        state: actor.state === null ? undefined : states.attempt(actor.state, stateKey, streamTime, stamp),
       })
     }
   }

@@ -5,13 +5,16 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
+import type { RecordTimes } from '../../state/stamp.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
 import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
+import { inputsOf } from '../handlers/any-handler.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
+import { timesOf } from '../handlers/topic-times.ts'
 import { noSchemas } from '../handlers/handler-schemas.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
 import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
@@ -40,24 +43,31 @@ export interface HandlerHostOptions {
 const MAX_TURN_MS = 5
 
 export class HandlerHost {
+  /** The app's, each as its handler needs it. */
+  readonly actors: readonly ResolvedActor[]
   readonly manifests: readonly HandlerManifest[]
   readonly #dispatchers: ReadonlyMap<string, Dispatcher>
   readonly #limits: ReadonlyMap<string, AdaptiveLimit>
+  readonly #times: ReadonlyMap<string, RecordTimes>
   readonly #runners: readonly AnyRunner[]
   readonly #pool: WorkerPool | null
   readonly #log: Log
 
   private constructor(
+    actors: readonly ResolvedActor[],
     manifests: readonly HandlerManifest[],
     dispatchers: ReadonlyMap<string, Dispatcher>,
     limits: ReadonlyMap<string, AdaptiveLimit>,
+    times: ReadonlyMap<string, RecordTimes>,
     runners: readonly AnyRunner[],
     pool: WorkerPool | null,
     log: Log,
   ) {
+    this.actors = actors
     this.manifests = manifests
     this.#dispatchers = dispatchers
     this.#limits = limits
+    this.#times = times
     this.#runners = runners
     this.#pool = pool
     this.#log = log
@@ -72,6 +82,7 @@ export class HandlerHost {
     const dispatchers = new Map<string, Dispatcher>()
     const runners: AnyRunner[] = []
     const limits = new Map<string, AdaptiveLimit>()
+    const times = new Map<string, RecordTimes>()
     for (const { concurrency, name } of app.actors) {
       const stats = options.stats.actor(name)
       if (typeof concurrency === 'number') stats.concurrencyLimit = concurrency
@@ -83,6 +94,7 @@ export class HandlerHost {
         const opened = await openOnMain(actor, options, shared)
         runners.push(opened.runner)
         manifests.push(opened.manifest)
+        if (opened.times !== null) times.set(actor.name, opened.times)
         const executor = executorOnMain(actor, opened, options, limits.get(actor.name))
         dispatchers.set(actor.name, new Dispatcher(executor, options.clock, [allowanceOf(actor, options)]))
       }
@@ -121,7 +133,8 @@ export class HandlerHost {
       await closeAll(runners, options.log)
       throw error
     }
-    return new HandlerHost(manifests, dispatchers, limits, runners, pool, options.log)
+    const actors = app.actors.map((actor) => withOrderOf(actor, manifests))
+    return new HandlerHost(actors, manifests, dispatchers, limits, times, runners, pool, options.log)
   }
 
   get dispatchers(): readonly Dispatcher[] {
@@ -132,6 +145,11 @@ export class HandlerHost {
     const dispatcher = this.#dispatchers.get(actor.name)
     if (dispatcher === undefined) throw new TroupeError('INTERNAL', `actor ${actor.name} has no dispatcher`)
     return dispatcher
+  }
+
+  /** How its records tell their time, which main has to read; null: it need not. */
+  timesOf(actor: ResolvedActor): RecordTimes | null {
+    return this.#times.get(actor.name) ?? null
   }
 
   /** How many of its records may be in progress, where that follows its latency. */
@@ -153,6 +171,7 @@ function allowanceOf(actor: ResolvedActor, { clock, log, stats }: HandlerHostOpt
 
 /** State is kept by key, and what has no order among its key's records would be lost. Throws OPTIONS_INVALID. */
 export function verifyOrders(actors: readonly ResolvedActor[], manifests: readonly HandlerManifest[]): void {
+  verifyPolicies(actors, manifests)
   const wrong = actors.filter(
     ({ name, order }) =>
       order === 'unordered' && manifests.some((manifest) => manifest.actor === name && isStateful(manifest)),
@@ -165,8 +184,30 @@ export function verifyOrders(actors: readonly ResolvedActor[], manifests: readon
   )
 }
 
+/** An operator takes the records of a partition one after the other, which keeps the order of each key as well. */
+function withOrderOf(actor: ResolvedActor, manifests: readonly HandlerManifest[]): ResolvedActor {
+  const isOperator = manifests.some((manifest) => manifest.actor === actor.name && manifest.isOperator)
+  return isOperator ? { ...actor, order: 'partition' } : actor
+}
+
+/** What is parked holds up its key, and of an operator all keys are in one line. Throws OPTIONS_INVALID. */
+function verifyPolicies(actors: readonly ResolvedActor[], manifests: readonly HandlerManifest[]): void {
+  const wrong = actors.filter(
+    ({ failedRecords, name }) =>
+      failedRecords === 'park' && manifests.some(({ actor, isOperator }) => actor === name && isOperator),
+  )
+  if (wrong.length === 0) return
+  const names = wrong.map(({ name }) => name).join(', ')
+  throw new TroupeError(
+    'OPTIONS_INVALID',
+    `failedRecords of ${names}: 'park' does not go with an operator, since a record that waits would hold up its whole partition: leave it out, or set 'dead-letter', 'skip', 'stop' or 'escalate'`,
+  )
+}
+
 interface OpenedHandler {
   readonly runner: AnyRunner
+  /** null: by what is known of them unread. */
+  readonly times: RecordTimes | null
   readonly manifest: HandlerManifest
 }
 
@@ -238,6 +279,8 @@ async function loadAndSetUp(
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
+  // Where there is no registry, the start says for all handlers at once what needs one.
+  const known = schemas ?? noSchemas
   const runner = await openRunner({
     handler,
     name: handler.name ?? actor.name,
@@ -248,10 +291,12 @@ async function loadAndSetUp(
     log: handlerLog(handler.name ?? actor.name, log),
     clock: lookout,
     shared,
-    // Where there is no registry, the start says for all handlers at once what needs one.
-    schemas: schemas ?? noSchemas,
+    schemas: known,
   })
-  return { runner, manifest: manifestOf(actor.name, handler) }
+  const isInOrder = handler.kind === 'operator' || actor.order === 'partition'
+  const maxAdvanceMs = handler.kind === 'operator' ? handler.maxAdvanceMs : null
+  const times = isInOrder ? timesOf({ inputs: inputsOf(handler), schemas: known, maxAdvanceMs }) : null
+  return { runner, times, manifest: manifestOf(actor.name, handler) }
 }
 
 function moduleUrl(actor: ResolvedActor): string {

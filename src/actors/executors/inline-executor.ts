@@ -14,6 +14,7 @@ import type { ActorStats } from '../../metrics/stats.ts'
 import type { AdaptiveLimit } from './adaptive-limit.ts'
 import type { DispatchedRun, Executor, Settle } from './executor.ts'
 import type { HandlerRunner } from '../handlers/handler-runner.ts'
+import type { OperatorRunner } from '../handlers/operator-runner.ts'
 import type { Invocation } from '../invocation.ts'
 import { ReturnHabit } from './return-habit.ts'
 import { TurnWatch } from './turn-watch.ts'
@@ -21,7 +22,7 @@ import { changesOf, endsRun, mayGoWellLater, type Verdict } from '../handlers/ve
 
 export interface InlineExecutorOptions {
   /** The runner of an actor, by its name. */
-  readonly runners: ReadonlyMap<string, HandlerRunner>
+  readonly runners: ReadonlyMap<string, RecordRunner>
   readonly stats: ReadonlyMap<string, ActorStats>
   readonly clock: Clock
   /** Records that may be in progress at once, at most. */
@@ -32,6 +33,8 @@ export interface InlineExecutorOptions {
   readonly maxTurnMs: number
 }
 
+type RecordRunner = HandlerRunner | OperatorRunner
+
 const MAX_BATCH_RECORDS = 64
 /** A look at the clock costs as much as a small handler, so it is taken once in so many records. */
 const RECORDS_PER_LOOK = 8
@@ -40,7 +43,7 @@ const SMALL_HANDLER_MS = 0.1
 
 /** What an actor's runs need, found once. */
 interface Place {
-  readonly runner: HandlerRunner
+  readonly runner: RecordRunner
   readonly stats: ActorStats | undefined
   /** What its handler was seen to return lately. */
   readonly habit: ReturnHabit
@@ -290,8 +293,8 @@ function stateOf({ actor: { state }, invocations, lane }: DispatchedRun): StateR
   return state === null || lane.isLoose || invocations.length === 1 ? state : new RunState(state)
 }
 
-function attemptOf({ stateKey, streamTime }: Invocation, state: StateReader): AttemptState {
-  return new AttemptState(state, stateKey, streamTime)
+function attemptOf({ stamp, stateKey, streamTime }: Invocation, state: StateReader): AttemptState {
+  return new AttemptState(state, stateKey, streamTime, stamp)
 }
 
 const notBegun: readonly Verdict[] = []

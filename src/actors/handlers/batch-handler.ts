@@ -9,7 +9,7 @@ import type { DeclaredStates, NoStates, StateOf } from '../../state/declared-sta
 import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { commonKeys, readDefinition } from './handler-shape.ts'
-import { isHandler, type AnyRecordHandler, type ErrorDecision, type Outcome, type SetupContext } from './handler.ts'
+import type { ErrorDecision, Outcome, SetupContext } from './handler.ts'
 
 /** A record of a call, as it came. */
 export interface CallRecord {
@@ -119,9 +119,6 @@ export interface BatchHandler<
   readonly maxWaitMs: number
 }
 
-/** What an actor may have for its handler. */
-export type AnyHandler = AnyRecordHandler | AnyBatchHandler
-
 /** Of whatever values and keys. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever states, too
 export type AnyBatchHandler = BatchHandler<unknown, unknown, readonly Destination[], unknown, any>
@@ -171,22 +168,11 @@ export function defineBatchHandler<
   return { ...read, ...limits, kind: 'batch-handler' }
 }
 
-function isBatchHandler(value: unknown): value is AnyBatchHandler {
+export function isBatchHandler(value: unknown): value is AnyBatchHandler {
   return (
     typeof value === 'object' &&
     value !== null &&
     Reflect.get(value, 'kind') === 'batch-handler' &&
     typeof Reflect.get(value, 'handle') === 'function'
   )
-}
-
-export function isAnyHandler(value: unknown): value is AnyHandler {
-  return isHandler(value) || isBatchHandler(value)
-}
-
-/** null: its records go one by one. */
-export function callLimitsOf(handler: AnyHandler): CallLimits | null {
-  if (handler.kind !== 'batch-handler') return null
-  const { maxBytes, maxRecords, maxWaitMs } = handler
-  return { maxBytes, maxRecords, maxWaitMs }
 }

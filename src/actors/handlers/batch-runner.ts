@@ -101,7 +101,7 @@ export class BatchRunner extends Runner<Call, BatchOutcome, readonly Verdict[]> 
     }
     try {
       record.key = this.#verdicts.decodeKey(record.record)
-      record.value = this.#verdicts.decode(record.record)
+      record.value = this.#verdicts.decode(record.record, record.attemptState?.stamp)
       call.add(record)
     } catch (error) {
       const verdict = this.#verdicts.judgeDecode(error, this.#deciding(record, call))

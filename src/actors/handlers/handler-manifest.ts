@@ -7,7 +7,14 @@ import type { UsedContract } from '../../streams/registry/used-contracts.ts'
 /** What main has to know of a handler that it never evaluates. */
 export interface HandlerManifest {
   readonly actor: string
+  /** `handler`, `batch handler`, or what kind of operator it is: `join`, … */
+  readonly what: string
+  /** What its group reads. */
   readonly input: string
+  /** All that it reads, that one included: it is the first. */
+  readonly inputs: readonly string[]
+  /** It is an operator, and takes the records of a partition one after the other, on main. */
+  readonly isOperator: boolean
   readonly outputTopics: readonly string[]
   /** Those of them that get the last record of each key of a checkpoint. */
   readonly latestTopics: readonly string[]

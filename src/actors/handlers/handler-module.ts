@@ -4,9 +4,8 @@ import { TroupeError, isTroupeError } from '../../errors.ts'
 import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
-import { shapesOf, type DeclaredStates } from '../../state/declared-state.ts'
 import { contractsOf, schemasOf } from './handler-schemas.ts'
-import { callLimitsOf, isAnyHandler, type AnyHandler } from './batch-handler.ts'
+import { callLimitsOf, inputsOf, isAnyHandler, statesOf, timersOf, type AnyHandler } from './any-handler.ts'
 
 /** The module's default export. Rejects with HANDLER_NOT_LOADED that names the module and the cause. */
 export async function loadHandler(url: string): Promise<AnyHandler> {
@@ -49,14 +48,17 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
   const topics = outputs.filter((output) => output.kind === 'topic')
   return {
     actor,
-    input: handler.input.name,
+    what: handler.kind === 'operator' ? handler.what : handler.kind.replace('-', ' '),
+    input: inputsOf(handler)[0].name,
+    inputs: inputsOf(handler).map(({ name }) => name),
+    isOperator: handler.kind === 'operator',
     outputTopics: topics.map(({ name }) => name),
     latestTopics: topics.filter(({ latestPerCheckpoint }) => latestPerCheckpoint).map(({ name }) => name),
     destinations: outputs.flatMap((output) => (output.kind === 'table' ? [output.destination] : [])),
     schemas: schemasOf(handler),
     call: callLimitsOf(handler),
     contracts: contractsOf(handler),
-    states: shapesOf(handler.state as DeclaredStates | undefined),
-    timers: handler.kind === 'handler' ? (handler.timers ?? []) : [],
+    states: statesOf(handler),
+    timers: timersOf(handler),
   }
 }

@@ -64,7 +64,7 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
     let value: unknown
     try {
       context.key = this.#verdicts.decodeKey(record)
-      if (record.timer === undefined) value = this.#verdicts.decode(record)
+      if (record.timer === undefined) value = this.#verdicts.decode(record, state?.stamp)
     } catch (error) {
       return this.#verdicts.judgeDecode(error, (asked) => this.#errorPolicy.decide(asked, context))
     }

@@ -5,15 +5,15 @@ import type { Destination, TopicDestination } from '../../streams/flows/flow.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
 import { contractsIn, schemasIn, type UsedContract } from '../../streams/registry/used-contracts.ts'
 
-/** A handler, as far as its topics go. */
-interface WithTopics {
-  readonly input: TopicDestination
+/** A handler, as far as its topics go. An operator has several inputs. */
+type WithTopics = ({ readonly input: TopicDestination } | { readonly inputs: readonly TopicDestination[] }) & {
   readonly outputs?: readonly Destination[]
 }
 
-export function contractsOf({ input, outputs = [] }: WithTopics): readonly UsedContract[] {
+export function contractsOf({ outputs = [], ...handler }: WithTopics): readonly UsedContract[] {
+  const inputs = 'inputs' in handler ? handler.inputs : [handler.input]
   const written = outputs.flatMap((output) => (output.kind === 'topic' ? contractsIn(output, 'write') : []))
-  return [...contractsIn(input, 'read'), ...written]
+  return [...inputs.flatMap((input) => contractsIn(input, 'read')), ...written]
 }
 
 export function schemasOf(handler: WithTopics): readonly NeededSchema[] {

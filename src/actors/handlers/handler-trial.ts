@@ -6,7 +6,7 @@ import type { HandlerManifest } from './handler-manifest.ts'
 import { manifestOf } from './handler-module.ts'
 import { noSchemas } from './handler-schemas.ts'
 import { openRunner } from './open-runner.ts'
-import type { AnyHandler } from './batch-handler.ts'
+import type { AnyHandler } from './any-handler.ts'
 import type { SharedData } from './shared-data.ts'
 
 /** Plain data: it crosses from a thread. */

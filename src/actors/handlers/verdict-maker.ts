@@ -1,23 +1,22 @@
 /** Makes verdicts of what handlers of all kinds return and throw, for one record: decode, encode, and a word on each error. */
 import { TroupeError, isRetryableError, isTerminalError, isTroupeError, toWireError } from '../../errors.ts'
-import type { Codec } from '../../streams/flows/codec.ts'
-import { boundCodec, neededSchema } from '../../streams/flows/contract.ts'
+import type { Stamp } from '../../state/stamp.ts'
+import { neededSchema } from '../../streams/flows/contract.ts'
 import { EffectEncoder, type EncodedEffect } from '../../streams/flows/effect-encoder.ts'
 import type { Effect, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { idOf } from '../../streams/record-id.ts'
+import { RecordDecoder } from './record-decoder.ts'
 import { isOutcome, type ErrorDecision, type FailedRecords } from './handler.ts'
 import type { RunnerOptions, SetUpHandler } from './runner.ts'
-import { doneWithNothing, finalFailure, skipVerdict, type Verdict } from './verdict.ts'
+import { deadLetterVerdict, doneWithNothing, finalFailure, skipVerdict, type Verdict } from './verdict.ts'
 
 /** The handler's word on an error; undefined: it has nothing to say. Never throws. */
 export type Decide = (error: unknown) => ErrorDecision | undefined
 
 export class VerdictMaker {
   readonly #name: string
-  readonly #key: Codec<unknown> | undefined
-  readonly #value: Codec<unknown>
-  readonly #tombstones: boolean
+  readonly #decoder: RecordDecoder
   readonly #idHeader: boolean
   readonly #failedRecords: FailedRecords
   readonly #encoder: EffectEncoder
@@ -26,50 +25,27 @@ export class VerdictMaker {
   constructor(options: RunnerOptions<SetUpHandler>, input: Topic<unknown, string, unknown>) {
     const { failedRecords, handler, idHeader, name, schemas } = options
     this.#name = name
-    this.#key = input.key === undefined ? undefined : boundCodec(input.key, { topic: input.name, part: 'key' }, schemas)
-    this.#value = boundCodec(input.value, { topic: input.name, part: 'value' }, schemas)
-    this.#tombstones = input.tombstones
+    this.#decoder = new RecordDecoder(input, schemas)
     this.#idHeader = idHeader
     this.#failedRecords = failedRecords ?? 'dead-letter'
     this.#encoder = new EffectEncoder(handler.outputs ?? [], schemas)
   }
 
-  /** As the topic's codec for keys reads it; the bytes, where it has none. Throws DECODE_FAILED, and what says that a schema is needed. */
-  decodeKey({ key }: SourceRecord): unknown {
-    const codec = this.#key
-    if (codec === undefined || key === null) return key
-    try {
-      return codec.decode(key)
-    } catch (error) {
-      throw undecoded('key', codec, error)
-    }
+  /** Throws DECODE_FAILED, and what says that a schema is needed. */
+  decodeKey(record: SourceRecord): unknown {
+    return this.#decoder.key(record)
   }
 
-  /** Throws DECODE_FAILED, and what says that a schema is needed. */
-  decode(record: SourceRecord): unknown {
-    const codec = this.#value
-    if (record.value === null) {
-      if (this.#tombstones) return null
-      throw new TroupeError(
-        'DECODE_FAILED',
-        `topic ${record.topic} has a tombstone (null value) at partition ${record.partition}, offset ${record.offset}, ` +
-          'and is declared without `tombstones: true`',
-      )
-    }
-    let value: unknown
-    try {
-      value = codec.decode(record.value)
-    } catch (error) {
-      throw undecoded('value', codec, error)
-    }
-    if (value === null && this.#tombstones) {
-      throw new TroupeError(
-        'DECODE_FAILED',
-        `the value is a document that codec ${codec.name} reads as null, and on a topic with tombstones null is the ` +
-          'tombstone: let the codec (`check` of json) return something else for it',
-      )
-    }
-    return value
+  /** The value. Throws DECODE_FAILED, TIME_INVALID where it was read when the record was stamped, and what says that a schema is needed. */
+  decode(record: SourceRecord, stamp: Stamp | null = null): unknown {
+    if (stamp === null || stamp.found === 'nothing') return this.#decoder.value(record)
+    if (stamp.found === 'error') throw stamp.read
+    return stamp.read
+  }
+
+  /** A value that was kept as the bytes that its record had. Throws as `decode` does. */
+  decodeKept(bytes: Uint8Array): unknown {
+    return this.#decoder.document(bytes)
   }
 
   /** Throws OUTCOME_INVALID and ENCODE_FAILED. */
@@ -80,20 +56,18 @@ export class VerdictMaker {
     }
     switch (outcome.type) {
       case 'done':
-        return this.#encodeEffects(outcome.effects as readonly Effect[], record)
+        return this.encodeEffects(outcome.effects as readonly Effect[], record)
       case 'skip':
         return skipVerdict
       case 'retry':
         return { type: 'retry', afterMs: delayOf(outcome.afterMs), error: undefined }
       case 'dead-letter':
-        return {
-          type: 'dead-letter',
-          error: { name: 'DeadLetter', code: 'DEAD_LETTER', message: outcome.reason, kind: 'troupe' },
-        }
+        return deadLetterVerdict(outcome.reason)
     }
   }
 
-  #encodeEffects(effects: readonly Effect[], record: SourceRecord): Verdict {
+  /** Throws ENCODE_FAILED. */
+  encodeEffects(effects: readonly Effect[], record: SourceRecord): Verdict {
     if (!Array.isArray(effects)) {
       const message = 'done() takes a list of outputs, and got one or something else: write done([ … ])'
       throw new TroupeError('ENCODE_FAILED', message)
@@ -162,10 +136,4 @@ export class VerdictMaker {
 /** A delay that is no number of milliseconds (NaN, negative) would hold its lane for ever: the back-off serves instead. */
 function delayOf(afterMs: number | undefined): number | undefined {
   return afterMs !== undefined && Number.isFinite(afterMs) && afterMs >= 0 ? afterMs : undefined
-}
-
-/** DECODE_FAILED with this cause. A schema that is needed is no failure, and one that the registry does not have says more by itself. */
-function undecoded(part: 'key' | 'value', { name }: Codec<unknown>, cause: unknown): unknown {
-  if (neededSchema(cause) !== undefined || (isTroupeError(cause) && cause.code === 'SCHEMA_UNKNOWN')) return cause
-  return new TroupeError('DECODE_FAILED', `the ${part} is not what codec ${name} expects`, { cause })
 }

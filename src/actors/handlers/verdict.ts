@@ -2,11 +2,17 @@
 import type { WireError } from '../../errors.ts'
 import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
 import type { StateChange } from '../../state/state-value.ts'
+import type { AsideReason } from '../../operators/operator.ts'
 import type { FailedRecords } from './handler.ts'
 
 export type Verdict =
   /** Handled; these outputs have to become durable. */
-  | { readonly type: 'done'; readonly effects: readonly EncodedEffect[]; readonly changes?: StateChanges }
+  | {
+      readonly type: 'done'
+      readonly effects: readonly EncodedEffect[]
+      readonly changes?: StateChanges
+      readonly aside?: AsideReason
+    }
   /** Handled as well: what it has set counts. */
   | { readonly type: 'skip'; readonly changes?: StateChanges }
   | AskedRetry
@@ -48,6 +54,8 @@ export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 
 export interface FinalFailure {
   readonly type: 'dead-letter' | 'park' | 'stop' | 'escalate' | 'skip-failed'
   readonly error: WireError
+  /** Of an operator: why its record does not count. */
+  readonly aside?: AsideReason
 }
 
 export const skipVerdict: Verdict = { type: 'skip' }
@@ -62,6 +70,11 @@ export function isNoAttempt({ type }: Verdict): boolean {
 
 export function finalFailure(policy: FailedRecords, error: WireError): FinalFailure {
   return { type: policy === 'skip' ? 'skip-failed' : policy, error }
+}
+
+/** Whoever has handled it has said so. */
+export function deadLetterVerdict(reason: string): FinalFailure {
+  return { type: 'dead-letter', error: { name: 'DeadLetter', code: 'DEAD_LETTER', message: reason, kind: 'troupe' } }
 }
 
 /** The attempt failed, and another one may go well. */

@@ -10,7 +10,7 @@ import { TurnWatch } from '../executors/turn-watch.ts'
 import { BatchGate } from './batch-gate.ts'
 import type { BusyMeter } from './busy-meter.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
-import type { AnyRunner } from '../handlers/open-runner.ts'
+import type { UserRunner } from '../handlers/open-runner.ts'
 import { BatchNotes, type SharedBoard } from './protocol/progress-board.ts'
 import { runCall } from './thread-call.ts'
 import { runLane } from './thread-lane.ts'
@@ -29,7 +29,7 @@ import {
 
 /** A handler as a batch finds it. */
 export interface OpenHandler {
-  readonly runner: AnyRunner
+  readonly runner: UserRunner
   /** Records that it may have in progress at once. */
   readonly concurrency: number
 }

@@ -2,7 +2,7 @@
  * The thread's side: loads the handlers once, then runs one batch per task. Nothing in here, or in
  * what it imports, may reach the native Kafka client: it cannot load beside main.
  */
-import type { AnyHandler } from '../handlers/batch-handler.ts'
+import { refuseOperator, type UserHandler } from '../handlers/any-handler.ts'
 import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import { getHeapStatistics } from 'node:v8'
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
@@ -12,7 +12,7 @@ import { toWireError, type WireError } from '../../errors.ts'
 import { Lookout } from '../../lookout.ts'
 import { loadHandler, manifestOf } from '../handlers/handler-module.ts'
 import { noSchemas } from '../handlers/handler-schemas.ts'
-import { openRunner, type AnyRunner } from '../handlers/open-runner.ts'
+import { openUserRunner, type UserRunner } from '../handlers/open-runner.ts'
 import { LoopBusyMeter } from './busy-meter.ts'
 import { heapInForce, liftedHeapLimit } from './heap-limit.ts'
 import { ThreadBatches, type OpenHandler } from './thread-batches.ts'
@@ -85,7 +85,7 @@ async function load(): Promise<void> {
     const manifests: HandlerManifest[] = []
     for (const module of setup.handlers) {
       notify({ type: 'loading', threadId, url: module.url })
-      const handler = await loadHandler(module.url)
+      const handler = refuseOperator(await loadHandler(module.url), module.actor)
       const { actor, concurrency } = module
       const runner = await open(module, handler)
       runner.onThrottle = (forMs, id) => {
@@ -113,11 +113,11 @@ async function load(): Promise<void> {
 
 function open(
   { actor, handlerTimeoutMs, idHeader, failedRecords, order }: HandlerModule,
-  handler: AnyHandler,
-): Promise<AnyRunner> {
+  handler: UserHandler,
+): Promise<UserRunner> {
   const name = handler.name ?? actor
   const log = threadLog(name, threadId, notify)
-  return openRunner({
+  return openUserRunner({
     handler,
     name,
     handlerTimeoutMs,

@@ -1,13 +1,13 @@
 /** A join as the engine runs it. */
 import type { Destination, Topic } from '../../streams/flows/flow.ts'
+import { aside, farFuture } from '../aside.ts'
 import { timedEffects } from '../effects.ts'
-import type { AsideReason, DueKey, Kept, KeptState, KeyedEffect, Operator, Outcome, TakenRecord } from '../operator.ts'
+import type { DueKey, Kept, KeptState, KeyedEffect, Operator, Outcome, TakenRecord } from '../operator.ts'
 import { heldCodec, packCodec } from './held.ts'
 import { Joining, LEFT, type SideAt } from './joining.ts'
 import type { JoinDefinition, JoinKind } from './join.ts'
 
 type AnyJoin = JoinDefinition<unknown, unknown, unknown, JoinKind>
-type AsideFunction = 'late' | 'nullKey' | 'farFuture'
 
 export class JoinOperator implements Operator {
   readonly kind = 'operator'
@@ -42,12 +42,14 @@ export class JoinOperator implements Operator {
   take(taken: TakenRecord, kept: Kept, input: number): Outcome {
     const side = input as SideAt
     const { isFarFuture, key, keyText, record, sourceTimeMs, streamTimeMs, timeMs, value } = taken
-    if (isFarFuture) return this.#aside('far-future', 'farFuture', taken, side)
+    const { farFuture: tellFar, graceMs, late, nullKey } = this.#definition
+    const sideName = { side: side === LEFT ? 'left' : 'right' }
+    if (isFarFuture) return farFuture(tellFar, taken, sideName)
     if (timeMs < 0) return { effects: [], deadLetter: 'the record has no time, and a join needs one' }
-    const lateByMs = Math.max(sourceTimeMs, streamTimeMs) - timeMs - this.#definition.graceMs
-    if (lateByMs > 0) return this.#aside('late', 'late', taken, side, { lateByMs })
+    const lateByMs = Math.max(sourceTimeMs, streamTimeMs) - timeMs - graceMs
+    if (lateByMs > 0) return aside('late', late, taken, { ...sideName, lateByMs })
     if (keyText === null) {
-      if (!this.#comesAlone[side]) return this.#aside('null-key', 'nullKey', taken, side)
+      if (!this.#comesAlone[side]) return aside('null-key', nullKey, taken, sideName)
       return { effects: this.#result(null, side, value, undefined, timeMs) }
     }
     const partners = this.#joining.partnersOf(kept, keyText, side, timeMs)
@@ -77,14 +79,6 @@ export class JoinOperator implements Operator {
   #result(key: unknown, side: SideAt, value: unknown, other: unknown, timeMs: number): KeyedEffect[] {
     const [left, right] = side === LEFT ? [value, other] : [other, value]
     return timedEffects('result', this.#definition.result({ key, left, right, timeMs }), timeMs)
-  }
-
-  #aside(aside: AsideReason, called: AsideFunction, taken: TakenRecord, side: SideAt, more: object = {}): Outcome {
-    const { key, timeMs, value } = taken
-    const tell = this.#definition[called] as ((given: never) => unknown) | undefined
-    if (tell === undefined) return { effects: [], aside }
-    const given = { side: side === LEFT ? 'left' : 'right', key, value, timeMs, ...more }
-    return { effects: timedEffects(called, tell(given as never), timeMs), aside }
   }
 }
 

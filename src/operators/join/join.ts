@@ -1,8 +1,10 @@
 /** `defineJoin()`: two streams, brought together by key and time. */
 import { isObject, refuseWrong, shown, unknownKeys } from '../../options/declared.ts'
 import type { Destination, EffectsOf, Topic } from '../../streams/flows/flow.ts'
+import type { SourceRecord } from '../../streams/record.ts'
 import {
   MOST_MS,
+  problemsOfFarFuture,
   problemsOfFunctions,
   problemsOfName,
   problemsOfOptionalTime,
@@ -10,6 +12,7 @@ import {
   problemsOfTime,
   problemsOfTopic,
 } from '../declaration.ts'
+import type { AsideReason } from '../operator.ts'
 import { JoinOperator } from './join-operator.ts'
 
 export type JoinKind = 'inner' | 'left' | 'outer'
@@ -39,13 +42,16 @@ export interface JoinedPair<Left, Right, KeyValue> {
 }
 
 /** A record that did not join. */
-export type JoinAside<Left, Right, KeyValue> =
-  AsideRecord<'left', Left, KeyValue> | AsideRecord<'right', Right, KeyValue>
+export type JoinAside<Reason extends AsideReason, Left, Right, KeyValue> =
+  AsideOf<Reason, 'left', Left, KeyValue> | AsideOf<Reason, 'right', Right, KeyValue>
 
-interface AsideRecord<Side, Value, KeyValue> {
+interface AsideOf<Reason, Side, Value, KeyValue> {
+  readonly reason: Reason
   readonly side: Side
   readonly key: KeyValue | null
   readonly value: Value
+  /** As it came. */
+  readonly record: SourceRecord
   readonly timeMs: number
 }
 
@@ -69,23 +75,31 @@ export interface JoinDefinition<
   readonly within: JoinWithin
   /** A record of either side that comes more than so long behind the greatest time of both is late: it joins nothing. */
   readonly graceMs: number
-  /** A record that would move stream time further than so much at once joins nothing, and does not move it; unless given each may. */
+  /** A record that would move stream time further than that at once joins nothing: its clock is wrong. Any may, unless given. */
   readonly maxAdvanceMs?: number
   /** Every topic and table that its functions write to. */
   readonly outputs?: Outputs
   /** What a pair comes to, or a record that comes out alone. */
   readonly result: (joined: Joined<Kind, Left, Right, KeyValue>) => readonly EffectsOf<Outputs>[]
-  /** What becomes of a late record. Counted, and nothing else, unless given. */
+  /** Records that come too late. They are counted, and no more, unless given. */
   readonly late?: (
-    aside: JoinAside<Left, Right, KeyValue> & { readonly lateByMs: number },
+    aside: JoinAside<'late', Left, Right, KeyValue> & {
+      /** So much more grace would have let it in. */
+      readonly lateByMs: number
+    },
   ) => readonly EffectsOf<Outputs>[]
   /**
-   * What becomes of a record without a key whose side does not come out alone (of the others such a record comes out alone at
-   * once). Counted, and nothing else, unless given.
+   * Records without a key, of a side that does not come out alone. They are counted, and no more, unless given. Of a side that
+   * does, such a record comes out alone at once: no partner can come.
    */
-  readonly nullKey?: (aside: JoinAside<Left, Right, KeyValue>) => readonly EffectsOf<Outputs>[]
-  /** What becomes of a record that `maxAdvanceMs` keeps out. Counted, and nothing else, unless given. */
-  readonly farFuture?: (aside: JoinAside<Left, Right, KeyValue>) => readonly EffectsOf<Outputs>[]
+  readonly nullKey?: (aside: JoinAside<'null-key', Left, Right, KeyValue>) => readonly EffectsOf<Outputs>[]
+  /** Records that `maxAdvanceMs` stops. They go to the dead-letter topic unless given. */
+  readonly farFuture?: (
+    aside: JoinAside<'far-future', Left, Right, KeyValue> & {
+      /** So far ahead of stream time it is. */
+      readonly aheadByMs: number
+    },
+  ) => readonly EffectsOf<Outputs>[]
 }
 
 /**
@@ -127,6 +141,7 @@ function problemsOf(definition: unknown): string[] {
     ...problemsOfOptionalTime('maxAdvanceMs', maxAdvanceMs, 1),
     ...problemsOfOutputs(outputs),
     ...problemsOfFunctions(definition, ['result'], asides),
+    ...problemsOfFarFuture(definition),
     ...unknownKeys(definition, known, `there are ${known.join(', ')}`),
   ]
 }

@@ -50,6 +50,11 @@ export interface CheckpointedState {
   readonly hasChanges: boolean
   /** Synchronous. Only while nothing is frozen. Also where nothing has changed: the position gets the same number. */
   freeze(checkpoint: number): void
+  /**
+   * Makes the bytes of the frozen generation. False: something in it cannot be written, and nobody knows any more which record it
+   * is of: all since the last checkpoint has to be handled again, of whatever comes from `rewound`, which knows it at once.
+   */
+  encodeFrozen(): Promise<boolean>
   /** What the changelog gets of the frozen generation: each key once, and always the meta record. Again the same at each call. */
   frozenRecords(): Iterable<OutputRecord>
   /** The frozen generation stands in the changelog: it is the base now. Resolves when the store has it as well. */

@@ -18,7 +18,7 @@ import type { OutputRecord, RecordHeader } from '../record.ts'
 import type { EncodedRow, SinkDestination } from '../delivery/sink.ts'
 
 export type EncodedEffect =
-  | { readonly type: 'record'; readonly record: OutputRecord }
+  | { readonly type: 'record'; readonly record: OutputRecord; readonly lastOf?: string }
   | { readonly type: 'row'; readonly sink: string; readonly row: EncodedRow }
 
 /** Turns effects into bytes, for the destinations a handler declares. Throws ENCODE_FAILED naming the destination. */

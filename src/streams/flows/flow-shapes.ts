@@ -15,7 +15,7 @@ export function problemsOfTopic(name: unknown, options: unknown): string[] {
   if (!isObject(options)) return [...problems, notAnObject(options)]
   // `topic('x', json())`
   if (codecProblem(options) === undefined) return [...problems, 'the options are a codec: write { value: … }']
-  const { codec, latestPerCheckpoint, tombstones } = options
+  const { codec, latestPerCheckpoint, time, tombstones } = options
   if (codec !== undefined) problems.push('codec: the codec of values is called value: write { value: … }')
   for (const part of ['key', 'value']) {
     const isWrong = options[part] === undefined ? undefined : codecProblem(options[part])
@@ -27,8 +27,11 @@ export function problemsOfTopic(name: unknown, options: unknown): string[] {
   if (latestPerCheckpoint !== undefined && typeof latestPerCheckpoint !== 'boolean') {
     problems.push(`latestPerCheckpoint: ${shown(latestPerCheckpoint)} is not true or false`)
   }
-  const known = ['codec', 'key', 'value', 'tombstones', 'latestPerCheckpoint']
-  return [...problems, ...unknownKeys(options, known, 'there are key, value, tombstones and latestPerCheckpoint')]
+  if (time !== undefined && typeof time !== 'function') {
+    problems.push(`time: ${shown(time)} is no function that takes a value and returns milliseconds`)
+  }
+  const known = ['codec', 'key', 'value', 'tombstones', 'latestPerCheckpoint', 'time']
+  return [...problems, ...unknownKeys(options, known, 'there are key, value, tombstones, latestPerCheckpoint and time')]
 }
 
 export const unsafeIntegerWords = ['refuse', 'bigint', 'round'] as const

@@ -46,9 +46,14 @@ export interface Topic<Value, Name extends string = string, KeyValue = Uint8Arra
   readonly tombstones: boolean
   /** What handlers send to it within one checkpoint is the last record of each key. */
   readonly latestPerCheckpoint: boolean
+  /** How its values tell their time. Absent: they do not, and the record's timestamp counts. */
+  readonly time: TimeOf<Exclude<Value, null>> | undefined
   /** An output: this value to this topic. */
   record(value: Value, options?: RecordOptions<KeyGiven<KeyValue>>): RecordEffect<Value, Name>
 }
+
+/** Milliseconds since the Unix epoch, of a decoded value. Written as a method, so that a topic of clicks is one of whatever. */
+export type TimeOf<Value> = { of(value: Value): number }['of']
 
 export interface TopicOptions<Value, KeyValue = Uint8Array> {
   /** Records are of one key where their bytes are the same. */
@@ -61,6 +66,13 @@ export interface TopicOptions<Value, KeyValue = Uint8Array> {
    * Records without a key all go out, and so do dead letters.
    */
   readonly latestPerCheckpoint?: boolean
+  /**
+   * When what a value tells of has happened, in milliseconds since the Unix epoch: `(order) => order.placedAt`. It counts for
+   * aggregations, joins and dedup, and for timers and `ttlMs` of handlers that keep state, with `order: 'partition'` and
+   * `runOn: 'main'`; elsewhere, and for tombstones, the record's timestamp does, as it does without it. A record whose time
+   * is no number of 0 or more fails with TIME_INVALID, and one that does not decode has none: neither moves stream time.
+   */
+  readonly time?: (value: Value) => number
 }
 
 /** One for all records without any, which so need no look. */
@@ -87,6 +99,7 @@ export function topic<Value, const Name extends string, KeyValue>(
     value: (options.value ?? json<Value>()) as unknown as Codec<Exclude<Value, null>>,
     tombstones: options.tombstones ?? false,
     latestPerCheckpoint: options.latestPerCheckpoint ?? false,
+    time: options.time,
     record: (value, recordOptions = noRecordOptions) => ({
       type: 'record',
       topic: name,

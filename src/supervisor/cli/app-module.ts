@@ -1,7 +1,7 @@
 /** Loads the module that `troupe run` is given. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { isAnyHandler } from '../../actors/handlers/batch-handler.ts'
+import { isAnyHandler } from '../../actors/handlers/any-handler.ts'
 import { isApp, type App } from '../../app.ts'
 import { isTroupeError, TroupeError } from '../../errors.ts'
 import { START_TIMEOUT_MS } from '../../actors/threads/thread-set.ts'

@@ -2,7 +2,7 @@
  * What `troupe check` looks at: all that a start looks at before the first record, by the same code, and every problem
  * instead of the first.
  */
-import type { AnyHandler } from '../../actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../actors/handlers/any-handler.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../../actors/handlers/handler-module.ts'
 import type { HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
 import { tryHandler, type TrialAnswer } from '../../actors/handlers/handler-trial.ts'

@@ -17,6 +17,7 @@ import { loadAppWithOptions } from './app-module.ts'
 import { checkApp } from './check.ts'
 import type { InstancesRun, RunningInstances } from '../instances/instance-parent.ts'
 import { createLog, formOf, type LogForm } from '../log.ts'
+import { addGraphCommand } from './graph-command.ts'
 import { addParkedCommands } from './parked-commands.ts'
 import { processRegistry } from '../http/process-registry.ts'
 import { addResetCommand, type ResetCommandContext } from './reset-command.ts'
@@ -31,7 +32,7 @@ export interface CommandContext extends ResetCommandContext {
   readonly stderr: (text: string) => void
   readonly startSupervisor: (app: App, options: StartOptions) => Promise<Pick<Supervisor, 'finished' | 'stop'>>
   readonly startInstances: (run: InstancesRun) => Promise<RunningInstances>
-  /** Where `check` loads a handler module: in a thread, unless given. */
+  /** Where `check` and `graph` load a handler module: in a thread, unless given. */
   readonly tryModule?: TryModule
 }
 
@@ -45,6 +46,7 @@ Examples:
   troupe run clicks.ts --actor enrich.order=partition --actor '*.retry.attempts=3'
   TROUPE_KAFKA_CLIENT_SASL_PASSWORD=… troupe run clicks.ts
   troupe check clicks.ts --connect
+  troupe graph clicks.ts --as text
   troupe schemas generate schemas
   troupe parked --url http://localhost:9464
   troupe decide user_clicks/3/1741 retry
@@ -104,6 +106,7 @@ function createProgram(context: CommandContext, words: Words): Command {
     .action(async (module: string, flags: Record<string, unknown>) => {
       await check(module, flags, context)
     })
+  addGraphCommand(program, { ...context, tryModule: context.tryModule ?? tryInThread })
   addResetCommand(program, context)
   addParkedCommands(program, context)
   addStateCommand(program, context)

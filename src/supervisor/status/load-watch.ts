@@ -6,6 +6,7 @@ import type { AdaptiveLimit, AdaptiveStatus } from '../../actors/executors/adapt
 import type { ThrottleStatus } from '../../actors/executors/allowance.ts'
 import type { Dispatcher } from '../../actors/executors/dispatcher.ts'
 import type { Clock } from '../../clock.ts'
+import type { AsideReason } from '../../operators/operator.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import {
@@ -44,6 +45,8 @@ export interface ActorStatus {
   /** Attempts whose handler ignored its abort signal, since the start; and the calls of those that have not ended. */
   readonly attemptsGivenUp: number
   readonly leftOverCalls: number
+  /** Of an operator, the records that it has handled and not counted, since the start, by why; empty: all counted. */
+  readonly aside: Readonly<Partial<Record<AsideReason, number>>>
   /** How many of its records may be in progress at once now, and what that follows where it is adaptive. */
   readonly concurrency: { readonly limit: number | null; readonly adaptive: AdaptiveStatus | null }
   /** What its handler calls has asked to slow down, so nothing more is handed out. null: it has not. */
@@ -95,7 +98,7 @@ export class LoadWatch {
     return this.#watched.map((watched) => {
       const { actor, cost } = watched
       const elsewhere = cost.crossing === null ? this.#crossingElsewhere() : null
-      const { attemptsGivenUp, concurrencyLimit, leftOverCalls } = this.#options.stats.actor(actor.name)
+      const { aside, attemptsGivenUp, concurrencyLimit, leftOverCalls } = this.#options.stats.actor(actor.name)
       return {
         name: actor.name,
         runOn: actor.runOn,
@@ -104,6 +107,7 @@ export class LoadWatch {
         constraint: this.#constraintOf(watched),
         attemptsGivenUp,
         leftOverCalls,
+        aside: Object.fromEntries(aside.entries()),
         concurrency: { limit: concurrencyLimit, adaptive: limitOf(actor)?.describe() ?? null },
         throttled: dispatcherOf(actor).throttleOf(actor),
       }

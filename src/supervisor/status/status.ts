@@ -9,10 +9,12 @@ import type { RestoreDescription } from '../../metrics/restore-stats.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import type { ActorStatus } from './load-watch.ts'
 import type { SchemaTrouble, TroubleStatus } from './trouble.ts'
+import type { Flow } from './flow.ts'
 import { findBlockingRecord, type BlockingRecord, type SinkTrouble } from './blocking-record.ts'
 
 export interface EngineView {
   readonly app: ResolvedApp
+  readonly flow: Flow
   readonly nowMs: number
   readonly startedAtMs: number
   /** How much of the time since then this process has seen, who may have stood still. */
@@ -87,6 +89,8 @@ export interface EngineStatus {
   /** What does not get done, as /healthz says it. */
   readonly troubles: readonly TroubleStatus[]
   readonly actors: readonly ActorStatus[]
+  /** What each of them reads, keeps and writes, those first from which others read; `troupe graph` draws it. */
+  readonly flow: Flow
   readonly partitions: readonly PartitionStatus[]
 }
 
@@ -120,6 +124,7 @@ export function describeStatus(
     threads: { ...stats.threads },
     troubles,
     actors,
+    flow: view.flow,
     partitions: view.actors.flatMap((actor) => actor.inputs.map((input) => describePartition(actor, input, view))),
   }
 }

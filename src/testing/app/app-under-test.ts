@@ -1,10 +1,10 @@
 /** What is behind `TestApp`: a broker, a clock, and one process at a time; two while partitions move. */
-import type { AnyHandler } from '../../actors/handlers/batch-handler.ts'
+import { inputsOf, statesOf, timersOf, type AnyHandler, type AnyTopic } from '../../actors/handlers/any-handler.ts'
 import { schemasOf } from '../../actors/handlers/handler-schemas.ts'
 import type { Decision, ParkedRecord } from '../../actors/parking-lot.ts'
 import { silentLog } from '../../log.ts'
 import { resolveOptions } from '../../options/resolve.ts'
-import type { DeclaredStates } from '../../state/declared-state.ts'
+import { state as declare, type DeclaredStates } from '../../state/declared-state.ts'
 import { keyTextOf } from '../../state/partition-state.ts'
 import { checkpointPoints, type CheckpointPoint } from '../../streams/delivery/checkpoint-points.ts'
 import { bytes as rawBytes } from '../../streams/flows/codec.ts'
@@ -34,8 +34,6 @@ const PATIENCE_MS = 1_800_000
 const SLACK_MS = 500
 /** Less is gone through. */
 const WORTH_SKIPPING_MS = 5_000
-
-type AnyTopic = Topic<unknown, string, unknown>
 
 export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   readonly broker: FakeBroker
@@ -90,11 +88,11 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   // --- what goes in
 
   append(value: unknown, options: RecordOptions<unknown> = {}): void {
-    this.#put(this.#handler.input, value, options)
+    this.#put(this.#input, value, options)
   }
 
   appendBytes(bytes: Uint8Array | null, options: RecordOptions<unknown> = {}): void {
-    this.#put({ ...this.#handler.input, value: rawBytes, tombstones: true }, bytes, options)
+    this.#put({ ...this.#input, value: rawBytes, tombstones: true }, bytes, options)
   }
 
   async send(value: unknown, options: RecordOptions<unknown> = {}): Promise<void> {
@@ -107,7 +105,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
       throw new RangeError(`${streamTimeMs} is no time: advanceTo takes whole milliseconds since the Unix epoch`)
     }
     await this.#rest()
-    const all = this.broker.partitions(this.#handler.input.name)
+    const all = this.broker.partitions(this.#input.name)
     const asked = partition === undefined ? all : all.filter((each) => each.partition === partition)
     const behind = asked.filter((each) => this.#streamTimeOf(each.partition) <= streamTimeMs)
     if (behind.length === 0) {
@@ -183,13 +181,13 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
   // --- what stands
 
   state(name: string): KeptValues<never, unknown> {
-    const declared = declaredState((this.#handler.state ?? {}) as DeclaredStates, name)
+    const declared = declaredState(declaredOf(this.#handler), name)
     return {
       get: (key, { partition } = {}) => {
         this.#mustBeOpen()
-        const { key: bytes } = this.#encode(this.#handler.input, null, { key })
+        const { key: bytes } = this.#encode(this.#input, null, { key })
         if (bytes === null) throw new TypeError('state is kept by key, and this is none')
-        const count = this.broker.partitions(this.#handler.input.name).length
+        const count = this.broker.partitions(this.#input.name).length
         const store = this.#process.storeOf(partition ?? partitionOf(bytes, count))
         if (store === null) return undefined
         const time = store.mark?.streamTime ?? null
@@ -266,20 +264,27 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
     return sinks
   }
 
-  /** Of a batch handler there are none. */
+  get #input(): AnyTopic {
+    return inputsOf(this.#handler)[0]
+  }
+
   get #timers(): readonly string[] {
-    return this.#handler.kind === 'handler' ? (this.#handler.timers ?? []) : []
+    return timersOf(this.#handler)
   }
 
   get #topicNames(): ReadonlySet<string> {
-    const { input, outputs = [] } = this.#handler
+    const { outputs = [] } = this.#handler
     const written = outputs.flatMap(({ kind, name }) => (kind === 'topic' ? [name] : []))
-    return new Set([input.name, ...written, ...(this.#deadLetter === null ? [] : [this.#deadLetter])])
+    return new Set([
+      ...inputsOf(this.#handler).map(({ name }) => name),
+      ...written,
+      ...(this.#deadLetter === null ? [] : [this.#deadLetter]),
+    ])
   }
 
   #partitionsOf(topic: string): number {
     const { partitions = 1 } = this.#options
-    if (typeof partitions === 'number') return topic === this.#handler.input.name ? partitions : 1
+    if (typeof partitions === 'number') return topic === this.#input.name ? partitions : 1
     return partitions[topic] ?? 1
   }
 
@@ -296,7 +301,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
     if (!checkpointPoints.includes(at)) {
       throw new TypeError(`a checkpoint has no point ${at}; there are ${checkpointPoints.join(', ')}`)
     }
-    const isStateful = this.#handler.state !== undefined || this.#timers.length > 0
+    const isStateful = statesOf(this.#handler).length > 0 || this.#timers.length > 0
     if (isStateful || this.#options.guarantee === 'exactly-once') return
     throw new TypeError(
       `the app makes no checkpoint to crash in, as it is at least once: set guarantee: 'exactly-once', or crash without \`at\``,
@@ -320,7 +325,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
 
   /** The greatest timestamp of its records. */
   #streamTimeOf(partition: number): number {
-    const { records } = this.broker.log({ topic: this.#handler.input.name, partition })
+    const { records } = this.broker.log({ topic: this.#input.name, partition })
     return records.reduce((greatest, { timestamp }) => Math.max(greatest, timestamp), -Infinity)
   }
 
@@ -387,7 +392,7 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
     // Looked at after each timer: what holds something is told by counts, which cost nothing.
     if (this.#process.isCrashed || this.#process.holdsWork) return false
     const { partitions, state } = this.status()
-    const { length } = this.broker.partitions(this.#handler.input.name)
+    const { length } = this.broker.partitions(this.#input.name)
     return (
       state === 'running' &&
       partitions.length === length &&
@@ -429,4 +434,12 @@ export class AppUnderTest implements TestApp<unknown, unknown, DeclaredStates> {
     const waits = partitions.flatMap(({ waitsFor }) => (waitsFor === null ? [] : [`${waitsFor.id}: ${waitsFor.why}`]))
     return waits.length === 0 ? `it is ${state}` : waits.join('; ')
   }
+}
+
+/** What an operator keeps is read as a handler reads it: with a codec, and no more. */
+function declaredOf(handler: AnyHandler): DeclaredStates {
+  if (handler.kind !== 'operator') return (handler.state ?? {}) as DeclaredStates
+  return Object.fromEntries(
+    handler.states.map(({ codec, name, ttlMs }) => [name, declare({ codec, ...(ttlMs === null ? {} : { ttlMs }) })]),
+  )
 }

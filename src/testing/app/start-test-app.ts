@@ -1,6 +1,8 @@
 /** Starts a handler under test as an app. */
-import type { AnyHandler, BatchHandler } from '../../actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../actors/handlers/any-handler.ts'
+import type { BatchHandler } from '../../actors/handlers/batch-handler.ts'
 import type { Handler } from '../../actors/handlers/handler.ts'
+import type { Operator } from '../../operators/operator.ts'
 import type { DeclaredStates } from '../../state/declared-state.ts'
 import type { Destination, KeyGiven } from '../../streams/flows/flow.ts'
 import { AppUnderTest } from './app-under-test.ts'
@@ -22,8 +24,16 @@ export async function startTestApp<Value, Setup, KeyValue, States extends Declar
   handler:
     | Handler<Value, Setup, readonly Destination[], KeyValue, States>
     | BatchHandler<Value, Setup, readonly Destination[], KeyValue, States>,
+  options?: TestAppOptions,
+): Promise<TestApp<Value, KeyGiven<KeyValue>, States>>
+export async function startTestApp(
+  handler: Operator,
+  options?: TestAppOptions,
+): Promise<TestApp<unknown, unknown, DeclaredStates>>
+export async function startTestApp(
+  handler: unknown,
   options: TestAppOptions = {},
-): Promise<TestApp<Value, KeyGiven<KeyValue>, States>> {
-  const app = await AppUnderTest.start(handler as unknown as AnyHandler, options)
+): Promise<TestApp<unknown, unknown, DeclaredStates>> {
+  const app = await AppUnderTest.start(handler as AnyHandler, options)
   return app
 }

@@ -2,9 +2,12 @@
  * The user's code as the processes of an app under test run it: what it does takes real time, which the clock of the test
  * waits for; a process that has crashed calls nothing more; and records that only move stream time are kept from it.
  */
-import type { AnyBatchHandler, AnyHandler, BatchOutcome } from '../../actors/handlers/batch-handler.ts'
+import type { AnyHandler, UserHandler } from '../../actors/handlers/any-handler.ts'
+import type { AnyBatchHandler, BatchOutcome } from '../../actors/handlers/batch-handler.ts'
 import { skip, type AnyRecordHandler, type SetupContext } from '../../actors/handlers/handler.ts'
 import type { SharedLoader } from '../../actors/handlers/shared-data.ts'
+import { TroupeError } from '../../errors.ts'
+import { nothing as nothingOf, type Operator } from '../../operators/operator.ts'
 import { within } from '../../clock.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 
@@ -28,7 +31,14 @@ export class UserCode {
   /** For one process: `isGone` once that has crashed. */
   handlerFor(isGone: () => boolean): AnyHandler {
     const own = this.#handler
-    return own.kind === 'batch-handler' ? this.#batchHandler(own, isGone) : this.#recordHandler(own, isGone)
+    switch (own.kind) {
+      case 'batch-handler':
+        return this.#batchHandler(own, isGone)
+      case 'handler':
+        return this.#recordHandler(own, isGone)
+      case 'operator':
+        return withTickless(own)
+    }
   }
 
   /** The same loaders, waited for as handlers are. */
@@ -50,6 +60,7 @@ export class UserCode {
 
   /** Tears down what processes that crashed have set up: in a test the resources of all of them are those of one process. */
   async tearDownCrashed(): Promise<void> {
+    if (this.#handler.kind === 'operator') return
     const { teardown } = this.#handler
     for (const { setup } of this.#setups) await teardown?.(setup)
     this.#setups.clear()
@@ -92,7 +103,7 @@ export class UserCode {
     }
   }
 
-  #lifeOf({ setup, teardown }: AnyHandler): Pick<AnyHandler, 'setup' | 'teardown'> {
+  #lifeOf({ setup, teardown }: UserHandler): Pick<UserHandler, 'setup' | 'teardown'> {
     if (setup === undefined) return {}
     const made = new Map<unknown, { readonly setup: unknown }>()
     return {
@@ -122,6 +133,21 @@ export class UserCode {
     }
     call.then(end, end)
     return result
+  }
+}
+
+/** What waits for nothing has ended before its process can crash. */
+function withTickless(own: Operator): Operator {
+  return {
+    ...own,
+    // Decoded as tombstones are, also where there are none else.
+    inputs: own.inputs.map((topic) => ({ ...topic, tombstones: true })),
+    take: (taken, kept, input) => {
+      if (isTick(taken.record)) return nothingOf
+      if (taken.record.value !== null || own.inputs[input]?.tombstones === true) return own.take(taken, kept, input)
+      throw new TroupeError('DECODE_FAILED', `topic ${taken.record.topic} is declared without \`tombstones: true\``)
+    },
+    due: (key, kept) => own.due(key, kept),
   }
 }
 

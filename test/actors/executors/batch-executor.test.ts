@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { Allowance } from '../../../src/actors/executors/allowance.ts'
 import { BatchExecutor } from '../../../src/actors/executors/batch-executor.ts'
 import { Dispatcher } from '../../../src/actors/executors/dispatcher.ts'
+import { callLimitsOf } from '../../../src/actors/handlers/any-handler.ts'
 import {
-  callLimitsOf,
   defineBatchHandler,
   type BatchOutcome,
   type BatchHandlerDefinition,

@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events'
 import type { Worker } from 'node:worker_threads'
 import { queueOptionsSymbol } from 'piscina'
 import type { Clock } from '../../../src/clock.ts'
-import type { AnyHandler } from '../../../src/actors/handlers/batch-handler.ts'
+import type { AnyHandler } from '../../../src/actors/handlers/any-handler.ts'
 import {
   unpackBatch,
   unpackOutcomes,

@@ -6,9 +6,9 @@
 import { EventEmitter } from 'node:events'
 import type { Clock } from '../../../src/clock.ts'
 import { manifestOf } from '../../../src/actors/handlers/handler-module.ts'
-import { openRunner, type AnyRunner } from '../../../src/actors/handlers/open-runner.ts'
+import { openUserRunner, type UserRunner } from '../../../src/actors/handlers/open-runner.ts'
 import type { HandlerManifest } from '../../../src/actors/handlers/handler-manifest.ts'
-import type { AnyHandler } from '../../../src/actors/handlers/batch-handler.ts'
+import { refuseOperator, type AnyHandler } from '../../../src/actors/handlers/any-handler.ts'
 import { ThreadBatches, type OpenHandler } from '../../../src/actors/threads/thread-batches.ts'
 import type {
   BatchMessage,
@@ -167,8 +167,8 @@ export class SimulatedThread extends EventEmitter {
     const manifests: HandlerManifest[] = []
     for (const { actor, concurrency, failedRecords, handlerTimeoutMs, idHeader, url } of setup.handlers) {
       this.#notify({ type: 'loading', threadId: this.threadId, url })
-      const handler = handlerOf(url, this.#handlerNotes, this.#clock)
-      const runner = await openRunner({
+      const handler = refuseOperator(handlerOf(url, this.#handlerNotes, this.#clock), actor)
+      const runner = await openUserRunner({
         handler,
         name: actor,
         handlerTimeoutMs,
@@ -209,7 +209,7 @@ export class SimulatedThread extends EventEmitter {
   }
 
   /** A real thread that has ended within a batch comes to no other record of it. */
-  #guarded(runner: AnyRunner): AnyRunner {
+  #guarded(runner: UserRunner): UserRunner {
     return new Proxy(runner, {
       get: (target, name): unknown => {
         if (name === 'run' && !this.#clock.isRunning) return () => new Promise(() => undefined)

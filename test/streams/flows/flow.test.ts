@@ -41,10 +41,15 @@ describe('topic', () => {
     [
       'an option of something else',
       { partitions: 3 },
-      'partitions: unknown; there are key, value, tombstones and latestPerCheckpoint',
+      'partitions: unknown; there are key, value, tombstones, latestPerCheckpoint and time',
     ],
     ['a flag that is none', { tombstones: 'yes' }, "tombstones: 'yes' is not true or false"],
     ['another that is none', { latestPerCheckpoint: 1 }, 'latestPerCheckpoint: 1 is not true or false'],
+    [
+      'a time that is no function',
+      { time: 'at' },
+      "time: 'at' is no function that takes a value and returns milliseconds",
+    ],
     ['no object of options', 'json', "the options are 'json', which is no object"],
   ])('refuses %s', (_, options, message) => {
     expect(messageOf(() => topic('x', unchecked(options)))).toContain(message)

@@ -290,6 +290,27 @@ describe('check', () => {
 })
 
 // Each starts Node.js and compiles; a busy machine takes its time.
+describe('graph', () => {
+  test('draws the flow of an app without asking a server: for Mermaid, as text or as JSON', async () => {
+    const drawn = await troupe(['graph', app])
+    expect(drawn).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(drawn.stdout).toContain('flowchart LR')
+    expect((await troupe(['graph', app, '--as', 'text'])).stdout).toContain('reads         ')
+    const asJson = JSON.parse((await troupe(['graph', app, '--as', 'json'])).stdout) as unknown
+    expect(asJson).toMatchObject([{ what: 'handler', keeps: [], changelog: null }])
+  })
+
+  test('ends with what an actor does not load for', async () => {
+    const path = join(tmpdir(), `no-handler-${process.pid}.mjs`)
+    const appText = readFileSync(app, 'utf8').replace('./handler.ts', './is-not-there.ts')
+    await writeFile(path, appText.replace('../../../../src/app.ts', pathToFileURL('src/app.ts').href))
+    const { exitCode, stderr } = await troupe(['graph', path])
+    await rm(path)
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain('HANDLER_NOT_LOADED')
+  })
+})
+
 describe('the process', { timeout: 120_000 }, () => {
   interface Child {
     readonly child: ChildProcess

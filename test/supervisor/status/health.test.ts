@@ -19,6 +19,7 @@ type Made = ReturnType<typeof makeActor>
 function viewOf({ actor, clock, credit, stats }: Made, changes: Partial<EngineView> = {}): EngineView {
   return {
     app,
+    flow: [],
     nowMs: clock.now(),
     startedAtMs: 0,
     seenSince: (atMs) => clock.now() - atMs,

@@ -182,6 +182,7 @@ describe('what is told', () => {
     const world = { away: true, sinceMs: clock.now() }
     const view = (): EngineView => ({
       app,
+      flow: [],
       nowMs: clock.now(),
       startedAtMs: 0,
       seenSince: (atMs) => clock.now() - atMs,

@@ -283,11 +283,11 @@ export class CheckpointLoop {
     await this.#untilAnswered(fresh)
     const rowsAtMs = clock.now()
     stepSeconds.rows.observe((rowsAtMs - frozenAtMs) / 1000)
-    for (const participant of this.#participants.values()) {
-      const { bases, frozen, isReady, owner } = participant
-      if (!isReady || frozen === null || frozen.refusals.size === 0) continue
+    for (const participant of [...this.#participants.values()]) {
+      if (!participant.isReady || (await isFit(participant)) || participant.isGone) continue
+      const { bases, frozen, owner } = participant
       stats.checkpoints.rewinds += 1
-      events.onRefusedOutputs(owner, frozen.refusals, bases)
+      events.onRefusedOutputs(owner, frozen?.refusals ?? new Map(), bases)
       participant.giveUp()
     }
     const consumer = this.#consumer
@@ -413,6 +413,11 @@ export class CheckpointLoop {
     for (const waiter of [...this.#waiters]) if (this.#isEnded || areStanding(waiter.wanted)) waiter.done()
     this.#options.runner.review()
   }
+}
+
+/** Nothing of it is refused, and all that it keeps can be written. */
+async function isFit({ frozen, owner }: Participant): Promise<boolean> {
+  return frozen?.refusals.size === 0 && (await owner.state?.encodeFrozen()) !== false
 }
 
 /** Of an epoch that has ended the store is closed, or about to be: the next owner restores what stands. */

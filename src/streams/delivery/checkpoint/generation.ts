@@ -35,7 +35,7 @@ export class Generation {
   bytes = 0
   /** Outputs to these are the last ones of their keys. null: there are none such. */
   readonly #latestTopics: ReadonlySet<string> | null
-  /** Where that of a key stands, by where it goes and the bytes of its key as latin-1. */
+  /** Where that of a key stands, by where it goes and the bytes of its key as latin-1; and of what says itself what it is the last of. */
   readonly #latest = new Map<string, Map<string, number>>()
   /** In whose place a later one has come. */
   readonly #outdated = new Set<number>()
@@ -57,8 +57,10 @@ export class Generation {
     let index = 0
     for (const effect of effects) {
       if (effect.type === 'record') {
-        if (this.#latestTopics?.has(effect.record.topic) === true) this.#outdate(effect.record)
-        this.records.push(effect.record)
+        const { lastOf, record } = effect
+        if (lastOf !== undefined) this.#outdate(record, `last/${record.topic}`, lastOf)
+        else if (this.#latestTopics?.has(record.topic) === true) this.#outdateOfKey(record)
+        this.records.push(record)
         this.sources.push(ticket)
       } else this.rows.push({ sink: effect.sink, row: effect.row, source: ticket.id, index })
       index += 1
@@ -87,17 +89,20 @@ export class Generation {
     this.#latest.clear()
   }
 
-  /** The next one takes the place of the one of its key that is there: what is sent are some of the outputs, in their own order. */
-  #outdate(record: OutputRecord): void {
+  #outdateOfKey(record: OutputRecord): void {
     const { key, partition, topic } = record
     if (key === null) return
-    const where = partition === undefined ? topic : partitionName({ topic, partition })
+    const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+    this.#outdate(record, partition === undefined ? topic : partitionName({ topic, partition }), text)
+  }
+
+  /** The next one takes the place of the one like it that is there: what is sent are some of the outputs, in their own order. */
+  #outdate(record: OutputRecord, where: string, text: string): void {
     let places = this.#latest.get(where)
     if (places === undefined) {
       places = new Map()
       this.#latest.set(where, places)
     }
-    const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
     const before = places.get(text)
     places.set(text, this.records.length)
     if (before === undefined) return

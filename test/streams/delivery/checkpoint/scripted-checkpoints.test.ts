@@ -95,6 +95,7 @@ test('a store that is not written is named after a minute, with its partition, a
   let write: () => void = () => undefined
   owner.state = {
     ...{ isReady: true, hasChanges: false, freeze: () => undefined, frozenRecords: () => [] },
+    encodeFrozen: () => Promise.resolve(true),
     commit: () => new Promise<void>((resolve) => (write = resolve)),
   } as unknown as CheckpointedState
   owner.handle(world.delivery)

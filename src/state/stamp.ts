@@ -1,0 +1,28 @@
+/**
+ * What a record is stamped with when its turn comes in the order of its partition: its time, as its value tells it. It is
+ * stamped once, whatever becomes of its attempts, and whoever handles it need not decode it again.
+ */
+import type { SourceRecord } from '../streams/record.ts'
+
+/** What is read off one record. */
+export interface ReadTime {
+  /** What was read: nothing (its time is known without), its value, or why it has none, or no time, with which it fails. */
+  readonly found: 'nothing' | 'value' | 'error'
+  /** That. */
+  readonly read: unknown
+  /** −1: it has none. */
+  readonly timeMs: number
+}
+
+export interface Stamp extends ReadTime {
+  /** It would have moved stream time further than it may at once, so it has not moved it. */
+  readonly isFarFuture: boolean
+}
+
+/** How the records of an input tell their time. */
+export interface RecordTimes {
+  /** A record that would move stream time further than so much at once does not move it; null: each may. */
+  readonly maxAdvanceMs: number | null
+  /** null: it cannot be read yet, since a schema is not known. Never throws. */
+  read(record: SourceRecord): ReadTime | null
+}
