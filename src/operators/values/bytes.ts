@@ -1,5 +1,4 @@
 /** Compact bytes of what operators keep: numbers take as many as they need, texts and bytes say how long they are. */
-import { deserialize, serialize } from 'node:v8'
 
 const FIRST_BYTES = 256
 /** Below it, whole numbers are written as such, doubled: an odd first byte says that something else follows. */
@@ -115,80 +114,4 @@ export class ByteReader {
     this.#at += length
     return value
   }
-}
-
-/**
- * A value of a user, as it is kept: primitives as they are, all else as bytes, so that nobody can change it, what cannot be
- * written fails the record that brings it, and each who asks gets one of his own. The bytes are those of structured clone:
- * dates, maps, sets, bytes and bigint come back as what they were.
- */
-export type Stored = string | number | boolean | bigint | null | Uint8Array
-
-/** Throws a DataCloneError for what cannot be written, such as a function. */
-export function stored(value: unknown): Stored {
-  switch (typeof value) {
-    case 'string':
-    case 'number':
-    case 'boolean':
-    case 'bigint':
-      return value
-    default:
-      return value === null ? null : serialize(value)
-  }
-}
-
-export function taken(kept: Stored): unknown {
-  return kept instanceof Uint8Array ? deserialize(kept) : kept
-}
-
-const forms = { null: 0, false: 1, true: 2, number: 3, text: 4, bigint: 5, bytes: 6 } as const
-
-export function writeStored(kept: Stored, to: ByteWriter): void {
-  switch (typeof kept) {
-    case 'number':
-      to.byte(forms.number)
-      to.number(kept)
-      break
-    case 'string':
-      to.byte(forms.text)
-      to.text(kept)
-      break
-    case 'boolean':
-      to.byte(kept ? forms.true : forms.false)
-      break
-    case 'bigint':
-      to.byte(forms.bigint)
-      to.text(String(kept))
-      break
-    default:
-      to.byte(kept === null ? forms.null : forms.bytes)
-      if (kept !== null) to.bytes(kept)
-  }
-}
-
-export function readStored(from: ByteReader): Stored {
-  const form = from.byte()
-  switch (form) {
-    case forms.null:
-      return null
-    case forms.false:
-      return false
-    case forms.true:
-      return true
-    case forms.number:
-      return from.number()
-    case forms.text:
-      return from.text()
-    case forms.bigint:
-      return BigInt(from.text())
-    case forms.bytes:
-      return from.bytes()
-    default:
-      throw new RangeError(`a value is kept in form ${form}, which this version cannot read`)
-  }
-}
-
-/** More or less what it takes when it is written. */
-export function bytesOf(kept: Stored): number {
-  return typeof kept === 'string' ? kept.length + 3 : kept instanceof Uint8Array ? kept.byteLength + 3 : 10
 }

@@ -1,5 +1,5 @@
 /** The folds of numbers. */
-import { bytesOf, readStored, writeStored, type Stored } from './bytes.ts'
+import { bytesOf, readStored, writeStored, type Stored } from './stored.ts'
 import { readSum, rounded, sumOfBoth, sumWith, writeSum, type ExactSum } from './exact-sum.ts'
 import type { Fold } from './fold.ts'
 import { Unfit } from './unfit.ts'

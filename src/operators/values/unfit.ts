@@ -4,7 +4,7 @@ import { shown } from '../../options/declared.ts'
 export class Unfit extends Error {
   override readonly name = 'Unfit'
 
-  constructor(selected: unknown, why: string) {
-    super(`${shown(selected)} ${why}`)
+  constructor(selected: unknown, why: string, cause?: unknown) {
+    super(`${shown(selected)} ${why}`, { cause })
   }
 }

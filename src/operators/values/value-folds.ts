@@ -1,5 +1,5 @@
 /** The folds that keep values of the user's. */
-import { bytesOf, readStored, stored, taken, writeStored, type Stored } from './bytes.ts'
+import { bytesOf, readStored, stored, taken, writeStored, type Stored } from './stored.ts'
 import type { Fold } from './fold.ts'
 
 class Timed {

@@ -1,5 +1,5 @@
 /** All values of an aggregation as one: what is kept of a window's records is one list, with a place for each. */
-import { isTroupeError, TerminalError } from '../../errors.ts'
+import { TerminalError } from '../../errors.ts'
 import type { ByteReader, ByteWriter } from './bytes.ts'
 import type { Fold } from './fold.ts'
 import { Unfit } from './unfit.ts'
@@ -14,6 +14,7 @@ export class ValueSet {
   readonly #names: readonly string[]
   readonly #folds: readonly Fold[]
   readonly #selects: readonly ((value: never) => unknown)[]
+  readonly #empty: Slots
   /** Of the record at hand. */
   readonly #selected: unknown[]
 
@@ -23,6 +24,7 @@ export class ValueSet {
     this.#names = entries.map(([name]) => name)
     this.#folds = entries.map(([, { fold }]) => fold)
     this.#selects = entries.map(([, { select }]) => select)
+    this.#empty = entries.map(() => undefined)
     this.#selected = entries.map(() => undefined)
     this.shape = entries.map(([name, { fold }]) => `${name}:${fold.name}`).join(',')
   }
@@ -34,13 +36,13 @@ export class ValueSet {
 
   /** null: the record is the first. Throws TerminalError for what a value cannot take. */
   withSelected(slots: Slots | null, timeMs: number): Slots {
-    const next: unknown[] = []
+    // A copy that is changed: a list that grows by `push` takes room for seventeen.
+    const next = (slots ?? this.#empty).slice()
     let at = 0
     try {
       for (; at < this.#folds.length; at += 1) {
         const selected = this.#selected[at]
-        const kept = slots === null ? undefined : slots[at]
-        next.push(selected == null ? kept : this.#folds[at]!.add(kept, selected, timeMs))
+        if (selected != null) next[at] = this.#folds[at]!.add(next[at], selected, timeMs)
       }
     } catch (error) {
       throw this.#named(error, at)
@@ -88,15 +90,15 @@ export class ValueSet {
   }
 
   read(from: ByteReader): Slots {
-    return this.#folds.map((fold) => (from.byte() === 0 ? undefined : fold.read(from)))
+    const slots = this.#empty.slice()
+    for (let at = 0; at < slots.length; at += 1) if (from.byte() === 1) slots[at] = this.#folds[at]!.read(from)
+    return slots
   }
 
   /** What a value cannot take it takes as little on another attempt. Others are as they are: they are of the user's own code. */
   #named(error: unknown, at: number): unknown {
-    const isOurs = error instanceof Unfit || (error instanceof Error && error.name === 'DataCloneError')
-    if (!isOurs || isTroupeError(error)) return error
-    return new TerminalError(`values.${this.#names[at]}, a ${this.#folds[at]!.name}: ${error.message}`, {
-      cause: error,
-    })
+    if (!(error instanceof Unfit)) return error
+    const { cause, message } = error
+    return new TerminalError(`values.${this.#names[at]} (${this.#folds[at]!.name}): ${message}`, { cause })
   }
 }

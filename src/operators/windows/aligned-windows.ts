@@ -33,11 +33,11 @@ export class AlignedWindows implements Windowing {
     const lateByMs = closingTime(record) - (startMs + sizeMs + graceMs)
     if (lateByMs >= 0) return { window: { startMs, endMs: startMs + sizeMs }, lateByMs }
     const newest = (kept.get(WINDOWS, keyText) ?? null) as OpenWindow | null
-    if (advanceMs === sizeMs && newest?.startMs === startMs) {
+    if (advanceMs === sizeMs && newest?.window.startMs === startMs) {
       const slots = this.#values.withSelected(newest.slots, timeMs)
-      const changed = new OpenWindow(startMs, newest.endMs, Math.max(newest.timeMs, timeMs), slots, newest.older)
+      const changed = new OpenWindow(newest.window, Math.max(newest.timeMs, timeMs), slots, newest.older)
       kept.set(WINDOWS, keyText, changed)
-      listener?.changed(changed, changed)
+      listener?.changed(changed.window, changed)
       return null
     }
     this.#takeAll(record, startMs, newest, kept, listener)
@@ -65,27 +65,28 @@ export class AlignedWindows implements Windowing {
     for (let startMs = lastStartMs; startMs + sizeMs > Math.max(timeMs, closedToMs); startMs -= advanceMs) {
       // No window begins before the epoch, where there is another one.
       if (startMs < 0 && startMs !== lastStartMs) break
-      for (; rest !== null && rest.startMs > startMs; rest = rest.older) newer.push(rest)
-      const before = rest?.startMs === startMs ? rest : null
+      for (; rest !== null && rest.window.startMs > startMs; rest = rest.older) newer.push(rest)
+      const before = rest?.window.startMs === startMs ? rest : null
       if (before !== null) rest = before.older
       const slots = this.#values.withSelected(before?.slots ?? null, timeMs)
-      const window = new OpenWindow(startMs, startMs + sizeMs, Math.max(before?.timeMs ?? timeMs, timeMs), slots, null)
-      newer.push(window)
-      changed.push(window)
+      const window = before?.window ?? { startMs, endMs: startMs + sizeMs }
+      const after = new OpenWindow(window, Math.max(before?.timeMs ?? timeMs, timeMs), slots, null)
+      newer.push(after)
+      changed.push(after)
     }
     // The oldest of all decides when its key is looked at again; if it was there before, that is so already.
-    const oldest = changed.at(-1)!
+    const oldest = changed.at(-1)!.window
     const firstBefore = newest === null ? null : oldestStart(newest)
     kept.set(WINDOWS, record.keyText!, withNewer(newer, rest))
     if (firstBefore === null || oldest.startMs < firstBefore) {
       kept.setTimer(record.keyText!, oldest.endMs + graceMs)
     }
-    if (listener !== null) for (const window of changed.reverse()) listener.changed(window, window)
+    if (listener !== null) for (const contents of changed.reverse()) listener.changed(contents.window, contents)
   }
 }
 
 function oldestStart(newest: OpenWindow): number {
   let oldest = newest
   while (oldest.older !== null) oldest = oldest.older
-  return oldest.startMs
+  return oldest.window.startMs
 }

@@ -5,6 +5,8 @@ import type { ValueSet } from '../values/value-set.ts'
 import { OpenWindow, openWindowsCodec } from './open-windows.ts'
 import { WINDOWS, type Windowing, type WindowListener } from './windowing.ts'
 
+const always = { startMs: 0, endMs: 0 }
+
 export class NoWindows implements Windowing {
   readonly codec: Codec<unknown>
   readonly #values: ValueSet
@@ -17,7 +19,7 @@ export class NoWindows implements Windowing {
   take({ keyText, timeMs }: TakenRecord, kept: Kept, listener: WindowListener | null): null {
     const before = kept.get(WINDOWS, keyText!) as OpenWindow | undefined
     const slots = this.#values.withSelected(before?.slots ?? null, timeMs)
-    const after = new OpenWindow(0, 0, Math.max(before?.timeMs ?? timeMs, timeMs), slots, null)
+    const after = new OpenWindow(always, Math.max(before?.timeMs ?? timeMs, timeMs), slots, null)
     kept.set(WINDOWS, keyText!, after)
     listener?.changed(null, after)
     return null

@@ -9,23 +9,22 @@ import { ByteReader, ByteWriter } from '../values/bytes.ts'
 import type { Slots, ValueSet } from '../values/value-set.ts'
 import { WINDOWS, type Contents, type Window } from './windowing.ts'
 
-export class OpenWindow implements Window, Contents {
-  readonly startMs: number
-  readonly endMs: number
+export class OpenWindow implements Contents {
+  /** One for all that follow each other. */
+  readonly window: Window
   readonly timeMs: number
   readonly slots: Slots
   readonly older: OpenWindow | null
 
-  constructor(startMs: number, endMs: number, timeMs: number, slots: Slots, older: OpenWindow | null) {
-    this.startMs = startMs
-    this.endMs = endMs
+  constructor(window: Window, timeMs: number, slots: Slots, older: OpenWindow | null) {
+    this.window = window
     this.timeMs = timeMs
     this.slots = slots
     this.older = older
   }
 
   behind(older: OpenWindow | null): OpenWindow {
-    return new OpenWindow(this.startMs, this.endMs, this.timeMs, this.slots, older)
+    return new OpenWindow(this.window, this.timeMs, this.slots, older)
   }
 }
 
@@ -44,12 +43,12 @@ export function closeDue(
   const open: OpenWindow[] = []
   const due: OpenWindow[] = []
   let at = (kept.get(WINDOWS, keyText) ?? null) as OpenWindow | null
-  for (; at !== null; at = at.older) (closesMs(at.endMs) <= dueMs ? due : open).push(at)
+  for (; at !== null; at = at.older) (closesMs(at.window.endMs) <= dueMs ? due : open).push(at)
   const oldest = open.at(-1)
-  kept.setTimer(keyText, oldest === undefined ? null : closesMs(oldest.endMs))
+  kept.setTimer(keyText, oldest === undefined ? null : closesMs(oldest.window.endMs))
   if (due.length === 0) return
   kept.set(WINDOWS, keyText, withNewer(open, null) ?? undefined)
-  for (const window of due.reverse()) closed(window, window)
+  for (const contents of due.reverse()) closed(contents.window, contents)
 }
 
 const VERSION = 1
@@ -62,13 +61,14 @@ export function openWindowsCodec(name: string, values: ValueSet): Codec<unknown>
     encode(newest) {
       writer.reset()
       writer.byte(VERSION)
-      for (let window = newest as OpenWindow | null; window !== null; window = window.older) {
+      for (let at = newest as OpenWindow | null; at !== null; at = at.older) {
+        const { endMs, startMs } = at.window
         // Times are near each other: the differences are short.
         writer.byte(1)
-        writer.number(window.startMs)
-        writer.number(window.endMs - window.startMs)
-        writer.number(window.timeMs - window.startMs)
-        values.write(window.slots, writer)
+        writer.number(startMs)
+        writer.number(endMs - startMs)
+        writer.number(at.timeMs - startMs)
+        values.write(at.slots, writer)
       }
       writer.byte(0)
       return writer.written
@@ -81,7 +81,7 @@ export function openWindowsCodec(name: string, values: ValueSet): Codec<unknown>
         const startMs = reader.number()
         const endMs = startMs + reader.number()
         const timeMs = startMs + reader.number()
-        windows.push(new OpenWindow(startMs, endMs, timeMs, values.read(reader), null))
+        windows.push(new OpenWindow({ startMs, endMs }, timeMs, values.read(reader), null))
       }
       return withNewer(windows, null)
     },

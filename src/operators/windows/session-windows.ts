@@ -31,10 +31,10 @@ export class SessionWindows implements Windowing {
     const newest = (kept.get(WINDOWS, keyText) ?? null) as OpenWindow | null
     const newer: OpenWindow[] = []
     let rest = newest
-    for (; rest !== null && rest.startMs - this.#gapMs > timeMs; rest = rest.older) newer.push(rest)
+    for (; rest !== null && rest.window.startMs - this.#gapMs > timeMs; rest = rest.older) newer.push(rest)
     // At most two: any others are further apart.
     const joined: OpenWindow[] = []
-    for (; rest !== null && rest.endMs + this.#gapMs >= timeMs; rest = rest.older) joined.push(rest)
+    for (; rest !== null && rest.window.endMs + this.#gapMs >= timeMs; rest = rest.older) joined.push(rest)
     if (joined.length === 0) {
       const overMs = closingTime(record) - this.#closesMs(timeMs)
       if (overMs >= 0) return { window: { startMs: timeMs, endMs: timeMs }, lateByMs: overMs + 1 }
@@ -42,10 +42,10 @@ export class SessionWindows implements Windowing {
     const session = this.#session(joined, timeMs, rest)
     kept.set(WINDOWS, keyText, withNewer(newer, session))
     // Where the oldest one has grown, its timer comes too early, and is set again then: better than with each record.
-    if (rest === null && joined.length === 0) kept.setTimer(keyText, this.#closesMs(session.endMs))
+    if (rest === null && joined.length === 0) kept.setTimer(keyText, this.#closesMs(session.window.endMs))
     if (listener !== null) {
-      for (const window of joined.reverse()) listener.merged(window)
-      listener.changed(session, session)
+      for (const { window } of joined.reverse()) listener.merged(window)
+      listener.changed(session.window, session)
     }
     return null
   }
@@ -58,11 +58,12 @@ export class SessionWindows implements Windowing {
   #session(joined: readonly OpenWindow[], timeMs: number, older: OpenWindow | null): OpenWindow {
     const [last, first = last] = joined
     if (last === undefined || first === undefined) {
-      return new OpenWindow(timeMs, timeMs, timeMs, this.#values.withSelected(null, timeMs), older)
+      const window = { startMs: timeMs, endMs: timeMs }
+      return new OpenWindow(window, timeMs, this.#values.withSelected(null, timeMs), older)
     }
     const before = first === last ? last.slots : this.#values.merged(first.slots, last.slots)
     const slots = this.#values.withSelected(before, timeMs)
-    const endMs = Math.max(last.endMs, timeMs)
-    return new OpenWindow(Math.min(first.startMs, timeMs), endMs, endMs, slots, older)
+    const endMs = Math.max(last.window.endMs, timeMs)
+    return new OpenWindow({ startMs: Math.min(first.window.startMs, timeMs), endMs }, endMs, slots, older)
   }
 }
