@@ -37,6 +37,7 @@ import { stateRestore } from './state/restore.ts'
 import { stateThreads } from './state/threads.ts'
 import { stores } from './stores.ts'
 import { join as streamJoin } from './windows/join.ts'
+import { windowsPath } from './windows/path.ts'
 import { windows } from './windows/windows.ts'
 import { zipf } from './zipf.ts'
 
@@ -64,6 +65,7 @@ const benchmarks: readonly Benchmark[] = [
   statePath,
   windows,
   streamJoin,
+  windowsPath,
   offsetTracker,
   stores,
 ] as unknown as readonly Benchmark[]
