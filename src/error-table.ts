@@ -363,6 +363,12 @@ export const errorTable = {
     retryable: false,
     action: 'Change the topic as the message says, or forget the state with `troupe reset`.',
   },
+  REPARTITION_UNFIT: {
+    meaning:
+      'The topic by way of which records come to an actor under another key does not fit: it is missing though records were on their way, or has settings that would lose some.',
+    retryable: false,
+    action: 'Change the topic as the message says, or begin again with `troupe reset`.',
+  },
   CHANGELOG_LOST: {
     meaning:
       'Positions are committed, and the changelog with the state that belongs to them is missing, was made anew, or ends before it.',

@@ -60,7 +60,7 @@ export type {
   DedupRecord,
   PassingDedup,
   ResultDedup,
-} from './operators/dedup/dedup.ts'
+} from './operators/dedup/definition.ts'
 export type { DedupMode } from './operators/dedup/sights.ts'
 export type { AsideReason, Operator } from './operators/operator.ts'
 export { isTroupeError, RetryableError, TerminalError, ThrottledError, TroupeError } from './errors.ts'

@@ -35,4 +35,4 @@ export interface LargestLane {
 }
 
 /** Why the intake of a partition is stopped. */
-export type IntakeStop = 'halted' | 'completion-map' | 'waiting-keys' | 'restoring' | 'refused-outputs'
+export type IntakeStop = 'halted' | 'completion-map' | 'waiting-keys' | 'restoring' | 'refused-outputs' | 'read-ahead'

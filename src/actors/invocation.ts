@@ -6,7 +6,7 @@
  *        └───── waiting (for its next attempt), waits-for-schema (before it can be decoded)
  *               or parked (until an operator decides)
  *
- * `halted` is the record that its actor stopped on. One that waits for its checkpoint counts as finished in its tracker
+ * `in-line`: of a front, done, while those before it are not. `halted` is the record that its actor stopped on. One that waits for its checkpoint counts as finished in its tracker
  * already: the checkpoint makes that true together with its outputs.
  */
 import type { ErrorCode, WireError } from '../errors.ts'
@@ -20,6 +20,7 @@ export type Stage =
   | 'at-handler'
   | 'waiting'
   | 'waits-for-schema'
+  | 'in-line'
   | 'parked'
   | 'at-sinks'
   | 'at-dead-letters'

@@ -10,6 +10,7 @@ import type { RecordTimes } from '../state/stamp.ts'
 import type { ActorDelivery, Refusals } from '../streams/delivery/delivery.ts'
 import type { TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
+import type { FrontSettings } from './front/source-outputs.ts'
 import type { InputOptions } from './input-progress.ts'
 import type { KeyBudget } from './lanes/key-brake.ts'
 import type { KeyText } from './key-text.ts'
@@ -23,6 +24,8 @@ export interface PartitionActorOptions {
   readonly delivery: ActorDelivery
   /** What its handler keeps; null or missing: nothing. */
   readonly state?: PartitionState | null
+  /** It is the front of another actor, and writes for it; null or missing: it is none. It keeps state then. */
+  readonly front?: FrontSettings | null
   /** How its records tell their time, where that is not by their timestamps; null or missing: by those. */
   readonly times?: RecordTimes | null
   /** With nothing new for so long, at the end of its input, its timers by stream time are fired; null or missing: they wait. */

@@ -18,11 +18,13 @@
  * stands in the dead-letter topic.
  */
 import type { ResolvedActor } from '../options/options.ts'
+import { readSourceNote, type SourceNote } from '../operators/regroup/source-header.ts'
 import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
 import type { CheckpointOwner, Refusals } from '../streams/delivery/delivery.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
+import { FrontLine } from './front/front-line.ts'
 import { FailureNotes } from './failure-notes.ts'
 import { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
@@ -67,6 +69,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly #timers: FiredTimers | null
   /** null: nothing is done when it is idle. */
   readonly #idle: IdleWatch | null
+  /** null: it is not the front of another. */
+  readonly #front: FrontLine | null
   /** null: stream time is known by what is on records unread. */
   readonly #stamping: Stamping | null
   #state: State = 'running'
@@ -144,6 +148,7 @@ export class PartitionActor implements CheckpointOwner {
         this.#noteDrained()
       },
     })
+    this.#front = this.#openFront()
     this.#waits = new LaneWaits({
       ...options,
       lanes: this.#lanes,
@@ -193,12 +198,13 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#brake.isOn) stops.push('waiting-keys')
     if (this.#isRestoring) stops.push('restoring')
     if (this.#cancelSetBack !== null) stops.push('refused-outputs')
+    if (this.#front?.isFull === true) stops.push('read-ahead')
     return stops
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
     const isStopped = this.#brake.isOn || this.#state === 'halted' || this.#isRestoring || this.#cancelSetBack !== null
-    return isStopped || input.isMapNearLimit
+    return isStopped || input.isMapNearLimit || this.#front?.isFull === true
   }
 
   /** Nothing may be known of its keys yet. */
@@ -299,7 +305,6 @@ export class PartitionActor implements CheckpointOwner {
     const input = this.#inputs.of(first)
     const { held, stats, tracker } = input
     const { state } = this
-    const toldUnread = this.#stamping === null ? state : null
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
     this.#idle?.noteArrival(now)
@@ -307,7 +312,8 @@ export class PartitionActor implements CheckpointOwner {
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
-      const streamTime = toldUnread?.noteRecord(record.offset, record.timestamp) ?? null
+      const said = state?.hasSources === true ? readSourceNote(record.headers) : null
+      const streamTime = this.#streamTimeOf(record, said)
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
         this.#stamping?.pass(record)
@@ -323,6 +329,11 @@ export class PartitionActor implements CheckpointOwner {
       }
       if (this.#refused?.has(record) === true) invocation.runsAlone = true
       held.add(invocation)
+      if (said?.kind === 'mark') {
+        this.#ends.keep(invocation)
+        continue
+      }
+      this.#front?.admit(invocation)
       this.#lanes.admit(invocation)
     }
     stats.received += records.length
@@ -332,9 +343,17 @@ export class PartitionActor implements CheckpointOwner {
     if (hasSkipped) input.noteProgress()
   }
 
+  /** null: it keeps no state, or it is known when the record's turn has come. */
+  #streamTimeOf({ offset, timestamp }: SourceRecord, note: SourceNote | null): number | null {
+    const { state } = this
+    if (state === null || this.#front !== null || this.#stamping !== null) return null
+    if (note !== null) return state.noteSaid(offset, note.said)
+    return state.noteRecord(offset, state.hasSources ? -1 : timestamp)
+  }
+
   /** Of all that it is not given below this position, this is the stream time. */
   notePassed(position: number, streamTime: number): void {
-    if (this.#stamping === null) this.state?.noteRecord(position - 1, streamTime)
+    if (this.#stamping === null && this.#front === null) this.state?.noteRecord(position - 1, streamTime)
     else this.state?.noteAhead(position - 1, streamTime)
   }
 
@@ -346,6 +365,7 @@ export class PartitionActor implements CheckpointOwner {
   noteEnd(of: { readonly topic: string; readonly position: number }): void {
     if (this.#state !== 'running') return
     const input = this.#inputs.of(of)
+    this.#front?.noteEnd()
     if (!input.noteEnd(of.position)) return
     input.noteProgress()
     // Where nothing was known of the position so far, timers have waited for it.
@@ -396,7 +416,10 @@ export class PartitionActor implements CheckpointOwner {
     for (const invocation of run.invocations) {
       const verdict = verdicts[handled]
       if (verdict === undefined || verdict.type === 'unrun' || verdict.type === 'alone') break
-      const ruling = this.#ends.giveUp(invocation, this.#refused) ?? this.#ends.conclude(invocation, verdict)
+      const ruling =
+        this.#front === null
+          ? (this.#ends.giveUp(invocation, this.#refused) ?? this.#ends.conclude(invocation, verdict))
+          : this.#front.settle(invocation, verdict)
       if (run.lane.isLoose && ruling !== null) {
         this.#actApart(ruling, invocation, this.#lanes.part(run.lane, invocation))
       } else {
@@ -505,6 +528,22 @@ export class PartitionActor implements CheckpointOwner {
     })
   }
 
+  #openFront(): FrontLine | null {
+    const { state } = this
+    const { clock, front = null } = this.#options
+    if (front === null || state === null) return null
+    return new FrontLine({
+      clock,
+      ends: this.#ends,
+      input: this.#inputs.first,
+      settings: front,
+      state,
+      refused: this.#refused,
+      isRunning: () => this.#handsOut,
+      onFull: this.#options.onLoadChanged,
+    })
+  }
+
   #noteFired(): void {
     this.#noteLoad()
     if (this.readyRecordCount > 0 && !this.#isSettlingCall) this.#options.onReady()
@@ -559,6 +598,7 @@ export class PartitionActor implements CheckpointOwner {
     if (this.isFenced) return
     this.#state = 'fenced'
     this.#cancelSetBack?.()
+    this.#front?.stop()
     this.#timers?.stop()
     this.#idle?.stop()
     this.#waits.cancelAll()
@@ -605,6 +645,7 @@ export class PartitionActor implements CheckpointOwner {
   #dropQueued(): void {
     this.#timers?.stop()
     this.#idle?.stop()
+    this.#front?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])
   }
@@ -612,6 +653,7 @@ export class PartitionActor implements CheckpointOwner {
   #release(discarded: readonly Invocation[]): void {
     if (discarded.length === 0) return
     this.#inputs.giveUp(discarded)
+    if (this.#front !== null) this.#inputs.giveUp(this.#front.cut(discarded))
     this.#noteLoad()
   }
 

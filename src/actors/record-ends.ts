@@ -120,6 +120,12 @@ export class RecordEnds {
     }
   }
 
+  /** There is nothing to do for it, and it is of the next checkpoint: what it says is kept with that. */
+  keep(invocation: Invocation): void {
+    this.#outbox.deliver(invocation, noOutputs, 0)
+    this.#noteHandled(invocation)
+  }
+
   /** Does what was ruled on a record, all but moving its lane. `lane` is null where it has left its lane. */
   act(ruling: Ruling | NeedsSchema, invocation: Invocation, lane: Lane | null): void {
     switch (ruling.type) {

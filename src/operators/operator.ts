@@ -92,11 +92,11 @@ export interface KeyedEffect {
  */
 export interface Front {
   /**
-   * The key under which a record goes on; null: it has none. Its own, unless given. It is asked of what `prepare` has made. Text
+   * The key under which a record goes on; null: it has none. Its own, unless given. It is asked of what `prepare` has made, and of its own key. Text
    * and numbers, and bytes as they are, unless `byCodec` says how it is written.
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values and keys
-  readonly by?: (value: any) => unknown
+  readonly by?: (value: any, key: any) => unknown
   readonly byCodec?: Codec<unknown>
   /** What the operator is given instead of its value. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values

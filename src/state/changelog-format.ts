@@ -6,16 +6,18 @@
  *     state   1, length of the name, name, key        → as `state-value.ts` says
  *     timer   2, clock, length of the name, name, key → when it is due: a number as a value of a state
  *     shape   3, length of the name, name             → how the state of this name is declared: `shape-records.ts`
+ *     sources 4                                       → of each partition of the regrouped input, how far its time has come: `merged-time.ts`
  *
  * Names are those that the handler gives its states and timers, so that a new version of it finds what the old one has
  * written. Numbers are big-endian.
  */
 import { TroupeError } from '../errors.ts'
 
-export const entryKinds = { meta: 0, state: 1, timer: 2, shape: 3 } as const
+export const entryKinds = { meta: 0, state: 1, timer: 2, shape: 3, sources: 4 } as const
 export type TimerClock = 'stream' | 'wall'
 
 export const metaKey: Uint8Array = Uint8Array.of(entryKinds.meta)
+export const sourcesKey: Uint8Array = Uint8Array.of(entryKinds.sources)
 
 /** Of states and timers. */
 export const namePattern = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/
@@ -48,6 +50,7 @@ export type Entry =
   | { readonly kind: 'state'; readonly name: string; readonly key: Uint8Array }
   | { readonly kind: 'timer'; readonly name: string; readonly clock: TimerClock; readonly key: Uint8Array }
   | { readonly kind: 'shape'; readonly name: string }
+  | { readonly kind: 'sources' }
 
 /** What the key of a changelog's record says. null: it is of a later version, or no key of ours. */
 export function readEntryKey(bytes: Uint8Array): Entry | null {
@@ -67,6 +70,8 @@ export function readEntryKey(bytes: Uint8Array): Entry | null {
       const named = readName(bytes, 1)
       return named === null || named.key.byteLength > 0 ? null : { kind: 'shape', name: named.name }
     }
+    case entryKinds.sources:
+      return bytes.byteLength === 1 ? { kind: 'sources' } : null
     default:
       return null
   }
@@ -76,6 +81,7 @@ export function readEntryKey(bytes: Uint8Array): Entry | null {
 export function isEntryKey(bytes: Uint8Array): boolean {
   switch (bytes[0]) {
     case entryKinds.meta:
+    case entryKinds.sources:
       return bytes.byteLength === 1
     case entryKinds.state:
       return bytes.byteLength >= 2 + (bytes[1] ?? Infinity)

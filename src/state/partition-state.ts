@@ -21,9 +21,11 @@
  */
 import type { Clock } from '../clock.ts'
 import { TroupeError, describeError } from '../errors.ts'
+import { MergedTime } from '../operators/regroup/merged-time.ts'
+import type { Said } from '../operators/regroup/source-header.ts'
 import type { CheckpointedState } from '../streams/delivery/delivery.ts'
 import type { OutputRecord } from '../streams/record.ts'
-import { encodeMeta, entryKey, metaKey, statePrefix, timerPrefix } from './changelog-format.ts'
+import { encodeMeta, entryKey, metaKey, sourcesKey, statePrefix, timerPrefix } from './changelog-format.ts'
 import type { RecordLimit } from './changelog-topic.ts'
 import { Expiry } from './expiry.ts'
 import { Cell, StateCells } from './state-cells.ts'
@@ -40,6 +42,8 @@ export interface PartitionStateOptions {
   readonly shapes: readonly StateShape[]
   /** Names of its timers; none unless given. With no states there is one at least. */
   readonly timers?: readonly string[]
+  /** Partitions of the input whose records are regrouped in its own: each has a time of its own. null: it is none of a repartition topic. */
+  readonly sources?: number | null
   readonly changelogTopic: string
   /** Of one record of it; whatever a state takes, unless given. */
   readonly limit?: RecordLimit
@@ -83,6 +87,8 @@ interface Generation {
   readonly keys: Uint8Array[]
   readonly checkpoint: number
   readonly streamTime: number | null
+  /** How far the times of its sources have come; null: as before, or it has none. */
+  readonly sources: Uint8Array | null
   /** Of the cells, those that were only deleted because they are too old. */
   readonly expired: number
   /** Its transaction has a position. */
@@ -113,6 +119,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   #store: StateStore | null = null
   #isReady = false
   #time = new StreamTime(null)
+  #sources: MergedTime | null = null
   /** Where its position stands; set by whose it is. */
   #position: FollowedPosition = { safePosition: null, unfinishedRuns: () => [] }
   #generation = 1
@@ -190,7 +197,10 @@ export class PartitionState implements CheckpointedState, StateReader {
     const { mark } = store
     this.#store = store
     this.#newShapes = shapes
-    this.#time = new StreamTime(mark?.streamTime ?? null)
+    const streamTime = mark?.streamTime ?? null
+    this.#time = new StreamTime(streamTime)
+    const { sources = null } = this.#options
+    if (sources !== null) this.#sources = new MergedTime(sources, store.get(sourcesKey) ?? null, streamTime)
     this.#changelogPosition = mark?.changelogPosition ?? 0
     this.#committed = mark
   }
@@ -212,6 +222,22 @@ export class PartitionState implements CheckpointedState, StateReader {
       if (safePosition !== null) this.#time.forget(safePosition, this.#position.unfinishedRuns())
     }
     return this.#time.note(offset, timestamp)
+  }
+
+  /** What a record or a mark of a repartition topic says, in offset order. Returns the stream time as of it: the least of all sources. */
+  noteSaid(offset: number, said: Said): number | null {
+    if (this.#sources === null) throw new TroupeError('INTERNAL', 'a source speaks to a partition that has none')
+    return this.noteRecord(offset, this.#sources.note(offset, said) ?? -1)
+  }
+
+  /** Its stream time is what several sources say. */
+  get hasSources(): boolean {
+    return this.#sources !== null
+  }
+
+  /** None of its sources has more to say for now. It has none itself: true. */
+  get areSourcesIdle(): boolean {
+    return this.#sources?.isIdle ?? true
   }
 
   /** The same of a record beyond the next, which nobody will come to in its turn. */
@@ -276,6 +302,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const streamTime = position === null ? this.#time.current : this.#time.at(position)
     this.#frozen = {
       ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime },
+      sources: position === null ? null : (this.#sources?.encodeAt(position) ?? null),
       ...{ expired: this.#expired, hasPosition: position !== null, isUnwritten: this.#hasUnwritten, end: null },
     }
     this.#next = []
@@ -437,12 +464,13 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Each key once, then the meta record; the first time how they are declared before all. */
-  *#changesOf({ cells, checkpoint, keys, number, streamTime }: Generation): Generator<Change> {
+  *#changesOf({ cells, checkpoint, keys, number, sources, streamTime }: Generation): Generator<Change> {
     yield* this.#newShapes
     for (let at = 0; at < cells.length; at += 1) {
       const cell = cells[at]!
       yield [(keys[at] ??= this.#entryKey(cell.at, cell.key)), cell.in(number)?.bytes ?? null]
     }
+    if (sources !== null) yield [sourcesKey, sources]
     const { changelogId, inputId } = this.#options
     yield [metaKey, encodeMeta({ checkpoint, streamTime, inputId, changelogId })]
   }

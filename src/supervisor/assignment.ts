@@ -10,6 +10,7 @@ import type { InputOptions, InputProgress } from '../actors/input-progress.ts'
 import type { KeyText } from '../actors/key-text.ts'
 import { inherit, legacyOf } from '../actors/legacy.ts'
 import { PartitionActor } from '../actors/partition-actor.ts'
+import type { FrontSettings } from '../actors/front/source-outputs.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Lookout } from '../lookout.ts'
@@ -54,6 +55,8 @@ export interface AssignmentOptions {
   readonly maxPartitionRecords: number
   readonly maxPartitionBytes: number
   readonly userPauses: UserPauses
+  /** How the fronts of other actors write; none, unless given. */
+  readonly fronts?: ReadonlyMap<string, FrontSettings>
   /** null: no actor keeps state. */
   readonly keeping: StateKeeping | null
   /** Something that a policy says must end this member. */
@@ -383,6 +386,7 @@ export class Assignment {
       epoch: stats.epoch,
       inputs: [{ topic, start, origin, stats: stats.partition(actor.name, topic, partition) }],
       state,
+      front: this.#options.fronts?.get(actor.name) ?? null,
       times: timesOf?.(actor) ?? null,
       ...(refused === undefined ? {} : { refused }),
       delivery,

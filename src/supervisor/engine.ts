@@ -36,6 +36,7 @@ import { prepareSchemas, verifyContracts } from './contracts.ts'
 import { checkTimes, guaranteeOf, hasTransactions, maxRecordBytesOf } from './guarantee.ts'
 import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
+import { noRegrouping, openRegrouping, type Regrouping } from './regrouping.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { describeStatus, intakeStopsOf, type EngineStatus, type EngineView } from './status/status.ts'
 import { openStateKeeping, reportOf } from './state-keeping.ts'
@@ -92,6 +93,7 @@ export class Engine {
   readonly #origins = new Map<string, TopicOrigin>()
   readonly #loadWatch: LoadWatch
   readonly #troubleWatch: TroubleWatch
+  #regrouping: Regrouping = noRegrouping
   /** null: no handler keeps state. */
   #keeping: StateKeeping | null = null
   #membership: Membership | null = null
@@ -200,9 +202,14 @@ export class Engine {
       }
       undo.push(() => engine.#delivery.disconnect())
       await before(engine.#delivery.connect())
+      const { manifests } = host
+      engine.#regrouping = await before(openRegrouping({ ...parts, manifests }))
       await before(verifyTopics(topology, engine.#delivery))
       engine.#keeping = await before(
-        openStateKeeping({ ...parts, manifests: host.manifests, openStores: open, keepsTransactions: transactions }),
+        openStateKeeping({
+          ...{ ...parts, manifests, openStores: open, keepsTransactions: transactions },
+          repartitions: engine.#regrouping.repartitions,
+        }),
       )
       undo.push(() => engine.#keeping?.stores.close() ?? Promise.resolve())
       await before(prepareSchemas(host.manifests, parts.schemas ?? null))
@@ -339,6 +346,7 @@ export class Engine {
       userPauses: this.#userPauses,
       origins: this.#origins,
       keeping: this.#keeping,
+      fronts: this.#regrouping.fronts,
       onFailure: (error) => {
         void this.#restart(error)
       },

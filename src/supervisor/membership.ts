@@ -5,6 +5,7 @@
 import { hashedKey, plainKey } from '../actors/key-text.ts'
 import type { Dispatcher } from '../actors/executors/dispatcher.ts'
 import type { InputProgress } from '../actors/input-progress.ts'
+import type { FrontSettings } from '../actors/front/source-outputs.ts'
 import type { Clock } from '../clock.ts'
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -40,6 +41,8 @@ export interface MembershipOptions {
   readonly log: Log
   readonly stats: EngineStats
   readonly userPauses: UserPauses
+  /** How the fronts of other actors write; none, unless given. */
+  readonly fronts?: ReadonlyMap<string, FrontSettings>
   /** null: no codec of the app needs schemas. */
   readonly schemas: SchemaPort | null
   readonly origins: Map<string, TopicOrigin>

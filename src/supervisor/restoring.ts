@@ -30,6 +30,8 @@ export interface StateKeeping {
   readonly shapes: ReadonlyMap<string, readonly StateShape[]>
   /** Names of the timers of each of them. */
   readonly timers: ReadonlyMap<string, readonly string[]>
+  /** By actor: of how many partitions is the input whose records are regrouped in its own. Missing: in none. */
+  readonly sources?: ReadonlyMap<string, number>
   readonly stores: Stores
   readonly openReader: (name: string) => BrokerReader
   /** Brokers that keep none cannot commit a position and its state at once: that they differ is only told there. */
@@ -98,7 +100,7 @@ export class Restoring {
 
   /** The state of a partition that begins, which is not restored yet; null: its actor keeps none. Throws CHANGELOG_UNFIT. */
   stateOf({ actor, at, inputId }: BeginningState): PartitionState | null {
-    const { changelogs, clock, decidedEnd, shapes, stores, timers } = this.#options
+    const { changelogs, clock, decidedEnd, shapes, sources, stores, timers } = this.#options
     const changelog = changelogs.get(actor)
     if (changelog === undefined) return null
     // The input has grown since the start.
@@ -107,6 +109,7 @@ export class Restoring {
     return new PartitionState({
       shapes: shapes.get(actor) ?? [],
       timers: timers.get(actor) ?? [],
+      sources: sources?.get(actor) ?? null,
       changelogTopic: changelog.topic,
       limit: changelog.limit,
       partition: at.partition,

@@ -5,6 +5,7 @@ import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { ResolvedApp } from '../options/options.ts'
 import { prepareChangelogs } from '../state/changelog-topic.ts'
+import type { Repartition } from '../state/repartition-topic.ts'
 import type { StateQuestion } from '../state/state-question.ts'
 import { reportState, type StateReport } from '../state/state-report.ts'
 import type { Stores } from '../state/store.ts'
@@ -20,11 +21,22 @@ export interface StateKeepingParts {
   readonly manifests: readonly HandlerManifest[]
   readonly openStores: () => Promise<Stores>
   readonly keepsTransactions: boolean
+  /** By the actor that reads it; none unless given. */
+  readonly repartitions?: ReadonlyMap<string, Repartition>
 }
 
 /** null: no handler keeps state, and nothing was asked of anybody. */
 export async function openStateKeeping(parts: StateKeepingParts): Promise<StateKeeping | null> {
-  const { app, broker, clock, log, manifests, openStores, keepsTransactions } = parts
+  const {
+    app,
+    broker,
+    clock,
+    log,
+    manifests,
+    openStores,
+    keepsTransactions,
+    repartitions = new Map<string, Repartition>(),
+  } = parts
   const stateful = manifests.filter(isStateful)
   if (stateful.length === 0) return null
   const { brokers, groupId } = app.kafka
@@ -40,6 +52,7 @@ export async function openStateKeeping(parts: StateKeepingParts): Promise<StateK
       changelogs,
       shapes: new Map(stateful.map(({ actor, states }) => [actor, states])),
       timers: new Map(stateful.map(({ actor, timers }) => [actor, timers])),
+      sources: new Map([...repartitions].map(([actor, { sources }]) => [actor, sources])),
       keepsTransactions,
       openReader: (name) => broker.reader(name),
       stores: await openStores(),

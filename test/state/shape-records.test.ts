@@ -32,7 +32,7 @@ test('a declaration of a later version is one too', async () => {
 })
 
 test('a key with more, or less, than its lengths say is none of ours', () => {
-  const keys = [[], [0, 0], [1], [1, 3, 65, 66], [2, 0], [2, 0, 2, 65], [3, 2, 65], [3, 1, 65, 66], [4], [255, 0]]
+  const keys = [[], [0, 0], [1], [1, 3, 65, 66], [2, 0], [2, 0, 2, 65], [3, 2, 65], [3, 1, 65, 66], [4, 0], [255, 0]]
   for (const key of keys.map((each) => Uint8Array.from(each))) {
     expect(isEntryKey(key)).toBe(false)
     expect(readEntryKey(key)).toBeNull()

@@ -11,8 +11,9 @@ import type { EngineStats } from '../../metrics/stats.ts'
 import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
 import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { withFront } from '../handlers/front-handler.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
-import { inputsOf } from '../handlers/any-handler.ts'
+import { inputsOf, type AnyHandler } from '../handlers/any-handler.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
 import { timesOf } from '../handlers/topic-times.ts'
 import { noSchemas } from '../handlers/handler-schemas.ts'
@@ -75,8 +76,8 @@ export class HandlerHost {
 
   /** Rejects with HANDLER_NOT_LOADED, SHARED_NOT_LOADED, SETUP_FAILED, or OPTIONS_INVALID for an order that its handler cannot have. */
   static async open(options: HandlerHostOptions): Promise<HandlerHost> {
-    const { app } = options
-    await verifyHandlerFiles(app.actors)
+    await verifyHandlerFiles(options.app.actors)
+    const app = { ...options.app, actors: await expanded(options) }
     const shared = await loadShared(app.shared, options.lookout)
     const manifests: HandlerManifest[] = []
     const dispatchers = new Map<string, Dispatcher>()
@@ -174,7 +175,10 @@ export function verifyOrders(actors: readonly ResolvedActor[], manifests: readon
   verifyPolicies(actors, manifests)
   const wrong = actors.filter(
     ({ name, order }) =>
-      order === 'unordered' && manifests.some((manifest) => manifest.actor === name && isStateful(manifest)),
+      order === 'unordered' &&
+      manifests.some(
+        ({ front = null, ...manifest }) => front === null && manifest.actor === name && isStateful(manifest),
+      ),
   )
   if (wrong.length === 0) return
   const names = wrong.map(({ name }) => name).join(', ')
@@ -245,22 +249,32 @@ function newExecutor(
   return new BatchExecutor({ ...limits, actor: actor.name, runner, limits: manifest.call, stats: actorStats })
 }
 
-/** A module or a setup that never settles ends the start as it does on threads. */
+/** The app's actors, and those that come before them. Rejects with OPTIONS_INVALID where two have one name. */
+async function expanded(options: HandlerHostOptions): Promise<readonly ResolvedActor[]> {
+  const { actors, kafka } = options.app
+  const all: ResolvedActor[] = []
+  for (const actor of actors) {
+    if (actor.runOn !== 'main') all.push(actor)
+    else all.push(...withFront(actor, await withinStart(actor, options, loaded(actor)), kafka.groupId))
+  }
+  const twice = all.find(({ name }, at) => all.findIndex((other) => other.name === name) !== at)
+  if (twice === undefined) return all
+  const message = `two actors are called ${twice.name}: one is the front of another actor, which is called so; give the other a name of its own`
+  throw new TroupeError('OPTIONS_INVALID', message)
+}
+
+function loaded({ handler }: ResolvedActor): Promise<AnyHandler> {
+  return handler instanceof URL ? loadHandler(handler.href) : Promise.resolve(handler)
+}
+
 async function openOnMain(
   actor: ResolvedActor,
   options: HandlerHostOptions,
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const opening = loadAndSetUp(actor, options, shared)
-  let cancel: () => void = () => undefined
-  const timeout = new Promise<never>((_, reject) => {
-    cancel = options.lookout.after(START_TIMEOUT_MS, () => {
-      const message = `actor ${actor.name} did not load and set up its handler within ${START_TIMEOUT_MS} ms`
-      reject(new TroupeError('HANDLER_NOT_LOADED', message))
-    })
-  })
   try {
-    return await Promise.race([opening, timeout])
+    return await withinStart(actor, options, opening)
   } catch (error) {
     // A setup that ends after all is torn down.
     void opening.then(
@@ -268,6 +282,24 @@ async function openOnMain(
       () => undefined,
     )
     throw error
+  }
+}
+
+/** A module or a setup that never settles ends the start as it does on threads. */
+async function withinStart<Value>(
+  actor: ResolvedActor,
+  { lookout }: HandlerHostOptions,
+  opening: Promise<Value>,
+): Promise<Value> {
+  let cancel: () => void = () => undefined
+  const timeout = new Promise<never>((_, reject) => {
+    cancel = lookout.after(START_TIMEOUT_MS, () => {
+      const message = `actor ${actor.name} did not load and set up its handler within ${START_TIMEOUT_MS} ms`
+      reject(new TroupeError('HANDLER_NOT_LOADED', message))
+    })
+  })
+  try {
+    return await Promise.race([opening, timeout])
   } finally {
     cancel()
   }
@@ -278,7 +310,7 @@ async function loadAndSetUp(
   { log, lookout, schemas }: HandlerHostOptions,
   shared: SharedData,
 ): Promise<OpenedHandler> {
-  const handler = actor.handler instanceof URL ? await loadHandler(actor.handler.href) : actor.handler
+  const handler = await loaded(actor)
   // Where there is no registry, the start says for all handlers at once what needs one.
   const known = schemas ?? noSchemas
   const runner = await openRunner({

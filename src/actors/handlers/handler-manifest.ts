@@ -2,6 +2,7 @@ import type { CallLimits } from './batch-handler.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
 import type { SinkDestination } from '../../streams/delivery/sink.ts'
 import type { StateShape } from '../../state/state-shape.ts'
+import type { FrontOf } from './front-handler.ts'
 import type { UsedContract } from '../../streams/registry/used-contracts.ts'
 
 /** What main has to know of a handler that it never evaluates. */
@@ -29,9 +30,11 @@ export interface HandlerManifest {
   readonly states: readonly StateShape[]
   /** Names of its timers. */
   readonly timers: readonly string[]
+  /** It is the front of another actor, and keeps how far its time has come; null or missing: it is none. */
+  readonly front?: FrontOf | null
 }
 
 /** It needs a changelog and a store, and transactions. */
-export function isStateful({ states, timers }: Pick<HandlerManifest, 'states' | 'timers'>): boolean {
-  return states.length > 0 || timers.length > 0
+export function isStateful({ front, states, timers }: Pick<HandlerManifest, 'states' | 'timers' | 'front'>): boolean {
+  return states.length > 0 || timers.length > 0 || (front ?? null) !== null
 }

@@ -4,6 +4,7 @@ import { TroupeError, isTroupeError } from '../../errors.ts'
 import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
+import { frontOf } from './front-handler.ts'
 import { contractsOf, schemasOf } from './handler-schemas.ts'
 import { callLimitsOf, inputsOf, isAnyHandler, statesOf, timersOf, type AnyHandler } from './any-handler.ts'
 
@@ -60,5 +61,6 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     contracts: contractsOf(handler),
     states: statesOf(handler),
     timers: timersOf(handler),
+    front: frontOf(handler),
   }
 }

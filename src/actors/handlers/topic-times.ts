@@ -41,9 +41,7 @@ export class TopicTimes implements RecordTimes {
     if (topic.time === undefined) return { found: 'nothing', read: undefined, timeMs: timestamp }
     try {
       const value = topic.decoder.value(record)
-      // A tombstone has nothing to tell.
-      const timeMs = record.value === null ? timestamp : timeOf(value as never, topic)
-      return { found: 'value', read: value, timeMs }
+      return { found: 'value', read: value, timeMs: timeTold(topic, record, value) }
     } catch (error) {
       if (neededSchema(error) !== undefined) return null
       return { found: 'error', read: error, timeMs: -1 }
@@ -55,11 +53,17 @@ function timed(input: AnyTopic, schemas: KnownSchemas): TimedTopic {
   return { name: input.name, time: input.time, decoder: new RecordDecoder(input, schemas) }
 }
 
-/** Throws TIME_INVALID. */
-function timeOf(value: never, { name, time }: TimedTopic): number {
+/** Of a record that was read. Throws TIME_INVALID. */
+export function timeTold(
+  { name, time }: Pick<TimedTopic, 'name' | 'time'>,
+  record: SourceRecord,
+  value: unknown,
+): number {
+  // A tombstone has nothing to tell.
+  if (time === undefined || record.value === null) return record.timestamp
   let told: unknown
   try {
-    told = time?.(value)
+    told = time(value as never)
   } catch (cause) {
     throw invalid(name, `threw: ${describeError(cause)}`, cause)
   }

@@ -67,7 +67,7 @@ function frontOf(definition: object): Front | undefined {
   if (by === undefined && prepare === undefined) return undefined
   const given = {
     // A null counts nowhere, and has nothing to tell a key by.
-    by: by && ((value: unknown) => (value == null ? null : by(value))),
+    by: by && ((value: unknown, key: unknown) => (value == null ? null : by(value, key))),
     ...{ byCodec, markEveryMs, prepare, preparedCodec, setup, teardown },
   }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))

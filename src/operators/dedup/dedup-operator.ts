@@ -6,7 +6,7 @@ import { aside, farFuture } from '../aside.ts'
 import { timedEffects } from '../effects.ts'
 import { nothing, type Kept, type KeptState, type KeyedEffect } from '../operator.ts'
 import type { Operator, Outcome, TakenRecord } from '../operator.ts'
-import type { DedupDefinition } from './dedup.ts'
+import type { DedupDefinition } from './definition.ts'
 import { seenAt, type Sights, type SightRules } from './sights.ts'
 
 const SIGHTS = 0

@@ -5,7 +5,7 @@ import { timedEffects } from '../effects.ts'
 import type { DueKey, Kept, KeptState, KeyedEffect, Operator, Outcome, TakenRecord } from '../operator.ts'
 import { heldCodec, packCodec } from './held.ts'
 import { Joining, LEFT, type SideAt } from './joining.ts'
-import type { JoinDefinition, JoinKind } from './join.ts'
+import type { JoinDefinition, JoinKind } from './definition.ts'
 
 type AnyJoin = JoinDefinition<unknown, unknown, unknown, JoinKind>
 

@@ -88,10 +88,15 @@ export class SourceClock {
     return this.#mark(0)
   }
 
-  #speakAgain(): void {
-    this.#isIdle = false
+  /** What was said last did not go out: all hear it again. */
+  forgetHeard(): void {
     this.#heard.fill(NEVER)
     this.#lookAtMs = NEVER
+  }
+
+  #speakAgain(): void {
+    this.#isIdle = false
+    this.forgetHeard()
   }
 
   /** Tells those that are behind by so much. */

@@ -6,6 +6,7 @@
  * The time stands here and not in the record's timestamp: brokers refuse timestamps that lie too far ahead or behind, and write
  * their own for 0 and for none.
  */
+import { TroupeError } from '../../errors.ts'
 import type { RecordHeader } from '../../streams/record.ts'
 
 /** What a partition of the input says of itself. */
@@ -33,6 +34,7 @@ export const SOURCE_HEADER = 'troupe-source'
 const VERSION = 1
 const MARK_BYTES = 14
 const RECORD_BYTES = 22
+const TIME_BYTES = 8
 const flags = { mark: 1, idle: 2, farFuture: 4 } as const
 
 export function recordHeader({ isFarFuture, source, streamTimeMs, timeMs }: SaidWithRecord): RecordHeader {
@@ -43,6 +45,28 @@ export function recordHeader({ isFarFuture, source, streamTimeMs, timeMs }: Said
 
 export function markHeader({ isIdle, source, streamTimeMs }: Said): RecordHeader {
   return [SOURCE_HEADER, begun(MARK_BYTES, isIdle ? flags.mark | flags.idle : flags.mark, source, streamTimeMs)]
+}
+
+/** What a record says of itself before its turn has come: its own time only. */
+export function timeHeader(timeMs: number): RecordHeader {
+  const bytes = Buffer.allocUnsafe(TIME_BYTES)
+  bytes.writeDoubleBE(timeMs)
+  return [SOURCE_HEADER, bytes]
+}
+
+/** The time of `timeHeader`, and the headers before it. */
+export function readTimeHeader(headers: readonly RecordHeader[]): {
+  readonly timeMs: number
+  readonly others: readonly RecordHeader[]
+} {
+  const [name, value] = headers.at(-1) ?? [undefined, null]
+  if (name !== SOURCE_HEADER || value?.byteLength !== TIME_BYTES) {
+    throw new TroupeError('INTERNAL', 'a record of a front does not tell its time')
+  }
+  return {
+    timeMs: new DataView(value.buffer, value.byteOffset, value.byteLength).getFloat64(0),
+    others: headers.slice(0, -1),
+  }
 }
 
 /** null: there is none, or it is of a later version: the record is nobody's of this app. */

@@ -64,6 +64,8 @@ function whyOf(held: Invocation, actor: PartitionActor, nowMs: number, troubles:
     }
     case 'waits-for-schema':
       return whySchema(held.neededSchema, actor.schemaTrouble)
+    case 'in-line':
+      return 'it is done, and waits for those before it'
     case 'parked':
       return `it is parked until an operator decides${lastError(held)}`
     case 'at-sinks':

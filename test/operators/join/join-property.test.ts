@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { defineJoin, type JoinKind } from '../../../src/operators/join/join.ts'
+import type { JoinKind } from '../../../src/operators/join/definition.ts'
+import { defineJoin } from '../../../src/operators/join/join.ts'
 import type { JoinOperator } from '../../../src/operators/join/join-operator.ts'
 import { topic } from '../../../src/streams/flows/flow.ts'
 import { OperatorDriver } from '../../support/operator-driver.ts'

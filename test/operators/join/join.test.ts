@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { defineJoin, type JoinKind } from '../../../src/operators/join/join.ts'
+import type { JoinKind } from '../../../src/operators/join/definition.ts'
+import { defineJoin } from '../../../src/operators/join/join.ts'
 import type { JoinOperator } from '../../../src/operators/join/join-operator.ts'
 import { topic } from '../../../src/streams/flows/flow.ts'
 import { OperatorDriver, type PlayedRecord } from '../../support/operator-driver.ts'

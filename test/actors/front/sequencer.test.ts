@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import { newInvocation, type Invocation } from '../../src/actors/invocation.ts'
-import { Sequencer } from '../../src/actors/sequencer.ts'
+import { newInvocation, type Invocation } from '../../../src/actors/invocation.ts'
+import { Sequencer } from '../../../src/actors/front/sequencer.ts'
 
 const invocation = (offset: number): Invocation =>
   newInvocation(

@@ -3,7 +3,7 @@
  * those before it are concluded. So what is handled is a beginning of the partition, without holes, and outputs come in the
  * order of their records. Who is tried again holds up all behind it.
  */
-import type { Invocation } from './invocation.ts'
+import type { Invocation } from '../invocation.ts'
 
 export class Sequencer<Word> {
   /** Admitted and not concluded, in offset order. */
@@ -15,6 +15,11 @@ export class Sequencer<Word> {
   /** Records that are done and wait for those before them. */
   get waiting(): number {
     return this.#waiting.size
+  }
+
+  /** Some are not concluded. */
+  get isBusy(): boolean {
+    return this.#head < this.#order.length
   }
 
   /** In offset order. */

@@ -1,0 +1,177 @@
+/**
+ * The records of a front, which run in parallel, come out in a line: each is concluded when all before it are, and says then
+ * how far its partition has come in time (`source-outputs.ts`). While nothing comes, those who have heard less get a mark.
+ */
+import type { Clock } from '../../clock.ts'
+import type { PartitionState } from '../../state/partition-state.ts'
+import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
+import type { ToldVerdict } from '../handlers/verdict.ts'
+import type { InputProgress } from '../input-progress.ts'
+import { newInvocation, type Invocation } from '../invocation.ts'
+import type { RecordEnds } from '../record-ends.ts'
+import type { RefusedRecords } from '../refused-records.ts'
+import { sizeInBytes } from '../../streams/record.ts'
+import { keepsLane, type Ruling, type Standing } from '../triage.ts'
+import { Sequencer } from './sequencer.ts'
+import { SourceOutputs, type FrontSettings } from './source-outputs.ts'
+
+export interface FrontLineOptions {
+  readonly settings: FrontSettings
+  readonly clock: Clock
+  readonly ends: RecordEnds
+  readonly input: InputProgress
+  readonly state: PartitionState
+  readonly refused: RefusedRecords | null
+  /** It hands out records. */
+  readonly isRunning: () => boolean
+  /** What waits in the line has come to its limit, or is below it again. */
+  readonly onFull: () => void
+}
+
+/** What becomes of a record when its turn comes. */
+type Word = { readonly said: ToldVerdict } | { readonly ruling: Ruling }
+
+/** Nothing has come for so long: marks say what the others have not heard. */
+const REST_MS = 200
+/** What waits for those before it: no more is taken in. */
+const MAX_WAITING = 5_000
+const MAX_WAITING_BYTES = 16 * 1024 * 1024
+
+export class FrontLine {
+  readonly #options: FrontLineOptions
+  readonly #sequencer = new Sequencer<Word>()
+  readonly #source: SourceOutputs
+  #waitingBytes = 0
+  #wasFull = false
+  /** The log has ended, and nothing has come since. */
+  #isAtEnd = false
+  /** Whatever may be worth a mark. */
+  #news = 0
+  #newsSeen = 0
+  #restedMs = 0
+  #cancelLook: (() => void) | null = null
+
+  constructor(options: FrontLineOptions) {
+    this.#options = options
+    this.#source = new SourceOutputs(options.settings, options.input.partition, options.state)
+  }
+
+  /** So much waits for those before it that no more may be taken in. */
+  get isFull(): boolean {
+    return this.#sequencer.waiting >= MAX_WAITING || this.#waitingBytes >= MAX_WAITING_BYTES
+  }
+
+  /** In offset order. */
+  admit(invocation: Invocation): void {
+    this.#sequencer.admit(invocation)
+    this.#isAtEnd = false
+  }
+
+  /** The log ends here for now. */
+  noteEnd(): void {
+    this.#isAtEnd = true
+    this.#noteNews()
+  }
+
+  /** Takes a verdict on a record. null: its lane need not wait for it any more; else this is why it has to. */
+  settle(invocation: Invocation, said: ToldVerdict): Standing | null {
+    const { ends, refused } = this.#options
+    const givenUp = ends.giveUp(invocation, refused)
+    if (givenUp !== null) {
+      this.#take(invocation, { ruling: givenUp })
+    } else if (said.type === 'done' || said.type === 'skip') {
+      this.#take(invocation, { said })
+    } else {
+      const next = ends.conclude(invocation, said)
+      if (next === null || keepsLane(next)) return next
+      this.#take(invocation, { ruling: next })
+    }
+    return null
+  }
+
+  /** Some of these are left to the next owner. Returns what was done behind them, which is as well. */
+  cut(left: readonly Invocation[]): Invocation[] {
+    const behind = this.#sequencer.cut(left)
+    for (const { bytes } of behind) this.#waitingBytes -= bytes
+    return behind
+  }
+
+  stop(): void {
+    this.#cancelLook?.()
+    this.#cancelLook = null
+  }
+
+  #take(invocation: Invocation, word: Word): void {
+    invocation.stage = 'in-line'
+    this.#sequencer.note(invocation, word)
+    this.#waitingBytes += invocation.bytes
+    for (let next = this.#sequencer.next(); next !== null; next = this.#sequencer.next()) {
+      this.#waitingBytes -= next[0].bytes
+      this.#conclude(...next)
+    }
+    if (this.isFull === this.#wasFull) return
+    this.#wasFull = this.isFull
+    this.#options.onFull()
+  }
+
+  #conclude(invocation: Invocation, word: Word): void {
+    const { ends } = this.#options
+    this.#noteNews()
+    if ('ruling' in word) {
+      ends.act(word.ruling, invocation, null)
+      return
+    }
+    const { said } = word
+    const ruling = ends.conclude(
+      invocation,
+      said.type === 'done' ? { ...said, effects: this.#source.stamped(invocation.record.offset, said.effects) } : said,
+    )
+    if (ruling === null) return
+    this.#source.forget()
+    ends.act(ruling, invocation, null)
+  }
+
+  #noteNews(): void {
+    this.#news += 1
+    if (this.#cancelLook === null && this.#options.isRunning()) this.#lookLater()
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#options.clock.after(REST_MS, () => {
+      this.#cancelLook = null
+      if (this.#options.isRunning()) this.#look()
+    })
+  }
+
+  #look(): void {
+    if (this.#news !== this.#newsSeen) {
+      this.#newsSeen = this.#news
+      this.#restedMs = 0
+      this.#lookLater()
+      return
+    }
+    this.#restedMs += REST_MS
+    this.#tell(this.#source.atRest())
+    if (!this.#isAtEnd || this.#sequencer.isBusy || this.#source.isIdle) return
+    const { idleAfterMs } = this.#options.settings
+    // One that never had a record would hold up all others for ever.
+    if (this.#source.isUnknown || (idleAfterMs !== null && this.#restedMs >= idleAfterMs))
+      this.#tell(this.#source.idle())
+    else if (idleAfterMs !== null) this.#lookLater()
+  }
+
+  /** Marks are of no record: they become durable with what was concluded before them. */
+  #tell(effects: readonly EncodedEffect[]): void {
+    const { clock, ends, input } = this.#options
+    const { held, partition, topic, tracker } = input
+    const offset = tracker.safePosition
+    if (effects.length === 0 || offset === null) return
+    const timer = { name: 'troupe-mark', clock: 'wall' as const, dueMs: clock.wallNow() }
+    const record = { topic, partition, offset, timestamp: timer.dueMs, key: null, value: null, headers: [], timer }
+    const invocation = newInvocation(record, tracker.hold(), sizeInBytes(record, 0), clock.now())
+    held.add(invocation)
+    const ruling = ends.conclude(invocation, { type: 'done', effects })
+    if (ruling !== null) ends.skip(invocation)
+    input.noteProgress()
+  }
+}
