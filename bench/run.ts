@@ -37,8 +37,11 @@ import { stateRestore } from './state/restore.ts'
 import { stateThreads } from './state/threads.ts'
 import { stores } from './stores.ts'
 import { join as streamJoin } from './windows/join.ts'
+import { openWindows } from './windows/open-windows.ts'
 import { windowsPath } from './windows/path.ts'
+import { windowsPrepare } from './windows/prepare.ts'
 import { windows } from './windows/windows.ts'
+import { yahoo } from './windows/yahoo.ts'
 import { zipf } from './zipf.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -65,6 +68,9 @@ const benchmarks: readonly Benchmark[] = [
   statePath,
   windows,
   streamJoin,
+  windowsPrepare,
+  openWindows,
+  yahoo,
   windowsPath,
   offsetTracker,
   stores,

@@ -61,7 +61,8 @@ export interface BacklogSettings {
 }
 
 export interface DataRecord {
-  readonly key: Buffer
+  /** null: it has none. */
+  readonly key: Buffer | null
   readonly value: Buffer
   readonly partition: number
   /** undefined: when it is written. */
@@ -106,7 +107,7 @@ function orderOf(id: number, timestamp: number, bytes: number): Buffer {
 /** Each key as text, and its partition, by its number. */
 export function namesOf(data: DataSet): { readonly key: string; readonly partition: number }[] {
   const each = recordsOf({ ...data, records: data.keys, choice: 'in turn' })
-  return Array.from(each, ({ key, partition }) => ({ key: key.toString(), partition }))
+  return Array.from(each, ({ key, partition }) => ({ key: key!.toString(), partition }))
 }
 
 /** The number of the key of each record, in turn. */
@@ -125,7 +126,7 @@ export function countHottest(data: DataSet): number {
 /** The number of the key of each record. */
 function chooserOf(choice: NonNullable<DataSet['choice']>, keys: number, seed = 1): (index: number) => number {
   if (choice === 'in turn') return (index) => index % keys
-  const random = generatorOf(seed)
+  const random = randomOf(seed)
   if (choice === 'alike') return () => Math.floor(random() * keys)
   const shares = Float64Array.from({ length: keys }, (_, key) => 1 / (key + 1))
   for (let key = 1; key < keys; key += 1) shares[key]! += shares[key - 1]!
@@ -142,7 +143,7 @@ function chooserOf(choice: NonNullable<DataSet['choice']>, keys: number, seed = 
 }
 
 /** mulberry32: from 0 to 1, the same row for the same seed. */
-function generatorOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -13,6 +13,8 @@ export interface FinalsTask {
   readonly output: string
   readonly sizeMs: number
   readonly data: DataSet
+  /** Windows that end by then are of `order`. */
+  readonly orderUntilMs?: number
 }
 
 export interface FinalsChecked {
@@ -23,8 +25,8 @@ export interface FinalsChecked {
   readonly missing: number
   /** A window after a newer one, in its partition. */
   readonly outOfOrder: number
-  /** Of the finals of each partition in their order, up to the newest window that all of them have whole: the same for the same order. */
-  readonly order: number
+  /** Says of the finals up to `orderUntilMs` how each partition has them: the same for the same order. Missing where not all have come. */
+  readonly order?: number
 }
 
 /** What a final is, as contenders write it. */
@@ -38,7 +40,7 @@ console.log(JSON.stringify(await check(task)))
 // The probe's readers would keep it.
 process.exit(0)
 
-async function check({ brokers, output, sizeMs, data }: FinalsTask): Promise<FinalsChecked> {
+async function check({ brokers, output, sizeMs, data, orderUntilMs }: FinalsTask): Promise<FinalsChecked> {
   const written = await new KafkaProbe(brokers).readAll(output)
   const expected = totalsOf(data, sizeMs)
   const seen = new Set<string>()
@@ -58,14 +60,16 @@ async function check({ brokers, output, sizeMs, data }: FinalsTask): Promise<Fin
   for (const [name, { startMs, partition }] of expected) {
     if (startMs < (newest.get(partition) ?? 0) && !seen.has(name)) missing += 1
   }
-  // Contenders are stopped at different places: what all of them have is compared.
-  const whole = newest.size < data.partitions ? 0 : Math.min(...newest.values())
+  const checked = { finals: written.length, missing, ...figures }
+  if (orderUntilMs === undefined) return checked
+  const isThere = newest.size === data.partitions && Math.min(...newest.values()) >= orderUntilMs
+  if (!isThere) return checked
   let order = 0
   for (const { key, value } of written) {
     const { startMs, total } = JSON.parse(value!.toString()) as Final
-    if (startMs < whole) order = hashOn(order, `${startMs}/${key!.toString()}/${total};`)
+    if (startMs + sizeMs <= orderUntilMs) order = hashOn(order, `${startMs}/${key!.toString()}/${total};`)
   }
-  return { finals: written.length, missing, order, ...figures }
+  return { ...checked, order }
 }
 
 function totalsOf(data: DataSet, sizeMs: number) {

@@ -10,6 +10,9 @@ export const checkFinals = (task) => check('finals', task)
 /** The same of the pairs of a join. */
 export const checkPairs = (task) => check('pairs', task)
 
+/** The same of Yahoo's views of campaigns. */
+export const checkYahoo = (task) => check('yahoo-check', task)
+
 async function check(what, { brokers, group, settings }) {
   const program = fileURLToPath(new URL(`../../windows/${what}.ts`, import.meta.url))
   const args = ['--import', 'tsx', program, JSON.stringify({ ...settings.check, brokers, output: outputOf(group) })]

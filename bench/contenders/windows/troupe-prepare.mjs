@@ -1,0 +1,24 @@
+// Troupe with its defaults: work on threads in front of windows that are counted on main; or, without work, the windows alone.
+import { setEnvironmentData } from 'node:worker_threads'
+import { startSupervisor } from 'troupe'
+import { outputOf, Written } from '../state/written.mjs'
+import { checkFinals } from './checks.mjs'
+
+export async function run(task) {
+  const { brokers, topic, group, settings, meter } = task
+  const { threads, work, check } = settings
+  const written = await Written.begin(task)
+  setEnvironmentData('bench', { input: topic, output: outputOf(group), sizeMs: check.sizeMs, work })
+  const handler = new URL('prepare-operator.mjs', import.meta.url)
+  const supervisor = await startSupervisor({
+    kafka: { brokers, groupId: group },
+    threads: { count: threads },
+    actors: [{ handler, runOn: work === null ? 'main' : 'threads' }],
+    log: { level: 'error' },
+  })
+  meter.noteAtEnd(async () => {
+    await supervisor.stop()
+    return { ...(await written.perInput()), ...(await checkFinals(task)) }
+  })
+  await written.watchPositions()
+}
