@@ -13,7 +13,7 @@ import type { Sink } from './streams/delivery/sink.ts'
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- handlers of any input; `unknown` would refuse all but those of unknown */
 type HandlerOfAny =
-  | Handler<any, any, readonly Destination[], any, any>
+  | Handler<any, any, readonly Destination[], any, any, any>
   | BatchHandler<any, any, readonly Destination[], any, any>
   | Operator
 /* eslint-enable @typescript-eslint/no-explicit-any */

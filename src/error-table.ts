@@ -82,6 +82,12 @@ export const errorTable = {
     retryable: false,
     action: 'Create the topic, or correct its name.',
   },
+  PARTITIONS_DIFFER: {
+    meaning:
+      'Topics that an actor reads side by side, such as its input and a table, have different numbers of partitions.',
+    retryable: false,
+    action: 'Write one of them to a new topic with as many partitions as the other, by the same keys.',
+  },
   SINK_MISSING: {
     meaning: 'A handler writes to a sink that the app does not configure.',
     retryable: false,

@@ -132,6 +132,8 @@ export type {
   SinkLog,
   SinkWrite,
 } from './streams/delivery/sink.ts'
+export { tableOf } from './operators/tables/declared-tables.ts'
+export type { DeclaredTable, DeclaredTables, KeyedRow, TablesOf } from './operators/tables/declared-tables.ts'
 export { state } from './state/declared-state.ts'
 export type { StateChoice } from './state/state-question.ts'
 export type { ReportedEntry, ReportedPartition, StateReport } from './state/state-report.ts'

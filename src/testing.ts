@@ -29,6 +29,7 @@ export {
   type SendOptions,
   type StateHarness,
 } from './testing/harness.ts'
+export type { OperatorHarness, OperatorOutcome, OperatorSendOptions } from './testing/operator-harness.ts'
 export type { HarnessValues } from './testing/harness-state.ts'
 export { openProducer, type ProducerParts } from './streams/producing/producer.ts'
 export { ManualClock, type ManualClockOptions } from './testing/manual-clock.ts'

@@ -1,15 +1,19 @@
 /**
  * How far a partition actor has come in one of its input topics: what it holds of it, which of its records are finished,
- * where its position may stand, and why it takes in nothing. An actor has one today; a join will have two of the same
- * partition number, each with a position of its own.
+ * where its position may stand, and why it takes in nothing. The first is of a topic that the group reads; further ones are
+ * companions: the same partition number of other topics, read in no group, each with a position of its own.
  */
 import type { Log } from '../log.ts'
 import type { PartitionStats } from '../metrics/stats.ts'
+import type { BrokerReader } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { ActorDelivery, CheckpointOwner, OwnedPartition } from '../streams/delivery/delivery.ts'
 import { OffsetTracker, type TrackerStart } from '../streams/positions/offset-tracker.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { HeldRecords } from './held-records.ts'
+
+/** Who reads a companion input. */
+export type CompanionReading = Pick<BrokerReader, 'pause' | 'resume'>
 
 export interface InputOptions {
   readonly topic: string
@@ -18,6 +22,8 @@ export interface InputOptions {
   readonly stats: PartitionStats
   /** Of which topic its positions are; null or missing: not known. */
   readonly origin?: TopicOrigin | null
+  /** Who reads it, where it is a companion; null or missing: the group's member. */
+  readonly companion?: CompanionReading | null
 }
 
 export interface InputProgressOptions extends InputOptions {
@@ -37,17 +43,21 @@ export class InputProgress implements OwnedPartition {
   readonly topic: string
   readonly partition: number
   readonly owner: CheckpointOwner
-  readonly tracker: OffsetTracker
+  tracker: OffsetTracker
+  readonly companion: CompanionReading | null
   readonly held: HeldRecords
   readonly stats: PartitionStats
   readonly origin: TopicOrigin | null
   /** Where its epoch began. */
-  readonly start: TrackerStart
+  start: TrackerStart
   isStoppedByUser = false
   readonly #options: InputProgressOptions
   #isMapNearLimit = false
   /** Where the log ended when it was last told. */
   #logEnd = 0
+  /** Read, and not admitted yet. */
+  #queuedCount = 0
+  #queuedBytes = 0
 
   constructor(options: InputProgressOptions) {
     this.#options = options
@@ -56,6 +66,7 @@ export class InputProgress implements OwnedPartition {
     this.owner = options.owner
     this.start = start
     this.partition = partition
+    this.companion = options.companion ?? null
     this.tracker = new OffsetTracker(start)
     this.held = new HeldRecords(options)
     this.stats = stats
@@ -64,6 +75,53 @@ export class InputProgress implements OwnedPartition {
     stats.epoch = epoch
     stats.safePosition = start.position
     stats.committedPosition = start.position
+  }
+
+  /** Where a companion begins is in the state, so it is known later than that of the group's. */
+  beginAt(start: TrackerStart): void {
+    this.start = start
+    this.tracker = new OffsetTracker(start)
+    this.stats.safePosition = start.position
+    this.stats.committedPosition = start.position
+  }
+
+  /** A checkpoint stands that has this position of it. */
+  noteCommitted(position: number): void {
+    this.stats.committedPosition = position
+  }
+
+  /** Its position goes with the state, and not with the group's. */
+  get isCompanion(): boolean {
+    return this.companion !== null
+  }
+
+  /** What is here of it: held, or still to be admitted. */
+  get takenRecords(): number {
+    return this.held.count + this.#queuedCount
+  }
+
+  get takenBytes(): number {
+    return this.held.bytes + this.#queuedBytes
+  }
+
+  /**
+   * These wait for records of other inputs. Of the group's they count against the intake's credit. Of a companion they do not, or
+   * what waits for it could take all that there is to read it with; there its pause is the limit.
+   */
+  queue(records: number, bytes: number): void {
+    this.#queuedCount += records
+    this.#queuedBytes += bytes
+    if (!this.isCompanion) this.#options.credit.admit(records, bytes)
+  }
+
+  unqueue(records: number, bytes: number): void {
+    this.#queuedCount -= records
+    this.#queuedBytes -= bytes
+    if (!this.isCompanion) this.#options.credit.retire(records, bytes)
+  }
+
+  clearQueue(): void {
+    this.unqueue(this.#queuedCount, this.#queuedBytes)
   }
 
   get isFenced(): boolean {
@@ -122,8 +180,8 @@ export class InputProgress implements OwnedPartition {
   }
 
   noteLoad(): void {
-    this.stats.inFlight = this.held.count
-    this.stats.bytesInFlight = this.held.bytes
+    this.stats.inFlight = this.takenRecords
+    this.stats.bytesInFlight = this.takenBytes
   }
 
   /** The epoch has ended. */

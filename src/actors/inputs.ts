@@ -1,6 +1,7 @@
-/** The input topics of one partition actor, each with its own progress: one, until there are joins. */
+/** The input topics of one partition actor, each with its own progress: the one that the group reads, and companions. */
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { FollowedInput } from '../state/partition-state.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { ActorDelivery, CheckpointOwner } from '../streams/delivery/delivery.ts'
 import { InputProgress, type InputOptions } from './input-progress.ts'
@@ -28,6 +29,16 @@ export class Inputs {
     if (first === undefined) throw new TroupeError('INTERNAL', 'an actor without an input')
     this.first = first
     this.all = [first, ...others]
+  }
+
+  /** As their positions go with the state. */
+  get companions(): readonly FollowedInput[] {
+    return this.all.slice(1).map((input) => ({
+      topic: input.topic,
+      topicId: input.origin?.id ?? 0,
+      snapshot: () => input.tracker.snapshot(),
+      position: () => input.tracker,
+    }))
   }
 
   get heldRecords(): number {

@@ -34,32 +34,52 @@ export function legacyOf({ halt, refusals, state }: PartitionActor, input: Input
   return { halt, records, bytes: held.bytes, readTo: tracker.frontier, endMet, state, refusals: open }
 }
 
-/** `actor` has begun at the last checkpoint, and has read nothing itself. */
-export function inherit(actor: PartitionActor, input: InputProgress, legacy: Legacy): void {
-  const { endMet, halt, readTo, records } = legacy
+/** `actor` has begun at the last checkpoint, and has read nothing itself. `legacies`: of its inputs, in their order. */
+export function inherit(actor: PartitionActor, legacies: readonly Legacy[]): void {
+  const halt = legacies.find((each) => each.halt !== null)?.halt ?? null
   if (halt !== null) {
     actor.haltOn(halt)
     return
   }
-  let run: SourceRecord[] = []
-  for (const record of records) {
-    const before = run.at(-1)
-    if (before === undefined || record.offset > before.offset + 1) {
-      actor.admit(run)
-      pass(actor, input, record.offset, legacy)
-      run = []
-    }
-    run.push(record)
+  for (const { at, run } of byTime(legacies)) {
+    const input = actor.inputs[at]!
+    pass(actor, input, run[0]!.offset, legacies[at]!)
+    actor.admit(run)
   }
-  actor.admit(run)
-  if (readTo !== null) pass(actor, input, readTo, legacy)
-  const { topic } = input
-  // Told once only.
-  if (endMet > 0) actor.noteEnd({ topic, position: endMet })
+  for (const [at, legacy] of legacies.entries()) {
+    const input = actor.inputs[at]!
+    const { endMet, readTo } = legacy
+    if (readTo !== null) pass(actor, input, readTo, legacy)
+    // Told once only.
+    if (endMet > 0) actor.noteEnd({ topic: input.topic, position: endMet })
+  }
 }
 
-function pass(actor: PartitionActor, { tracker }: InputProgress, position: number, legacy: Legacy): void {
+/** Records that follow each other in their input, of several inputs in the order of their times: of the same time a companion's first. */
+function* byTime(
+  legacies: readonly Legacy[],
+): Generator<{ readonly at: number; readonly run: readonly SourceRecord[] }> {
+  const next = legacies.map(() => 0)
+  for (;;) {
+    let first: number | null = null
+    for (const [at, { records }] of legacies.entries()) {
+      const record = records[next[at]!]
+      const before = first === null ? null : legacies[first]!.records[next[first]!]!
+      if (record !== undefined && (before === null || record.timestamp <= before.timestamp)) first = at
+    }
+    if (first === null) return
+    const { records } = legacies[first]!
+    const from = next[first]!
+    let to = from + 1
+    // Of one input alone a run goes as far as its offsets do.
+    while (legacies.length === 1 && to < records.length && records[to]!.offset === records[to - 1]!.offset + 1) to += 1
+    next[first] = to
+    yield { at: first, run: records.slice(from, to) }
+  }
+}
+
+function pass(actor: PartitionActor, { topic, tracker }: InputProgress, position: number, legacy: Legacy): void {
   if (!tracker.passTo(position)) return
-  const time = legacy.state?.timeAt(position) ?? null
-  if (time !== null) actor.notePassed(position, time)
+  const time = legacy.state?.hasRowsOf(topic) === true ? null : (legacy.state?.timeAt(position, topic) ?? null)
+  if (time !== null) actor.notePassed(position, time, topic)
 }

@@ -30,7 +30,7 @@ export interface PartitionActorOptions {
   readonly times?: RecordTimes | null
   /** With nothing new for so long, at the end of its input, its timers by stream time are fired; null or missing: they wait. */
   readonly idleAfterMs?: number | null
-  /** The high watermark of a log: its end, records of open transactions included. */
+  /** The high watermark of a log: its end, records of open transactions included. Needed where there are several inputs. */
   readonly logEnd?: (of: TopicPartition) => Promise<number>
   /** Records that it has to give up instead of handling them, since it begins where a refused checkpoint has set it back. */
   readonly refused?: Refusals

@@ -21,6 +21,7 @@ import type { ResolvedActor } from '../options/options.ts'
 import { readSourceNote, type SourceNote } from '../operators/regroup/source-header.ts'
 import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
 import type { CheckpointOwner, Refusals } from '../streams/delivery/delivery.ts'
+import { TroupeError } from '../errors.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { ActorProgress } from './actor-progress.ts'
@@ -30,6 +31,7 @@ import { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import { IdleWatch } from './idle-watch.ts'
 import type { InputProgress } from './input-progress.ts'
+import { InputMerge } from './input-merge.ts'
 import { Inputs } from './inputs.ts'
 import { newInvocation, type Invocation } from './invocation.ts'
 import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
@@ -56,6 +58,8 @@ export class PartitionActor implements CheckpointOwner {
   readonly state: PartitionState | null
   readonly #options: PartitionActorOptions
   readonly #inputs: Inputs
+  /** null: it has one input. */
+  readonly #merge: InputMerge | null
   readonly #progress: ActorProgress
   readonly #lanes: Lanes
   readonly #parking = new ParkingLot()
@@ -95,6 +99,7 @@ export class PartitionActor implements CheckpointOwner {
     this.state = options.state ?? null
     this.#refused = options.refused === undefined ? null : new RefusedRecords(options.actor, options.refused)
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
+    this.#merge = this.#inputs.all.length === 1 ? null : this.#openMerge()
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     this.#idle = this.#openIdle()
@@ -296,7 +301,40 @@ export class PartitionActor implements CheckpointOwner {
     if (this.#state === 'running' && this.#reviewBrake()) this.#options.onLoadChanged()
   }
 
-  /** Takes records of one input in offset order. Those that the completion map shows as finished are skipped. */
+  /** Takes what was read of one input, in offset order: admitted at once, or as its other inputs let it. */
+  offer(records: readonly SourceRecord[]): void {
+    if (this.#merge === null) this.admit(records)
+    else this.#merge.offer(records)
+  }
+
+  /** A record that is read waits for the next one of this input. */
+  isAwaiting(input: InputProgress): boolean {
+    return this.#merge?.isAwaited(input) === true
+  }
+
+  /** What the one before it has read and not admitted, as far as it had several inputs. */
+  takeOver({ from }: { readonly from: PartitionActor }): void {
+    if (from.#merge !== null) this.#merge?.takeOver(from.#merge)
+  }
+
+  #openMerge(): InputMerge {
+    const { clock, logEnd, onLoadChanged, onReady } = this.#options
+    return new InputMerge({
+      clock,
+      inputs: this.#inputs.all,
+      logEnd: logEnd ?? (() => Promise.reject(new TroupeError('INTERNAL', 'nobody knows where a log ends'))),
+      admit: (records) => {
+        this.admit(records)
+      },
+      onEnd: (end) => {
+        this.#noteEnd(end)
+      },
+      onAdmitted: onReady,
+      onLoadChanged,
+    })
+  }
+
+  /** Admits records of one input in offset order. Those that the completion map shows as finished are skipped. */
   admit(records: readonly SourceRecord[]): void {
     const first = records[0]
     // A partition that goes no further still gets what the client had already fetched. The next owner
@@ -305,6 +343,8 @@ export class PartitionActor implements CheckpointOwner {
     const input = this.#inputs.of(first)
     const { held, stats, tracker } = input
     const { state } = this
+    const isOfRows = input.isCompanion && state?.hasRowsOf(input.topic) === true
+    const companion = input.isCompanion ? input.topic : null
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
     this.#idle?.noteArrival(now)
@@ -312,8 +352,8 @@ export class PartitionActor implements CheckpointOwner {
     for (const record of records) {
       const payload = payloadBytes(record)
       stats.receivedBytes += payload
-      const said = state?.hasSources === true ? readSourceNote(record.headers) : null
-      const streamTime = this.#streamTimeOf(record, said)
+      const said = state?.hasSources === true && companion === null ? readSourceNote(record.headers) : null
+      const streamTime = isOfRows ? null : this.#streamTimeOf(record, said, companion)
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
         this.#stamping?.pass(record)
@@ -344,17 +384,17 @@ export class PartitionActor implements CheckpointOwner {
   }
 
   /** null: it keeps no state, or it is known when the record's turn has come. */
-  #streamTimeOf({ offset, timestamp }: SourceRecord, note: SourceNote | null): number | null {
+  #streamTimeOf({ offset, timestamp }: SourceRecord, note: SourceNote | null, companion: string | null): number | null {
     const { state } = this
     if (state === null || this.#front !== null || this.#stamping !== null) return null
     if (note !== null) return state.noteSaid(offset, note.said)
-    return state.noteRecord(offset, state.hasSources ? -1 : timestamp)
+    return state.noteRecord(offset, state.hasSources ? -1 : timestamp, companion)
   }
 
   /** Of all that it is not given below this position, this is the stream time. */
-  notePassed(position: number, streamTime: number): void {
-    if (this.#stamping === null && this.#front === null) this.state?.noteRecord(position - 1, streamTime)
-    else this.state?.noteAhead(position - 1, streamTime)
+  notePassed(position: number, streamTime: number, topic: string | null = null): void {
+    if (this.#stamping === null && this.#front === null) this.state?.noteRecord(position - 1, streamTime, topic)
+    else this.state?.noteAhead(position - 1, streamTime, topic)
   }
 
   /**
@@ -363,6 +403,11 @@ export class PartitionActor implements CheckpointOwner {
    * in its tracker, so what lies below the end was not all taken: its position must not move there.
    */
   noteEnd(of: { readonly topic: string; readonly position: number }): void {
+    if (this.#merge === null) this.#noteEnd(of)
+    else this.#merge.noteEnd(of)
+  }
+
+  #noteEnd(of: { readonly topic: string; readonly position: number }): void {
     if (this.#state !== 'running') return
     const input = this.#inputs.of(of)
     this.#front?.noteEnd()
@@ -484,6 +529,7 @@ export class PartitionActor implements CheckpointOwner {
   #followState(): void {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
+    this.state.followCompanions(this.#inputs.companions)
     this.#idle?.start()
     if (this.state.isReady) this.#timers?.reviewSoon()
     this.state.onReady = () => {
@@ -567,6 +613,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started and resolves when what is in flight is finished. Never rejects. */
   drain(): Promise<void> {
     if (this.isFenced) return Promise.resolve()
+    this.#merge?.stop()
     this.#state = 'draining'
     this.#dropQueued()
     return new Promise((resolve) => {
@@ -597,6 +644,7 @@ export class PartitionActor implements CheckpointOwner {
   fence(): void {
     if (this.isFenced) return
     this.#state = 'fenced'
+    this.#merge?.stop()
     this.#cancelSetBack?.()
     this.#front?.stop()
     this.#timers?.stop()
@@ -637,6 +685,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#halt ??= record
     if (this.#state !== 'running') return
     this.#state = 'halted'
+    this.#merge?.stop()
     // Held for ever, it would take the credit that other partitions live on.
     this.#dropQueued()
   }

@@ -142,7 +142,7 @@ export class RecordEnds {
         invocation.neededSchema = ruling.id
         break
       case 'dead-letter':
-        this.#timers?.forget(invocation)
+        this.#forget(invocation)
         this.#outbox.deadLetter(invocation, ruling)
         this.#noteHandled(invocation)
         break
@@ -157,6 +157,13 @@ export class RecordEnds {
         this.skip(invocation)
         break
     }
+  }
+
+  /** It is given up: as a timer it is not set any more, and as a row its key has none. */
+  #forget(invocation: Invocation): void {
+    this.#timers?.forget(invocation)
+    const { record, stateKey } = invocation
+    if (stateKey !== null && this.#inputs.of(record).isCompanion) this.#options.state?.forgetRow(record.topic, stateKey)
   }
 
   #deliver(invocation: Invocation, { aside, changes, effects }: Outputs): Ruling | null {
@@ -265,7 +272,7 @@ export class RecordEnds {
 
   /** Nothing is to be done for it. */
   skip(invocation: Invocation): void {
-    this.#timers?.forget(invocation)
+    this.#forget(invocation)
     this.#inputs.of(invocation.record).stats.skipped += 1
     this.#finish(invocation)
   }

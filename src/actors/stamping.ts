@@ -34,8 +34,9 @@ export class Stamping implements ComesAhead {
 
   /** One that nobody comes to in its turn, since it was finished before. */
   pass(record: SourceRecord): void {
+    if (this.#state.hasRowsOf(record.topic)) return
     const read = this.#times.read(record)
-    if (read !== null) this.#state.noteAhead(record.offset, read.timeMs)
+    if (read !== null) this.#state.noteAhead(record.offset, read.timeMs, record.topic)
   }
 
   #stamp(invocation: Invocation): void {
@@ -46,19 +47,24 @@ export class Stamping implements ComesAhead {
       if (record.timer.clock === 'wall') invocation.streamTime = this.#state.streamTime
       return
     }
+    if (this.#state.hasRowsOf(record.topic)) {
+      invocation.stamp = ofTimer
+      return
+    }
     const read = this.#times.read(record)
     if (read === null) return
-    const isFarFuture = this.#isFarFuture(record.offset, read.timeMs)
+    const isFarFuture = this.#isFarFuture(record, read.timeMs)
     invocation.stamp = { found: read.found, read: read.read, timeMs: read.timeMs, isFarFuture }
-    invocation.streamTime = this.#state.noteRecord(record.offset, isFarFuture ? -1 : read.timeMs)
+    invocation.streamTime = this.#state.noteRecord(record.offset, isFarFuture ? -1 : read.timeMs, record.topic)
   }
 
-  #isFarFuture(offset: number, timeMs: number): boolean {
+  #isFarFuture({ offset, topic }: SourceRecord, timeMs: number): boolean {
     const { maxAdvanceMs } = this.#times
     if (maxAdvanceMs === null) return false
-    const before = this.#state.timeAt(offset)
+    const before = this.#state.timeAt(offset, topic)
     return before !== null && timeMs - before > maxAdvanceMs
   }
 }
 
+/** Of what no time passes with. */
 const ofTimer: Stamp = { found: 'nothing', read: undefined, timeMs: -1, isFarFuture: false }

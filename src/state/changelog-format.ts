@@ -7,13 +7,15 @@
  *     timer   2, clock, length of the name, name, key → when it is due: a number as a value of a state
  *     shape   3, length of the name, name             → how the state of this name is declared: `shape-records.ts`
  *     sources 4                                       → of each partition of the regrouped input, how far its time has come: `merged-time.ts`
+ *     input   5, length of the topic, topic           → how far a companion input has come: `input-marks.ts`
+ *     rows    6, length of the topic, topic           → the same, of a table's rows in this store: in no changelog
  *
  * Names are those that the handler gives its states and timers, so that a new version of it finds what the old one has
  * written. Numbers are big-endian.
  */
 import { TroupeError } from '../errors.ts'
 
-export const entryKinds = { meta: 0, state: 1, timer: 2, shape: 3, sources: 4 } as const
+export const entryKinds = { meta: 0, state: 1, timer: 2, shape: 3, sources: 4, input: 5, rows: 6 } as const
 export type TimerClock = 'stream' | 'wall'
 
 export const metaKey: Uint8Array = Uint8Array.of(entryKinds.meta)
@@ -38,6 +40,15 @@ export function shapeKey(name: string): Uint8Array {
   return Buffer.concat([Uint8Array.of(entryKinds.shape, name.length), Buffer.from(name, 'latin1')])
 }
 
+export function inputKey(topic: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(entryKinds.input, topic.length), Buffer.from(topic, 'latin1')])
+}
+
+/** Beside a table's rows, which are in stores only. */
+export function rowsKey(topic: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(entryKinds.rows, topic.length), Buffer.from(topic, 'latin1')])
+}
+
 export function entryKey(prefix: Uint8Array, key: Uint8Array): Uint8Array {
   const whole = Buffer.allocUnsafe(prefix.byteLength + key.byteLength)
   whole.set(prefix)
@@ -49,7 +60,7 @@ export type Entry =
   | { readonly kind: 'meta' }
   | { readonly kind: 'state'; readonly name: string; readonly key: Uint8Array }
   | { readonly kind: 'timer'; readonly name: string; readonly clock: TimerClock; readonly key: Uint8Array }
-  | { readonly kind: 'shape'; readonly name: string }
+  | { readonly kind: 'shape' | 'input'; readonly name: string }
   | { readonly kind: 'sources' }
 
 /** What the key of a changelog's record says. null: it is of a later version, or no key of ours. */
@@ -66,9 +77,12 @@ export function readEntryKey(bytes: Uint8Array): Entry | null {
       const clock = bytes[1] === 0 ? 'stream' : 'wall'
       return named === null ? null : { kind: 'timer', clock, ...named }
     }
-    case entryKinds.shape: {
+    case entryKinds.shape:
+    case entryKinds.input: {
       const named = readName(bytes, 1)
-      return named === null || named.key.byteLength > 0 ? null : { kind: 'shape', name: named.name }
+      return named === null || named.key.byteLength > 0
+        ? null
+        : { kind: bytes[0] === entryKinds.shape ? 'shape' : 'input', name: named.name }
     }
     case entryKinds.sources:
       return bytes.byteLength === 1 ? { kind: 'sources' } : null
@@ -88,6 +102,7 @@ export function isEntryKey(bytes: Uint8Array): boolean {
     case entryKinds.timer:
       return bytes.byteLength >= 3 + (bytes[2] ?? Infinity)
     case entryKinds.shape:
+    case entryKinds.input:
       return bytes.byteLength === 2 + (bytes[1] ?? Infinity)
     default:
       return false

@@ -24,10 +24,21 @@ import { TroupeError, describeError } from '../errors.ts'
 import { MergedTime } from '../operators/regroup/merged-time.ts'
 import type { Said } from '../operators/regroup/source-header.ts'
 import type { CheckpointedState } from '../streams/delivery/delivery.ts'
+import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
-import { encodeMeta, entryKey, metaKey, sourcesKey, statePrefix, timerPrefix } from './changelog-format.ts'
+import {
+  encodeMeta,
+  entryKey,
+  inputKey,
+  metaKey,
+  rowsKey,
+  sourcesKey,
+  statePrefix,
+  timerPrefix,
+} from './changelog-format.ts'
 import type { RecordLimit } from './changelog-topic.ts'
 import { Expiry } from './expiry.ts'
+import { encodeInputMark } from './input-marks.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { Slices } from './stores/slices.ts'
@@ -80,7 +91,24 @@ export interface FollowedPosition {
   unfinishedRuns(): UnfinishedRuns
 }
 
+/** An input whose position is kept with the state, as its tracker tells. */
+export interface FollowedInput {
+  readonly topic: string
+  /** Short id; 0: not known. */
+  readonly topicId: number
+  readonly snapshot: () => CompletionSnapshot | null
+  readonly position: () => FollowedPosition
+}
+
+interface NewMark {
+  readonly topic: string
+  readonly bytes: Uint8Array
+  readonly isTable: boolean
+}
+
 interface Generation {
+  /** How far its companion inputs have come, where that is new. */
+  readonly marks: readonly NewMark[]
   readonly number: number
   readonly cells: readonly Cell[]
   /** Of its cells, as far as somebody has asked: changelog and store both do. */
@@ -122,6 +150,11 @@ export class PartitionState implements CheckpointedState, StateReader {
   #sources: MergedTime | null = null
   /** Where its position stands; set by whose it is. */
   #position: FollowedPosition = { safePosition: null, unfinishedRuns: () => [] }
+  #companions: readonly FollowedInput[] = []
+  /** Of each companion input whose records move it. */
+  readonly #companionTimes = new Map<string, StreamTime>()
+  /** Of each companion input, by its topic, what the last freeze has written. */
+  readonly #written = new Map<string, Uint8Array>()
   #generation = 1
   #next: Cell[] = []
   /** How states are declared that its changelog does not know yet. */
@@ -205,9 +238,10 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#committed = mark
   }
 
-  /** Of the records so far; null: none had a time. */
+  /** Of the records so far, of all inputs; null: none had a time. */
   get streamTime(): number | null {
-    return this.#time.current
+    if (this.#companions.length === 0) return this.#time.current
+    return greatest([this.#time.current, ...[...this.#companionTimes.values()].map(({ current }) => current)])
   }
 
   /** Whose position it is to know at a freeze. */
@@ -215,13 +249,30 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#position = position
   }
 
-  /** Takes the next record of the input, in offset order, also one that the completion map shows as finished. Returns its stream time. */
-  noteRecord(offset: number, timestamp: number): number | null {
-    if (this.#time.isLong) {
-      const { safePosition } = this.#position
-      if (safePosition !== null) this.#time.forget(safePosition, this.#position.unfinishedRuns())
+  /** Whose positions go along with the changes. */
+  followCompanions(inputs: readonly FollowedInput[]): void {
+    this.#companions = inputs
+  }
+
+  /** Of a table: its records are rows, and no time passes with them. */
+  hasRowsOf(topic: string): boolean {
+    return this.#companions.length > 0 && this.shapes.some(({ table }) => table === topic)
+  }
+
+  /**
+   * Takes the next record of an input, in offset order, also one that the completion map shows as finished. Returns its stream
+   * time: the greatest of all inputs so far.
+   */
+  noteRecord(offset: number, timestamp: number, topic: string | null = null): number | null {
+    const companion = this.#companionOf(topic)
+    const time = companion === null ? this.#time : this.#timeOf(companion.topic)
+    if (time.isLong) {
+      const position = companion?.position() ?? this.#position
+      const { safePosition } = position
+      if (safePosition !== null) time.forget(safePosition, position.unfinishedRuns())
     }
-    return this.#time.note(offset, timestamp)
+    const own = time.note(offset, timestamp)
+    return this.#companions.length === 0 ? own : this.streamTime
   }
 
   /** What a record or a mark of a repartition topic says, in offset order. Returns the stream time as of it: the least of all sources. */
@@ -241,8 +292,10 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** The same of a record beyond the next, which nobody will come to in its turn. */
-  noteAhead(offset: number, timestamp: number): void {
-    this.#time.noteAhead(offset, timestamp)
+  noteAhead(offset: number, timestamp: number, topic: string | null = null): void {
+    const companion = this.#companionOf(topic)
+    const time = companion === null ? this.#time : this.#timeOf(companion.topic)
+    time.noteAhead(offset, timestamp)
   }
 
   /**
@@ -252,11 +305,41 @@ export class PartitionState implements CheckpointedState, StateReader {
   noteAllTaken(position: number | null = null, timeMs = -1): void {
     this.#time.takeAhead()
     if (position !== null) this.#time.note(position - 1, timeMs)
+    for (const time of this.#companionTimes.values()) time.takeAhead()
   }
 
-  /** Of all below this position of the input; null: nothing had a time. */
-  timeAt(position: number): number | null {
-    return this.#time.at(position)
+  /** Of all below this position of an input; null: nothing had a time. */
+  timeAt(position: number, topic: string | null = null): number | null {
+    const companion = this.#companionOf(topic)
+    return (companion === null ? this.#time : this.#timeOf(companion.topic)).at(position)
+  }
+
+  /** null: it is of the first input. */
+  #companionOf(topic: string | null): FollowedInput | null {
+    if (topic === null || this.#companions.length === 0) return null
+    return this.#companions.find((each) => each.topic === topic) ?? null
+  }
+
+  #timeOf(topic: string): StreamTime {
+    let time = this.#companionTimes.get(topic)
+    if (time === undefined) {
+      time = new StreamTime(this.#committed?.streamTime ?? null)
+      this.#companionTimes.set(topic, time)
+    }
+    return time
+  }
+
+  /** Of the positions of all inputs. */
+  #timeOfPositions(): number | null {
+    const position = this.#position.safePosition
+    const own = position === null ? this.#time.current : this.#time.at(position)
+    if (this.#companionTimes.size === 0) return own
+    const others = this.#companions.map(({ position: of, topic }) => {
+      const time = this.#companionTimes.get(topic)
+      const at = of().safePosition
+      return time === undefined ? null : at === null ? time.current : time.at(at)
+    })
+    return greatest([own, ...others])
   }
 
   read(at: number, key: string): StateValue | null {
@@ -266,7 +349,13 @@ export class PartitionState implements CheckpointedState, StateReader {
   /** Why the changelog would not take what a record has changed; null: it will. Asked before the record counts as handled. */
   refusalOf(key: string | null, changes: readonly StateChange[]): TroupeError | null {
     for (const { at, key: own = key, value } of changes) {
-      if (value === null || own === null || (value.isUnwritten && this.#checkedCommits === 0)) continue
+      if (
+        value === null ||
+        own === null ||
+        this.shapes[at]?.table !== undefined ||
+        (value.isUnwritten && this.#checkedCommits === 0)
+      )
+        continue
       const unfit = this.#unfit(at, own, value)
       if (unfit !== null) return unfit
     }
@@ -292,6 +381,11 @@ export class PartitionState implements CheckpointedState, StateReader {
     for (const { at, key: own = key, value } of changes) if (own !== null) this.#set(at, own, value)
   }
 
+  /** The newest record of this key is no row: it was given up. */
+  forgetRow(topic: string, key: string): void {
+    for (const [at, { table }] of this.shapes.entries()) if (table === topic) this.#set(at, key, null)
+  }
+
   get hasChanges(): boolean {
     return this.#next.length > 0
   }
@@ -299,9 +393,9 @@ export class PartitionState implements CheckpointedState, StateReader {
   freeze(checkpoint: number): void {
     if (this.#frozen !== null) throw new TroupeError('INTERNAL', 'a generation of state was frozen upon another')
     const position = this.#position.safePosition
-    const streamTime = position === null ? this.#time.current : this.#time.at(position)
+    const streamTime = this.#timeOfPositions()
     this.#frozen = {
-      ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime },
+      ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime, marks: this.#newMarks() },
       sources: position === null ? null : (this.#sources?.encodeAt(position) ?? null),
       ...{ expired: this.#expired, hasPosition: position !== null, isUnwritten: this.#hasUnwritten, end: null },
     }
@@ -335,7 +429,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const { changelogTopic: topic, partition } = this.#options
     const frozen = this.#frozenGeneration()
     frozen.end = this.#toldEnd
-    for (const [key, value] of this.#changesOf(frozen)) yield { topic, partition, key, value }
+    for (const [key, value] of this.#changesOf(frozen, isOwn)) yield { topic, partition, key, value }
   }
 
   async commit(): Promise<void> {
@@ -345,7 +439,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     const { checkpoint, end, hasPosition, streamTime } = frozen
     if (hasPosition && end !== null) this.#changelogPosition = Math.max(this.#changelogPosition, end)
     this.#committed = { checkpoint, streamTime }
-    await store.write(this.#changesOf(frozen), {
+    await store.write(this.#changesOf(frozen, isAny), {
       changelogPosition: this.#changelogPosition,
       checkpoint,
       streamTime,
@@ -464,15 +558,36 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   /** Each key once, then the meta record; the first time how they are declared before all. */
-  *#changesOf({ cells, checkpoint, keys, number, sources, streamTime }: Generation): Generator<Change> {
+  *#changesOf(
+    { cells, checkpoint, keys, marks, number, sources, streamTime }: Generation,
+    isWanted: (shape: StateShape | undefined) => boolean,
+  ): Generator<Change> {
     yield* this.#newShapes
+    for (const { bytes, isTable, topic } of marks) {
+      yield [inputKey(topic), bytes]
+      if (isTable && isWanted === isAny) yield [rowsKey(topic), bytes]
+    }
+    const wanted = this.#prefixes.map((_, at) => isWanted(this.shapes[at]))
     for (let at = 0; at < cells.length; at += 1) {
       const cell = cells[at]!
+      if (!wanted[cell.at]!) continue
       yield [(keys[at] ??= this.#entryKey(cell.at, cell.key)), cell.in(number)?.bytes ?? null]
     }
     if (sources !== null) yield [sourcesKey, sources]
     const { changelogId, inputId } = this.#options
     yield [metaKey, encodeMeta({ checkpoint, streamTime, inputId, changelogId })]
+  }
+
+  #newMarks(): NewMark[] {
+    return this.#companions.flatMap(({ snapshot, topic, topicId }): NewMark[] => {
+      const now = snapshot()
+      if (now === null) return []
+      const mark = encodeInputMark(topicId, now)
+      const before = this.#written.get(topic)
+      if (before !== undefined && Buffer.compare(before, mark) === 0) return []
+      this.#written.set(topic, mark)
+      return [{ topic, bytes: mark, isTable: this.shapes.some(({ table }) => table === topic) }]
+    })
   }
 
   #entryKey(at: number, key: string): Uint8Array {
@@ -508,6 +623,22 @@ export class PartitionState implements CheckpointedState, StateReader {
       () => undefined,
     )
   }
+}
+
+function greatest(times: readonly (number | null)[]): number | null {
+  let most: number | null = null
+  for (const time of times) if (time !== null && (most === null || time > most)) most = time
+  return most
+}
+
+/** What the changelog has: the rows of tables have a topic of their own. */
+function isOwn(shape: StateShape | undefined): boolean {
+  return shape?.table === undefined
+}
+
+/** What the store has. */
+function isAny(): boolean {
+  return true
 }
 
 /** The bytes of a key as a text of as many characters. */

@@ -8,4 +8,6 @@ export interface StateShape {
   readonly ttlMs: number | null
   /** Most bytes that a key and its value take in the changelog. */
   readonly maxBytes: number
+  /** It has the rows of this topic, of which the changelog gets none; missing: it is the handler's own. */
+  readonly table?: string
 }

@@ -142,6 +142,13 @@ export interface BrokerReader {
   connect(): Promise<void>
   /** Reads these from now on, and nothing else. Records of what was assigned before never come after it. */
   assign(starts: readonly StartPosition[]): void
+  /** Reads these as well; what is fetched of the others stays. A partition that is read already begins anew. */
+  follow(starts: readonly StartPosition[]): void
+  /** Reads these no more: no record of them comes after it. */
+  unfollow(partitions: readonly TopicPartition[]): void
+  /** As the consumer's: until `resume`, or until it begins anew, nothing more of these comes. */
+  pause(partitions: readonly TopicPartition[]): void
+  resume(partitions: readonly TopicPartition[]): void
   /**
    * Waits for records at most `timeoutMs`, then takes what is there, at most `maxRecords` (one or more: there is no
    * membership to keep alive, so who wants nothing does not poll). At most one call is outstanding. Returns nothing

@@ -13,6 +13,7 @@ import { PartitionActor } from '../actors/partition-actor.ts'
 import type { FrontSettings } from '../actors/front/source-outputs.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import { TroupeError } from '../errors.ts'
 import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { BrokerConsumer, RebalanceEvent } from '../streams/broker-port.ts'
@@ -24,8 +25,10 @@ import type { RecordTimes } from '../state/stamp.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
-import type { EngineStats } from '../metrics/stats.ts'
-import { Beginnings, type Beginning, type OvertakenPartition } from './beginnings.ts'
+import type { EngineStats, PartitionStats } from '../metrics/stats.ts'
+import { Beginnings, type Beginning, type Companion, type OvertakenPartition } from './beginnings.ts'
+import type { CompanionStarts } from './companion-starts.ts'
+import { Companions } from './companions.ts'
 import { handOver } from './hand-over.ts'
 import { Intake } from './intake.ts'
 import { Restoring, type KeptPartition, type StateKeeping } from './restoring.ts'
@@ -72,6 +75,8 @@ export class Assignment {
   readonly #intake: Intake
   readonly #beginnings: Beginnings
   readonly #restoring: Restoring | null
+  /** By actor: those that read companion inputs. */
+  readonly #companions = new Map<string, Companions>()
   #events: Promise<void> = Promise.resolve()
   #isStopping = false
   /** The first assign event was answered. */
@@ -88,6 +93,7 @@ export class Assignment {
     this.#beginnings = new Beginnings({
       ...options,
       keepsState: (actor) => options.keeping?.changelogs.has(actor) === true,
+      companionsOf: (actor) => companionsIn(options.keeping, actor),
     })
     this.#restoring = options.keeping === null ? null : this.#restoringWith(options.keeping)
     this.#intake = new Intake({ ...options, partitionCount: () => this.#owned.size })
@@ -147,7 +153,7 @@ export class Assignment {
       this.#noteOwnerless(first)
       return
     }
-    actor.admit(records)
+    actor.offer(records)
     this.#options.dispatcherOf(actor.actor).enlist(actor)
   }
 
@@ -202,38 +208,44 @@ export class Assignment {
    */
   rewind(owner: CheckpointOwner, refused: Refusals, bases: readonly CheckpointBase[]): void {
     const actor = [...this.#owned.values()].find((each) => each === owner)
-    const [base] = bases
     const input = actor?.inputs[0]
-    if (actor === undefined || input === undefined || base === undefined) return
+    if (actor === undefined || input === undefined || bases.length === 0) return
     const { consumer, credit, delivery, log, stats } = this.#options
     const told = { partition: partitionName(input), records: [...refused.keys()] }
     if (actor.isDraining) {
       log.warn(told, 'a partition is given back without what it has handled last, because outputs of that are refused')
       return
     }
-    const { isPaused, origin, partition, topic } = input
-    const legacy = legacyOf(actor, input)
-    const held = legacy.records.length
+    const legacies = actor.inputs.map((each) => legacyOf(actor, each))
+    const held = legacies.reduce((sum, { records }) => sum + records.length, 0)
+    const bytes = legacies.reduce((sum, each) => sum + each.bytes, 0)
+    const paused = actor.inputs.filter(({ isPaused }) => isPaused)
     const state = actor.state?.rewound() ?? null
     log.warn(
       { ...told, held },
       'outputs are refused for good: the partition goes back to its last checkpoint, and gives up the records that they are of',
     )
     // What is held changes hands: meanwhile nobody may think that there is room for more.
-    credit.admit(held, legacy.bytes)
+    credit.admit(held, bytes)
     actor.fence()
     delivery.forget(input)
     stats.epoch += 1
-    const { snapshot } = base
-    const all = new Map([...legacy.refusals, ...refused])
-    const start = snapshot === null ? input.start : { position: snapshot.position, map: new CompletionMap(snapshot) }
+    const all = new Map([...legacies.flatMap(({ refusals }) => [...refusals]), ...refused])
     if (state !== null) this.#restoring?.takeOver(input, state)
-    const made = this.#actorFor(actor.actor, { topic, partition }, start, origin, state, all)
+    const inputs = actor.inputs.map((each) => {
+      const { companion, origin, stats: ofInput, topic } = each
+      const snapshot = bases.find((base) => base.input === each)?.snapshot ?? null
+      const start = snapshot === null ? each.start : { position: snapshot.position, map: new CompletionMap(snapshot) }
+      return { topic, companion, origin, stats: ofInput, start }
+    })
+    const made = this.#actorFor(actor.actor, input, inputs, state, all)
     this.#owned.set(partitionName(input), made)
-    // The client still has the old one's pause.
-    if (isPaused) consumer.resume([{ topic, partition }])
-    for (const each of made.inputs) inherit(made, each, legacy)
-    credit.retire(held, legacy.bytes)
+    // The clients still have the old one's pauses.
+    for (const { companion, partition, topic } of paused) (companion ?? consumer).resume([{ topic, partition }])
+    inherit(made, legacies)
+    this.#companions.get(actor.actor.name)?.handOn(actor, made)
+    made.takeOver({ from: actor })
+    credit.retire(held, bytes)
     this.#intake.review(made)
     // It takes in nothing until a checkpoint stands: also where nothing of it is handled before that.
     for (const each of made.inputs) delivery.noteProgress(each)
@@ -262,6 +274,7 @@ export class Assignment {
   /** Resolves when nothing of it is held any more, the stores of its partitions included. Never rejects. */
   async close(): Promise<void> {
     this.fenceAll()
+    await Promise.all([...this.#companions.values()].map((each) => each.close()))
     await this.#restoring?.close()
   }
 
@@ -305,7 +318,8 @@ export class Assignment {
     const actors = event.partitions.flatMap((partition) => this.#owned.get(partitionName(partition)) ?? [])
     const recorded: OvertakenPartition[] = []
     const isAnswered = await this.#handOver(actors, () => {
-      for (const { isFenced, inputs } of actors) if (!isFenced) recorded.push(...inputs.flatMap(this.#recordedOf))
+      for (const { isFenced, inputs } of actors)
+        if (!isFenced) recorded.push(...inputs.slice(0, 1).flatMap(this.#recordedOf))
       return consumer.unassign(event.id, event.partitions)
     })
     this.#noteSize()
@@ -335,27 +349,76 @@ export class Assignment {
       this.#release(actor)
     }
     const settleState = async ({ inputs }: PartitionActor): Promise<void> => {
-      await this.#restoring?.atEnd(inputs)
+      await this.#restoring?.atEnd(inputs.slice(0, 1))
     }
     return handOver(actors, { settleState, giveBack, endEpoch }, this.#options)
   }
 
   /** Makes the actor of a partition, which owns it from now on. */
   #begin(beginning: Beginning): void {
-    const { actor, at, map, origin, position } = beginning
+    const { actor, at, origin } = beginning
     const { stats } = this.#options
     // A partition that was ours all along and is granted again: the new epoch replaces the old one.
     this.#releaseAt(at)
     stats.epoch += 1
     const kept = { ...beginning, actor: actor.name, inputId: origin?.id ?? 0 }
     const state = this.#restoring?.stateOf(kept) ?? null
-    const made = this.#actorFor(actor, at, { position, map }, origin, state)
+    const made = this.#actorFor(actor, at, this.#inputsOf(beginning), state)
     this.#owned.set(partitionName(at), made)
     if (state === null) return
-    this.#restoring?.begin(kept, state, () => {
+    this.#restoring?.begin(kept, state, (starts) => {
+      this.#beginCompanions(made, starts)
       this.#intake.balance(made)
       this.#storeNew([beginning])
     })
+  }
+
+  #inputsOf({ actor, at, companions, map, origin, position }: Beginning): InputOptions[] {
+    const { stats } = this.#options
+    const statsOf = (topic: string): PartitionStats => stats.partition(actor.name, topic, at.partition)
+    const first = { topic: at.topic, start: { position, map }, origin, stats: statsOf(at.topic) }
+    const companion = companions.length === 0 ? null : this.#companionsFor(actor)
+    return [
+      first,
+      ...companions.map(({ topic, topicId }) => ({
+        ...{ topic, companion, stats: statsOf(topic), start: { position: null } },
+        origin: { id: topicId, partitions: 0 },
+      })),
+    ]
+  }
+
+  /** Who reads the companion inputs of this actor. */
+  #companionsFor(actor: ResolvedActor): Companions {
+    let companions = this.#companions.get(actor.name)
+    if (companions === undefined) {
+      const { dispatcherOf, keeping } = this.#options
+      const dispatcher = dispatcherOf(actor)
+      const reader = keeping?.openReader('companions')
+      if (reader === undefined)
+        throw new TroupeError('INTERNAL', `actor ${actor.name} has companions and keeps no state`)
+      companions = new Companions({
+        ...this.#options,
+        reader,
+        onTaken: (of) => {
+          dispatcher.enlist(of)
+          dispatcher.pump()
+        },
+      })
+      this.#companions.set(actor.name, companions)
+    }
+    return companions
+  }
+
+  /** The state of this partition is known, and with it where they begin. */
+  #beginCompanions(made: PartitionActor, starts: CompanionStarts): void {
+    for (const input of made.inputs) {
+      const start = starts.get(input.topic)
+      if (!input.isCompanion || start === undefined) continue
+      input.beginAt(start)
+      if (start.isReplaced) input.stats.topicReplaced += 1
+      if (start.isOutOfRange) input.stats.outOfRange += 1
+    }
+    void this.#companions.get(made.actor.name)?.follow(made)
   }
 
   /** Commits where the group has begun before anything is handled, so that it stands even if this member ends now. */
@@ -369,24 +432,25 @@ export class Assignment {
     if (inputs.length > 0) this.#options.delivery.makeDurableSoon(inputs)
   }
 
-  /** Of one input: an app's actor takes one topic. */
+  /** The first input is the group's. */
   #actorFor(
     actor: ResolvedActor,
-    { topic, partition }: TopicPartition,
-    start: InputOptions['start'],
-    origin: TopicOrigin | null,
+    { partition }: TopicPartition,
+    inputs: readonly InputOptions[],
     state: PartitionState | null,
     refused?: Refusals,
   ): PartitionActor {
+    const companions = this.#companions.get(actor.name)
     const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats, timesOf } = this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
       partition,
       epoch: stats.epoch,
-      inputs: [{ topic, start, origin, stats: stats.partition(actor.name, topic, partition) }],
+      inputs,
       state,
       front: this.#options.fronts?.get(actor.name) ?? null,
+      ...(companions === undefined ? {} : { logEnd: async (of) => (await companions.watermarks(of)).high }),
       times: timesOf?.(actor) ?? null,
       ...(refused === undefined ? {} : { refused }),
       delivery,
@@ -427,6 +491,7 @@ export class Assignment {
 
   #release(actor: PartitionActor): void {
     actor.fence()
+    this.#companions.get(actor.actor.name)?.unfollow(actor)
     for (const input of actor.inputs) {
       this.#options.delivery.forget(input)
       if (actor.state !== null) this.#restoring?.end(input, actor.state)
@@ -434,4 +499,10 @@ export class Assignment {
       if (this.#owned.get(name) === actor) this.#owned.delete(name)
     }
   }
+}
+
+function companionsIn(keeping: StateKeeping | null, actor: string): readonly Companion[] {
+  const shapes = keeping?.shapes.get(actor) ?? []
+  const topics = keeping?.companions.get(actor) ?? []
+  return topics.map((topic) => ({ topic, isTable: shapes.some(({ table }) => table === topic) }))
 }

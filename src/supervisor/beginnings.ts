@@ -3,12 +3,14 @@ import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
+import type { CompanionTopic } from '../state/restore/companion-starts.ts'
 import type { CommittedCheckpoint } from '../state/restore/judgement.ts'
 import type { BrokerConsumer, CommittedPosition, TopicDescription } from '../streams/broker-port.ts'
 import { CompletionMap, decodeCompletionMap, type CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import { checkpointOf } from '../streams/positions/checkpoint-mark.ts'
-import { decodeOrigin, isOtherTopic, originOf, type TopicOrigin } from '../streams/positions/topic-origin.ts'
+import { decodeOrigin, isOtherTopic, originOf, shortId, type TopicOrigin } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
+import { partitionsDiffer } from './topology.ts'
 
 export interface BeginningsOptions {
   readonly consumer: BrokerConsumer
@@ -16,6 +18,8 @@ export interface BeginningsOptions {
   readonly actors: ReadonlyMap<string, ResolvedActor>
   /** Actors whose state has all that is below their committed positions, and must not get it twice. */
   readonly keepsState: (actor: string) => boolean
+  /** Topics that this actor reads beside its input, and those of them that are tables. */
+  readonly companionsOf?: (actor: string) => readonly Companion[]
   readonly log: Log
   readonly stats: EngineStats
   readonly foreignMetadata: 'ignore' | 'fail'
@@ -24,6 +28,12 @@ export interface BeginningsOptions {
    * be made yet, and the brokers forget the commits of a topic that is deleted.
    */
   readonly origins?: Map<string, TopicOrigin>
+}
+
+/** A further topic of an actor. */
+export interface Companion {
+  readonly topic: string
+  readonly isTable: boolean
 }
 
 /** Of one partition for one epoch: its actor, where that begins, and of which checkpoint the commit is, taken at its word or not. */
@@ -38,6 +48,8 @@ export interface Beginning extends CommittedCheckpoint {
   readonly origin: TopicOrigin | null
   /** Not all of this is committed yet: it is committed at once, so that the next owner knows. */
   readonly isNew: boolean
+  /** Where these begin is known when its state is. */
+  readonly companions: readonly CompanionTopic[]
 }
 
 /** What is known of a topic at an assignment. */
@@ -91,10 +103,39 @@ export class Beginnings {
         const { topic, partition } = each
         const actor = actors.get(topic)
         if (actor === undefined) throw new TroupeError('INTERNAL', `topic ${topic} was assigned and has no actor`)
+        const companions = await this.#companionsOf(actor, described.get(topic), topic)
         const start = await this.#startOf(each, actor, topics.get(topic))
-        return { actor, at: { topic, partition }, ...start, ...checkpointIn(each) }
+        const at = { topic, partition }
+        if (companions.length > 0 && start.position === null)
+          Object.assign(start, await this.#firstPosition(at, start.from))
+        return { actor, at, ...start, ...checkpointIn(each), companions }
       }),
     )
+  }
+
+  /** As a number: what comes of companions before the first record needs a position to be committed with. */
+  async #firstPosition(at: TopicPartition, from: Beginning['from']): Promise<Pick<Beginning, 'position' | 'isNew'>> {
+    const { high, low } = await this.#options.consumer.watermarks(at)
+    return { position: from === 'earliest' ? low : high, isNew: true }
+  }
+
+  /** Rejects with PARTITIONS_DIFFER. */
+  async #companionsOf(
+    actor: ResolvedActor,
+    input: TopicDescription | undefined,
+    topic: string,
+  ): Promise<readonly CompanionTopic[]> {
+    const companions = this.#options.companionsOf?.(actor.name) ?? []
+    if (companions.length === 0) return []
+    const described = await this.#options.consumer.describeTopics(companions.map((each) => each.topic))
+    return companions.map(({ isTable, topic: companion }) => {
+      const found = described.get(companion)
+      if (input !== undefined && found !== undefined && found.partitions !== input.partitions) {
+        throw partitionsDiffer(actor.name, [topic, input.partitions], [companion, found.partitions])
+      }
+      const { outOfRange, startFrom } = actor
+      return { topic: companion, topicId: shortId(found?.id ?? null), isTable, startFrom, outOfRange }
+    })
   }
 
   /** Of which checkpoint the group's last commit is by now. */
@@ -130,7 +171,7 @@ export class Beginnings {
     committed: CommittedPosition,
     actor: ResolvedActor,
     topic: Topic | undefined,
-  ): Promise<Omit<Beginning, 'actor' | 'at' | keyof CommittedCheckpoint>> {
+  ): Promise<Omit<Beginning, 'actor' | 'at' | 'companions' | keyof CommittedCheckpoint>> {
     const { consumer, log, stats } = this.#options
     const name = partitionName(committed)
     const origin = topic?.origin ?? null

@@ -10,7 +10,7 @@ import type { Delivery } from '../streams/delivery/delivery.ts'
 /** State needs transactions, so one actor that keeps some makes the whole app exactly-once. Throws OPTIONS_INVALID. */
 export function guaranteeOf(
   { guarantee }: Pick<ResolvedApp, 'guarantee'>,
-  manifests: readonly Pick<HandlerManifest, 'actor' | 'states' | 'timers' | 'latestTopics'>[],
+  manifests: readonly Pick<HandlerManifest, 'actor' | 'companions' | 'states' | 'timers' | 'latestTopics'>[],
 ): Delivery['kind'] {
   const stateful = manifests.filter(isStateful).map(({ actor }) => actor)
   if (guarantee === 'at-least-once' && stateful.length > 0) {

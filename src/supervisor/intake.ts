@@ -69,7 +69,7 @@ export class Intake {
 
   #balance(actor: PartitionActor, input: InputProgress): void {
     const { maxPartitionBytes, maxPartitionRecords } = this.#options
-    const { bytes, count } = input.held
+    const { takenBytes: bytes, takenRecords: count } = input
     const isBlocked = actor.isIntakeBlocked(input)
     if (input.isPaused) {
       if (isBlocked || actor.isFenced || input.isStoppedByUser) return
@@ -88,15 +88,15 @@ export class Intake {
     const { consumer, log } = this.#options
     input.stats.pauses += 1
     input.stats.isPaused = true
-    const { bytes, count } = input.held
+    const { takenBytes: bytes, takenRecords: count } = input
     log.debug({ partition: partitionName(input), heldRecords: count, heldBytes: bytes }, 'partition paused')
-    consumer.pause([input])
+    ;(input.companion ?? consumer).pause([input])
   }
 
   #resume(input: InputProgress): void {
     const { consumer, log } = this.#options
     input.stats.isPaused = false
     log.debug({ partition: partitionName(input) }, 'partition resumed')
-    consumer.resume([input])
+    ;(input.companion ?? consumer).resume([input])
   }
 }

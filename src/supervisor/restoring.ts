@@ -15,11 +15,13 @@ import { PartitionState } from '../state/partition-state.ts'
 import { findMismatch, hasMovedOn, type CommittedCheckpoint } from '../state/restore/judgement.ts'
 import { Restorer } from '../state/restore/restorer.ts'
 import { changedShapes, newShapes } from '../state/shape-records.ts'
+import type { CompanionTopic } from '../state/restore/companion-starts.ts'
 import type { StateShape } from '../state/state-shape.ts'
 import type { StateStore, StorePlace, Stores } from '../state/store.ts'
 import type { BrokerReader } from '../streams/broker-port.ts'
 import { shortId } from '../streams/positions/topic-origin.ts'
 import { partitionName, type TopicPartition } from '../streams/record.ts'
+import { findCompanionStarts, type CompanionStarts } from './companion-starts.ts'
 import { RestoreLines } from './restore-lines.ts'
 
 /** What an app keeps state with, from one membership to the next. */
@@ -32,6 +34,8 @@ export interface StateKeeping {
   readonly timers: ReadonlyMap<string, readonly string[]>
   /** By actor: of how many partitions is the input whose records are regrouped in its own. Missing: in none. */
   readonly sources?: ReadonlyMap<string, number>
+  /** Further topics that each of them reads; none for who has none. */
+  readonly companions: ReadonlyMap<string, readonly string[]>
   readonly stores: Stores
   readonly openReader: (name: string) => BrokerReader
   /** Brokers that keep none cannot commit a position and its state at once: that they differ is only told there. */
@@ -58,6 +62,7 @@ export interface BeginningState extends CommittedCheckpoint {
   readonly at: TopicPartition
   /** Short id of the input topic; 0: not known. */
   readonly inputId: number
+  readonly companions: readonly CompanionTopic[]
 }
 
 interface Kept {
@@ -121,7 +126,7 @@ export class Restoring {
   }
 
   /** In the background. `onRestored` is called when the state has begun, unless its epoch ends before. */
-  begin(beginning: BeginningState, state: PartitionState, onRestored: () => void): void {
+  begin(beginning: BeginningState, state: PartitionState, onRestored: (starts: CompanionStarts) => void): void {
     const { clock, groupId, stats } = this.#options
     const changelog = this.#changelogOf(beginning.actor)
     const { actor, at } = beginning
@@ -230,7 +235,7 @@ export class Restoring {
     })
   }
 
-  async #bring(kept: Kept, beginning: BeginningState, onRestored: () => void): Promise<void> {
+  async #bring(kept: Kept, beginning: BeginningState, onRestored: (starts: CompanionStarts) => void): Promise<void> {
     const { stats, stores } = this.#options
     const { abort, actor, place, progress, state } = kept
     await this.#closing.get(partitionName(beginning.at))
@@ -240,10 +245,18 @@ export class Restoring {
     for (const prefix of state.ordered) store.order(prefix)
     kept.endSize = stats.stores.begin({ actor, partition: place.partition, kind: stores.kind, size: store })
     if (!(await this.#bringTo(kept, store, beginning))) return
-    if (!(await state.begin(store, newShapes(store, state.shapes), abort.signal))) return
+    const starts = await findCompanionStarts({
+      ...this.#options,
+      ...{ actor, store, partition: place.partition, companions: beginning.companions, shapes: state.shapes },
+      openReader: () => this.#options.openReader('companion-starts'),
+      signal: abort.signal,
+    })
+    if (starts === null) return
+    const shapes = newShapes(store, state.shapes.filter(isOwn))
+    if (!(await state.begin(store, shapes, abort.signal))) return
     const { bytes, records } = progress
     this.#lines.restored(actor, place.partition, { bytes, records, keys: store.keyCount })
-    onRestored()
+    onRestored(starts)
   }
 
   /** False: the epoch has ended. Rejects where state and position do not belong together. */
@@ -275,7 +288,7 @@ export class Restoring {
       if (mismatch.isOfOtherTopic || keepsTransactions) throw new TroupeError('CHANGELOG_LOST', message)
       log.warn({ actor, partition: place.partition }, `${message}; these brokers keep no transactions, so it goes on`)
     }
-    const changed = changedShapes(store, shapes.get(actor) ?? [])
+    const changed = changedShapes(store, (shapes.get(actor) ?? []).filter(isOwn))
     if (changed.length > 0) throw new TroupeError('STATE_CHANGED', `${describe(kept)}: ${changed.join('; ')}`)
     return true
   }
@@ -335,6 +348,11 @@ export interface KeptPartition {
   /** null: not restored yet. */
   readonly store: StateStore | null
   readonly progress: RestoreProgress
+}
+
+/** Not of a table, whose rows are as its topic has them. */
+function isOwn({ table }: StateShape): boolean {
+  return table === undefined
 }
 
 function describe({ actor, place }: Kept): string {

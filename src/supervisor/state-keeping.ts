@@ -53,6 +53,7 @@ export async function openStateKeeping(parts: StateKeepingParts): Promise<StateK
       shapes: new Map(stateful.map(({ actor, states }) => [actor, states])),
       timers: new Map(stateful.map(({ actor, timers }) => [actor, timers])),
       sources: new Map([...repartitions].map(([actor, { sources }]) => [actor, sources])),
+      companions: new Map(stateful.map(({ actor, companions }) => [actor, companions])),
       keepsTransactions,
       openReader: (name) => broker.reader(name),
       stores: await openStores(),

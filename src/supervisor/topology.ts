@@ -11,11 +11,19 @@ export interface Topology {
   readonly actorOfTopic: ReadonlyMap<string, ResolvedActor>
   /** Topics that have to exist, and who needs them. */
   readonly topics: ReadonlyMap<string, readonly string[]>
+  /** Topics whose partitions belong together by their number: of each actor with companions its input, and those. */
+  readonly copartitioned: readonly CopartitionedTopics[]
   /** Outputs of which a checkpoint has the last record of each key. */
   readonly latestTopics: ReadonlySet<string>
   /** Tables by the name of their sink. */
   readonly destinations: ReadonlyMap<string, readonly SinkDestination[]>
   readonly flow: Flow
+}
+
+export interface CopartitionedTopics {
+  readonly actor: string
+  readonly input: string
+  readonly companions: readonly string[]
 }
 
 /** Throws OPTIONS_INVALID or SINK_MISSING. */
@@ -49,6 +57,7 @@ export function surveyTopology(
     if (manifest !== undefined) {
       actorOfTopic.set(manifest.input, actor)
       note(topics, manifest.input, `input of actor ${actor.name}`)
+      for (const topic of manifest.companions) note(topics, topic, `read by actor ${actor.name} beside its input`)
       for (const topic of manifest.outputTopics) note(topics, topic, `output of actor ${actor.name}`)
     }
     if (actor.deadLetter !== null) note(topics, actor.deadLetter, `dead letters of actor ${actor.name}`)
@@ -74,7 +83,10 @@ export function surveyTopology(
     errors.push(new TroupeError('SINK_MISSING', `${missingSinks.join('; ')}; the app has ${has}`))
   }
   const flow = flowOf(app, manifests)
-  return { topology: { actorOfTopic, topics, latestTopics, destinations, flow }, problems: errors }
+  return {
+    topology: { actorOfTopic, topics, copartitioned: copartitionedIn(manifests), latestTopics, destinations, flow },
+    problems: errors,
+  }
 }
 
 /** A topic is one thing for the whole app, whoever writes to it. */
@@ -94,15 +106,44 @@ function latestTopicsOf(manifests: readonly HandlerManifest[]): {
   return { latestTopics, problems }
 }
 
-/** Rejects with TOPIC_MISSING naming every topic that is not there. */
+function copartitionedIn(manifests: readonly HandlerManifest[]): readonly CopartitionedTopics[] {
+  return manifests.flatMap(({ actor, companions, input }) =>
+    companions.length === 0 ? [] : [{ actor, input, companions }],
+  )
+}
+
+/** Keys of one are in other partitions than those of the other. */
+export function partitionsDiffer(
+  actor: string,
+  [input, count]: readonly [topic: string, partitions: number],
+  [companion, other]: readonly [topic: string, partitions: number],
+): TroupeError {
+  return new TroupeError(
+    'PARTITIONS_DIFFER',
+    `actor ${actor}: its input ${input} has ${count} partitions, and ${companion}, which it reads beside that, has ${other}: a key is in different partitions of them`,
+  )
+}
+
+/** Rejects with TOPIC_MISSING naming every topic that is not there, or with PARTITIONS_DIFFER. */
 export async function verifyTopics(topology: Topology, delivery: Pick<Delivery, 'partitionCounts'>): Promise<void> {
   const existing = await delivery.partitionCounts([...topology.topics.keys()])
   const missing = [...topology.topics].filter(([topic]) => !existing.has(topic))
-  if (missing.length === 0) return
-  throw new TroupeError(
-    'TOPIC_MISSING',
-    missing.map(([topic, users]) => `topic ${topic} does not exist (${users.join(', ')})`).join('; '),
-  )
+  if (missing.length > 0) {
+    throw new TroupeError(
+      'TOPIC_MISSING',
+      missing.map(([topic, users]) => `topic ${topic} does not exist (${users.join(', ')})`).join('; '),
+    )
+  }
+  const different = topology.copartitioned.flatMap(({ actor, companions, input }) => {
+    const count = existing.get(input)!
+    return companions.flatMap((companion) => {
+      const other = existing.get(companion)!
+      return other === count ? [] : [partitionsDiffer(actor, [input, count], [companion, other])]
+    })
+  })
+  const [first] = different
+  if (first === undefined) return
+  throw new TroupeError(first.code, different.map(({ message }) => message).join('; '))
 }
 
 function note<Value>(map: Map<string, Value[]>, key: string, value: Value): void {

@@ -18,6 +18,8 @@ import { changesOf } from '../actors/handlers/verdict.ts'
 import type { DeclaredStates } from '../state/declared-state.ts'
 import type { Destination, Key, KeyGiven } from '../streams/flows/flow.ts'
 import type { SourceRecord } from '../streams/record.ts'
+import type { Operator } from '../operators/operator.ts'
+import { OperatorUnderTest, type OperatorHarness } from './operator-harness.ts'
 import { HarnessState, type HarnessValues } from './harness-state.ts'
 import { BatchHandlerHarness, type BatchHarness } from './batch-harness.ts'
 import { LocalSchemas } from './local-schemas.ts'
@@ -60,6 +62,11 @@ export interface Harness<Value, GivenKey = Key> extends StateHarness<GivenKey> {
  * @example
  * const harness = createHarness(postAll) // a batch handler
  * expect(await harness.sendAll([order, unknown])).toEqual([done(), deadLetter('no such customer')])
+ *
+ * @example
+ * const harness = createHarness(salesPerMinute) // an aggregation
+ * await harness.send(order, { key: 'north', timestamp: minute })
+ * expect((await harness.advanceTo(minute + 70_000)).outputs).toEqual([sales.record({ total: 12 }, { key: 'north', timestamp: minute })])
  */
 export function createHarness<Value, Setup, KeyValue, States extends DeclaredStates>(
   handler: Handler<Value, Setup, readonly Destination[], KeyValue, States>,
@@ -69,12 +76,15 @@ export function createHarness<Value, Setup, KeyValue, States extends DeclaredSta
   handler: BatchHandler<Value, Setup, readonly Destination[], KeyValue, States>,
   options?: HarnessOptions,
 ): BatchHarness<Value, KeyGiven<KeyValue>>
+export function createHarness(operator: Operator, options?: HarnessOptions): OperatorHarness
 export function createHarness<Value, Setup>(
   handler:
     | Handler<Value, Setup, readonly Destination[], unknown>
-    | BatchHandler<Value, Setup, readonly Destination[], unknown>,
+    | BatchHandler<Value, Setup, readonly Destination[], unknown>
+    | Operator,
   options: HarnessOptions = {},
-): Harness<Value, unknown> | BatchHarness<Value, unknown> {
+): Harness<Value, unknown> | BatchHarness<Value, unknown> | OperatorHarness {
+  if (handler.kind === 'operator') return new OperatorUnderTest(handler, options)
   return handler.kind === 'batch-handler'
     ? new BatchHandlerHarness(handler, options)
     : new HandlerHarness(handler, options)

@@ -53,6 +53,40 @@ export function describeReaderContract(currentWorld: () => BrokerWorld): void {
     expect(values(2)).toEqual(['late0'])
   })
 
+  it('follows more partitions beside those it reads, pauses some, and reads those no more that it is told to leave', async (test) => {
+    const { world, topic, reader, from } = await given(test, 4)
+    for (const partition of [0, 1, 2]) await world.append(topic, numbered(partition, 10))
+    const places = (records: readonly SourceRecord[]): number[][] =>
+      records.map(({ offset, partition }) => [partition, offset])
+    reader.follow([from(5, 0)])
+    expect(places(await readUntil(reader, (taken) => taken.length === 5))).toEqual([5, 6, 7, 8, 9].map((at) => [0, at]))
+    reader.follow([from(8, 1), from(7, 2)])
+    reader.pause([from(0, 2)])
+    await world.append(topic, numbered(0, 2, 'more'))
+    const both = await readUntil(reader, (taken) => taken.length === 4)
+    expect(places(both).toSorted()).toEqual([
+      [0, 10],
+      [0, 11],
+      [1, 8],
+      [1, 9],
+    ])
+    reader.unfollow([from(0, 0)])
+    await world.append(topic, numbered(0, 5, 'left'))
+    reader.resume([from(0, 2)])
+    expect(places(await readUntil(reader, (taken) => taken.length === 3))).toEqual([7, 8, 9].map((at) => [2, at]))
+    expect([reader.position(from(0, 0)), reader.position(from(0, 1))]).toEqual([null, 10])
+    // Again, from somewhere else.
+    reader.follow([from(9, 1)])
+    reader.follow([from(14, 0)])
+    const again = await readUntil(reader, (taken) => taken.length === 4)
+    expect(places(again).toSorted()).toEqual([
+      [0, 14],
+      [0, 15],
+      [0, 16],
+      [1, 9],
+    ])
+  })
+
   it('reads beside the members of the group: takes nothing from them, and commits nothing', async (test) => {
     const { world, topic, broker, reader, from } = await given(test, 2)
     await world.append(topic, numbered(0, 5))

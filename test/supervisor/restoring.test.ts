@@ -47,6 +47,7 @@ class World {
       ]),
       shapes: new Map([['count', shapes]]),
       timers: new Map([['count', timers]]),
+      companions: new Map(),
       stores: this.stores,
       openReader: (name) => this.broker.reader(name),
       keepsTransactions,
@@ -69,7 +70,7 @@ class World {
 
   beginning(checkpoint: number | null, partition = 0): BeginningState {
     const at = { topic: 'orders', partition }
-    return { actor: 'count', at, inputId: 11, isCommitted: checkpoint !== null, checkpoint }
+    return { actor: 'count', at, inputId: 11, companions: [], isCommitted: checkpoint !== null, checkpoint }
   }
 
   #committedAtFirst: CommittedCheckpoint = { isCommitted: false, checkpoint: null }

@@ -23,6 +23,7 @@ const manifest = (actor: string, input: string, others: Partial<HandlerManifest>
   contracts: [],
   states: [],
   timers: [],
+  companions: [],
   ...others,
 })
 

@@ -29,7 +29,7 @@ describe('the transactional id of a process', () => {
 })
 
 describe('the guarantee of an app', () => {
-  const stateless = { actor: 'count', states: [], timers: [], latestTopics: [] }
+  const stateless = { actor: 'count', states: [], timers: [], companions: [], latestTopics: [] }
   const spent = { name: 'spent', codec: 'json', ttlMs: null, maxBytes: 1 }
   const stateful = { ...stateless, actor: 'watch', states: [spent] }
   const latest = { ...stateless, actor: 'sum', latestTopics: ['sums', 'means'] }

@@ -15,6 +15,7 @@ import {
   skip,
   state,
   table,
+  tableOf,
   text,
   ThrottledError,
   topic,
@@ -393,4 +394,18 @@ test('steps of a chain, and what goes around them, have the state of their handl
   })
   createHarness(handler)
   defineApp({ actors: [{ handler }] })
+})
+
+test('a table gives rows of its topic, without the null of tombstones', () => {
+  const customers = topic('customers', { value: json<{ tier: string }>(), tombstones: true })
+  defineHandler({
+    input: clicks,
+    tables: { customers: tableOf(customers) },
+    handle: (_click, { tables }) => {
+      expectTypeOf(tables.customers.get()).toEqualTypeOf<{ tier: string } | undefined>()
+      // @ts-expect-error there is no such table
+      void tables.products
+      return done()
+    },
+  })
 })

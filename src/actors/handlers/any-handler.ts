@@ -1,6 +1,7 @@
 /** What an actor may have for its handler: a function of the user's, or an operator, which is given records in another way. */
 import { TroupeError } from '../../errors.ts'
 import type { Operator } from '../../operators/operator.ts'
+import { partitionedTables, shapesOfTables, type DeclaredTables } from '../../operators/tables/declared-tables.ts'
 import type { DeclaredStates } from '../../state/declared-state.ts'
 import { shapesOf } from '../../state/declared-state.ts'
 import { operatorTimer, shapesOfKept } from '../../state/kept-shapes.ts'
@@ -47,9 +48,18 @@ export type AnyTopic = Topic<unknown, string, unknown>
 
 /** What it keeps for each key; empty: nothing. */
 export function statesOf(handler: AnyHandler): readonly StateShape[] {
-  return handler.kind === 'operator'
-    ? shapesOfKept(handler.states)
-    : shapesOf(handler.state as DeclaredStates | undefined)
+  if (handler.kind === 'operator') return shapesOfKept(handler.states)
+  return [...shapesOf(handler.state as DeclaredStates | undefined), ...shapesOfTables(tablesOf(handler))]
+}
+
+/** Further topics, of which it reads the partition that it has of its first input. */
+export function companionsOf(handler: AnyHandler): readonly string[] {
+  if (handler.kind === 'operator') return handler.inputs.slice(1).map(({ name }) => name)
+  return partitionedTables(tablesOf(handler)).map(([, { topic }]) => topic.name)
+}
+
+function tablesOf(handler: UserHandler): DeclaredTables {
+  return handler.kind === 'handler' ? ((handler.tables as DeclaredTables | undefined) ?? {}) : {}
 }
 
 /** Names of its timers. */

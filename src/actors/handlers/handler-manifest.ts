@@ -32,9 +32,16 @@ export interface HandlerManifest {
   readonly timers: readonly string[]
   /** It is the front of another actor, and keeps how far its time has come; null or missing: it is none. */
   readonly front?: FrontOf | null
+  /** Further topics, of which each actor reads the partition that it has of the input. */
+  readonly companions: readonly string[]
 }
 
 /** It needs a changelog and a store, and transactions. */
-export function isStateful({ front, states, timers }: Pick<HandlerManifest, 'states' | 'timers' | 'front'>): boolean {
-  return states.length > 0 || timers.length > 0 || (front ?? null) !== null
+export function isStateful({
+  companions,
+  front,
+  states,
+  timers,
+}: Pick<HandlerManifest, 'companions' | 'states' | 'timers' | 'front'>): boolean {
+  return states.length > 0 || timers.length > 0 || companions.length > 0 || (front ?? null) !== null
 }

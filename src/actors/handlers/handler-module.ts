@@ -6,7 +6,15 @@ import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
 import { frontOf } from './front-handler.ts'
 import { contractsOf, schemasOf } from './handler-schemas.ts'
-import { callLimitsOf, inputsOf, isAnyHandler, statesOf, timersOf, type AnyHandler } from './any-handler.ts'
+import {
+  callLimitsOf,
+  companionsOf,
+  inputsOf,
+  isAnyHandler,
+  statesOf,
+  timersOf,
+  type AnyHandler,
+} from './any-handler.ts'
 
 /** The module's default export. Rejects with HANDLER_NOT_LOADED that names the module and the cause. */
 export async function loadHandler(url: string): Promise<AnyHandler> {
@@ -62,5 +70,6 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     states: statesOf(handler),
     timers: timersOf(handler),
     front: frontOf(handler),
+    companions: companionsOf(handler),
   }
 }

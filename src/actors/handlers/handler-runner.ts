@@ -8,12 +8,14 @@ import type { AnyStateOf, DeclaredStates } from '../../state/declared-state.ts'
 import { noState, stateAccess, type StateAccess } from '../../state/state-access.ts'
 import { TimerSetter } from '../../state/timer-setter.ts'
 import { TroupeError } from '../../errors.ts'
+import { partitionedTables, type AnyTablesOf, type DeclaredTables } from '../../operators/tables/declared-tables.ts'
+import { noTables, TableAccess } from '../../operators/tables/table-access.ts'
 import type { SourceRecord, TimerCause } from '../../streams/record.ts'
 import { ErrorPolicy } from './error-policy.ts'
 import { idOf } from '../../streams/record-id.ts'
 import type { AnyRecordHandler, HandlerContext, OnTimer, Outcome, TimerContext, TimerOptions } from './handler.ts'
 import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
-import { withChanges, type StateChanges, type Verdict } from './verdict.ts'
+import { doneWithNothing, withChanges, type StateChanges, type Verdict } from './verdict.ts'
 import { VerdictMaker } from './verdict-maker.ts'
 
 export type HandlerRunnerOptions = RunnerOptions<AnyRecordHandler>
@@ -26,6 +28,8 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
   /** null: it keeps nothing. */
   readonly #access: StateAccess | null
   readonly #timers: TimerSetter
+  /** null: it looks nothing up. */
+  readonly #tables: TableAccess | null
   readonly #errorPolicy: ErrorPolicy<HandlerContext<unknown>>
 
   private constructor(options: HandlerRunnerOptions, setup: unknown) {
@@ -35,9 +39,13 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
     this.#setup = setup
     this.#verdicts = new VerdictMaker(options, options.handler.input)
     const state = options.handler.state as DeclaredStates | undefined
+    const tables = (options.handler.tables ?? {}) as DeclaredTables
     const { timers = [] } = options.handler
-    this.#access = state === undefined && timers.length === 0 ? null : stateAccess(state ?? {})
-    this.#timers = new TimerSetter(timers, Object.keys(state ?? {}).length)
+    const stateCount = Object.keys(state ?? {}).length
+    const rowCount = partitionedTables(tables).length
+    this.#access = state === undefined && timers.length === 0 && rowCount === 0 ? null : stateAccess(state ?? {})
+    this.#timers = new TimerSetter(timers, stateCount + rowCount)
+    this.#tables = rowCount === 0 ? null : new TableAccess(tables, stateCount, options.schemas)
     this.#errorPolicy = new ErrorPolicy(options.handler.onError, options.name)
   }
 
@@ -61,6 +69,10 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
       state === null || this.#access === null
         ? new RecordContext(record, attempt, this.#setup, this.#log, this)
         : new KeepingContext(record, attempt, this.#setup, this.#log, this, state, this.#access(state), this.#timers)
+    if (this.#tables !== null && state !== null) {
+      if (this.#tables.has(record)) return this.#takeRow(this.#tables, record, context)
+      context.tables = this.#tables.of(state)
+    }
     let value: unknown
     try {
       context.key = this.#verdicts.decodeKey(record)
@@ -79,6 +91,14 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
       return withChanges(this.#verdicts.encode(outcome, record), context.changes)
     } catch (error) {
       return this.judge(error, context)
+    }
+  }
+
+  #takeRow(tables: TableAccess, record: SourceRecord, context: RecordContext): Verdict {
+    try {
+      return withChanges(doneWithNothing, [tables.change(record)])
+    } catch (error) {
+      return this.#verdicts.judgeDecode(error, (asked) => this.#errorPolicy.decide(asked, context))
     }
   }
 
@@ -105,7 +125,8 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
   }
 
   protected override judge(error: unknown, context: RecordContext): Verdict {
-    return this.#verdicts.judge(error, (asked) => this.#errorPolicy.decide(asked, context))
+    // Also a row may need a schema that is not known here any more.
+    return this.#verdicts.judgeDecode(error, (asked) => this.#errorPolicy.decide(asked, context))
   }
 }
 
@@ -126,6 +147,7 @@ class RecordContext extends CallSignal implements HandlerContext<unknown> {
   readonly record: SourceRecord
   readonly attempt: number
   key: unknown = null
+  tables: AnyTablesOf = noTables
   readonly setup: unknown
   readonly log: Log
 

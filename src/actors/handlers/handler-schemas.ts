@@ -1,5 +1,6 @@
 /** The schemas that a handler's topics name: what it reads with, and what it writes with. */
 import { TroupeError } from '../../errors.ts'
+import type { DeclaredTables } from '../../operators/tables/declared-tables.ts'
 import { SchemaNeeded, type KnownSchemas } from '../../streams/flows/contract.ts'
 import type { Destination, TopicDestination } from '../../streams/flows/flow.ts'
 import type { NeededSchema } from '../../streams/registry/schema-port.ts'
@@ -8,12 +9,14 @@ import { contractsIn, schemasIn, type UsedContract } from '../../streams/registr
 /** A handler, as far as its topics go. An operator has several inputs. */
 type WithTopics = ({ readonly input: TopicDestination } | { readonly inputs: readonly TopicDestination[] }) & {
   readonly outputs?: readonly Destination[]
+  readonly tables?: DeclaredTables
 }
 
-export function contractsOf({ outputs = [], ...handler }: WithTopics): readonly UsedContract[] {
+export function contractsOf({ outputs = [], tables = {}, ...handler }: WithTopics): readonly UsedContract[] {
   const inputs = 'inputs' in handler ? handler.inputs : [handler.input]
   const written = outputs.flatMap((output) => (output.kind === 'topic' ? contractsIn(output, 'write') : []))
-  return [...inputs.flatMap((input) => contractsIn(input, 'read')), ...written]
+  const lookedUp = Object.values(tables).map(({ topic }) => topic as TopicDestination)
+  return [...[...inputs, ...lookedUp].flatMap((input) => contractsIn(input, 'read')), ...written]
 }
 
 export function schemasOf(handler: WithTopics): readonly NeededSchema[] {

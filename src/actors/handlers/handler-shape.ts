@@ -1,12 +1,13 @@
 /** What `defineHandler` must be given, and what it makes of an instance of a class. */
 import { problemsOfStates } from '../../state/declared-state.ts'
 import { problemsOfTimers } from '../../state/timers.ts'
+import { problemsOfTables } from '../../operators/tables/declared-tables.ts'
 import { forgottenCall, isObject, refuseWrong, shown, unknownKeys } from '../../options/declared.ts'
 
 /** What definitions of all kinds may have. */
 export const commonKeys = ['name', 'input', 'outputs', 'state', 'setup', 'teardown', 'handle', 'onError'] as const
 const timerKeys = ['timers', 'onTimer'] as const
-const handlerKeys = [...commonKeys, ...timerKeys] as const
+const handlerKeys = [...commonKeys, ...timerKeys, 'tables'] as const
 
 const functions = ['setup', 'teardown', 'onError']
 
@@ -47,10 +48,15 @@ function problemsOfDefinition(definition: unknown, keys: readonly string[]): str
   else if (timerKeys.some((key) => definition[key] !== undefined)) {
     problems.push('timers: a batch handler has none, since a timer is of one key: use defineHandler()')
   }
+  const { tables } = definition
+  if (tables !== undefined) {
+    if (keys.includes('tables')) problems.push(...problemsOfTables(tables, input))
+    else problems.push('tables: a batch handler has none; use defineHandler()')
+  }
   // An instance may have more: it is its own affair.
   return isOfClass(definition)
     ? problems
-    : [...problems, ...unknownKeys(definition, [...keys, ...timerKeys, 'kind'], ELSEWHERE)]
+    : [...problems, ...unknownKeys(definition, [...keys, ...timerKeys, 'tables', 'kind'], ELSEWHERE)]
 }
 
 function problemsOfOutputs(outputs: unknown): string[] {

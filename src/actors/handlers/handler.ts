@@ -4,6 +4,7 @@
  */
 import type { Log } from '../../log.ts'
 import type { DeclaredStates, NoStates, StateOf } from '../../state/declared-state.ts'
+import type { DeclaredTables, NoTables, TablesOf } from '../../operators/tables/declared-tables.ts'
 import type { Destination, Effect, EffectsOf, Topic } from '../../streams/flows/flow.ts'
 import type { SourceRecord } from '../../streams/record.ts'
 import { readDefinition } from './handler-shape.ts'
@@ -88,7 +89,7 @@ export function isOutcome(value: unknown): value is Outcome {
 }
 
 /** A step of `compose` that takes one without saying what `KeyValue` is serves for topics of any keys. */
-export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates> {
+export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates, Tables = NoTables> {
   /** The record as it came, undecoded. */
   readonly record: SourceRecord
   /** The record's key, as the topic's codec for keys reads it; its bytes, where the topic has none. */
@@ -104,6 +105,8 @@ export interface HandlerContext<Setup, KeyValue = unknown, States = NoStates> {
   readonly log: Log
   /** What the handler keeps for the record's key, under the names that it has declared. */
   readonly state: StateOf<States>
+  /** What the handler looks up, under the names that it has declared. */
+  readonly tables: TablesOf<Tables>
   /**
    * Sets a timer of the record's key: `onTimer` is called for it once stream time, or the wall clock, has come to `atMs`
    * (milliseconds since the Unix epoch). There is one for each key, name and clock: setting it again moves it. Like state it
@@ -127,8 +130,8 @@ export interface TimerOptions {
 }
 
 /** What `onTimer` is given. `id`: the same on every attempt and after every restart. */
-export interface TimerContext<Setup, KeyValue = unknown, States = NoStates> extends Omit<
-  HandlerContext<Setup, KeyValue, States>,
+export interface TimerContext<Setup, KeyValue = unknown, States = NoStates, Tables = NoTables> extends Omit<
+  HandlerContext<Setup, KeyValue, States, Tables>,
   'record' | 'key'
 > {
   readonly key: KeyValue
@@ -138,10 +141,13 @@ export interface TimerContext<Setup, KeyValue = unknown, States = NoStates> exte
 }
 
 /** A fired timer is not set any more when it is handled, unless it has set itself again. */
-export type OnTimer<Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
-  name: string,
-  context: TimerContext<Setup, KeyValue, States>,
-) => Outcome<To> | Promise<Outcome<To>>
+export type OnTimer<
+  Setup = unknown,
+  To extends Effect = Effect,
+  KeyValue = unknown,
+  States = NoStates,
+  Tables = NoTables,
+> = (name: string, context: TimerContext<Setup, KeyValue, States, Tables>) => Outcome<To> | Promise<Outcome<To>>
 
 export interface SetupContext {
   readonly log: Log
@@ -178,6 +184,7 @@ export interface HandlerDefinition<
   Outputs extends readonly Destination[] = readonly Destination[],
   KeyValue = Uint8Array,
   States extends DeclaredStates = NoStates,
+  Tables extends DeclaredTables = NoTables,
 > {
   /**
    * Shown in the handler's log lines and errors. Its actor goes by it too where the handler stands in the app itself; a
@@ -196,14 +203,19 @@ export interface HandlerDefinition<
    * `order: 'unordered'`; a record without a key fails with STATE_INVALID when state is asked for.
    */
   readonly state?: States
-  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>, KeyValue, States>
+  /**
+   * What it looks up, by name: topics of which the last record of each key is its row. A handler with tables needs what state
+   * needs, since rows, outputs and positions are kept in one step.
+   */
+  readonly tables?: Tables
+  readonly handle: Handle<Value, Setup, EffectsOf<Outputs>, KeyValue, States, Tables>
   /** Names of the timers that it sets for keys: what they are found by after an upgrade. They need what state needs. */
   readonly timers?: readonly string[]
   /**
    * A timer is due: what becomes of it is as for a record of its key, in its order, retries, outputs and all. It fires once:
    * its removal is part of the checkpoint that its effects are in.
    */
-  readonly onTimer?: OnTimer<Setup, EffectsOf<Outputs>, KeyValue, States>
+  readonly onTimer?: OnTimer<Setup, EffectsOf<Outputs>, KeyValue, States, Tables>
   /**
    * What becomes of an error: thrown by `handle`, DECODE_FAILED, ENCODE_FAILED, OUTCOME_INVALID or
    * HANDLER_TIMEOUT. Runs where the handler runs; synchronous.
@@ -217,13 +229,14 @@ export interface Handler<
   Outputs extends readonly Destination[] = readonly Destination[],
   KeyValue = Uint8Array,
   States extends DeclaredStates = NoStates,
-> extends HandlerDefinition<Value, Setup, Outputs, KeyValue, States> {
+  Tables extends DeclaredTables = NoTables,
+> extends HandlerDefinition<Value, Setup, Outputs, KeyValue, States, Tables> {
   readonly kind: 'handler'
 }
 
 /** Of whatever values and keys. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever states, too
-export type AnyRecordHandler = Handler<unknown, unknown, readonly Destination[], unknown, any>
+export type AnyRecordHandler = Handler<unknown, unknown, readonly Destination[], unknown, any, any>
 
 /**
  * Declares a handler; types flow from `input` and `setup` into `handle`. An instance of a class serves, too. Throws
@@ -235,9 +248,10 @@ export function defineHandler<
   const Outputs extends readonly Destination[] = readonly [],
   KeyValue = Uint8Array,
   States extends DeclaredStates = NoStates,
+  Tables extends DeclaredTables = NoTables,
 >(
-  definition: HandlerDefinition<Value, Setup, Outputs, KeyValue, States>,
-): Handler<Value, Setup, Outputs, KeyValue, States> {
+  definition: HandlerDefinition<Value, Setup, Outputs, KeyValue, States, Tables>,
+): Handler<Value, Setup, Outputs, KeyValue, States, Tables> {
   return { ...readDefinition('defineHandler', definition), kind: 'handler' }
 }
 
@@ -251,16 +265,28 @@ export function isHandler(value: unknown): value is AnyRecordHandler {
 }
 
 /** One step of `compose`: a value for the next step, or an outcome that ends the chain. */
-export type Step<In, Out, Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
+export type Step<
+  In,
+  Out,
+  Setup = unknown,
+  To extends Effect = Effect,
+  KeyValue = unknown,
+  States = NoStates,
+  Tables = NoTables,
+> = (
   value: In,
-  context: HandlerContext<Setup, KeyValue, States>,
+  context: HandlerContext<Setup, KeyValue, States, Tables>,
 ) => Out | Outcome<To> | Promise<Out | Outcome<To>>
 
 /** The `handle` of a handler. */
-export type Handle<In, Setup = unknown, To extends Effect = Effect, KeyValue = unknown, States = NoStates> = (
-  value: In,
-  context: HandlerContext<Setup, KeyValue, States>,
-) => Outcome<To> | Promise<Outcome<To>>
+export type Handle<
+  In,
+  Setup = unknown,
+  To extends Effect = Effect,
+  KeyValue = unknown,
+  States = NoStates,
+  Tables = NoTables,
+> = (value: In, context: HandlerContext<Setup, KeyValue, States, Tables>) => Outcome<To> | Promise<Outcome<To>>
 
 /** Chains steps into a `handle`: each gets what the one before returned; any outcome ends the chain. */
 export function compose<A, S, E extends Effect = never, K = unknown, T = NoStates>(

@@ -26,6 +26,10 @@ export interface CommittedPartition extends TopicPartition, OutputOwner {
 /** The same, of an owner whose inputs are committed together. */
 export interface OwnedPartition extends CommittedPartition {
   readonly owner: CheckpointOwner
+  /** Its position is a part of its owner's state: the group commits none. */
+  readonly isCompanion?: boolean
+  /** So far it stands by now; told where the group commits none. */
+  noteCommitted?(position: number): void
 }
 
 /** Whose outputs, state and positions become durable together: a partition actor, for one epoch. */

@@ -46,11 +46,33 @@ export class FakeReader implements BrokerReader {
     this.#requireConnected()
     this.#fetcher.unassignAll()
     this.#positions.clear()
+    this.follow(starts)
+  }
+
+  follow(starts: readonly StartPosition[]): void {
+    this.#requireConnected()
     for (const start of starts) {
       const log = this.#options.topics.get(start.topic)?.[start.partition]
       if (log !== undefined) this.#fetcher.assign(start, log)
+      this.#positions.delete(partitionName(start))
       if (typeof start.position === 'number') this.#positions.set(partitionName(start), start.position)
     }
+    this.wake()
+  }
+
+  unfollow(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      this.#fetcher.unassign(partition)
+      this.#positions.delete(partitionName(partition))
+    }
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#fetcher.setPaused(partition, true)
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#fetcher.setPaused(partition, false)
     this.wake()
   }
 

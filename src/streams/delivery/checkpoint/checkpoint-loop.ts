@@ -379,7 +379,9 @@ export class CheckpointLoop {
       checkpoints.records += records.length + frozen.changelogRecords
       checkpoints.bytes += outputBytes
       for (const { input, snapshot } of frozen.positions) {
-        if (!input.isFenced) events.onCommitted(input, snapshot.position)
+        if (input.isFenced) continue
+        if (input.isCompanion === true) input.noteCommitted?.(snapshot.position)
+        else events.onCommitted(input, snapshot.position)
       }
       for (let settled = 0; settled < tickets.length && !owner.isFenced;) {
         if (left === 0) {

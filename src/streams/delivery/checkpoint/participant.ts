@@ -15,8 +15,8 @@ import type { UnfitPosition, WholePositions } from './whole-positions.ts'
 export interface FrozenPosition {
   readonly input: OwnedPartition
   readonly snapshot: CompletionSnapshot
-  /** The same as it is committed. */
-  readonly stored: StoredPosition
+  /** The same as it is committed; null: with the state of its owner. */
+  readonly stored: StoredPosition | null
 }
 
 /** Its completion map does not fit: it goes on gathering until it does, and no checkpoint has anything of it. */
@@ -148,6 +148,10 @@ export class Participant {
     for (const input of this.owner.inputs) {
       const snapshot = input.tracker.snapshot()
       if (snapshot === null) continue
+      if (input.isCompanion === true) {
+        positions.push({ input, snapshot, stored: null })
+        continue
+      }
       const stored = whole.of(input, snapshot, checkpoint)
       if (!('metadata' in stored)) {
         this.#heldBack = { input, ...stored, sinceMs: this.#heldBack?.sinceMs ?? atMs }

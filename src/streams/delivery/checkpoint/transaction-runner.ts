@@ -165,7 +165,9 @@ export class TransactionRunner {
         if (frozen !== null) frozen.changelogRecords += records.length
       }
     }
-    const positions = participants.flatMap(({ frozen }) => frozen?.positions.map(({ stored }) => stored) ?? [])
+    const positions = participants.flatMap(
+      ({ frozen }) => frozen?.positions.flatMap(({ stored }) => stored ?? []) ?? [],
+    )
     onCheckpoint?.('before-positions')
     for (const call of positionCalls(positions)) {
       // The brokers fence members, not partitions: of a partition that is not ours any more they would take the position.
@@ -263,18 +265,20 @@ export class TransactionRunner {
   async #reconnect(consumer: BrokerConsumer, participants: readonly Participant[]): Promise<Participant[]> {
     await this.#options.producer.connect()
     this.#close()
-    const inputs = participants.flatMap(({ frozen }) => (frozen?.positions ?? []).map(({ input }) => input))
+    const stored = participants.flatMap(({ frozen }) => frozen?.positions.flatMap(({ stored }) => stored ?? []) ?? [])
     const committed = await consumer
-      .committed(inputs.map(({ partition, topic }) => ({ topic, partition })))
+      .committed(stored.map(({ partition, topic }) => ({ topic, partition })))
       .catch(unanswered)
     const found = new Map(committed.map((each) => [partitionName(each), each]))
     this.#needsConnect = false
-    return participants.filter(
-      ({ frozen }) =>
+    return participants.filter(({ frozen }) => {
+      const positions = frozen?.positions.flatMap((each) => each.stored ?? []) ?? []
+      return (
         frozen !== null &&
-        frozen.positions.length > 0 &&
-        frozen.positions.every(({ stored }) => isSame(found.get(partitionName(stored)), stored, frozen.checkpoint)),
-    )
+        positions.length > 0 &&
+        positions.every((each) => isSame(found.get(partitionName(each)), each, frozen.checkpoint))
+      )
+    })
   }
 
   /** Nobody is left of whom it was: a new client ends what it has left open, if the brokers are there for it. */

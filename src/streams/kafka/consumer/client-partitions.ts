@@ -91,6 +91,26 @@ export class ClientPartitions {
     return true
   }
 
+  /** Of a client in no group: these as well. */
+  add(starts: readonly StartPosition[]): void {
+    const again = starts.filter((start) => this.#assigned.has(partitionName(start))).map(bare)
+    this.#forget(starts.map(partitionName))
+    for (const start of starts) this.#assigned.set(partitionName(start), start)
+    const list = starts.map(({ topic, partition, position }) => ({ topic, partition, offset: offsetOf(position) }))
+    this.#change(starts, () => {
+      if (again.length > 0) this.#client.incrementalUnassign(again)
+      this.#client.incrementalAssign(list)
+      this.#tellPauses(starts)
+    })
+  }
+
+  /** Of a client in no group: these no more. */
+  remove(partitions: readonly TopicPartition[]): void {
+    const gone = partitions.filter((partition) => this.#assigned.has(partitionName(partition))).map(bare)
+    this.#forget(gone.map(partitionName))
+    if (gone.length > 0) this.#change(gone, () => this.#client.incrementalUnassign(gone))
+  }
+
   unassign(eventId: number): boolean {
     const event = this.#take(eventId, 'revoke')
     if (event === undefined) return false

@@ -121,6 +121,28 @@ export class KafkaBrokerReader implements BrokerReader {
     this.#failure = undefined
     const event = this.#partitions.open('assign', starts.map(placeOf), false)
     this.#partitions.assign(event.id, starts)
+    this.#noteStarts(starts)
+  }
+
+  follow(starts: readonly StartPosition[]): void {
+    this.#requireConnected()
+    this.#partitions.add(starts)
+    this.#noteStarts(starts)
+  }
+
+  unfollow(partitions: readonly TopicPartition[]): void {
+    if (this.#state === 'connected') this.#partitions.remove(partitions)
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    if (this.#state === 'connected') this.#partitions.pause(partitions)
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    if (this.#state === 'connected') this.#partitions.resume(partitions)
+  }
+
+  #noteStarts(starts: readonly StartPosition[]): void {
     for (const start of starts) {
       this.#outOfLog.noteActive(start)
       if (typeof start.position === 'number') this.#positions.set(partitionName(start), start.position)

@@ -1,0 +1,92 @@
+/** A join in the engine: its right side is a companion input, merged with the left one by time. */
+import { expect, test } from 'vitest'
+import { defineJoin } from '../../../src/operators/join/join.ts'
+import { text } from '../../../src/streams/flows/codec.ts'
+import { topic } from '../../../src/streams/flows/flow.ts'
+import { out, TableWorld } from './table-world.ts'
+
+const within = { beforeMs: 0, afterMs: 100 }
+
+class JoinWorld extends TableWorld {
+  readonly join = defineJoin({
+    name: 'join',
+    left: topic('orders', { value: text }),
+    right: topic('payments', { value: text }),
+    kind: 'left',
+    within,
+    graceMs: 0,
+    outputs: [out],
+    result: ({ left, right }) => [out.record(`${left} ${right ?? 'alone'}`)],
+  })
+
+  constructor(partitions = 1) {
+    super(partitions)
+    this.broker.createTopic('payments', partitions)
+  }
+
+  payment(key: string, value: string, timestamp: number, partition = 0): void {
+    this.broker.append('payments', { key, value, timestamp, partition })
+  }
+
+  startJoin(name = 'a', others: object = {}): ReturnType<TableWorld['start']> {
+    return this.start(name, { actor: { handler: this.join }, ...others })
+  }
+}
+
+/** An order a second of one of these keys, and its payment after 50 ms, of three in four. */
+function fill(world: JoinWorld, count: number): string[] {
+  const expected: string[] = []
+  for (let at = 1; at <= count; at += 1) {
+    const isPaid = at % 4 !== 0
+    world.order(`k${at % 5}`, `o${at}`, at * 1_000)
+    if (isPaid) world.payment(`k${at % 5}`, `p${at}`, at * 1_000 + 50)
+    expected.push(`o${at} ${isPaid ? `p${at}` : 'alone'}`)
+  }
+  // So that the last one is not open any more.
+  world.order('end', 'end', count * 1_000 + 10_000)
+  return expected
+}
+
+test('both sides are read from the start in the order of their times: nothing is late, however far one topic is ahead', async () => {
+  const world = new JoinWorld()
+  const expected = fill(world, 200)
+  const engine = await world.startJoin()
+  await world.clock.advance(10_000)
+  expect(world.read().toSorted()).toEqual(expected.toSorted())
+  await world.settled(engine.stop())
+})
+
+test('where each side stands is of one checkpoint with what is kept of both: after crashes each pair comes once', async () => {
+  const world = new JoinWorld()
+  const expected = fill(world, 400)
+  await world.startJoin('a')
+  for (let crashes = 0; crashes < 4; crashes += 1) {
+    await world.clock.advance(61)
+    world.broker.crash('abcde'[crashes]!)
+    await world.clock.advance(20_000)
+    await world.startJoin('abcde'[crashes + 1])
+  }
+  await world.clock.advance(30_000)
+  expect(world.read().toSorted()).toEqual(expected.toSorted())
+})
+
+test('the right side of a join with another number of partitions is refused at the start, both by name', async () => {
+  const world = new JoinWorld(2)
+  world.broker.addPartitions('payments', 5)
+  await expect(world.startJoin()).rejects.toMatchObject({
+    code: 'PARTITIONS_DIFFER',
+    message: expect.stringMatching(/orders has 2 .*payments.* has 5/) as string,
+  })
+})
+
+test('an output that is refused for good sets both sides back: the payment is a dead letter, and its order has none', async () => {
+  const world = new JoinWorld()
+  const expected = fill(world, 100)
+  world.broker.faults.refuseRecord = ({ topic: name, value }) =>
+    name === 'out' && Buffer.from(value ?? []).toString() === 'o50 p50' ? 'of no use' : null
+  const engine = await world.startJoin()
+  await world.clock.advance(30_000)
+  expect(world.read().toSorted()).toEqual(expected.map((line) => (line === 'o50 p50' ? 'o50 alone' : line)).toSorted())
+  expect(world.read('dlq')).toEqual(['p50'])
+  await world.settled(engine.stop())
+})
