@@ -82,7 +82,7 @@ async function executorFor(runOn: RunOn, stats: EngineStats): Promise<Executor &
   if (runOn === 'threads') {
     const { pool } = await WorkerPool.start({
       threads: app.threads,
-      handlers: [{ ...actor, concurrency: mostAtOnce(actor), actor: actor.name, url: url.href }],
+      handlers: [{ ...actor, concurrency: mostAtOnce(actor), actor: actor.name, groupId: 'bench', url: url.href }],
       clock: systemClock,
       lookout: new Lookout(systemClock),
       log: silentLog,

@@ -126,6 +126,7 @@ export class FiredTimers implements ComesAhead {
 
   /** Nothing is fired any more. */
   stop(): void {
+    this.#options.idle?.stop()
     this.#cancelWait()
     this.#waitsForMs = null
     this.#waitsForRoom = false

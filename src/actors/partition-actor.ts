@@ -24,12 +24,12 @@ import type { CheckpointOwner, Refusals } from '../streams/delivery/delivery.ts'
 import { TroupeError } from '../errors.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
+import { openTiming, type ActorTiming } from './actor-timing.ts'
 import { ActorProgress } from './actor-progress.ts'
 import { FrontLine } from './front/front-line.ts'
 import { FailureNotes } from './failure-notes.ts'
-import { FiredTimers } from './fired-timers.ts'
+import type { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
-import { IdleWatch } from './idle-watch.ts'
 import type { InputProgress } from './input-progress.ts'
 import { InputMerge } from './input-merge.ts'
 import { Inputs } from './inputs.ts'
@@ -38,7 +38,6 @@ import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes/lanes.ts'
 import { OperatorDecisions } from './operator-decisions.ts'
 import { RecordEnds } from './record-ends.ts'
-import { Stamping } from './stamping.ts'
 import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
 import { RefusedRecords } from './refused-records.ts'
@@ -71,12 +70,9 @@ export class PartitionActor implements CheckpointOwner {
   readonly #refused: RefusedRecords | null
   /** null: its handler has none. */
   readonly #timers: FiredTimers | null
-  /** null: nothing is done when it is idle. */
-  readonly #idle: IdleWatch | null
   /** null: it is not the front of another. */
   readonly #front: FrontLine | null
-  /** null: stream time is known by what is on records unread. */
-  readonly #stamping: Stamping | null
+  readonly #timing: ActorTiming
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
@@ -102,11 +98,16 @@ export class PartitionActor implements CheckpointOwner {
     this.#merge = this.#inputs.all.length === 1 ? null : this.#openMerge()
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
-    this.#idle = this.#openIdle()
-    this.#timers = this.#openTimers()
-    const { times = null } = options
-    this.#stamping = times === null || this.state === null ? null : new Stamping(times, this.state, this.#timers)
-    this.#lanes.ahead = this.#stamping ?? this.#timers
+    this.#timing = openTiming(options, {
+      ...{ inputs: this.#inputs, lanes: this.#lanes, refused: this.#refused, state: this.state },
+      isHeldBack: () => this.#brake.isOn || options.credit.availableRecords <= 0,
+      isRunning: () => this.#handsOut,
+      onFired: () => {
+        this.#noteFired()
+      },
+    })
+    this.#timers = this.#timing.timers
+    this.#lanes.ahead = this.#timing.stamping ?? this.#timers
     this.#followState()
     if (options.refused !== undefined) {
       // A handler that takes very long keeps nobody out.
@@ -162,6 +163,11 @@ export class PartitionActor implements CheckpointOwner {
         this.#noteLoad()
       },
     })
+  }
+
+  /** What its handler asks for; null: nothing. A front keeps how far its time has come, and no more. */
+  get keptState(): PartitionState | null {
+    return this.#front === null ? this.state : null
   }
 
   get inputs(): readonly InputProgress[] {
@@ -347,7 +353,7 @@ export class PartitionActor implements CheckpointOwner {
     const companion = input.isCompanion ? input.topic : null
     const now = this.#options.clock.now()
     if (this.heldRecords === 0) this.#progress.atMs = now
-    this.#idle?.noteArrival(now)
+    this.#timing.idle?.noteArrival(now)
     let hasSkipped = false
     for (const record of records) {
       const payload = payloadBytes(record)
@@ -356,7 +362,7 @@ export class PartitionActor implements CheckpointOwner {
       const streamTime = isOfRows ? null : this.#streamTimeOf(record, said, companion)
       this.#timers?.review()
       if (tracker.isFinishedBefore(record.offset)) {
-        this.#stamping?.pass(record)
+        this.#timing.stamping?.pass(record)
         tracker.skip(record.offset)
         stats.alreadyFinished += 1
         hasSkipped = true
@@ -386,14 +392,14 @@ export class PartitionActor implements CheckpointOwner {
   /** null: it keeps no state, or it is known when the record's turn has come. */
   #streamTimeOf({ offset, timestamp }: SourceRecord, note: SourceNote | null, companion: string | null): number | null {
     const { state } = this
-    if (state === null || this.#front !== null || this.#stamping !== null) return null
+    if (state === null || this.#front !== null || this.#timing.stamping !== null) return null
     if (note !== null) return state.noteSaid(offset, note.said)
     return state.noteRecord(offset, state.hasSources ? -1 : timestamp, companion)
   }
 
   /** Of all that it is not given below this position, this is the stream time. */
   notePassed(position: number, streamTime: number, topic: string | null = null): void {
-    if (this.#stamping === null && this.#front === null) this.state?.noteRecord(position - 1, streamTime, topic)
+    if (this.#timing.stamping === null && this.#front === null) this.state?.noteRecord(position - 1, streamTime, topic)
     else this.state?.noteAhead(position - 1, streamTime, topic)
   }
 
@@ -530,48 +536,12 @@ export class PartitionActor implements CheckpointOwner {
     if (this.state === null) return
     this.state.follow(this.#inputs.first.tracker)
     this.state.followCompanions(this.#inputs.companions)
-    this.#idle?.start()
+    this.#timing.idle?.start()
     if (this.state.isReady) this.#timers?.reviewSoon()
     this.state.onReady = () => {
       this.#timers?.review()
       if (this.readyRecordCount > 0) this.#options.onReady()
     }
-  }
-
-  #openTimers(): FiredTimers | null {
-    const { state } = this
-    const timers = state?.timers ?? null
-    if (state === null || timers === null) return null
-    return new FiredTimers({
-      clock: this.#options.clock,
-      state,
-      timers,
-      inputs: this.#inputs,
-      lanes: this.#lanes,
-      order: this.actor.order,
-      refused: this.#refused,
-      idle: this.#idle,
-      isHeldBack: () => this.#brake.isOn || this.#options.credit.availableRecords <= 0,
-      isRunning: () => this.#handsOut,
-      onFired: () => {
-        this.#noteFired()
-      },
-    })
-  }
-
-  #openIdle(): IdleWatch | null {
-    const { clock, idleAfterMs = null, logEnd } = this.#options
-    if (idleAfterMs === null || logEnd === undefined) return null
-    const { first } = this.#inputs
-    return new IdleWatch({
-      clock,
-      afterMs: idleAfterMs,
-      restsAt: () => (this.#handsOut && this.heldRecords === 0 ? first.tracker.safePosition : null),
-      logEnd: () => logEnd(first),
-      onIdle: () => {
-        this.#timers?.reviewSoon()
-      },
-    })
   }
 
   #openFront(): FrontLine | null {
@@ -648,7 +618,6 @@ export class PartitionActor implements CheckpointOwner {
     this.#cancelSetBack?.()
     this.#front?.stop()
     this.#timers?.stop()
-    this.#idle?.stop()
     this.#waits.cancelAll()
     this.#parking.clear()
     this.#inputs.release()
@@ -693,7 +662,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started, the records that wait or are parked included. */
   #dropQueued(): void {
     this.#timers?.stop()
-    this.#idle?.stop()
+    this.#timing.idle?.stop()
     this.#front?.stop()
     this.#waits.cancelAll()
     this.#release([...this.#parking.clear(), ...this.#lanes.discardQueued()])

@@ -52,7 +52,11 @@ export class Stamping implements ComesAhead {
       return
     }
     const read = this.#times.read(record)
-    if (read === null) return
+    if (read === null) {
+      // What is behind it comes to its turn after it.
+      invocation.runsAlone = true
+      return
+    }
     const isFarFuture = this.#isFarFuture(record, read.timeMs)
     invocation.stamp = { found: read.found, read: read.read, timeMs: read.timeMs, isFarFuture }
     invocation.streamTime = this.#state.noteRecord(record.offset, isFarFuture ? -1 : read.timeMs, record.topic)

@@ -96,7 +96,7 @@ export interface Front {
    * and numbers, and bytes as they are, unless `byCodec` says how it is written.
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values and keys
-  readonly by?: (value: any, key: any) => unknown
+  readonly by?: (value: any, key?: any) => unknown
   readonly byCodec?: Codec<unknown>
   /** What the operator is given instead of its value. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- of whatever values

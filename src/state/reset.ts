@@ -5,11 +5,12 @@
  */
 import { TroupeError } from '../errors.ts'
 import type { BrokerAdmin } from '../streams/admin-port.ts'
+import { frontName, repartitionTopic } from '../operators/regroup/regrouped.ts'
 import { changelogTopic } from './changelog-topic.ts'
 
 export interface ResetPlan {
   readonly groupId: string
-  /** Changelogs that are there. */
+  /** Changelogs and repartition topics that are there. */
   readonly topics: readonly string[]
   /** Ids of members that live: nothing may be forgotten before they have gone. */
   readonly members: readonly string[]
@@ -28,7 +29,13 @@ export async function planReset(
   groupId: string,
   actors: readonly string[],
 ): Promise<ResetPlan> {
-  const there = await admin.describeTopics(actors.map((actor) => changelogTopic(groupId, actor)))
+  // Those of fronts as well: whether an actor has one, only its module knows.
+  const topics = actors.flatMap((actor) => [
+    changelogTopic(groupId, actor),
+    changelogTopic(groupId, frontName(actor)),
+    repartitionTopic(groupId, actor),
+  ])
+  const there = await admin.describeTopics(topics)
   return { groupId, topics: [...there.keys()], members: await admin.groupMembers(groupId) }
 }
 

@@ -26,3 +26,13 @@ export interface RecordTimes {
   /** null: it cannot be read yet, since a schema is not known. Never throws. */
   read(record: SourceRecord): ReadTime | null
 }
+
+/** How an actor's stream time comes on. */
+export interface Timing {
+  /** null: by what is on its records unread. */
+  readonly times: RecordTimes | null
+  /** With nothing new for so long, at the end of its input, what is open is closed; null: never. */
+  readonly idleAfterMs: number | null
+}
+
+export const timedByRecords: Timing = { times: null, idleAfterMs: null }

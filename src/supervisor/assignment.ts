@@ -21,7 +21,7 @@ import type { Credit } from '../streams/credit.ts'
 import type { CheckpointBase, CheckpointOwner, Delivery, Refusals } from '../streams/delivery/delivery.ts'
 import { CompletionMap } from '../streams/positions/completion-map.ts'
 import type { PartitionState } from '../state/partition-state.ts'
-import type { RecordTimes } from '../state/stamp.ts'
+import type { Timing } from '../state/stamp.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
@@ -39,8 +39,10 @@ export interface AssignmentOptions {
   /** The actor of each input topic. */
   readonly actors: ReadonlyMap<string, ResolvedActor>
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
-  /** How its records tell their time; null, or missing: by their timestamps. */
-  readonly timesOf?: (actor: ResolvedActor) => RecordTimes | null
+  /** How its stream time comes on; missing: by what is on its records. */
+  readonly timingOf?: (actor: ResolvedActor) => Timing
+  /** The high watermark of a log; needed where something is closed when that is idle. */
+  readonly logEnd?: (of: TopicPartition) => Promise<number>
   readonly delivery: Delivery
   readonly credit: Credit
   readonly clock: Clock
@@ -440,8 +442,8 @@ export class Assignment {
     state: PartitionState | null,
     refused?: Refusals,
   ): PartitionActor {
-    const companions = this.#companions.get(actor.name)
-    const { clock, credit, delivery, dispatcherOf, keyText, log, random, schemas, stats, timesOf } = this.#options
+    const { clock, credit, delivery, dispatcherOf, keyText, log, logEnd, random, schemas, stats, timingOf } =
+      this.#options
     const dispatcher = dispatcherOf(actor)
     const made: PartitionActor = new PartitionActor({
       actor,
@@ -450,8 +452,8 @@ export class Assignment {
       inputs,
       state,
       front: this.#options.fronts?.get(actor.name) ?? null,
-      ...(companions === undefined ? {} : { logEnd: async (of) => (await companions.watermarks(of)).high }),
-      times: timesOf?.(actor) ?? null,
+      ...timingOf?.(actor),
+      ...(logEnd === undefined ? {} : { logEnd }),
       ...(refused === undefined ? {} : { refused }),
       delivery,
       credit,

@@ -34,6 +34,7 @@ import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { prepareSchemas, verifyContracts } from './contracts.ts'
 import { checkTimes, guaranteeOf, hasTransactions, maxRecordBytesOf } from './guarantee.ts'
+import { LogEnds } from './log-ends.ts'
 import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
 import { noRegrouping, openRegrouping, type Regrouping } from './regrouping.ts'
@@ -96,6 +97,7 @@ export class Engine {
   #regrouping: Regrouping = noRegrouping
   /** null: no handler keeps state. */
   #keeping: StateKeeping | null = null
+  readonly #logEnds: LogEnds
   #membership: Membership | null = null
   #state: EngineState = 'starting'
   #isRestarting = false
@@ -109,6 +111,7 @@ export class Engine {
     this.#parts = parts
     this.#host = host
     this.#lookout = lookout
+    this.#logEnds = new LogEnds(() => parts.broker.reader('ends'))
     this.#topology = planTopology(parts.app, host.manifests)
     this.#startedAtMs = parts.clock.now()
     this.#restarts = new RestartPolicy(parts.app.restart)
@@ -340,7 +343,8 @@ export class Engine {
       consumer: broker.consumer(),
       actors: this.#topology.actorOfTopic,
       dispatcherOf: (actor) => this.#host.dispatcherOf(actor),
-      timesOf: (actor) => this.#host.timesOf(actor),
+      timingOf: (actor) => this.#host.timingOf(actor),
+      logEnd: (of) => this.#logEnds.of(of),
       dispatchers: this.#host.dispatchers,
       delivery: this.#delivery,
       userPauses: this.#userPauses,
@@ -442,6 +446,7 @@ export class Engine {
         () => waits.answer('sink-close', name, sink.close()),
       ]),
       ['producers', () => this.#delivery.disconnect()],
+      ['ends of logs', () => this.#logEnds.close()],
       ['state', () => this.#keeping?.stores.close()],
       ['handlers', () => waits.answer('handlers-close', '', this.#host.close())],
       [

@@ -12,13 +12,14 @@ import type { Log } from '../log.ts'
 import type { Lookout } from '../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../options/options.ts'
 import { Appetite } from '../streams/appetite.ts'
-import type { RecordTimes } from '../state/stamp.ts'
+import type { Timing } from '../state/stamp.ts'
 import { outgrown } from '../state/changelog-topic.ts'
 import type { BrokerConsumer, BrokerTrouble, Watermarks } from '../streams/broker-port.ts'
 import { Credit } from '../streams/credit.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
 import type { TopicOrigin } from '../streams/positions/topic-origin.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
+import type { TopicPartition } from '../streams/record.ts'
 import { Source } from '../streams/source.ts'
 import type { EngineStats } from '../metrics/stats.ts'
 import { Assignment } from './assignment.ts'
@@ -31,8 +32,10 @@ export interface MembershipOptions {
   /** The actor of each input topic. */
   readonly actors: ReadonlyMap<string, ResolvedActor>
   readonly dispatcherOf: (actor: ResolvedActor) => Dispatcher
-  /** How its records tell their time; null, or missing: by their timestamps. */
-  readonly timesOf?: (actor: ResolvedActor) => RecordTimes | null
+  /** How its stream time comes on; missing: by what is on its records. */
+  readonly timingOf?: (actor: ResolvedActor) => Timing
+  /** The high watermark of a log; needed where something is closed when that is idle. */
+  readonly logEnd?: (of: TopicPartition) => Promise<number>
   readonly dispatchers: readonly Dispatcher[]
   readonly delivery: Delivery
   readonly clock: Clock

@@ -55,6 +55,8 @@ export interface KeyedWorldOptions {
   readonly actor?: Partial<ResolvedActor>
   readonly clock?: ManualClock
   readonly store?: MapStore
+  /** One that has begun. */
+  readonly state?: PartitionState
   readonly isRestored?: boolean
   /** Where it begins; 0 unless given, null: not known yet. */
   readonly position?: number | null
@@ -73,17 +75,19 @@ export async function keyedWorld(handler: AnyHandler, options: KeyedWorldOptions
   const { clock = new ManualClock(), isRestored = true, store = new MapStore() } = options
   const delivery = new HeldCheckpoint()
   const shapes = statesOf(handler)
-  const state = new PartitionState({
-    shapes,
-    timers: timersOf(handler),
-    changelogTopic: 'app-count-changelog',
-    partition: 0,
-    inputId: 0,
-    changelogId: 0,
-    changelogEnd: null,
-    clock,
-  })
-  if (isRestored) await state.begin(store)
+  const state =
+    options.state ??
+    new PartitionState({
+      shapes,
+      timers: timersOf(handler),
+      changelogTopic: 'app-count-changelog',
+      partition: 0,
+      inputId: 0,
+      changelogId: 0,
+      changelogEnd: null,
+      clock,
+    })
+  if (isRestored && options.state === undefined) await state.begin(store)
   const stats = new EngineStats(clock)
   const { map, maxAdvanceMs = null, schemas = noSchemas } = options
   const made = makeActor({

@@ -50,3 +50,12 @@ test('nothing is forgotten while somebody has a store on this disk open', async 
   await expect(reset(asked, plan, storesOf(asked, true))).rejects.toThrow('in use')
   expect(asked.done).toEqual([])
 })
+
+test('what is between an actor and its front is forgotten as well', async () => {
+  const asked = admin()
+  for (const topic of ['shop-count-repartition', 'shop-count-front-changelog', 'shop-sum-repartition']) {
+    asked.topics.set(topic, { id: null, partitions: 1 })
+  }
+  const { topics } = await planReset(asked, 'shop', ['count'])
+  expect(topics.toSorted()).toEqual(['shop-count-changelog', 'shop-count-front-changelog', 'shop-count-repartition'])
+})

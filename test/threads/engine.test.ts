@@ -109,3 +109,41 @@ test('threads that have more to do than they can are named as what binds, and as
   expect(engine.status().recordsInFlight).toBeLessThan(1_000 + 500 + 64)
   await engine.kill()
 })
+
+test('what is prepared in front of an operator runs on threads, and is folded on main in the order in which it was read', async () => {
+  const broker = new FakeBroker({ clock: systemClock })
+  for (const [name, count] of [
+    ['clicks', 1],
+    ['results', 1],
+  ] as const)
+    broker.createTopic(name, count)
+  const engine = await Engine.start({
+    app: resolveOptions({
+      kafka: { brokers: 'fake:9092', groupId: 'group', transactionalId: 'one' },
+      actors: [{ name: 'tell', handler: new URL(fixtureUrl('regrouped.js')), runOn: 'threads' }],
+      threads: { count: 2 },
+      checkpointIntervalMs: 20,
+    }),
+    broker: broker.client('one'),
+    clock: systemClock,
+    random: () => 0,
+    log: silentLog,
+    stats: new EngineStats(),
+  })
+  const clicks = Array.from({ length: 60 }, (_, n) => ({ n, page: `page ${n % 2}`, atMs: 1_000 + n }))
+  for (const click of clicks) broker.append('clicks', { value: JSON.stringify(click), key: 'k', partition: 0 })
+  const results = (): unknown[] =>
+    broker.committedRecords('results').map(({ value }) => JSON.parse(Buffer.from(value ?? []).toString()) as unknown)
+  await expect.poll(() => results().length, SOON).toBe(60)
+  expect(results()).toEqual(
+    clicks.map((click) => ({
+      ...click,
+      isOnMain: false,
+      key: click.page,
+      count: Math.floor(click.n / 2) + 1,
+      timeMs: click.atMs,
+      isFoldedOnMain: true,
+    })),
+  )
+  await engine.stop()
+})

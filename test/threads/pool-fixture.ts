@@ -91,6 +91,7 @@ export function poolOptions(url: string, settings: PoolSettings = {}) {
     handlers: [
       {
         actor: actor.name,
+        groupId: 'group',
         url,
         concurrency: mostAtOnce(actor),
         handlerTimeoutMs: actor.handlerTimeoutMs,

@@ -5,7 +5,8 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
-import type { RecordTimes } from '../../state/stamp.ts'
+import { timedByRecords, type Timing } from '../../state/stamp.ts'
+import type { KnownSchemas } from '../../streams/flows/contract.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
 import type { EngineStats } from '../../metrics/stats.ts'
 import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
@@ -13,8 +14,8 @@ import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { withFront } from '../handlers/front-handler.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
-import { inputsOf, type AnyHandler } from '../handlers/any-handler.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
+import { inputsOf, type AnyHandler } from '../handlers/any-handler.ts'
 import { timesOf } from '../handlers/topic-times.ts'
 import { noSchemas } from '../handlers/handler-schemas.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
@@ -49,7 +50,7 @@ export class HandlerHost {
   readonly manifests: readonly HandlerManifest[]
   readonly #dispatchers: ReadonlyMap<string, Dispatcher>
   readonly #limits: ReadonlyMap<string, AdaptiveLimit>
-  readonly #times: ReadonlyMap<string, RecordTimes>
+  readonly #timings: ReadonlyMap<string, Timing>
   readonly #runners: readonly AnyRunner[]
   readonly #pool: WorkerPool | null
   readonly #log: Log
@@ -59,7 +60,7 @@ export class HandlerHost {
     manifests: readonly HandlerManifest[],
     dispatchers: ReadonlyMap<string, Dispatcher>,
     limits: ReadonlyMap<string, AdaptiveLimit>,
-    times: ReadonlyMap<string, RecordTimes>,
+    timings: ReadonlyMap<string, Timing>,
     runners: readonly AnyRunner[],
     pool: WorkerPool | null,
     log: Log,
@@ -68,7 +69,7 @@ export class HandlerHost {
     this.manifests = manifests
     this.#dispatchers = dispatchers
     this.#limits = limits
-    this.#times = times
+    this.#timings = timings
     this.#runners = runners
     this.#pool = pool
     this.#log = log
@@ -83,28 +84,31 @@ export class HandlerHost {
     const dispatchers = new Map<string, Dispatcher>()
     const runners: AnyRunner[] = []
     const limits = new Map<string, AdaptiveLimit>()
-    const times = new Map<string, RecordTimes>()
+    const timings = new Map<string, Timing>()
     for (const { concurrency, name } of app.actors) {
       const stats = options.stats.actor(name)
       if (typeof concurrency === 'number') stats.concurrencyLimit = concurrency
       else limits.set(name, new AdaptiveLimit(concurrency, options.clock, stats))
     }
     let pool: WorkerPool | null = null
+    let { actors } = app
     try {
-      for (const actor of app.actors.filter((candidate) => candidate.runOn === 'main')) {
+      const openHere = async (actor: ResolvedActor): Promise<void> => {
         const opened = await openOnMain(actor, options, shared)
         runners.push(opened.runner)
         manifests.push(opened.manifest)
-        if (opened.times !== null) times.set(actor.name, opened.times)
+        timings.set(actor.name, opened.timing)
         const executor = executorOnMain(actor, opened, options, limits.get(actor.name))
         dispatchers.set(actor.name, new Dispatcher(executor, options.clock, [allowanceOf(actor, options)]))
       }
-      const onThreads = app.actors.filter((candidate) => candidate.runOn === 'threads')
+      for (const actor of app.actors.filter((candidate) => candidate.runOn === 'main')) await openHere(actor)
+      let onThreads = app.actors.filter((candidate) => candidate.runOn === 'threads')
       if (onThreads.length > 0) {
         const started = await WorkerPool.start({
           threads: app.threads,
           handlers: onThreads.map((actor) => ({
             actor: actor.name,
+            groupId: app.kafka.groupId,
             url: moduleUrl(actor),
             concurrency: mostAtOnce(actor),
             order: actor.order,
@@ -124,18 +128,27 @@ export class HandlerHost {
         })
         pool = started.pool
         manifests.push(...started.manifests)
+        // That a module is an operator with a front is known when a thread has loaded it: what is behind it runs here.
+        const fronted = new Set(started.manifests.map(({ front }) => front?.actor))
+        actors = await splitUp(app.actors, fronted, options)
+        for (const actor of actors.filter(({ name }) => fronted.has(name))) await openHere(actor)
+        onThreads = actors.filter((candidate) => candidate.runOn === 'threads')
+        for (const { actor, front = null } of started.manifests) {
+          const limit = front === null ? undefined : limits.get(front.actor)
+          if (limit !== undefined) limits.set(actor, limit)
+        }
         const allowances = onThreads.map((actor) => allowanceOf(actor, options))
         const dispatcher = new Dispatcher(pool, options.clock, allowances)
         for (const actor of onThreads) dispatchers.set(actor.name, dispatcher)
       }
-      verifyOrders(app.actors, manifests)
+      verifyOrders(actors, manifests)
     } catch (error) {
       await pool?.destroy()
       await closeAll(runners, options.log)
       throw error
     }
-    const actors = app.actors.map((actor) => withOrderOf(actor, manifests))
-    return new HandlerHost(actors, manifests, dispatchers, limits, times, runners, pool, options.log)
+    actors = actors.map((actor) => withOrderOf(actor, manifests))
+    return new HandlerHost(actors, manifests, dispatchers, limits, timings, runners, pool, options.log)
   }
 
   get dispatchers(): readonly Dispatcher[] {
@@ -148,9 +161,8 @@ export class HandlerHost {
     return dispatcher
   }
 
-  /** How its records tell their time, which main has to read; null: it need not. */
-  timesOf(actor: ResolvedActor): RecordTimes | null {
-    return this.#times.get(actor.name) ?? null
+  timingOf(actor: ResolvedActor): Timing {
+    return this.#timings.get(actor.name) ?? timedByRecords
   }
 
   /** How many of its records may be in progress, where that follows its latency. */
@@ -210,8 +222,7 @@ function verifyPolicies(actors: readonly ResolvedActor[], manifests: readonly Ha
 
 interface OpenedHandler {
   readonly runner: AnyRunner
-  /** null: by what is known of them unread. */
-  readonly times: RecordTimes | null
+  readonly timing: Timing
   readonly manifest: HandlerManifest
 }
 
@@ -251,11 +262,21 @@ function newExecutor(
 
 /** The app's actors, and those that come before them. Rejects with OPTIONS_INVALID where two have one name. */
 async function expanded(options: HandlerHostOptions): Promise<readonly ResolvedActor[]> {
-  const { actors, kafka } = options.app
+  const { actors } = options.app
+  const onMain = new Set(actors.flatMap(({ name, runOn }) => (runOn === 'main' ? [name] : [])))
+  return await splitUp(actors, onMain, options)
+}
+
+/** Each of these names that has a front is two. */
+async function splitUp(
+  actors: readonly ResolvedActor[],
+  names: ReadonlySet<string | undefined>,
+  options: HandlerHostOptions,
+): Promise<readonly ResolvedActor[]> {
   const all: ResolvedActor[] = []
   for (const actor of actors) {
-    if (actor.runOn !== 'main') all.push(actor)
-    else all.push(...withFront(actor, await withinStart(actor, options, loaded(actor)), kafka.groupId))
+    if (!names.has(actor.name)) all.push(actor)
+    else all.push(...withFront(actor, await withinStart(actor, options, loaded(actor)), options.app.kafka.groupId))
   }
   const twice = all.find(({ name }, at) => all.findIndex((other) => other.name === name) !== at)
   if (twice === undefined) return all
@@ -325,10 +346,19 @@ async function loadAndSetUp(
     shared,
     schemas: known,
   })
-  const isInOrder = handler.kind === 'operator' || actor.order === 'partition'
-  const maxAdvanceMs = handler.kind === 'operator' ? handler.maxAdvanceMs : null
-  const times = isInOrder ? timesOf({ inputs: inputsOf(handler), schemas: known, maxAdvanceMs }) : null
-  return { runner, times, manifest: manifestOf(actor.name, handler) }
+  return { runner, timing: timingOf(handler, actor, known), manifest: manifestOf(actor.name, handler) }
+}
+
+/** Only who takes the records of a partition one after the other is told the time of each by its value. */
+function timingOf(handler: AnyHandler, { order }: ResolvedActor, schemas: KnownSchemas): Timing {
+  const inputs = inputsOf(handler)
+  if (handler.kind === 'operator') {
+    const { idleAfterMs, maxAdvanceMs } = handler
+    return { times: timesOf({ inputs, schemas, maxAdvanceMs }), idleAfterMs }
+  }
+  return order === 'partition'
+    ? { times: timesOf({ inputs, schemas, maxAdvanceMs: null }), idleAfterMs: null }
+    : timedByRecords
 }
 
 function moduleUrl(actor: ResolvedActor): string {

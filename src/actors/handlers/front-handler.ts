@@ -11,7 +11,7 @@ import {
 import { timeHeader } from '../../operators/regroup/source-header.ts'
 import { TroupeError } from '../../errors.ts'
 import type { ResolvedActor } from '../../options/options.ts'
-import type { AnyHandler } from './any-handler.ts'
+import { refuseOperator, type AnyHandler, type UserHandler } from './any-handler.ts'
 import { timeTold } from './topic-times.ts'
 import { done, isOutcome, type AnyRecordHandler, type HandlerContext, type Outcome } from './handler.ts'
 
@@ -40,29 +40,46 @@ export function frontOf(handler: AnyHandler): FrontOf | null {
 export function withFront(actor: ResolvedActor, handler: AnyHandler, groupId: string): readonly ResolvedActor[] {
   if (handler.kind !== 'operator' || !isFronted(handler)) return [actor]
   const name = frontName(actor.name)
-  const topicName = repartitionTopic(groupId, actor.name)
-  const of: FrontOf = {
-    actor: actor.name,
-    topic: topicName,
-    markEveryMs: handler.front.markEveryMs ?? MARK_EVERY_MS,
-    maxAdvanceMs: handler.maxAdvanceMs,
-    idleAfterMs: handler.idleAfterMs,
-  }
+  const of = frontOfActor(handler, actor.name, groupId)
   // In whatever order: what becomes of its records is concluded in theirs.
-  const front = { ...actor, name, order: 'unordered' as const, idHeader: false, handler: frontHandler(handler, of) }
+  const onMain = actor.runOn === 'main' ? { handler: frontHandler(handler, of) } : {}
+  const front = { ...actor, name, order: 'unordered' as const, idHeader: false, ...onMain }
   const behind = {
     ...actor,
     runOn: 'main' as const,
-    handler: regrouped(handler, topicName),
+    handler: regrouped(handler, of.topic),
     // Its input is ours: nothing in it is too old to be read, and nothing was there before the group.
     startFrom: 'earliest' as const,
     outOfRange: 'fail' as const,
     rate: { perSecond: null, burst: null },
+    concurrency: typeof actor.concurrency === 'number' ? actor.concurrency : FOLD_CONCURRENCY,
   }
   return [front, behind]
 }
 
+/** What runs on threads of a module: a handler, or the front of an operator, which runs on main itself. Throws OPTIONS_INVALID for another one. */
+export function partOnThreads(
+  handler: AnyHandler,
+  actor: string,
+  groupId: string,
+): { readonly actor: string; readonly handler: UserHandler } {
+  if (handler.kind !== 'operator' || !isFronted(handler)) return { actor, handler: refuseOperator(handler, actor) }
+  return { actor: frontName(actor), handler: frontHandler(handler, frontOfActor(handler, actor, groupId)) }
+}
+
+function frontOfActor(operator: Fronted, actor: string, groupId: string): FrontOf {
+  return {
+    actor,
+    topic: repartitionTopic(groupId, actor),
+    markEveryMs: operator.front.markEveryMs ?? MARK_EVERY_MS,
+    maxAdvanceMs: operator.maxAdvanceMs,
+    idleAfterMs: operator.idleAfterMs,
+  }
+}
+
 const MARK_EVERY_MS = 1_000
+/** It waits for nothing. */
+const FOLD_CONCURRENCY = 1_000
 
 /** It writes to this topic. What `prepare` says with `skip`, `retry` or `deadLetter` holds, as of a handler. */
 function frontHandler(operator: Fronted, of: FrontOf): FrontHandler {

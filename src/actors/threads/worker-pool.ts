@@ -204,11 +204,20 @@ export class WorkerPool implements Executor {
   }
 
   /** A batch has a row of the board, which has so many places; and a call begins as a whole. */
-  #noteManifest({ actor, call }: HandlerManifest): void {
+  #noteManifest({ actor, call, front = null }: HandlerManifest): void {
+    if (front !== null) this.#rename(front.actor, actor)
     const at = this.#actors.get(actor)
     if (at === undefined || call === null) return
     const maxRecords = Math.min(call.maxRecords, this.#options.threads.maxBatchRecords, at.concurrency)
     at.callLimits = { ...call, maxRecords }
+  }
+
+  /** The module of an actor has turned out to be an operator: what runs here is its front. */
+  #rename(actor: string, front: string): void {
+    const at = this.#actors.get(actor)
+    if (at === undefined) return
+    this.#actors.delete(actor)
+    this.#actors.set(front, { ...at, stats: this.#options.stats.actor(front) })
   }
 
   get freeSlots(): number {
@@ -302,7 +311,9 @@ export class WorkerPool implements Executor {
     this.#slotsTaken += 1
     const message = packBatch(
       { number, row, isAlone, ...(places === null ? {} : { places }) },
-      runs.map(({ actor: { actor, state }, invocations }) => ({ actor: actor.name, records: invocations, state })),
+      runs.map(({ actor: { actor, keptState }, invocations }) => ({
+        ...{ actor: actor.name, records: invocations, state: keptState },
+      })),
     )
     // What the posting takes is main's work, and in the round trip too: the wake-up is never taken for shorter than it is.
     batch.sentAtMs = clock.now()

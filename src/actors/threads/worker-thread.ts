@@ -2,7 +2,8 @@
  * The thread's side: loads the handlers once, then runs one batch per task. Nothing in here, or in
  * what it imports, may reach the native Kafka client: it cannot load beside main.
  */
-import { refuseOperator, type UserHandler } from '../handlers/any-handler.ts'
+import type { UserHandler } from '../handlers/any-handler.ts'
+import { partOnThreads } from '../handlers/front-handler.ts'
 import type { HandlerManifest } from '../handlers/handler-manifest.ts'
 import { getHeapStatistics } from 'node:v8'
 import { isMainThread, parentPort, threadId, workerData } from 'node:worker_threads'
@@ -85,8 +86,8 @@ async function load(): Promise<void> {
     const manifests: HandlerManifest[] = []
     for (const module of setup.handlers) {
       notify({ type: 'loading', threadId, url: module.url })
-      const handler = refuseOperator(await loadHandler(module.url), module.actor)
-      const { actor, concurrency } = module
+      const { actor, handler } = partOnThreads(await loadHandler(module.url), module.actor, module.groupId)
+      const { concurrency } = module
       const runner = await open(module, handler)
       runner.onThrottle = (forMs, id) => {
         notify({ type: 'throttle', threadId, actor, forMs, id })
@@ -96,7 +97,7 @@ async function load(): Promise<void> {
       }
       handlers.set(actor, { runner, concurrency })
       needsTeardown ||= handler.teardown !== undefined
-      const manifest = manifestOf(module.actor, handler)
+      const manifest = manifestOf(actor, handler)
       manifests.push(manifest)
       for (const { subject, use } of manifest.schemas) if (use === 'write') written.push(subject)
     }

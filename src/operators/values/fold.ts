@@ -15,8 +15,6 @@ export interface Fold {
   result(kept: unknown): unknown
   /** Of nothing. */
   readonly none: unknown
-  /** More or less the bytes that it writes. */
-  bytes(kept: unknown): number
   write(kept: unknown, to: ByteWriter): void
   read(from: ByteReader): unknown
 }

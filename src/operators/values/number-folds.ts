@@ -1,10 +1,8 @@
 /** The folds of numbers. */
-import { bytesOf, readStored, writeStored, type Stored } from './stored.ts'
+import { readStored, writeStored, type Stored } from './stored.ts'
 import { readSum, rounded, sumOfBoth, sumWith, writeSum, type ExactSum } from './exact-sum.ts'
 import type { Fold } from './fold.ts'
 import { Unfit } from './unfit.ts'
-
-const NUMBER_BYTES = 9
 
 export const countFold: Fold = {
   name: 'count',
@@ -12,12 +10,9 @@ export const countFold: Fold = {
   add: (kept) => (kept === undefined ? 1 : (kept as number) + 1),
   merge: (kept, other) => (kept as number) + (other as number),
   result: (kept) => kept,
-  bytes: () => 4,
   write: (kept, to) => to.number(kept as number),
   read: (from) => from.number(),
 }
-
-const sumBytes = (kept: ExactSum): number => (typeof kept === 'object' ? kept.length : 1) * NUMBER_BYTES
 
 export const sumFold: Fold = {
   name: 'sum',
@@ -25,7 +20,6 @@ export const sumFold: Fold = {
   add: (kept, selected) => sumWith(kept as ExactSum | undefined, selected),
   merge: (kept, other) => sumOfBoth(kept as ExactSum, other as ExactSum),
   result: (kept) => rounded(kept as ExactSum),
-  bytes: (kept) => sumBytes(kept as ExactSum),
   write: (kept, to) => writeSum(kept as ExactSum, to),
   read: readSum,
 }
@@ -53,7 +47,6 @@ export const averageFold: Fold = {
     return new Average(sumOfBoth(a.sum, b.sum), a.count + b.count)
   },
   result: (kept) => Number(rounded((kept as Average).sum)) / (kept as Average).count,
-  bytes: (kept) => sumBytes((kept as Average).sum) + 4,
   write(kept, to) {
     to.number((kept as Average).count)
     writeSum((kept as Average).sum, to)
@@ -81,7 +74,6 @@ function extreme(name: 'min' | 'max', isBetter: (a: Ordered, b: Ordered) => bool
     },
     merge: (kept, other) => (isBetter(other as Ordered, kept as Ordered) ? other : kept),
     result: (kept) => kept,
-    bytes: (kept) => bytesOf(kept as Stored),
     write: (kept, to) => writeStored(kept as Stored, to),
     read: readStored,
   }

@@ -136,10 +136,3 @@ export function readStored(from: ByteReader): Stored {
       throw new RangeError(`a value is kept in form ${form}, which this version cannot read`)
   }
 }
-
-/** More or less what it takes when it is written. */
-export function bytesOf(kept: Stored): number {
-  if (typeof kept === 'string') return kept.length + 3
-  if (kept instanceof PlainData) return kept.json.length + 3
-  return kept instanceof Uint8Array ? kept.byteLength + 3 : 10
-}

@@ -1,5 +1,5 @@
 /** The folds that keep values of the user's. */
-import { bytesOf, readStored, stored, taken, writeStored, type Stored } from './stored.ts'
+import { readStored, stored, taken, writeStored, type Stored } from './stored.ts'
 import type { Fold } from './fold.ts'
 
 class Timed {
@@ -23,7 +23,6 @@ function timed(name: 'first' | 'last', isBetter: (timeMs: number, keptMs: number
     },
     merge: (kept, other) => (isBetter((other as Timed).timeMs, (kept as Timed).timeMs) ? other : kept),
     result: (kept) => taken((kept as Timed).value),
-    bytes: (kept) => bytesOf((kept as Timed).value) + 8,
     write(kept, to) {
       to.number((kept as Timed).timeMs)
       writeStored((kept as Timed).value, to)
@@ -44,13 +43,11 @@ export const lastFold = timed('last', (timeMs, keptMs) => timeMs >= keptMs)
 class Collected {
   readonly item: Timed
   readonly before: Collected | undefined
-  readonly bytes: number
   readonly length: number
 
   constructor(item: Timed, before: Collected | undefined) {
     this.item = item
     this.before = before
-    this.bytes = bytesOf(item.value) + 8 + (before?.bytes ?? 0)
     this.length = 1 + (before?.length ?? 0)
   }
 }
@@ -77,7 +74,6 @@ export const collectFold: Fold = {
     itemsOf(kept as Collected)
       .sort((a, b) => a.timeMs - b.timeMs)
       .map(({ value }) => taken(value)),
-  bytes: (kept) => (kept as Collected).bytes,
   write(kept, to) {
     to.number((kept as Collected).length)
     for (const { timeMs, value } of itemsOf(kept as Collected)) {
@@ -118,7 +114,6 @@ export function reduceFold({ add, initial, merge }: Reducer<unknown, unknown>): 
       return stored(merge(taken(kept as Stored), taken(other as Stored)))
     },
     result: (kept) => taken(kept as Stored),
-    bytes: (kept) => bytesOf(kept as Stored),
     write: (kept, to) => writeStored(kept as Stored, to),
     read: readStored,
   }

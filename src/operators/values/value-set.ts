@@ -72,15 +72,6 @@ export class ValueSet {
     return results
   }
 
-  /** More or less the bytes that they take when they are written. */
-  bytes(slots: Slots): number {
-    let bytes = 0
-    for (let at = 0; at < this.#folds.length; at += 1) {
-      if (slots[at] !== undefined) bytes += this.#folds[at]!.bytes(slots[at])
-    }
-    return bytes
-  }
-
   write(slots: Slots, to: ByteWriter): void {
     for (let at = 0; at < this.#folds.length; at += 1) {
       const isThere = slots[at] !== undefined

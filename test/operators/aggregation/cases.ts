@@ -13,9 +13,14 @@ import type { PlayedRecord } from '../../support/operator-driver.ts'
 
 export interface Reading {
   readonly amount: number
+  readonly atMs: number
 }
 
-export const readings = topic<Reading, 'readings', string>('readings', { key: text, tombstones: true })
+export const readings = topic<Reading, 'readings', string>('readings', {
+  key: text,
+  tombstones: true,
+  time: ({ atMs }) => atMs,
+})
 export const results = topic<string, 'results', string>('results', { key: text })
 
 export interface AggregationCase {
@@ -208,7 +213,7 @@ export function recordOf(line: string): PlayedRecord {
   const [, key, amount, time] = /^(\S+?)(?: (\w+))?@(\d+)$/.exec(line) ?? []
   return {
     key: key === '-' ? null : (key ?? ''),
-    value: amount === 'null' ? null : { amount: Number(amount ?? 1) },
+    value: amount === 'null' ? null : { amount: Number(amount ?? 1), atMs: Number(time) },
     timeMs: Number(time),
   }
 }

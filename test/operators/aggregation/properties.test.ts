@@ -182,7 +182,7 @@ describe('windows', () => {
         expect(driver.played.filter(({ aside }) => aside !== undefined)).toEqual([])
         expect([driver.kept.size, driver.timers.size]).toEqual([0, 0])
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 
@@ -202,7 +202,7 @@ describe('windows', () => {
           expect(halves.played).toEqual(whole.played)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
@@ -218,7 +218,7 @@ describe('windows', () => {
         const order = (a: Final, b: Final) => a.endMs - b.endMs || a.startMs - b.startMs || (a.key < b.key ? -1 : 1)
         expect(standing.sort(order)).toEqual(finalsOf(finalDriver).sort(order))
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 

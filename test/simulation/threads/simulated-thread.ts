@@ -8,7 +8,8 @@ import type { Clock } from '../../../src/clock.ts'
 import { manifestOf } from '../../../src/actors/handlers/handler-module.ts'
 import { openUserRunner, type UserRunner } from '../../../src/actors/handlers/open-runner.ts'
 import type { HandlerManifest } from '../../../src/actors/handlers/handler-manifest.ts'
-import { refuseOperator, type AnyHandler } from '../../../src/actors/handlers/any-handler.ts'
+import type { AnyHandler } from '../../../src/actors/handlers/any-handler.ts'
+import { partOnThreads } from '../../../src/actors/handlers/front-handler.ts'
 import { ThreadBatches, type OpenHandler } from '../../../src/actors/threads/thread-batches.ts'
 import type {
   BatchMessage,
@@ -165,9 +166,10 @@ export class SimulatedThread extends EventEmitter {
     const [least, most] = startMs
     await new Promise<void>((resolve) => this.#clock.after(least + random.next() * (most - least), resolve))
     const manifests: HandlerManifest[] = []
-    for (const { actor, concurrency, failedRecords, handlerTimeoutMs, idHeader, url } of setup.handlers) {
+    for (const { concurrency, failedRecords, groupId, handlerTimeoutMs, idHeader, url, ...module } of setup.handlers) {
       this.#notify({ type: 'loading', threadId: this.threadId, url })
-      const handler = refuseOperator(handlerOf(url, this.#handlerNotes, this.#clock), actor)
+      const loaded = handlerOf(url, this.#handlerNotes, this.#clock)
+      const { actor, handler } = partOnThreads(loaded, module.actor, groupId)
       const runner = await openUserRunner({
         handler,
         name: actor,

@@ -34,6 +34,7 @@ export interface ThreadSetup {
 
 export interface HandlerModule {
   readonly actor: string
+  readonly groupId: string
   /** `file:` URL of the module that exports the handler as default. */
   readonly url: string
   /** Records that an asynchronous handler may have in progress at once. */
