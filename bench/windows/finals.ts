@@ -6,7 +6,8 @@
  * its partition has a final of.
  */
 import { KafkaProbe } from '../../test/support/kafka-probe.ts'
-import { amountOf, keysOf, namesOf, timeOf, type DataSet } from '../harness/data-set.ts'
+import type { DataSet } from '../harness/data-set.ts'
+import { totalsOf } from './totals.ts'
 
 export interface FinalsTask {
   readonly brokers: string
@@ -62,32 +63,17 @@ async function check({ brokers, output, sizeMs, data, orderUntilMs }: FinalsTask
   }
   const checked = { finals: written.length, missing, ...figures }
   if (orderUntilMs === undefined) return checked
-  const isThere = newest.size === data.partitions && Math.min(...newest.values()) >= orderUntilMs
-  if (!isThere) return checked
+  const isIn = ({ startMs }: { readonly startMs: number }): boolean => startMs + sizeMs <= orderUntilMs
+  let left = [...expected.values()].filter(isIn).length
   let order = 0
   for (const { key, value } of written) {
-    const { startMs, total } = JSON.parse(value!.toString()) as Final
-    if (startMs + sizeMs <= orderUntilMs) order = hashOn(order, `${startMs}/${key!.toString()}/${total};`)
+    const final = JSON.parse(value!.toString()) as Final
+    if (!isIn(final)) continue
+    order = hashOn(order, `${final.startMs}/${key!.toString()}/${final.total};`)
+    left -= 1
   }
+  if (left > 0) return checked
   return { ...checked, order }
-}
-
-function totalsOf(data: DataSet, sizeMs: number) {
-  const totals = new Map<string, { startMs: number; partition: number; total: number }>()
-  const { times } = data
-  if (times === undefined) throw new Error('these records have no times')
-  const names = namesOf(data)
-  let index = 0
-  for (const number of keysOf(data)) {
-    const { key, partition } = names[number]!
-    const startMs = Math.floor(timeOf(times, index) / sizeMs) * sizeMs
-    const name = `${startMs}/${key}`
-    const own = totals.get(name) ?? { startMs, partition, total: 0 }
-    own.total += data.isOrders === true ? amountOf(index) : 1
-    totals.set(name, own)
-    index += 1
-  }
-  return totals
 }
 
 function hashOn(hash: number, text: string): number {

@@ -4,6 +4,7 @@ import type { Contender } from '../harness/contender.ts'
 import { timeOf, timesUntilNow, type DataSet } from '../harness/data-set.ts'
 import { cell, costCells, costColumns, failureRemarks } from '../harness/report.ts'
 import { perInputCells, perInputColumns } from '../state/per-input.ts'
+import { totalsOf } from './totals.ts'
 
 interface Its {
   readonly [name: string]: number
@@ -27,7 +28,7 @@ export const windowsPrepare: Benchmark<Its> = {
   question:
     'A backlog, 0.7 ms of work a record on two threads in front of windows of a minute, exactly-once: how much of two cores becomes work?',
   goal: '≥ 0.90 of the same work in two bare threads, the order of finals unchanged',
-  defaults: { records: 12_000, partitions: 4, keys: 100, bytes: 100, perminute: 1_000, workus: 700, threads: 2 },
+  defaults: { records: 12_000, partitions: 4, keys: 100, bytes: 100, perminute: 3_000, workus: 700, threads: 2 },
   async run({ settings, kafka, alternate, log }) {
     const { records, partitions, keys, bytes, perminute: perMinute, workus, threads } = settings
     const work = { spin: Math.round(workus * (await calibrate())) }
@@ -40,8 +41,10 @@ export const windowsPrepare: Benchmark<Its> = {
     const topic = await broker.fill(data)
     // Contenders end at different places: of all of them these windows have closed.
     const orderUntilMs = timeOf(times, Math.floor((warmUp + records) * 0.7))
+    const orderFinals = [...totalsOf(data, sizeMs).values()].filter(({ startMs }) => startMs + sizeMs <= orderUntilMs)
     const same = { records, warmUp, limitSeconds: 120 }
-    const own = (its: object) => ({ threads, check: { data, sizeMs, orderUntilMs }, ...its })
+    const check = { data, sizeMs, orderUntilMs }
+    const own = (its: object) => ({ threads, check, orderFinals: orderFinals.length, ...its })
     const contenders: readonly Contender[] = [
       { name: bare, module: 'bare-threads.mjs', settings: { work, threads }, ...same },
       {
