@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.ts'
 import type { PartitionState } from '../../state/partition-state.ts'
 import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
 import type { ToldVerdict } from '../handlers/verdict.ts'
+import type { Inputs } from '../inputs.ts'
 import type { InputProgress } from '../input-progress.ts'
 import { newInvocation, type Invocation } from '../invocation.ts'
 import type { RecordEnds } from '../record-ends.ts'
@@ -36,6 +37,22 @@ const REST_MS = 200
 /** What waits for those before it: no more is taken in. */
 const MAX_WAITING = 5_000
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
+
+export interface FrontParts extends Pick<FrontLineOptions, 'clock' | 'ends' | 'isRunning' | 'refused'> {
+  /** null or missing: it is not the front of another. */
+  readonly front?: FrontSettings | null
+  readonly inputs: Inputs
+  /** null: it keeps none. */
+  readonly state: PartitionState | null
+  readonly onLoadChanged: () => void
+}
+
+/** null: it is not the front of another. */
+export function openFront({ front = null, ...parts }: FrontParts): FrontLine | null {
+  const { inputs, onLoadChanged, state } = parts
+  if (front === null || state === null) return null
+  return new FrontLine({ ...parts, input: inputs.first, settings: front, state, onFull: onLoadChanged })
+}
 
 export class FrontLine {
   readonly #options: FrontLineOptions
