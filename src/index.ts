@@ -141,8 +141,15 @@ export type {
   SinkLog,
   SinkWrite,
 } from './streams/delivery/sink.ts'
-export { tableOf } from './operators/tables/declared-tables.ts'
-export type { DeclaredTable, DeclaredTables, KeyedRow, TablesOf } from './operators/tables/declared-tables.ts'
+export { globalTableOf, tableOf } from './operators/tables/declared-tables.ts'
+export type {
+  DeclaredGlobalTable,
+  DeclaredTable,
+  DeclaredTables,
+  KeyedRow,
+  RowOfKey,
+  TablesOf,
+} from './operators/tables/declared-tables.ts'
 export { state } from './state/declared-state.ts'
 export type { StateChoice } from './state/state-question.ts'
 export type { ReportedEntry, ReportedPartition, StateReport } from './state/state-report.ts'

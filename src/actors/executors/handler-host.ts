@@ -5,6 +5,7 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
+import type { GlobalRows } from '../../operators/tables/global-rows.ts'
 import { timedByRecords, type Timing } from '../../state/stamp.ts'
 import type { KnownSchemas } from '../../streams/flows/contract.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
@@ -35,6 +36,8 @@ export interface HandlerHostOptions {
   readonly stats: EngineStats
   /** null: no codec of the app needs schemas. */
   readonly schemas: SchemaPort | null
+  /** Where the rows of global tables are; nobody reads any unless given. */
+  readonly globals?: GlobalRows
   /** Handlers can do nothing more: there are too few threads and there will be no more, or there is a bug. */
   readonly onFatal: (error: Error) => void
   /** Opens the pool that threads come from: real ones, unless given. */
@@ -328,7 +331,7 @@ async function withinStart<Value>(
 
 async function loadAndSetUp(
   actor: ResolvedActor,
-  { log, lookout, schemas }: HandlerHostOptions,
+  { globals, log, lookout, schemas }: HandlerHostOptions,
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = await loaded(actor)
@@ -345,6 +348,7 @@ async function loadAndSetUp(
     clock: lookout,
     shared,
     schemas: known,
+    ...(globals === undefined ? {} : { globals }),
   })
   return { runner, timing: timingOf(handler, actor, known), manifest: manifestOf(actor.name, handler) }
 }
