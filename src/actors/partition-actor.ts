@@ -50,6 +50,8 @@ type State = 'running' | 'halted' | 'draining' | 'fenced'
 /** For so long at most a partition that was set back takes in nothing. */
 const SET_BACK_MS = 10_000
 
+const unknownEnd = (): Promise<number> => Promise.reject(new TroupeError('INTERNAL', 'nobody knows where a log ends'))
+
 export class PartitionActor implements CheckpointOwner {
   readonly partition: number
   readonly epoch: number
@@ -324,11 +326,11 @@ export class PartitionActor implements CheckpointOwner {
   }
 
   #openMerge(): InputMerge {
-    const { clock, logEnd, onLoadChanged, onReady } = this.#options
+    const { clock, logEnd = unknownEnd, onLoadChanged, onReady } = this.#options
     return new InputMerge({
       clock,
       inputs: this.#inputs.all,
-      logEnd: logEnd ?? (() => Promise.reject(new TroupeError('INTERNAL', 'nobody knows where a log ends'))),
+      logEnd,
       admit: (records) => {
         this.admit(records)
       },
@@ -546,15 +548,17 @@ export class PartitionActor implements CheckpointOwner {
 
   #openFront(): FrontLine | null {
     const { state } = this
-    const { clock, front = null } = this.#options
+    const { clock, front = null, logEnd = unknownEnd } = this.#options
     if (front === null || state === null) return null
+    const { first } = this.#inputs
     return new FrontLine({
       clock,
       ends: this.#ends,
-      input: this.#inputs.first,
+      input: first,
       settings: front,
       state,
       refused: this.#refused,
+      logEnd: () => logEnd(first),
       isRunning: () => this.#handsOut,
       onFull: this.#options.onLoadChanged,
     })

@@ -145,7 +145,7 @@ test('an actor may not park what fails where its records are regrouped', async (
   await expect(world.start('a', { actor })).rejects.toThrow(/failedRecords of copy/)
 })
 
-test.fails('a partition with nothing but records of an open transaction is not empty, and is waited for', async () => {
+test('a partition with nothing but records of an open transaction is not empty, and is waited for', async () => {
   const world = new RegroupedWorld(2)
   const other = world.broker
     .client('other')
