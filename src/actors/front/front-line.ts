@@ -11,7 +11,8 @@ import type { InputProgress } from '../input-progress.ts'
 import { newInvocation, type Invocation } from '../invocation.ts'
 import type { RecordEnds } from '../record-ends.ts'
 import type { RefusedRecords } from '../refused-records.ts'
-import { sizeInBytes } from '../../streams/record.ts'
+import { sizeInBytes, type TopicPartition } from '../../streams/record.ts'
+import { endUnknown } from '../intake/arrivals.ts'
 import { keepsLane, type Ruling, type Standing } from '../triage.ts'
 import { Sequencer } from './sequencer.ts'
 import { SourceOutputs, type FrontSettings } from './source-outputs.ts'
@@ -23,6 +24,8 @@ export interface FrontLineOptions {
   readonly input: InputProgress
   readonly state: PartitionState
   readonly refused: RefusedRecords | null
+  /** The high watermark: the end of all that stands in the log. */
+  readonly logEnd: () => Promise<number>
   /** It hands out records. */
   readonly isRunning: () => boolean
   /** What waits in the line has come to its limit, or is below it again. */
@@ -34,6 +37,8 @@ type Word = { readonly said: ToldVerdict } | { readonly ruling: Ruling }
 
 /** Nothing has come for so long: marks say what the others have not heard. */
 const REST_MS = 200
+/** Where the log goes on behind what can be read, it is asked again after so long. */
+const ASK_AGAIN_MS = 1_000
 /** What waits for those before it: no more is taken in. */
 const MAX_WAITING = 5_000
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -44,14 +49,17 @@ export interface FrontParts extends Pick<FrontLineOptions, 'clock' | 'ends' | 'i
   readonly inputs: Inputs
   /** null: it keeps none. */
   readonly state: PartitionState | null
+  /** The high watermark of a log; needed by the front of another. */
+  readonly logEnd?: (of: TopicPartition) => Promise<number>
   readonly onLoadChanged: () => void
 }
 
 /** null: it is not the front of another. */
-export function openFront({ front = null, ...parts }: FrontParts): FrontLine | null {
-  const { inputs, onLoadChanged, state } = parts
+export function openFront({ front = null, logEnd = endUnknown, ...parts }: FrontParts): FrontLine | null {
+  const { onLoadChanged, state } = parts
+  const { first: input } = parts.inputs
   if (front === null || state === null) return null
-  return new FrontLine({ ...parts, input: inputs.first, settings: front, state, onFull: onLoadChanged })
+  return new FrontLine({ ...parts, input, settings: front, state, logEnd: () => logEnd(input), onFull: onLoadChanged })
 }
 
 export class FrontLine {
@@ -60,7 +68,7 @@ export class FrontLine {
   readonly #source: SourceOutputs
   #waitingBytes = 0
   #wasFull = false
-  /** The log has ended, and nothing has come since. */
+  /** All that can be read of the log was, and nothing has come since. */
   #isAtEnd = false
   /** Whatever may be worth a mark. */
   #news = 0
@@ -84,7 +92,7 @@ export class FrontLine {
     this.#isAtEnd = false
   }
 
-  /** The log ends here for now. */
+  /** There is no more to be read for now. */
   noteEnd(): void {
     this.#isAtEnd = true
     this.#noteNews()
@@ -153,8 +161,8 @@ export class FrontLine {
     if (this.#cancelLook === null && this.#options.isRunning()) this.#lookLater()
   }
 
-  #lookLater(): void {
-    this.#cancelLook = this.#options.clock.after(REST_MS, () => {
+  #lookLater(afterMs = REST_MS): void {
+    this.#cancelLook = this.#options.clock.after(afterMs, () => {
       this.#cancelLook = null
       if (this.#options.isRunning()) this.#look()
     })
@@ -172,9 +180,21 @@ export class FrontLine {
     if (!this.#isAtEnd || this.#sequencer.isBusy || this.#source.isIdle) return
     const { idleAfterMs } = this.#options.settings
     // One that never had a record would hold up all others for ever.
-    if (this.#source.isUnknown || (idleAfterMs !== null && this.#restedMs >= idleAfterMs))
-      this.#tell(this.#source.idle())
+    if (this.#source.isUnknown || (idleAfterMs !== null && this.#restedMs >= idleAfterMs)) void this.#becomeIdle()
     else if (idleAfterMs !== null) this.#lookLater()
+  }
+
+  /** Unless more stands in the log, in a transaction that is still open. Never rejects. */
+  async #becomeIdle(): Promise<void> {
+    const { input, isRunning, logEnd } = this.#options
+    const news = this.#news
+    const position = input.tracker.safePosition
+    // Brokers that do not answer know nothing of an end.
+    const end = position === null ? null : await logEnd().catch(() => null)
+    // Whatever has come meanwhile is looked at in its turn.
+    if (!isRunning() || news !== this.#news || !this.#isAtEnd) return
+    if (position !== null && end !== null && end <= position) this.#tell(this.#source.idle())
+    else this.#lookLater(ASK_AGAIN_MS)
   }
 
   /** Marks are of no record: they become durable with what was concluded before them. */

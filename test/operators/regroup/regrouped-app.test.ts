@@ -144,3 +144,30 @@ test('an actor may not park what fails where its records are regrouped', async (
   const actor = { handler: perMinute(byRegion), failedRecords: 'park' }
   await expect(world.start('a', { actor })).rejects.toThrow(/failedRecords of copy/)
 })
+
+test('a partition with nothing but records of an open transaction is not empty, and is waited for', async () => {
+  const world = new RegroupedWorld(2)
+  const other = world.broker
+    .client('other')
+    .transactionalProducer({ transactionalId: 'other', transactionTimeoutMs: 60_000 })
+  await world.settled(other.connect())
+  other.begin()
+  const record = {
+    topic: 'in',
+    partition: 1,
+    key: Buffer.from('o'),
+    value: Buffer.from(JSON.stringify(at(1, 'eu', 10))),
+  }
+  await world.settled(other.send([record]))
+  const engine = await world.count()
+  world.order(0, at(1, 'eu'))
+  world.order(0, at(3, 'eu'))
+  await world.clock.advance(5_000)
+  expect(world.finals()).toEqual({})
+  await world.settled(other.commit())
+  world.order(1, at(3, 'eu'))
+  await world.clock.advance(5_000)
+  expect(world.finals()).toEqual({ eu: ['1 eu 11'] })
+  await world.settled(engine.stop())
+  await other.disconnect()
+})
