@@ -88,6 +88,11 @@ export const errorTable = {
     retryable: false,
     action: 'Write one of them to a new topic with as many partitions as the other, by the same keys.',
   },
+  TABLE_NOT_READ: {
+    meaning: 'The topic of a global table cannot be read on, so its rows would be out of date.',
+    retryable: false,
+    action: 'See the cause: a topic that was deleted, a right that was taken away. Then start again.',
+  },
   SINK_MISSING: {
     meaning: 'A handler writes to a sink that the app does not configure.',
     retryable: false,

@@ -62,6 +62,15 @@ export type {
   ResultDedup,
 } from './operators/dedup/definition.ts'
 export type { DedupMode } from './operators/dedup/sights.ts'
+export { defineJoin } from './operators/join/join.ts'
+export type {
+  JoinAside,
+  JoinDefinition,
+  Joined,
+  JoinedPair,
+  JoinKind,
+  JoinWithin,
+} from './operators/join/definition.ts'
 export type { AsideReason, Operator } from './operators/operator.ts'
 export { isTroupeError, RetryableError, TerminalError, ThrottledError, TroupeError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
@@ -132,8 +141,15 @@ export type {
   SinkLog,
   SinkWrite,
 } from './streams/delivery/sink.ts'
-export { tableOf } from './operators/tables/declared-tables.ts'
-export type { DeclaredTable, DeclaredTables, KeyedRow, TablesOf } from './operators/tables/declared-tables.ts'
+export { globalTableOf, tableOf } from './operators/tables/declared-tables.ts'
+export type {
+  DeclaredGlobalTable,
+  DeclaredTable,
+  DeclaredTables,
+  KeyedRow,
+  RowOfKey,
+  TablesOf,
+} from './operators/tables/declared-tables.ts'
 export { state } from './state/declared-state.ts'
 export type { StateChoice } from './state/state-question.ts'
 export type { ReportedEntry, ReportedPartition, StateReport } from './state/state-report.ts'

@@ -1,7 +1,7 @@
 /** The input topics of one partition actor, each with its own progress: the one that the group reads, and companions. */
 import { TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { FollowedInput } from '../state/partition-state.ts'
+import type { FollowedInput } from '../state/input-times.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { ActorDelivery, CheckpointOwner } from '../streams/delivery/delivery.ts'
 import { InputProgress, type InputOptions } from './input-progress.ts'

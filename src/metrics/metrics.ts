@@ -472,6 +472,13 @@ export const metricTable = [
     read: (stats) => [...stats.trouble.entries()].map(([code, count]) => [[code], count]),
   },
   {
+    name: 'troupe_table_rows_unreadable_total',
+    type: 'counter',
+    help: 'Records of the topic of a global table that are no rows, since they have no key or do not decode. Their keys have no row.',
+    labels: ['topic'],
+    read: ({ unreadableRows }) => [...unreadableRows].map(([topic, count]): Series => [[topic], count]),
+  },
+  {
     name: 'troupe_log_lines_dropped_total',
     type: 'counter',
     help: 'Lines of the log that were dropped because nobody read standard error.',

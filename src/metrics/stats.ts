@@ -327,6 +327,8 @@ export class EngineStats {
   readonly trouble: CodeTally = new CodeTally()
   /** What does not get done, as last looked at. */
   readonly openTroubles: Map<TroubleName, number> = new Map<TroubleName, number>()
+  /** Records of global tables that are no rows, by topic. */
+  readonly unreadableRows: Map<string, number> = new Map<string, number>()
   readonly registry: RegistryStats = new RegistryStats()
   readonly restores: RestoreStats = new RestoreStats()
   readonly stores: StateStats = new StateStats()

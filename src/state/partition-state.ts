@@ -21,10 +21,8 @@
  */
 import type { Clock } from '../clock.ts'
 import { TroupeError, describeError } from '../errors.ts'
-import { MergedTime } from '../operators/regroup/merged-time.ts'
 import type { Said } from '../operators/regroup/source-header.ts'
 import type { CheckpointedState } from '../streams/delivery/delivery.ts'
-import type { CompletionSnapshot } from '../streams/positions/completion-map.ts'
 import type { OutputRecord } from '../streams/record.ts'
 import {
   encodeMeta,
@@ -39,12 +37,12 @@ import {
 import type { RecordLimit } from './changelog-topic.ts'
 import { Expiry } from './expiry.ts'
 import { encodeInputMark } from './input-marks.ts'
+import { InputTimes, type FollowedInput, type FollowedPosition } from './input-times.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { Slices } from './stores/slices.ts'
 import { SMALL_VALUE_BYTES, StateValue, hasManyBytes, type StateChange } from './state-value.ts'
 import type { Change, StateStore, StoreEntry } from './store.ts'
-import { StreamTime, type UnfinishedRuns } from './stream-time.ts'
 import { timerShapes } from './timers.ts'
 import { KeyedTimers, timerKeys, type KeptTimer } from './keyed-timers.ts'
 
@@ -82,22 +80,6 @@ export interface StoredState {
   readonly payload: Uint8Array
   /** Stream time when it was set; null: its state forgets nothing. */
   readonly timeMs: number | null
-}
-
-/** Of the input, as its tracker tells. */
-export interface FollowedPosition {
-  readonly safePosition: number | null
-  /** In which it may come to stand: `from, to, …`, ascending. */
-  unfinishedRuns(): UnfinishedRuns
-}
-
-/** An input whose position is kept with the state, as its tracker tells. */
-export interface FollowedInput {
-  readonly topic: string
-  /** Short id; 0: not known. */
-  readonly topicId: number
-  readonly snapshot: () => CompletionSnapshot | null
-  readonly position: () => FollowedPosition
 }
 
 interface NewMark {
@@ -146,13 +128,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   readonly #expiry: Expiry
   #store: StateStore | null = null
   #isReady = false
-  #time = new StreamTime(null)
-  #sources: MergedTime | null = null
-  /** Where its position stands; set by whose it is. */
-  #position: FollowedPosition = { safePosition: null, unfinishedRuns: () => [] }
-  #companions: readonly FollowedInput[] = []
-  /** Of each companion input whose records move it. */
-  readonly #companionTimes = new Map<string, StreamTime>()
+  readonly #times = new InputTimes(() => this.#committed?.streamTime ?? null)
   /** Of each companion input, by its topic, what the last freeze has written. */
   readonly #written = new Map<string, Uint8Array>()
   #generation = 1
@@ -231,32 +207,30 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#store = store
     this.#newShapes = shapes
     const streamTime = mark?.streamTime ?? null
-    this.#time = new StreamTime(streamTime)
-    const { sources = null } = this.#options
-    if (sources !== null) this.#sources = new MergedTime(sources, store.get(sourcesKey) ?? null, streamTime)
+    const { sources: count = null } = this.#options
+    this.#times.begin(streamTime, count === null ? null : { count, kept: store.get(sourcesKey) ?? null })
     this.#changelogPosition = mark?.changelogPosition ?? 0
     this.#committed = mark
   }
 
   /** Of the records so far, of all inputs; null: none had a time. */
   get streamTime(): number | null {
-    if (this.#companions.length === 0) return this.#time.current
-    return greatest([this.#time.current, ...[...this.#companionTimes.values()].map(({ current }) => current)])
+    return this.#times.current
   }
 
   /** Whose position it is to know at a freeze. */
   follow(position: FollowedPosition): void {
-    this.#position = position
+    this.#times.follow(position)
   }
 
   /** Whose positions go along with the changes. */
   followCompanions(inputs: readonly FollowedInput[]): void {
-    this.#companions = inputs
+    this.#times.followCompanions(inputs)
   }
 
   /** Of a table: its records are rows, and no time passes with them. */
   hasRowsOf(topic: string): boolean {
-    return this.#companions.length > 0 && this.shapes.some(({ table }) => table === topic)
+    return this.#times.companions.length > 0 && this.shapes.some(({ table }) => table === topic)
   }
 
   /**
@@ -264,38 +238,27 @@ export class PartitionState implements CheckpointedState, StateReader {
    * time: the greatest of all inputs so far.
    */
   noteRecord(offset: number, timestamp: number, topic: string | null = null): number | null {
-    const companion = this.#companionOf(topic)
-    const time = companion === null ? this.#time : this.#timeOf(companion.topic)
-    if (time.isLong) {
-      const position = companion?.position() ?? this.#position
-      const { safePosition } = position
-      if (safePosition !== null) time.forget(safePosition, position.unfinishedRuns())
-    }
-    const own = time.note(offset, timestamp)
-    return this.#companions.length === 0 ? own : this.streamTime
+    return this.#times.note(offset, timestamp, topic)
   }
 
   /** What a record or a mark of a repartition topic says, in offset order. Returns the stream time as of it: the least of all sources. */
   noteSaid(offset: number, said: Said): number | null {
-    if (this.#sources === null) throw new TroupeError('INTERNAL', 'a source speaks to a partition that has none')
-    return this.noteRecord(offset, this.#sources.note(offset, said) ?? -1)
+    return this.#times.noteSaid(offset, said)
   }
 
   /** Its stream time is what several sources say. */
   get hasSources(): boolean {
-    return this.#sources !== null
+    return this.#times.hasSources
   }
 
   /** None of its sources has more to say for now. It has none itself: true. */
   get areSourcesIdle(): boolean {
-    return this.#sources?.isIdle ?? true
+    return this.#times.areSourcesIdle
   }
 
   /** The same of a record beyond the next, which nobody will come to in its turn. */
   noteAhead(offset: number, timestamp: number, topic: string | null = null): void {
-    const companion = this.#companionOf(topic)
-    const time = companion === null ? this.#time : this.#timeOf(companion.topic)
-    time.noteAhead(offset, timestamp)
+    this.#times.noteAhead(offset, timestamp, topic)
   }
 
   /**
@@ -303,43 +266,12 @@ export class PartitionState implements CheckpointedState, StateReader {
    * position; so it is of that position, and of all beyond.
    */
   noteAllTaken(position: number | null = null, timeMs = -1): void {
-    this.#time.takeAhead()
-    if (position !== null) this.#time.note(position - 1, timeMs)
-    for (const time of this.#companionTimes.values()) time.takeAhead()
+    this.#times.noteAllTaken(position, timeMs)
   }
 
   /** Of all below this position of an input; null: nothing had a time. */
   timeAt(position: number, topic: string | null = null): number | null {
-    const companion = this.#companionOf(topic)
-    return (companion === null ? this.#time : this.#timeOf(companion.topic)).at(position)
-  }
-
-  /** null: it is of the first input. */
-  #companionOf(topic: string | null): FollowedInput | null {
-    if (topic === null || this.#companions.length === 0) return null
-    return this.#companions.find((each) => each.topic === topic) ?? null
-  }
-
-  #timeOf(topic: string): StreamTime {
-    let time = this.#companionTimes.get(topic)
-    if (time === undefined) {
-      time = new StreamTime(this.#committed?.streamTime ?? null)
-      this.#companionTimes.set(topic, time)
-    }
-    return time
-  }
-
-  /** Of the positions of all inputs. */
-  #timeOfPositions(): number | null {
-    const position = this.#position.safePosition
-    const own = position === null ? this.#time.current : this.#time.at(position)
-    if (this.#companionTimes.size === 0) return own
-    const others = this.#companions.map(({ position: of, topic }) => {
-      const time = this.#companionTimes.get(topic)
-      const at = of().safePosition
-      return time === undefined ? null : at === null ? time.current : time.at(at)
-    })
-    return greatest([own, ...others])
+    return this.#times.at(position, topic)
   }
 
   read(at: number, key: string): StateValue | null {
@@ -392,11 +324,11 @@ export class PartitionState implements CheckpointedState, StateReader {
 
   freeze(checkpoint: number): void {
     if (this.#frozen !== null) throw new TroupeError('INTERNAL', 'a generation of state was frozen upon another')
-    const position = this.#position.safePosition
-    const streamTime = this.#timeOfPositions()
+    const { position } = this.#times
+    const streamTime = this.#times.atPositions()
     this.#frozen = {
       ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime, marks: this.#newMarks() },
-      sources: position === null ? null : (this.#sources?.encodeAt(position) ?? null),
+      sources: position === null ? null : this.#times.encodeSourcesAt(position),
       ...{ expired: this.#expired, hasPosition: position !== null, isUnwritten: this.#hasUnwritten, end: null },
     }
     this.#next = []
@@ -579,7 +511,7 @@ export class PartitionState implements CheckpointedState, StateReader {
   }
 
   #newMarks(): NewMark[] {
-    return this.#companions.flatMap(({ snapshot, topic, topicId }): NewMark[] => {
+    return this.#times.companions.flatMap(({ snapshot, topic, topicId }): NewMark[] => {
       const now = snapshot()
       if (now === null) return []
       const mark = encodeInputMark(topicId, now)
@@ -623,12 +555,6 @@ export class PartitionState implements CheckpointedState, StateReader {
       () => undefined,
     )
   }
-}
-
-function greatest(times: readonly (number | null)[]): number | null {
-  let most: number | null = null
-  for (const time of times) if (time !== null && (most === null || time > most)) most = time
-  return most
 }
 
 /** What the changelog has: the rows of tables have a topic of their own. */

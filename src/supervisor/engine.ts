@@ -19,6 +19,7 @@ import type { StateQuestion } from '../state/state-question.ts'
 import type { StateReport } from '../state/state-report.ts'
 import type { Stores } from '../state/store.ts'
 import { openStores } from '../state/stores/open-stores.ts'
+import { GlobalRows } from '../operators/tables/global-rows.ts'
 import type { Broker } from '../streams/broker.ts'
 import type { CheckpointListener } from '../streams/delivery/checkpoint-points.ts'
 import type { Delivery } from '../streams/delivery/delivery.ts'
@@ -34,6 +35,7 @@ import { LoadWatch } from './status/load-watch.ts'
 import type { OpenTaskPool } from '../actors/threads/thread-set.ts'
 import { prepareSchemas, verifyContracts } from './contracts.ts'
 import { checkTimes, guaranteeOf, hasTransactions, maxRecordBytesOf } from './guarantee.ts'
+import { GlobalTables } from './global-tables.ts'
 import { LogEnds } from './log-ends.ts'
 import { Membership } from './membership.ts'
 import type { StateKeeping } from './restoring.ts'
@@ -98,6 +100,8 @@ export class Engine {
   /** null: no handler keeps state. */
   #keeping: StateKeeping | null = null
   readonly #logEnds: LogEnds
+  /** null: no handler has any. */
+  #globalTables: GlobalTables | null = null
   #membership: Membership | null = null
   #state: EngineState = 'starting'
   #isRestarting = false
@@ -190,7 +194,11 @@ export class Engine {
       noteFatal = resolve
     })
     try {
-      const opening = HandlerHost.open({ ...parts, schemas: parts.schemas ?? null, lookout, onFatal: noteFatal })
+      const globals = new GlobalRows()
+      const opening = HandlerHost.open({
+        ...{ ...parts, globals, lookout, onFatal: noteFatal },
+        schemas: parts.schemas ?? null,
+      })
       undo.push(() => closeSoon(opening, parts.clock))
       const host = await before(opening)
       const guarantee = guaranteeOf(app, host.manifests)
@@ -216,6 +224,12 @@ export class Engine {
       )
       undo.push(() => engine.#keeping?.stores.close() ?? Promise.resolve())
       await before(prepareSchemas(host.manifests, parts.schemas ?? null))
+      engine.#globalTables = GlobalTables.open({
+        ...{ ...parts, rows: globals, onFailure: noteFatal },
+        partitionCounts: (topics) => engine.#delivery.partitionCounts(topics),
+      })
+      undo.push(() => engine.#globalTables?.close() ?? Promise.resolve())
+      await before(engine.#globalTables?.read() ?? Promise.resolve())
       // From here on it closes everything itself.
       undo.splice(0, Infinity, () => engine.kill())
       // Also what happened before there was an engine to end.
@@ -446,6 +460,7 @@ export class Engine {
         () => waits.answer('sink-close', name, sink.close()),
       ]),
       ['producers', () => this.#delivery.disconnect()],
+      ['global tables', () => this.#globalTables?.close()],
       ['ends of logs', () => this.#logEnds.close()],
       ['state', () => this.#keeping?.stores.close()],
       ['handlers', () => waits.answer('handlers-close', '', this.#host.close())],

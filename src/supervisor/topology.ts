@@ -58,6 +58,7 @@ export function surveyTopology(
       actorOfTopic.set(manifest.input, actor)
       note(topics, manifest.input, `input of actor ${actor.name}`)
       for (const topic of manifest.companions) note(topics, topic, `read by actor ${actor.name} beside its input`)
+      for (const topic of manifest.globals ?? []) note(topics, topic, `global table of actor ${actor.name}`)
       for (const topic of manifest.outputTopics) note(topics, topic, `output of actor ${actor.name}`)
     }
     if (actor.deadLetter !== null) note(topics, actor.deadLetter, `dead letters of actor ${actor.name}`)

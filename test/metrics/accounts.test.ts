@@ -315,6 +315,10 @@ const accounts: Readonly<Record<MetricName, Account>> = {
   troupe_restarts_total: { shownBy: 'integration/restart.test.ts', says: 'stats.restarts).toBe(1)' },
   troupe_trouble_total: ({ seam }) =>
     Object.fromEntries([...seam.troubles].map(([code, count]) => [`code="${code}"`, count])),
+  troupe_table_rows_unreadable_total: {
+    shownBy: 'operators/tables/global-table-of.test.ts',
+    says: 'stats.unreadableRows).toEqual',
+  },
   troupe_log_lines_dropped_total: { shownBy: 'embedded/unread-log.test.ts', says: 'toHaveLength(RECORDS - dropped)' },
   troupe_event_loop_delay_seconds: { because: 'it is how late this very process is: nothing else can count it' },
 }

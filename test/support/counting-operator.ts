@@ -10,7 +10,7 @@ export interface Count {
   readonly records: number
 }
 
-export const clicks = topic('clicks', { key: text, value: json<{ page: string }>() })
+const clicks = topic('clicks', { key: text, value: json<{ page: string }>() })
 export const counts = topic('counts', { key: text, value: json<number>() })
 export const running = topic('running', { key: text, value: json<number>() })
 

@@ -15,6 +15,7 @@ import {
   skip,
   state,
   table,
+  globalTableOf,
   tableOf,
   text,
   ThrottledError,
@@ -394,6 +395,23 @@ test('steps of a chain, and what goes around them, have the state of their handl
   })
   createHarness(handler)
   defineApp({ actors: [{ handler }] })
+})
+
+test('a global table is asked by keys of its topic', () => {
+  const campaigns = topic('campaigns', { key: text, value: json<{ name: string }>(), tombstones: true })
+  defineHandler({
+    input: clicks,
+    tables: { campaigns: globalTableOf(campaigns), customers: tableOf(topic('customers', { value: text })) },
+    handle: (_click, { tables }) => {
+      expectTypeOf(tables.campaigns.get('c1')).toEqualTypeOf<{ name: string } | undefined>()
+      expectTypeOf(tables.customers.get()).toEqualTypeOf<string | undefined>()
+      // @ts-expect-error keys are texts
+      void tables.campaigns.get(1)
+      // @ts-expect-error of which key?
+      void tables.campaigns.get()
+      return done()
+    },
+  })
 })
 
 test('a table gives rows of its topic, without the null of tombstones', () => {

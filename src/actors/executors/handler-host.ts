@@ -5,6 +5,7 @@ import { TroupeError, describeError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Lookout } from '../../lookout.ts'
 import type { ResolvedActor, ResolvedApp } from '../../options/options.ts'
+import type { GlobalRows } from '../../operators/tables/global-rows.ts'
 import { timedByRecords, type Timing } from '../../state/stamp.ts'
 import type { KnownSchemas } from '../../streams/flows/contract.ts'
 import type { SchemaPort } from '../../streams/registry/schema-port.ts'
@@ -15,7 +16,7 @@ import { Dispatcher } from './dispatcher.ts'
 import { withFront } from '../handlers/front-handler.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
-import { inputsOf, type AnyHandler } from '../handlers/any-handler.ts'
+import { inputsOf, tableTopicsOf, type AnyHandler } from '../handlers/any-handler.ts'
 import { timesOf } from '../handlers/topic-times.ts'
 import { noSchemas } from '../handlers/handler-schemas.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
@@ -35,6 +36,8 @@ export interface HandlerHostOptions {
   readonly stats: EngineStats
   /** null: no codec of the app needs schemas. */
   readonly schemas: SchemaPort | null
+  /** Where the rows of global tables are; nobody reads any unless given. */
+  readonly globals?: GlobalRows
   /** Handlers can do nothing more: there are too few threads and there will be no more, or there is a bug. */
   readonly onFatal: (error: Error) => void
   /** Opens the pool that threads come from: real ones, unless given. */
@@ -328,7 +331,7 @@ async function withinStart<Value>(
 
 async function loadAndSetUp(
   actor: ResolvedActor,
-  { log, lookout, schemas }: HandlerHostOptions,
+  { globals, log, lookout, schemas }: HandlerHostOptions,
   shared: SharedData,
 ): Promise<OpenedHandler> {
   const handler = await loaded(actor)
@@ -345,6 +348,7 @@ async function loadAndSetUp(
     clock: lookout,
     shared,
     schemas: known,
+    ...(globals === undefined ? {} : { globals }),
   })
   return { runner, timing: timingOf(handler, actor, known), manifest: manifestOf(actor.name, handler) }
 }
@@ -357,7 +361,10 @@ function timingOf(handler: AnyHandler, { order }: ResolvedActor, schemas: KnownS
     return { times: timesOf({ inputs, schemas, maxAdvanceMs }), idleAfterMs }
   }
   return order === 'partition'
-    ? { times: timesOf({ inputs, schemas, maxAdvanceMs: null }), idleAfterMs: null }
+    ? {
+        times: timesOf({ inputs: [...inputs, ...tableTopicsOf(handler)], schemas, maxAdvanceMs: null }),
+        idleAfterMs: null,
+      }
     : timedByRecords
 }
 

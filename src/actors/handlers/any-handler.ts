@@ -1,7 +1,12 @@
 /** What an actor may have for its handler: a function of the user's, or an operator, which is given records in another way. */
 import { TroupeError } from '../../errors.ts'
 import type { Operator } from '../../operators/operator.ts'
-import { partitionedTables, shapesOfTables, type DeclaredTables } from '../../operators/tables/declared-tables.ts'
+import {
+  globalTables,
+  partitionedTables,
+  shapesOfTables,
+  type DeclaredTables,
+} from '../../operators/tables/declared-tables.ts'
 import type { DeclaredStates } from '../../state/declared-state.ts'
 import { shapesOf } from '../../state/declared-state.ts'
 import { operatorTimer, shapesOfKept } from '../../state/kept-shapes.ts'
@@ -55,7 +60,27 @@ export function statesOf(handler: AnyHandler): readonly StateShape[] {
 /** Further topics, of which it reads the partition that it has of its first input. */
 export function companionsOf(handler: AnyHandler): readonly string[] {
   if (handler.kind === 'operator') return handler.inputs.slice(1).map(({ name }) => name)
-  return partitionedTables(tablesOf(handler)).map(([, { topic }]) => topic.name)
+  return tableTopicsOf(handler).map(({ name }) => name)
+}
+
+/** Topics of which its process has all rows. */
+export function globalsOf(handler: AnyHandler): readonly string[] {
+  return handler.kind === 'operator' ? [] : globalTables(tablesOf(handler)).map(([, { topic }]) => topic.name)
+}
+
+/** Throws OPTIONS_INVALID for what cannot run on threads. */
+export function refuseGlobals<Given extends AnyHandler>(handler: Given, actor: string): Given {
+  const [topic] = globalsOf(handler)
+  if (topic === undefined) return handler
+  throw new TroupeError(
+    'OPTIONS_INVALID',
+    `actor ${actor} runs on threads, and has a global table (topic ${topic}), whose rows are on main: set runOn: 'main', or leave it out`,
+  )
+}
+
+/** Topics whose records are rows for it. */
+export function tableTopicsOf(handler: UserHandler): readonly AnyTopic[] {
+  return partitionedTables(tablesOf(handler)).map(([, { topic }]) => topic)
 }
 
 function tablesOf(handler: UserHandler): DeclaredTables {

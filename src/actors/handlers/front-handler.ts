@@ -11,7 +11,7 @@ import {
 import { timeHeader } from '../../operators/regroup/source-header.ts'
 import { TroupeError } from '../../errors.ts'
 import type { ResolvedActor } from '../../options/options.ts'
-import { refuseOperator, type AnyHandler, type UserHandler } from './any-handler.ts'
+import { refuseGlobals, refuseOperator, type AnyHandler, type UserHandler } from './any-handler.ts'
 import { timeTold } from './topic-times.ts'
 import { done, isOutcome, type AnyRecordHandler, type HandlerContext, type Outcome } from './handler.ts'
 
@@ -63,7 +63,8 @@ export function partOnThreads(
   actor: string,
   groupId: string,
 ): { readonly actor: string; readonly handler: UserHandler } {
-  if (handler.kind !== 'operator' || !isFronted(handler)) return { actor, handler: refuseOperator(handler, actor) }
+  if (handler.kind !== 'operator' || !isFronted(handler))
+    return { actor, handler: refuseGlobals(refuseOperator(handler, actor), actor) }
   return { actor: frontName(actor), handler: frontHandler(handler, frontOfActor(handler, actor, groupId)) }
 }
 

@@ -34,6 +34,8 @@ export interface HandlerManifest {
   readonly front?: FrontOf | null
   /** Further topics, of which each actor reads the partition that it has of the input. */
   readonly companions: readonly string[]
+  /** Topics of which its process has all rows; missing: there are none. */
+  readonly globals?: readonly string[]
 }
 
 /** It needs a changelog and a store, and transactions. */

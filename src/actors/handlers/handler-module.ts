@@ -9,6 +9,7 @@ import { contractsOf, schemasOf } from './handler-schemas.ts'
 import {
   callLimitsOf,
   companionsOf,
+  globalsOf,
   inputsOf,
   isAnyHandler,
   statesOf,
@@ -71,5 +72,6 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     timers: timersOf(handler),
     front: frontOf(handler),
     companions: companionsOf(handler),
+    globals: globalsOf(handler),
   }
 }

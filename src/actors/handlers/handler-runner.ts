@@ -9,6 +9,7 @@ import { noState, stateAccess, type StateAccess } from '../../state/state-access
 import { TimerSetter } from '../../state/timer-setter.ts'
 import { TroupeError } from '../../errors.ts'
 import { partitionedTables, type AnyTablesOf, type DeclaredTables } from '../../operators/tables/declared-tables.ts'
+import { globalAccess } from '../../operators/tables/global-access.ts'
 import { noTables, TableAccess } from '../../operators/tables/table-access.ts'
 import type { SourceRecord, TimerCause } from '../../streams/record.ts'
 import { ErrorPolicy } from './error-policy.ts'
@@ -30,6 +31,8 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
   readonly #timers: TimerSetter
   /** null: it looks nothing up. */
   readonly #tables: TableAccess | null
+  /** The same for all records. */
+  readonly #globals: AnyTablesOf
   readonly #errorPolicy: ErrorPolicy<HandlerContext<unknown>>
 
   private constructor(options: HandlerRunnerOptions, setup: unknown) {
@@ -46,6 +49,7 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
     this.#access = state === undefined && timers.length === 0 && rowCount === 0 ? null : stateAccess(state ?? {})
     this.#timers = new TimerSetter(timers, stateCount + rowCount)
     this.#tables = rowCount === 0 ? null : new TableAccess(tables, stateCount, options.schemas)
+    this.#globals = Object.freeze(globalAccess(tables, options.globals, options.schemas)) as AnyTablesOf
     this.#errorPolicy = new ErrorPolicy(options.handler.onError, options.name)
   }
 
@@ -69,9 +73,10 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
       state === null || this.#access === null
         ? new RecordContext(record, attempt, this.#setup, this.#log, this)
         : new KeepingContext(record, attempt, this.#setup, this.#log, this, state, this.#access(state), this.#timers)
+    context.tables = this.#globals
     if (this.#tables !== null && state !== null) {
       if (this.#tables.has(record)) return this.#takeRow(this.#tables, record, context)
-      context.tables = this.#tables.of(state)
+      context.tables = this.#tables.of(state, this.#globals)
     }
     let value: unknown
     try {

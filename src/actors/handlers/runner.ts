@@ -12,6 +12,7 @@
 import { RetryableError, TroupeError, describeError } from '../../errors.ts'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import type { GlobalRows } from '../../operators/tables/global-rows.ts'
 import type { Order } from '../../options/options.ts'
 import type { DeclaredStates } from '../../state/declared-state.ts'
 import type { KnownSchemas } from '../../streams/flows/contract.ts'
@@ -36,6 +37,8 @@ export interface RunnerOptions<OfHandler> {
   readonly shared?: SharedData
   /** What is known of the schema registry here; needed by topics with codecs of a registry only. */
   readonly schemas?: KnownSchemas
+  /** Where the rows of global tables are; nobody reads any unless given. */
+  readonly globals?: GlobalRows
 }
 
 /** What handlers of all kinds have. */

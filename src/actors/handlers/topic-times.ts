@@ -23,7 +23,7 @@ interface TimedTopic {
   readonly decoder: RecordDecoder
 }
 
-export class TopicTimes implements RecordTimes {
+class TopicTimes implements RecordTimes {
   readonly maxAdvanceMs: number | null
   readonly #first: TimedTopic
   /** Further ones, by name. */

@@ -1,6 +1,7 @@
 /** How what is read of an actor's inputs comes to it: of one input at once, of several merged by time. */
 import type { Clock } from '../../clock.ts'
 import { TroupeError } from '../../errors.ts'
+import type { RecordTimes } from '../../state/stamp.ts'
 import type { SourceRecord, TopicPartition } from '../../streams/record.ts'
 import { InputMerge } from '../input-merge.ts'
 import type { InputProgress } from '../input-progress.ts'
@@ -14,6 +15,8 @@ export interface LogEnd {
 export interface ArrivalsOptions {
   readonly clock: Clock
   readonly inputs: readonly InputProgress[]
+  /** How their records tell their times, where that is not by their timestamps; null or missing: by those. */
+  readonly times?: RecordTimes | null
   /** Needed where there are several. */
   readonly logEnd?: (of: TopicPartition) => Promise<number>
   readonly admit: (records: readonly SourceRecord[]) => void
@@ -61,8 +64,8 @@ export class Arrivals {
   }
 }
 
-function openMerge({ onReady, logEnd = endUnknown, ...options }: ArrivalsOptions): InputMerge {
-  return new InputMerge({ ...options, logEnd, onAdmitted: onReady })
+function openMerge({ onReady, logEnd = endUnknown, times = null, ...options }: ArrivalsOptions): InputMerge {
+  return new InputMerge({ ...options, logEnd, times, onAdmitted: onReady })
 }
 
 function endUnknown(): Promise<number> {

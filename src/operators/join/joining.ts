@@ -25,8 +25,8 @@ export interface KeptRecord {
 }
 
 /** Of a key, in `Kept`. */
-export const HELD = 0
-export const PACKS = 1
+const HELD = 0
+const PACKS = 1
 
 /** Of a stretch, so many bytes go along with the others of its key. */
 const TAIL_BYTES = 4 * 1024

@@ -5,8 +5,6 @@
 import { TroupeError } from '../../errors.ts'
 import type { Codec } from '../../streams/flows/contract.ts'
 
-export type GroupKey = string | number | bigint | boolean | Uint8Array
-
 const leads = { bytes: 0xff, number: 0xfe, bigint: 0xfd, boolean: 0xfc } as const
 
 export const groupKey: Codec<unknown> = {

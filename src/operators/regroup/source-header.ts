@@ -29,7 +29,7 @@ export interface SaidWithRecord extends Said {
 export type SourceNote =
   { readonly kind: 'mark'; readonly said: Said } | { readonly kind: 'record'; readonly said: SaidWithRecord }
 
-export const SOURCE_HEADER = 'troupe-source'
+const SOURCE_HEADER = 'troupe-source'
 
 const VERSION = 1
 const MARK_BYTES = 14

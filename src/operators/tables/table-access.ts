@@ -30,10 +30,10 @@ export class TableAccess {
     }))
   }
 
-  /** For one attempt. */
-  of(attempt: AttemptState): AnyTablesOf {
-    const rows: Record<string, KeyedRow<unknown>> = {}
-    for (const table of this.#tables) rows[table.name] = { get: () => read(table, attempt) }
+  /** For one attempt, with those that are the same for all. */
+  of(attempt: AttemptState, others: AnyTablesOf): AnyTablesOf {
+    const rows: Record<string, unknown> = { ...others }
+    for (const table of this.#tables) rows[table.name] = { get: () => read(table, attempt) } satisfies KeyedRow<unknown>
     return rows as AnyTablesOf
   }
 
@@ -52,7 +52,7 @@ export class TableAccess {
       )
     }
     if (value === null) return { at, value: null }
-    decode(codec, name, value)
+    decodeRow(codec, name, value)
     return { at, value: StateValue.ofPayload(value, null) }
   }
 }
@@ -62,7 +62,7 @@ function read({ at, codec, name }: OpenTable, attempt: AttemptState): unknown {
   const row = key === null ? null : attempt.read(at, key)
   if (row === null) return undefined
   try {
-    return decode(codec, name, Uint8Array.from(row.payload))
+    return decodeRow(codec, name, Uint8Array.from(row.payload))
   } catch (error) {
     // It went to the dead letters when it came, and its key has no row since; here it is again from the topic, after a restart.
     if (isTroupeError(error) && error.code === 'DECODE_FAILED') return undefined
@@ -70,7 +70,8 @@ function read({ at, codec, name }: OpenTable, attempt: AttemptState): unknown {
   }
 }
 
-function decode(codec: Codec<unknown>, name: string, bytes: Uint8Array): unknown {
+/** Throws DECODE_FAILED, and what says that a schema is needed. */
+export function decodeRow(codec: Codec<unknown>, name: string, bytes: Uint8Array): unknown {
   try {
     return codec.decode(bytes)
   } catch (cause) {

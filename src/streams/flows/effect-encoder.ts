@@ -123,7 +123,7 @@ function recordOf(
   const { key, headers, partition, timestamp } = options
   const record: { -readonly [Name in keyof OutputRecord]: OutputRecord[Name] } = {
     topic,
-    key: keyCodec === undefined ? encodeKey(key) : encodeKeyAs(keyCodec, key),
+    key: keyBytes(keyCodec, key),
     value,
   }
   if (headers !== undefined) record.headers = encodeHeaders(headers)
@@ -140,6 +140,11 @@ const recordOptionNames = ['key', 'headers', 'partition', 'timestamp']
 function refuseMisspelt(options: object): void {
   const problems = unknownKeys(options, recordOptionNames, 'there are key, headers, partition and timestamp')
   if (problems.length > 0) throw new TypeError(problems.join('; '))
+}
+
+/** As a record's key is written, with the topic's codec for keys where it has one. Throws a TypeError for what is no key. */
+export function keyBytes(codec: WritingCodec | undefined, key: unknown): Uint8Array | null {
+  return codec === undefined ? encodeKey(key) : encodeKeyAs(codec, key)
 }
 
 function encodeKeyAs(codec: WritingCodec, key: unknown): Uint8Array | null {

@@ -6,7 +6,7 @@ import type { Engine } from '../../../src/supervisor/engine.ts'
 import { ExactlyOnceWorld } from '../../streams/delivery/checkpoint/exactly-once-world.ts'
 
 export const MINUTE_MS = 60_000
-export const GRACE_MS = 10_000
+const GRACE_MS = 10_000
 export const repartition = 'group-copy-repartition'
 
 export interface Order {
@@ -15,7 +15,7 @@ export interface Order {
   readonly atMs: number
 }
 
-export const orders = topic('in', { value: json<Order>(), time: ({ atMs }) => atMs })
+const orders = topic('in', { value: json<Order>(), time: ({ atMs }) => atMs })
 const totals = topic('out', { key: text, value: text })
 
 type Open = Readonly<Record<string, number>>
