@@ -35,7 +35,7 @@ function idOf(kind: number, number: number): string {
 const campaignOf = (ad: number): string => idOf(1, Math.floor(ad / adsOfCampaign))
 const adOf = (ad: number): string => idOf(2, ad)
 export const adKeyOf = (ad: number): Buffer => Buffer.from(adOf(ad))
-export const adCount = campaigns * adsOfCampaign
+const adCount = campaigns * adsOfCampaign
 
 /** The table: of each ad its campaign. */
 export function* adsOf({ partitions }: Pick<YahooData, 'partitions'>): Generator<DataRecord> {
