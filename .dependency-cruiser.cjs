@@ -93,12 +93,12 @@ const rooms = [
     name: 'handlers-know-no-executor',
     comment: 'A handler cannot tell where it runs.',
     from: '^src/actors/handlers/',
-    to: '^src/actors/(executors/|threads/|lanes/|waits/|[^/]+$)',
+    to: '^src/actors/(executors/|threads/|intake/|lanes/|waits/|[^/]+$)',
   },
   {
     name: 'partition-actors-know-no-executor',
     comment: 'They are given verdicts, from wherever.',
-    from: '^src/actors/(lanes/|waits/|[^/]+$)',
+    from: '^src/actors/(intake/|lanes/|waits/|[^/]+$)',
     to: '^src/actors/(executors|threads)/',
   },
   {

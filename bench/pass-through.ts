@@ -1,16 +1,10 @@
 /** What does Troupe add to the client it stands on, when the handler does next to nothing? */
 import type { Benchmark } from './harness/benchmark.ts'
 import type { Contender } from './harness/contender.ts'
+import { prefetch } from './harness/prefetch.ts'
 import { cell, costCells, costColumns, failureRemarks } from './harness/report.ts'
 
 const raw = 'raw loop of the same client, consume(500)'
-/** As Troupe has it. With the client's default of 64 MB half of the records would be there before counting begins. */
-const prefetch = {
-  'fetch.message.max.bytes': 262_144,
-  'queued.max.messages.kbytes': 16_384,
-  'queued.min.messages': 10_000,
-  'fetch.queue.backoff.ms': 20,
-}
 const goals: Readonly<Record<string, string>> = { 'Troupe, unordered': '≥ 0.90', 'Troupe, key order': '≥ 0.80' }
 
 export const passThrough: Benchmark<{ records: number; partitions: number; keys: number; bytes: number }> = {

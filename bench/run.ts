@@ -36,6 +36,12 @@ import { stateRecovery } from './state/recovery.ts'
 import { stateRestore } from './state/restore.ts'
 import { stateThreads } from './state/threads.ts'
 import { stores } from './stores.ts'
+import { join as streamJoin } from './windows/join.ts'
+import { openWindows } from './windows/open-windows.ts'
+import { windowsPath } from './windows/path.ts'
+import { windowsPrepare } from './windows/prepare.ts'
+import { windows } from './windows/windows.ts'
+import { yahoo } from './windows/yahoo.ts'
 import { zipf } from './zipf.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -60,6 +66,12 @@ const benchmarks: readonly Benchmark[] = [
   stateLatency,
   stateRecovery,
   statePath,
+  windows,
+  streamJoin,
+  windowsPrepare,
+  openWindows,
+  yahoo,
+  windowsPath,
   offsetTracker,
   stores,
 ] as unknown as readonly Benchmark[]

@@ -12,6 +12,8 @@ const pipelines: Readonly<Record<PipelineName, () => Promise<Pipeline>>> = {
   clicks: () => import('./clicks/run.ts'),
   sensors: () => import('./sensors/run.ts'),
   events: () => import('./events/run.ts'),
+  sales: () => import('./sales/run.ts'),
+  fraud: () => import('./fraud/run.ts'),
 }
 
 const options = parseStartOptions(process.argv)

@@ -62,6 +62,15 @@ export type {
   ResultDedup,
 } from './operators/dedup/definition.ts'
 export type { DedupMode } from './operators/dedup/sights.ts'
+export { defineJoin } from './operators/join/join.ts'
+export type {
+  JoinAside,
+  JoinDefinition,
+  Joined,
+  JoinedPair,
+  JoinKind,
+  JoinWithin,
+} from './operators/join/definition.ts'
 export type { AsideReason, Operator } from './operators/operator.ts'
 export { isTroupeError, RetryableError, TerminalError, ThrottledError, TroupeError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'

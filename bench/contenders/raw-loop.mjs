@@ -11,7 +11,7 @@ export async function run({ brokers, topic, group, settings, meter, handle = loo
   consumer.setDefaultConsumeTimeout(100)
   consumer.setDefaultIsTimeoutOnlyForFirstMessage(true)
   await new Promise((resolve, reject) => consumer.connect({}, (error) => (error ? reject(error) : resolve())))
-  consumer.subscribe([topic])
+  consumer.subscribe([topic, ...(settings.others ?? [])])
   let sum = 0
   while (sum < Infinity) {
     const records = await new Promise((resolve, reject) =>

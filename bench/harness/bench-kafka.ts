@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import kafkaClient from '@confluentinc/kafka-javascript'
 import { startKafka } from '../../scripts/kafka-cluster.mjs'
 import { KafkaProbe, uniqueName } from '../../test/support/kafka-probe.ts'
-import { recordsOf, type DataSet } from './data-set.ts'
+import { recordsOf, type DataRecord, type DataSet } from './data-set.ts'
 
 const linger = { 'linger.ms': 5 }
 
@@ -49,9 +49,9 @@ export class BenchKafka {
     )
   }
 
-  async createTopic(prefix: string, partitions: number): Promise<string> {
+  async createTopic(prefix: string, partitions: number, config: Record<string, string> = {}): Promise<string> {
     const topic = uniqueName(`bench-${prefix}`)
-    await this.probe.createTopic(topic, partitions)
+    await this.probe.createTopic(topic, partitions, config)
     this.#topics.push(topic)
     return topic
   }
@@ -59,6 +59,13 @@ export class BenchKafka {
   /** A topic with this in it: the native producer's own batches, no compression. */
   async fill(data: DataSet): Promise<string> {
     const topic = await this.createTopic('in', data.partitions)
+    await this.write(topic, recordsOf(data))
+    return topic
+  }
+
+  /** Into a topic that has nothing yet. */
+  async write(topic: string, records: Iterable<DataRecord>): Promise<void> {
+    let count = 0
     const producer = new kafkaClient.Producer({
       'bootstrap.servers': this.brokers,
       'queue.buffering.max.messages': 1_000_000,
@@ -70,15 +77,15 @@ export class BenchKafka {
     await done((end) => producer.connect({ timeout: 15_000 }, end))
     // A record counts against the queue until its delivery report was taken.
     producer.setPollInterval(10)
-    for (const { key, value, partition } of recordsOf(data)) {
-      while (!produced(producer, topic, partition, value, key)) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (const record of records) {
+      count += 1
+      while (!produced(producer, topic, record)) await new Promise((resolve) => setTimeout(resolve, 5))
     }
     await done((end) => producer.flush(120_000, end))
     await done((end) => producer.disconnect(end))
     const ends = await this.probe.endOffsets(topic)
     const written = ends.reduce((sum, end) => sum + end, 0)
-    if (written !== data.records) throw new Error(`${topic} has ${written} records, not ${data.records}`)
-    return topic
+    if (written !== count) throw new Error(`${topic} has ${written} records, not ${count}`)
   }
 
   async stop(): Promise<void> {
@@ -93,12 +100,10 @@ export class BenchKafka {
 function produced(
   producer: InstanceType<typeof kafkaClient.Producer>,
   topic: string,
-  partition: number,
-  value: Buffer,
-  key: Buffer,
+  { key, value, partition, timestamp }: DataRecord,
 ): boolean {
   try {
-    producer.produce(topic, partition, value, key)
+    producer.produce(topic, partition, value, key, timestamp)
     return true
   } catch (error) {
     if ((error as { code?: number }).code === kafkaClient.CODES.ERRORS.ERR__QUEUE_FULL) return false

@@ -9,6 +9,20 @@ import { findMissingPython, installPython } from '../../scripts/python.mjs'
 
 export type Rival = 'Kafka Streams' | 'Quix Streams' | 'Faust'
 
+/** What there is a program for in the languages of all of them; joins in Java only. */
+export type Question = 'count' | 'windows' | 'join'
+
+interface Its {
+  readonly missing: () => string | undefined
+  readonly prepare: (log: (line: string) => void, question: Question) => Promise<Command>
+}
+
+const javaClasses: Readonly<Record<Question, string>> = {
+  count: 'CountByKey.java',
+  windows: 'WindowsByKey.java',
+  join: 'JoinByKey.java',
+}
+
 /** A program and its arguments. */
 export type Command = readonly [program: string, ...args: string[]]
 
@@ -22,12 +36,10 @@ const here = fileURLToPath(new URL('.', import.meta.url))
 const streams = 'kafka-streams-4.1.1'
 
 /** What is missing here, if anything, and how to get the command. */
-const all: Readonly<
-  Record<Rival, { missing: () => string | undefined; prepare: (log: (line: string) => void) => Promise<Command> }>
-> = {
+const all: Readonly<Record<Rival, Its>> = {
   'Kafka Streams': {
     missing: () => findMissingJava({ program: 'Kafka Streams', oldestJava: 17, folder: streams }),
-    async prepare(log) {
+    async prepare(log, question) {
       const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
       const what = {
         name: streams,
@@ -40,27 +52,33 @@ const all: Readonly<
       }
       const folder = await fetchOnce(what, log)
       const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
-      return [findJava()!.command, '-Xmx1g', quiet, '-cp', join(folder, 'lib', '*'), join(here, 'CountByKey.java')]
+      const program = join(here, javaClasses[question])
+      return [findJava()!.command, '-Xmx1g', quiet, '-cp', join(folder, 'lib', '*'), program]
     },
   },
   'Quix Streams': inPython('quix', 'Quix Streams', '131 MB'),
   Faust: inPython('faust', 'Faust', '64 MB'),
 }
 
-function inPython(name: string, title: string, size: string): (typeof all)[Rival] {
+function inPython(name: string, title: string, size: string): Its {
   const program = { name, title, size, requirements: join(here, `${name}.txt`) }
   return {
     missing: () => findMissingPython(program),
-    prepare: async (log) => [await installPython(program, log), join(here, `${name}_count.py`)],
+    prepare: async (log, question) => [await installPython(program, log), join(here, `${name}_${question}.py`)],
   }
 }
 
-export async function prepareRivals(log: (line: string) => void): Promise<Rivals> {
+export async function prepareRivals(
+  log: (line: string) => void,
+  question: Question,
+  wanted: readonly Rival[] = ['Kafka Streams', 'Quix Streams', 'Faust'],
+): Promise<Rivals> {
   const commands = new Map<Rival, Command>()
   const remarks: string[] = []
-  for (const [name, { missing, prepare }] of Object.entries(all) as [Rival, (typeof all)[Rival]][]) {
+  for (const name of wanted) {
+    const { missing, prepare } = all[name]
     const absent = missing()
-    if (absent === undefined) commands.set(name, await prepare(log))
+    if (absent === undefined) commands.set(name, await prepare(log, question))
     else remarks.push(`Left out: ${name}: ${absent}`)
   }
   for (const remark of remarks) log(remark)

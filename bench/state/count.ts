@@ -1,9 +1,11 @@
 /** Counting by key, exactly-once: what is left of the speed of the bare client, and what do others make of it? */
 import { fileURLToPath } from 'node:url'
-import { prepareRivals, type Command, type Rival, type Rivals } from '../rivals/rivals.ts'
+import { contendersOf, type RivalRow } from '../rivals/contenders.ts'
+import { prepareRivals, type Command, type Rivals } from '../rivals/rivals.ts'
 import type { BenchmarkRun, Benchmark } from '../harness/benchmark.ts'
 import type { Contender } from '../harness/contender.ts'
 import type { DataSet } from '../harness/data-set.ts'
+import { prefetch } from '../harness/prefetch.ts'
 import { cell, costCells, costColumns, failureRemarks, type Table } from '../harness/report.ts'
 import { perInputCells, perInputColumns } from './per-input.ts'
 
@@ -66,22 +68,6 @@ const keySets: readonly KeySet[] = [
   },
 ]
 
-/** As Troupe has it. */
-const prefetch = {
-  'fetch.message.max.bytes': 262_144,
-  'queued.max.messages.kbytes': 16_384,
-  'queued.min.messages': 10_000,
-  'fetch.queue.backoff.ms': 20,
-}
-
-interface RivalRow {
-  readonly rival: Rival
-  readonly name: string
-  /** Of the records: those that are slower have fewer. */
-  readonly share: number
-  readonly env: Readonly<Record<string, string>>
-}
-
 const streams = (guarantee: string, cache: number, threads: number): RivalRow => ({
   rival: 'Kafka Streams',
   name: `Kafka Streams, ${guarantee}, ${threads === 1 ? '1 thread' : `${threads} threads`}, ${cache > 0 ? `cache: ${perKey}` : `no cache: ${perRecord}`}`,
@@ -120,7 +106,7 @@ export const stateCount: Benchmark<Its> = {
   goal: `of the bare consume loop: 10,000 keys ≥ 0.58 with ${perKey}, ≥ 0.45 with ${perRecord}; a million keys ≥ 0.40 in memory, ≥ 0.25 on disk; ≥ 2 × Quix Streams, ≥ 40 × Faust`,
   defaults: { records: 2_400_000, partitions: 4, bytes: 100, sets: 'alike,zipf,million' },
   async run(run) {
-    const rivals = await prepareRivals(run.log)
+    const rivals = await prepareRivals(run.log, 'count')
     const wanted = run.settings.sets.split(',')
     const tables: Table[] = []
     for (const set of keySets.filter(({ id }) => wanted.includes(id))) {
@@ -160,12 +146,7 @@ async function countedWith(set: KeySet, rivals: Rivals, run: BenchmarkRun<Its>):
       { name: disk, settings: { store: 'disk', outputs: 'record' } },
     ].map((each) => ({ ...each, module: 'state/troupe-count.mjs', isProfiled: true, ...part(0.7) })),
     { name: twice, module: 'state/rival.mjs', settings: { command: twoInstances, env: {} }, ...part(1) },
-    ...rivalRows.flatMap(({ rival, name, share, env }) => {
-      const command: Command | undefined = rivals.commands.get(rival)
-      return command === undefined
-        ? []
-        : [{ name, module: 'state/rival.mjs', settings: { command, env }, ...part(share) }]
-    }),
+    ...contendersOf(rivalRows, rivals, part),
   ].map((contender) => ({ ...contender, name: named(contender.name), limitSeconds: 180 }))
   const rounds = await run.alternate(contenders)
   const rows = contenders.map(({ name }) => {

@@ -3,17 +3,10 @@ import { statePrefix } from '../../src/state/changelog-format.ts'
 import type { Benchmark } from '../harness/benchmark.ts'
 import type { Contender } from '../harness/contender.ts'
 import type { BacklogSettings } from '../harness/data-set.ts'
+import { prefetch as client } from '../harness/prefetch.ts'
 import { cell, costCells, costColumns, failureRemarks } from '../harness/report.ts'
 
 const stores = ['memory', 'disk'] as const
-
-/** As Troupe has it. */
-const client = {
-  'fetch.message.max.bytes': 262_144,
-  'queued.max.messages.kbytes': 16_384,
-  'queued.min.messages': 10_000,
-  'fetch.queue.backoff.ms': 20,
-}
 
 export const stateRestore: Benchmark<BacklogSettings> = {
   name: 'state-restore',

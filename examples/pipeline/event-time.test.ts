@@ -1,6 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs'
 import { expect, test } from 'vitest'
-import { createEventTime, findUnusedTime, stepOf } from './event-time.ts'
+import { EventTime, findUnusedTime, stepOf } from './event-time.ts'
 
 const NOW_MS = Date.UTC(2026, 2, 10, 12, 30)
 const HOUR_MS = 3_600_000
@@ -10,16 +10,19 @@ test('half an hour is within the records of a run; without an end to it a minute
   expect(stepOf({ records: undefined, rate: 500 })).toBe(120)
 })
 
-test('time goes on step by step till it has come to the clock, and then with it', () => {
-  const next = createEventTime(NOW_MS - 2 * HOUR_MS, HOUR_MS / 2 + 0.5, () => NOW_MS)
-  const times = Array.from({ length: 5 }, () => (next() - NOW_MS) / HOUR_MS)
+test('time stands still, then goes on step by step till it has come to the clock, and then with it', () => {
+  const time = new EventTime(NOW_MS - 2 * HOUR_MS, HOUR_MS / 2 + 0.5, () => NOW_MS)
+  expect([time.next(), time.next()]).toEqual([NOW_MS - 2 * HOUR_MS, NOW_MS - 2 * HOUR_MS])
+  time.go()
+  const times = Array.from({ length: 5 }, () => (time.next() - NOW_MS) / HOUR_MS)
   expect(times[0]).toBeCloseTo(-1.5, 5)
   expect(times.slice(2)).toEqual([expect.closeTo(-0.5, 5), 0, 0])
 })
 
 test('a run that begins close to the clock has its half an hour all the same', () => {
-  const next = createEventTime(NOW_MS, HOUR_MS / 4, () => NOW_MS)
-  expect([next(), next(), next()].map((time) => (time - NOW_MS) / HOUR_MS)).toEqual([0.25, 0.5, 0.5])
+  const time = new EventTime(NOW_MS, HOUR_MS / 4, () => NOW_MS)
+  time.go()
+  expect([time.next(), time.next(), time.next()].map((each) => (each - NOW_MS) / HOUR_MS)).toEqual([0.25, 0.5, 0.5])
 })
 
 /** A topic of two partitions; the first has records of these times. */

@@ -17,12 +17,31 @@ export function stepOf({ rate, records }: Pick<StartOptions, 'rate' | 'records'>
   return records === undefined ? MINUTE_MS / (rate ?? 1000) : RUN_MS / records
 }
 
-/** Each call is a step later. Where it has come to `now` it goes on with the clock: brokers refuse what is of the future. */
-export function createEventTime(beginMs: number, stepMs: number, now: () => number): () => number {
-  let timeMs = beginMs
-  return () => {
-    timeMs = Math.min(timeMs + stepMs, Math.max(now(), beginMs + RUN_MS))
-    return Math.floor(timeMs)
+/** Stands still until it is told to go. */
+export class EventTime {
+  readonly #beginMs: number
+  readonly #stepMs: number
+  readonly #now: () => number
+  #timeMs: number
+  #isGoing = false
+
+  constructor(beginMs: number, stepMs: number, now: () => number) {
+    this.#beginMs = beginMs
+    this.#stepMs = stepMs
+    this.#now = now
+    this.#timeMs = beginMs
+  }
+
+  go(): void {
+    this.#isGoing = true
+  }
+
+  /** Each call is a step later. Where it has come to `now` it goes on with the clock: brokers refuse what is of the future. */
+  next(): number {
+    if (this.#isGoing) {
+      this.#timeMs = Math.min(this.#timeMs + this.#stepMs, Math.max(this.#now(), this.#beginMs + RUN_MS))
+    }
+    return Math.floor(this.#timeMs)
   }
 }
 

@@ -3,7 +3,7 @@
  * unread would be missing in the accounts.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Partitioners, type IHeaders, type Kafka } from 'kafkajs'
+import { Partitioners, type IHeaders, type Kafka, type Message, type PartitionMetadata, type Producer } from 'kafkajs'
 
 export interface MadeRecord {
   readonly key: string | null
@@ -57,6 +57,43 @@ export async function sendPaced(pace: Pace, send: (count: number) => Promise<voi
 
 /** Produces what `make` makes up. Returns how many the broker has, after the last one. */
 export async function produceMade(kafka: Kafka, topic: string, make: () => MadeRecord, pace: Pace): Promise<number> {
+  return await withProducer(kafka, async (producer) => {
+    return await sendPaced(pace, async (count) => {
+      await producer.send({ topic, messages: Array.from({ length: count }, () => messageOf(make())), acks: -1 })
+    })
+  })
+}
+
+/**
+ * Produces until each partition has a record that is not broken, or so many are produced. A partition that never had one tells no
+ * time, and nobody waits for it: with all of them begun, what is late does not depend on which is read first.
+ */
+export async function produceToEach(
+  kafka: Kafka,
+  topic: string,
+  make: () => MadeRecord & { readonly flaw: string | undefined },
+  most: number,
+): Promise<number> {
+  return await withProducer(kafka, async (producer) => {
+    const admin = kafka.admin()
+    await admin.connect()
+    const missing = new Set((await admin.fetchTopicOffsets(topic)).map(({ partition }) => partition))
+    await admin.disconnect()
+    const partitionMetadata = [...missing].map((partitionId) => ({ partitionId, leader: 0 }) as PartitionMetadata)
+    const partitionOf = Partitioners.DefaultPartitioner()
+    const messages: Message[] = []
+    while (missing.size > 0 && messages.length < most) {
+      const made = make()
+      const message = messageOf(made)
+      messages.push(message)
+      if (made.flaw === undefined) missing.delete(partitionOf({ topic, partitionMetadata, message }))
+    }
+    await producer.send({ topic, messages, acks: -1 })
+    return messages.length
+  })
+}
+
+async function withProducer<Result>(kafka: Kafka, use: (producer: Producer) => Promise<Result>): Promise<Result> {
   const producer = kafka.producer({
     allowAutoTopicCreation: false,
     // The same partition for a key as every Java client: Murmur2.
@@ -64,14 +101,12 @@ export async function produceMade(kafka: Kafka, topic: string, make: () => MadeR
   })
   await producer.connect()
   try {
-    return await sendPaced(pace, async (count) => {
-      const messages = Array.from({ length: count }, () => {
-        const { key, value, headers = {}, timestamp } = make()
-        return { key, value, headers, ...(timestamp === undefined ? {} : { timestamp: String(timestamp) }) }
-      })
-      await producer.send({ topic, messages, acks: -1 })
-    })
+    return await use(producer)
   } finally {
     await producer.disconnect()
   }
+}
+
+function messageOf({ key, value, headers = {}, timestamp }: MadeRecord): Message {
+  return { key, value, headers, ...(timestamp === undefined ? {} : { timestamp: String(timestamp) }) }
 }

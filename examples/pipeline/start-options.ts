@@ -1,7 +1,7 @@
 /** The command line of `npm start`. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 
-export const pipelineNames = ['clicks', 'sensors', 'events'] as const
+export const pipelineNames = ['clicks', 'sensors', 'events', 'sales', 'fraud'] as const
 export type PipelineName = (typeof pipelineNames)[number]
 
 export interface StartOptions {
@@ -35,6 +35,8 @@ Pipelines:
   clicks    user_clicks → the country of each click → enriched_clicks, and a table; JSON, or Avro by --avro
   sensors   sensor-data → readings in range, and alerts beyond limits → sensor-readings, sensor-alerts, and a table; JSON or Avro
   events    events → checked, transformed, stored → processed-events, and a table
+  sales     orders → each once → what a region sells in a minute → sales_aggregates, and a table; Avro
+  fraud     card_payments → compared with the card's own, scored, watched → fraud_alerts, and a table
 
 Each has a README in examples/NAME.`
 
@@ -57,9 +59,11 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
     )
     .addOption(new Option('--postgres <url>', 'PostgreSQL (none: an embedded one)').env('PG_URL'))
     .addOption(
-      new Option('--registry <url>', 'schema registry, with --avro (none: an embedded one)').env('SCHEMA_REGISTRY_URL'),
+      new Option('--registry <url>', 'schema registry, where it is on Avro (none: an embedded one)').env(
+        'SCHEMA_REGISTRY_URL',
+      ),
     )
-    .option('--avro', 'clicks, sensors: on Avro instead of JSON, with a schema registry', false)
+    .option('--avro', 'clicks, sensors: on Avro instead of JSON, with a schema registry (sales always is)', false)
     .option('--partitions <number>', 'partitions of topics that have to be created on real Kafka', parseCount, 12)
     .option('--http-port <port>', 'port of /metrics, 0 for none (9464, or another when that is taken)', parsePort)
     .option('--no-generator', 'only the supervisor, on records that somebody else produces; creates nothing')
@@ -77,14 +81,15 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
   if (!options.generator && options.json) {
     command.error('error: --json prints the accounts, which are kept of the records that the generator makes')
   }
-  if (options.avro && options.pipeline === 'events') {
-    command.error('error: --avro is for clicks and sensors; events are JSON')
+  if (options.avro && (options.pipeline === 'events' || options.pipeline === 'fraud')) {
+    command.error(`error: --avro is for clicks and sensors; ${options.pipeline} is on JSON`)
   }
-  if (!options.avro && command.getOptionValueSource('registry') === 'cli') {
-    command.error('error: --registry is of use with --avro only')
+  const avro = options.avro || options.pipeline === 'sales'
+  if (!avro && command.getOptionValueSource('registry') === 'cli') {
+    command.error('error: --registry is of use on Avro only: sales, and others with --avro')
   }
   const rate = options.rate ?? (options.records === undefined ? DEFAULT_RATE : undefined)
-  return { ...options, rate }
+  return { ...options, avro, rate }
 }
 
 function parseRecords(text: string): number {

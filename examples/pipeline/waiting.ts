@@ -15,6 +15,19 @@ export async function untilStopped(stop: AbortSignal, failure: AbortSignal): Pro
   failure.throwIfAborted()
 }
 
+/** Until the group has committed all that is in the topics it handles. Throws what the supervisor has failed with. */
+export async function untilCaughtUp(
+  { handled, supervisor, failure }: OpenPipeline,
+  reader: TopicReader,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted && !failure.aborted) {
+    if (await haveCaughtUp(reader, supervisor.options.kafka.groupId, handled)) return
+    await sleep(100)
+  }
+  failure.throwIfAborted()
+}
+
 /** What a run waits for at its end. */
 export interface Goal {
   /** How many inputs are known to be handled. */

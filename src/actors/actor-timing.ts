@@ -24,7 +24,6 @@ export function openTiming(options: PartitionActorOptions, parts: ActorTimingPar
   const { actor, clock, idleAfterMs = null, logEnd, times = null } = options
   const { inputs, isRunning, state } = parts
   if (state === null) return { timers: null, idle: null, stamping: null }
-  const { first } = inputs
   let timers: FiredTimers | null = null
   const idle =
     state.timers === null || idleAfterMs === null || logEnd === undefined
@@ -33,9 +32,8 @@ export function openTiming(options: PartitionActorOptions, parts: ActorTimingPar
           clock,
           afterMs: idleAfterMs,
           // Nor has anybody from whom its records come more for now.
-          restsAt: () =>
-            isRunning() && inputs.heldRecords === 0 && state.areSourcesIdle ? first.tracker.safePosition : null,
-          logEnd: () => logEnd(first),
+          restsAt: () => (isRunning() && state.areSourcesIdle ? restOf(inputs) : null),
+          logEnds: () => Promise.all(inputs.all.map(logEnd)),
           onIdle: () => {
             timers?.reviewSoon()
           },
@@ -44,4 +42,10 @@ export function openTiming(options: PartitionActorOptions, parts: ActorTimingPar
     timers = new FiredTimers({ ...parts, clock, state, timers: state.timers, order: actor.order, idle })
   }
   return { timers, idle, stamping: times === null ? null : new Stamping(times, state, timers) }
+}
+
+/** null: something is held, or a position is not known. */
+function restOf({ all, heldRecords }: Inputs): readonly number[] | null {
+  const positions = all.flatMap(({ tracker }) => tracker.safePosition ?? [])
+  return heldRecords === 0 && positions.length === all.length ? positions : null
 }

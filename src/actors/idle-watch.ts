@@ -13,10 +13,10 @@ import type { Clock } from '../clock.ts'
 export interface IdleWatchOptions {
   readonly clock: Clock
   readonly afterMs: number
-  /** Below this position all is handled; null: something is held, or no position is known. */
-  readonly restsAt: () => number | null
-  /** The high watermark: the end of all that stands in the log. */
-  readonly logEnd: () => Promise<number>
+  /** Below these positions all is handled, one of each input; null: something is held, or a position is not known. */
+  readonly restsAt: () => readonly number[] | null
+  /** The high watermarks of the same: the ends of all that stands in their logs. */
+  readonly logEnds: () => Promise<readonly number[]>
   /** It is idle, or still is. */
   readonly onIdle: () => void
 }
@@ -26,8 +26,8 @@ const AGAIN_MS = 1_000
 
 export class IdleWatch {
   readonly #options: IdleWatchOptions
-  /** Where the log ended; null: it is not idle. */
-  #end: number | null = null
+  /** Where the logs ended; null: it is not idle. */
+  #ends: readonly number[] | null = null
   #askedAtMs = 0
   #isAsking = false
   #isStopped = true
@@ -41,7 +41,7 @@ export class IdleWatch {
   }
 
   get isIdle(): boolean {
-    return this.#end !== null
+    return this.#ends !== null
   }
 
   /** Waits as if something had come now. */
@@ -54,21 +54,21 @@ export class IdleWatch {
   noteArrival(nowMs: number): void {
     this.#arrivals += 1
     this.#lastAtMs = nowMs
-    this.#end = null
+    this.#ends = null
     if (this.#cancelWait === null && !this.#isAsking) this.#wait(this.#options.afterMs)
   }
 
   /** True: it is idle. False: it is not, or that was to be asked again, and `onIdle` tells. */
   confirm(): boolean {
-    if (this.#end === null) return false
+    if (this.#ends === null) return false
     if (this.#options.clock.now() - this.#askedAtMs < AGAIN_MS) return true
-    if (!this.#isAsking) void this.#ask(this.#end)
+    if (!this.#isAsking) void this.#ask(this.#ends)
     return false
   }
 
   stop(): void {
     this.#isStopped = true
-    this.#end = null
+    this.#ends = null
     this.#cancelWait?.()
     this.#cancelWait = null
   }
@@ -84,18 +84,18 @@ export class IdleWatch {
     })
   }
 
-  /** Never rejects. `position`: how far it is read and handled; null: it is not, so there is nothing to ask. */
-  async #ask(position: number | null): Promise<void> {
-    const { afterMs, clock, logEnd, onIdle } = this.#options
+  /** Never rejects. `positions`: how far it is read and handled; null: it is not, so there is nothing to ask. */
+  async #ask(positions: readonly number[] | null): Promise<void> {
+    const { afterMs, clock, logEnds, onIdle } = this.#options
     const arrivals = this.#arrivals
     this.#isAsking = true
     this.#askedAtMs = clock.now()
     // Brokers that do not answer know nothing of an end.
-    const end = position === null ? null : await logEnd().catch(() => null)
+    const ends = positions === null ? null : await logEnds().catch(() => null)
     this.#isAsking = false
-    const isAtEnd = end !== null && position !== null && end <= position
-    this.#end = isAtEnd && arrivals === this.#arrivals && !this.#isStopped ? position : null
-    if (this.#end !== null) onIdle()
+    const isAtEnd = ends !== null && positions?.every((position, at) => ends[at]! <= position) === true
+    this.#ends = isAtEnd && arrivals === this.#arrivals && !this.#isStopped ? positions : null
+    if (this.#ends !== null) onIdle()
     else this.#wait(Math.min(afterMs, AGAIN_MS))
   }
 }

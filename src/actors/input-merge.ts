@@ -1,12 +1,13 @@
 /**
  * Brings the inputs of an actor that has several together: their records are admitted by time, the lowest first, as long as
- * the brokers have some of each (T31). So who reads all of it again sees the same order, whichever topic is read faster.
+ * the brokers have some of each (T31): by what their topics say of it, and by their timestamps else. So who reads all of it again sees the same order, whichever topic is read faster.
  *
  * A record may go when each other input either has one here, none of which is older, or had nothing more on the brokers at a
  * time when the record had come: its log ends (high watermark) where it is read to. Brokers are asked that only while a record
  * waits for it. Of the same time a companion's record comes first: a row counts for the records of its own time.
  */
 import type { Clock } from '../clock.ts'
+import type { RecordTimes } from '../state/stamp.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 import type { InputProgress } from './input-progress.ts'
 
@@ -14,6 +15,8 @@ export interface InputMergeOptions {
   readonly clock: Clock
   /** The first is the group's, the others are companions. */
   readonly inputs: readonly InputProgress[]
+  /** How their records tell their times; null: by their timestamps. */
+  readonly times: RecordTimes | null
   /** Its high watermark, records of open transactions included. */
   readonly logEnd: (of: TopicPartition) => Promise<number>
   /** Takes records of one input, in offset order. */
@@ -30,6 +33,8 @@ interface Chunk {
   /** Which offer brought it, of all inputs. */
   readonly offer: number
   next: number
+  /** Of its next record; null: not read yet. */
+  nextMs: number | null
 }
 
 interface Queue {
@@ -71,7 +76,7 @@ export class InputMerge {
     if (first === undefined || this.#isStopped) return
     const queue = this.#queueOf(first.topic)
     this.#offers += 1
-    queue.chunks.push({ records, offer: this.#offers, next: 0 })
+    queue.chunks.push({ records, offer: this.#offers, next: 0, nextMs: null })
     queue.readTo = records.at(-1)!.offset + 1
     queue.input.queue(records.length, bytesOf(records))
     this.#options.onLoadChanged()
@@ -130,9 +135,9 @@ export class InputMerge {
   #next(): Queue | null {
     let next: Queue | null = null
     for (const queue of this.#queues) {
-      const time = headTime(queue)
+      const time = this.#headTime(queue)
       if (time === null) continue
-      const before = next === null ? null : headTime(next)
+      const before = next === null ? null : this.#headTime(next)
       // Companions stand behind the first, and come before it.
       if (before === null || time <= before) next = queue
     }
@@ -147,7 +152,7 @@ export class InputMerge {
     let isBefore = false
     for (const [at, other] of this.#queues.entries()) {
       if (other === queue) continue
-      const time = headTime(other)
+      const time = this.#headTime(other)
       if (time === null) {
         if (!hasEnded(other, chunk.offer)) return none
       } else if (time < mostMs) {
@@ -158,11 +163,28 @@ export class InputMerge {
     const { records } = chunk
     const from = chunk.next
     let to = from
-    while (to < records.length && (isBefore ? records[to]!.timestamp < mostMs : records[to]!.timestamp <= mostMs))
+    while (to < records.length) {
+      chunk.nextMs ??= this.#timeOf(records[to]!)
+      if (isBefore ? chunk.nextMs >= mostMs : chunk.nextMs > mostMs) break
+      chunk.nextMs = null
       to += 1
+    }
     chunk.next = to
     if (to === records.length) queue.chunks.shift()
     return from === 0 && to === records.length ? records : records.slice(from, to)
+  }
+
+  /** null: none is here. Each is read once. */
+  #headTime({ chunks: [chunk] }: Queue): number | null {
+    if (chunk === undefined) return null
+    chunk.nextMs ??= this.#timeOf(chunk.records[chunk.next]!)
+    return chunk.nextMs
+  }
+
+  /** What cannot be read goes by its timestamp. */
+  #timeOf(record: SourceRecord): number {
+    const read = this.#options.times?.read(record) ?? null
+    return read === null || read.found === 'error' ? record.timestamp : read.timeMs
   }
 
   #tellEnds(): void {
@@ -206,10 +228,6 @@ export class InputMerge {
 }
 
 const none: readonly SourceRecord[] = []
-
-function headTime({ chunks: [chunk] }: Queue): number | null {
-  return chunk === undefined ? null : chunk.records[chunk.next]!.timestamp
-}
 
 /** It had nothing more when this offer was here. */
 function hasEnded({ known, readTo }: Queue, offer: number): boolean {

@@ -18,22 +18,22 @@
  * stands in the dead-letter topic.
  */
 import type { ResolvedActor } from '../options/options.ts'
-import { readSourceNote, type SourceNote } from '../operators/regroup/source-header.ts'
-import { keyTextOf, type PartitionState } from '../state/partition-state.ts'
+import type { PartitionState } from '../state/partition-state.ts'
 import type { CheckpointOwner, Refusals } from '../streams/delivery/delivery.ts'
-import { TroupeError } from '../errors.ts'
-import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
+import type { SourceRecord } from '../streams/record.ts'
 import type { ActorLoad, HaltedRecord, IntakeStop, LargestLane } from './actor-load.ts'
 import { openTiming, type ActorTiming } from './actor-timing.ts'
 import { ActorProgress } from './actor-progress.ts'
-import { FrontLine } from './front/front-line.ts'
+import { openFront, type FrontLine } from './front/front-line.ts'
 import { FailureNotes } from './failure-notes.ts'
 import type { FiredTimers } from './fired-timers.ts'
 import { changesOf, endsRun, skipVerdict, type NeedsSchema, type Verdict } from './handlers/verdict.ts'
 import type { InputProgress } from './input-progress.ts'
-import { InputMerge } from './input-merge.ts'
+import { Admission } from './intake/admission.ts'
+import { Arrivals, type LogEnd } from './intake/arrivals.ts'
+import { IntakeGate } from './intake/intake-gate.ts'
 import { Inputs } from './inputs.ts'
-import { newInvocation, type Invocation } from './invocation.ts'
+import type { Invocation } from './invocation.ts'
 import { KeyBrake, type WaitingKeys } from './lanes/key-brake.ts'
 import { Lanes, type Lane, type LaneRun } from './lanes/lanes.ts'
 import { OperatorDecisions } from './operator-decisions.ts'
@@ -42,15 +42,11 @@ import { ParkingLot, type Decision, type ParkedRecord } from './parking-lot.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
 import { RefusedRecords } from './refused-records.ts'
 import { deadLetterOrHalt, keepsLane, type Ruling, type Standing } from './triage.ts'
+import { VoidRuns } from './void-runs.ts'
 import { LaneWaits } from './waits/lane-waits.ts'
 import { findRetrying, type Retrying } from './waits/retrying.ts'
 
 type State = 'running' | 'halted' | 'draining' | 'fenced'
-
-/** For so long at most a partition that was set back takes in nothing. */
-const SET_BACK_MS = 10_000
-
-const unknownEnd = (): Promise<number> => Promise.reject(new TroupeError('INTERNAL', 'nobody knows where a log ends'))
 
 export class PartitionActor implements CheckpointOwner {
   readonly partition: number
@@ -59,8 +55,7 @@ export class PartitionActor implements CheckpointOwner {
   readonly state: PartitionState | null
   readonly #options: PartitionActorOptions
   readonly #inputs: Inputs
-  /** null: it has one input. */
-  readonly #merge: InputMerge | null
+  readonly #arrivals: Arrivals
   readonly #progress: ActorProgress
   readonly #lanes: Lanes
   readonly #parking = new ParkingLot()
@@ -75,20 +70,15 @@ export class PartitionActor implements CheckpointOwner {
   /** null: it is not the front of another. */
   readonly #front: FrontLine | null
   readonly #timing: ActorTiming
+  readonly #admission: Admission
+  readonly #voidRuns: VoidRuns
+  readonly #gate: IntakeGate
   #state: State = 'running'
   #halt: HaltedRecord | null = null
   /** Records at a handler. */
   #atHandler = 0
   #onDrained: (() => void) | null = null
   #isSettlingCall = false
-  /**
-   * It was set back, and what it held then does not stand yet: with more records it would be set back again, for those of them that
-   * are refused. null: it was not, or that is over.
-   */
-  #cancelSetBack: (() => void) | null = null
-  /** To be given up in a turn of their own. */
-  #voidRuns: LaneRun[] = []
-
   constructor(options: PartitionActorOptions) {
     this.#options = options
     this.actor = options.actor
@@ -97,7 +87,16 @@ export class PartitionActor implements CheckpointOwner {
     this.state = options.state ?? null
     this.#refused = options.refused === undefined ? null : new RefusedRecords(options.actor, options.refused)
     this.#inputs = new Inputs({ ...options, owner: this, isFenced: () => this.isFenced })
-    this.#merge = this.#inputs.all.length === 1 ? null : this.#openMerge()
+    this.#arrivals = new Arrivals({
+      ...options,
+      inputs: this.#inputs.all,
+      admit: (records) => {
+        this.admit(records)
+      },
+      onEnd: (end) => {
+        this.#noteEnd(end)
+      },
+    })
     this.#progress = new ActorProgress(options.clock, options.actorStats)
     this.#lanes = new Lanes(options.actor.order, options.mixesKeys)
     this.#timing = openTiming(options, {
@@ -111,19 +110,26 @@ export class PartitionActor implements CheckpointOwner {
     this.#timers = this.#timing.timers
     this.#lanes.ahead = this.#timing.stamping ?? this.#timers
     this.#followState()
-    if (options.refused !== undefined) {
-      // A handler that takes very long keeps nobody out.
-      this.#cancelSetBack = options.clock.after(SET_BACK_MS, () => {
-        this.#letIn()
-      })
-    }
     // What waits is counted for the actor as a whole: with the first of its inputs.
     this.#brake = new KeyBrake({ ...options, lanes: this.#lanes, parking: this.#parking, input: this.#inputs.first })
-    this.#decisions = new OperatorDecisions({
+    const onLoad = () => {
+      this.#noteLoad()
+    }
+    const own = {
       ...options,
+      brake: this.#brake,
       inputs: this.#inputs,
       lanes: this.#lanes,
       parking: this.#parking,
+      progress: this.#progress,
+      refused: this.#refused,
+      state: this.state,
+      timers: this.#timers,
+      timing: this.#timing,
+      onLoad,
+    }
+    this.#decisions = new OperatorDecisions({
+      ...own,
       skip: (invocation) => {
         this.#ends.skip(invocation)
       },
@@ -138,33 +144,35 @@ export class PartitionActor implements CheckpointOwner {
       },
     })
     this.#ends = new RecordEnds({
-      ...options,
+      ...own,
       owner: this,
-      inputs: this.#inputs,
       notes: new FailureNotes(options),
-      parking: this.#parking,
-      progress: this.#progress,
-      timers: this.#timers,
       isRunning: () => this.#state === 'running',
       onHalt: (record) => {
         this.haltOn(record)
-      },
-      onLoad: () => {
-        this.#noteLoad()
       },
       onSettled: () => {
         this.#noteDrained()
       },
     })
-    this.#front = this.#openFront()
-    this.#waits = new LaneWaits({
-      ...options,
-      lanes: this.#lanes,
-      onReady: options.onReady,
-      onKnown: () => {
-        this.#noteLoad()
+    this.#front = openFront({ ...own, ends: this.#ends, isRunning: () => this.#handsOut })
+    this.#admission = new Admission({ ...own, ends: this.#ends, front: this.#front })
+    this.#gate = new IntakeGate({
+      ...own,
+      front: this.#front,
+      isSetBack: options.refused !== undefined,
+      isHalted: () => this.#state === 'halted',
+      onLetIn: options.onLoadChanged,
+    })
+    this.#voidRuns = new VoidRuns({
+      ...own,
+      giveUp: (runs) => {
+        this.settleCall(() => {
+          for (const run of runs) this.settle(run, [skipVerdict])
+        })
       },
     })
+    this.#waits = new LaneWaits({ ...own, onKnown: onLoad })
   }
 
   /** What its handler asks for; null: nothing. A front keeps how far its time has come, and no more. */
@@ -205,24 +213,11 @@ export class PartitionActor implements CheckpointOwner {
 
   /** Why this input must not take in anything new, whatever room there is. Empty: it may. */
   intakeStopsOf(input: InputProgress): readonly IntakeStop[] {
-    const stops: IntakeStop[] = []
-    if (this.#state === 'halted') stops.push('halted')
-    if (input.isMapNearLimit) stops.push('completion-map')
-    if (this.#brake.isOn) stops.push('waiting-keys')
-    if (this.#isRestoring) stops.push('restoring')
-    if (this.#cancelSetBack !== null) stops.push('refused-outputs')
-    if (this.#front?.isFull === true) stops.push('read-ahead')
-    return stops
+    return this.#gate.stopsOf(input)
   }
 
   isIntakeBlocked(input: InputProgress): boolean {
-    const isStopped = this.#brake.isOn || this.#state === 'halted' || this.#isRestoring || this.#cancelSetBack !== null
-    return isStopped || input.isMapNearLimit || this.#front?.isFull === true
-  }
-
-  /** Nothing may be known of its keys yet. */
-  get #isRestoring(): boolean {
-    return this.state?.isReady === false
+    return this.#gate.isClosedTo(input)
   }
 
   /** What waits behind records that failed, the parked ones included. */
@@ -311,35 +306,17 @@ export class PartitionActor implements CheckpointOwner {
 
   /** Takes what was read of one input, in offset order: admitted at once, or as its other inputs let it. */
   offer(records: readonly SourceRecord[]): void {
-    if (this.#merge === null) this.admit(records)
-    else this.#merge.offer(records)
+    this.#arrivals.offer(records)
   }
 
   /** A record that is read waits for the next one of this input. */
   isAwaiting(input: InputProgress): boolean {
-    return this.#merge?.isAwaited(input) === true
+    return this.#arrivals.isAwaiting(input)
   }
 
   /** What the one before it has read and not admitted, as far as it had several inputs. */
   takeOver({ from }: { readonly from: PartitionActor }): void {
-    if (from.#merge !== null) this.#merge?.takeOver(from.#merge)
-  }
-
-  #openMerge(): InputMerge {
-    const { clock, logEnd = unknownEnd, onLoadChanged, onReady } = this.#options
-    return new InputMerge({
-      clock,
-      inputs: this.#inputs.all,
-      logEnd,
-      admit: (records) => {
-        this.admit(records)
-      },
-      onEnd: (end) => {
-        this.#noteEnd(end)
-      },
-      onAdmitted: onReady,
-      onLoadChanged,
-    })
+    this.#arrivals.takeOver(from.#arrivals)
   }
 
   /** Admits records of one input in offset order. Those that the completion map shows as finished are skipped. */
@@ -347,62 +324,12 @@ export class PartitionActor implements CheckpointOwner {
     const first = records[0]
     // A partition that goes no further still gets what the client had already fetched. The next owner
     // reads it again, so it is dropped here.
-    if (this.#state !== 'running' || first === undefined) return
-    const input = this.#inputs.of(first)
-    const { held, stats, tracker } = input
-    const { state } = this
-    const isOfRows = input.isCompanion && state?.hasRowsOf(input.topic) === true
-    const companion = input.isCompanion ? input.topic : null
-    const now = this.#options.clock.now()
-    if (this.heldRecords === 0) this.#progress.atMs = now
-    this.#timing.idle?.noteArrival(now)
-    let hasSkipped = false
-    for (const record of records) {
-      const payload = payloadBytes(record)
-      stats.receivedBytes += payload
-      const said = state?.hasSources === true && companion === null ? readSourceNote(record.headers) : null
-      const streamTime = isOfRows ? null : this.#streamTimeOf(record, said, companion)
-      this.#timers?.review()
-      if (tracker.isFinishedBefore(record.offset)) {
-        this.#timing.stamping?.pass(record)
-        tracker.skip(record.offset)
-        stats.alreadyFinished += 1
-        hasSkipped = true
-        continue
-      }
-      const invocation = newInvocation(record, tracker.start(record.offset), sizeInBytes(record, payload), now)
-      if (state !== null) {
-        invocation.stateKey = record.key === null ? null : keyTextOf(record.key)
-        invocation.streamTime = streamTime
-      }
-      if (this.#refused?.has(record) === true) invocation.runsAlone = true
-      held.add(invocation)
-      if (said?.kind === 'mark') {
-        this.#ends.keep(invocation)
-        continue
-      }
-      this.#front?.admit(invocation)
-      this.#lanes.admit(invocation)
-    }
-    stats.received += records.length
-    stats.receivedPosition = (records.at(-1)?.offset ?? -1) + 1
-    stats.safePosition = tracker.safePosition
-    this.#noteLoad()
-    if (hasSkipped) input.noteProgress()
-  }
-
-  /** null: it keeps no state, or it is known when the record's turn has come. */
-  #streamTimeOf({ offset, timestamp }: SourceRecord, note: SourceNote | null, companion: string | null): number | null {
-    const { state } = this
-    if (state === null || this.#front !== null || this.#timing.stamping !== null) return null
-    if (note !== null) return state.noteSaid(offset, note.said)
-    return state.noteRecord(offset, state.hasSources ? -1 : timestamp, companion)
+    if (this.#state === 'running' && first !== undefined) this.#admission.admit(this.#inputs.of(first), records)
   }
 
   /** Of all that it is not given below this position, this is the stream time. */
   notePassed(position: number, streamTime: number, topic: string | null = null): void {
-    if (this.#timing.stamping === null && this.#front === null) this.state?.noteRecord(position - 1, streamTime, topic)
-    else this.state?.noteAhead(position - 1, streamTime, topic)
+    this.#admission.notePassed(position, streamTime, topic)
   }
 
   /**
@@ -410,12 +337,11 @@ export class PartitionActor implements CheckpointOwner {
    * markers; told once only, it is kept until then. An actor that ends drops records without a trace
    * in its tracker, so what lies below the end was not all taken: its position must not move there.
    */
-  noteEnd(of: { readonly topic: string; readonly position: number }): void {
-    if (this.#merge === null) this.#noteEnd(of)
-    else this.#merge.noteEnd(of)
+  noteEnd(of: LogEnd): void {
+    this.#arrivals.noteEnd(of)
   }
 
-  #noteEnd(of: { readonly topic: string; readonly position: number }): void {
+  #noteEnd(of: LogEnd): void {
     if (this.#state !== 'running') return
     const input = this.#inputs.of(of)
     this.#front?.noteEnd()
@@ -432,21 +358,9 @@ export class PartitionActor implements CheckpointOwner {
       if (run === null) return null
       this.#atHandler += run.invocations.length
       for (const invocation of run.invocations) invocation.stage = 'at-handler'
-      if (this.#refused?.isRun(run) !== true && this.#timers?.isVoid(run) !== true) return run
-      this.#giveUpSoon(run)
+      if (!this.#voidRuns.take(run)) return run
     }
     return null
-  }
-
-  /** In a turn of its own: whoever asks for runs is in the middle of something. */
-  #giveUpSoon(run: LaneRun): void {
-    this.#voidRuns.push(run)
-    if (this.#voidRuns.length > 1) return
-    this.#options.clock.after(0, () => {
-      this.settleCall(() => {
-        for (const each of this.#voidRuns.splice(0)) this.settle(each, [skipVerdict])
-      })
-    })
   }
 
   /**
@@ -524,14 +438,7 @@ export class PartitionActor implements CheckpointOwner {
 
   noteStanding(): void {
     // What is handled and in no checkpoint yet may be refused as well, and so may what is still to be handled.
-    if (this.#atHandler === 0 && this.readyRecordCount === 0 && this.#ends.atCheckpoint === 0) this.#letIn()
-  }
-
-  #letIn(): void {
-    if (this.#cancelSetBack === null) return
-    this.#cancelSetBack()
-    this.#cancelSetBack = null
-    this.#options.onLoadChanged()
+    if (this.#atHandler === 0 && this.readyRecordCount === 0 && this.#ends.atCheckpoint === 0) this.#gate.letIn()
   }
 
   #followState(): void {
@@ -544,24 +451,6 @@ export class PartitionActor implements CheckpointOwner {
       this.#timers?.review()
       if (this.readyRecordCount > 0) this.#options.onReady()
     }
-  }
-
-  #openFront(): FrontLine | null {
-    const { state } = this
-    const { clock, front = null, logEnd = unknownEnd } = this.#options
-    if (front === null || state === null) return null
-    const { first } = this.#inputs
-    return new FrontLine({
-      clock,
-      ends: this.#ends,
-      input: first,
-      settings: front,
-      state,
-      refused: this.#refused,
-      logEnd: () => logEnd(first),
-      isRunning: () => this.#handsOut,
-      onFull: this.#options.onLoadChanged,
-    })
   }
 
   #noteFired(): void {
@@ -587,7 +476,7 @@ export class PartitionActor implements CheckpointOwner {
   /** Drops what was not started and resolves when what is in flight is finished. Never rejects. */
   drain(): Promise<void> {
     if (this.isFenced) return Promise.resolve()
-    this.#merge?.stop()
+    this.#arrivals.stop()
     this.#state = 'draining'
     this.#dropQueued()
     return new Promise((resolve) => {
@@ -618,8 +507,8 @@ export class PartitionActor implements CheckpointOwner {
   fence(): void {
     if (this.isFenced) return
     this.#state = 'fenced'
-    this.#merge?.stop()
-    this.#cancelSetBack?.()
+    this.#arrivals.stop()
+    this.#gate.stop()
     this.#front?.stop()
     this.#timers?.stop()
     this.#waits.cancelAll()
@@ -658,7 +547,7 @@ export class PartitionActor implements CheckpointOwner {
     this.#halt ??= record
     if (this.#state !== 'running') return
     this.#state = 'halted'
-    this.#merge?.stop()
+    this.#arrivals.stop()
     // Held for ever, it would take the credit that other partitions live on.
     this.#dropQueued()
   }

@@ -10,10 +10,10 @@ function watchedInput() {
   const watch = new IdleWatch({
     clock,
     afterMs: 5_000,
-    restsAt: () => input.position,
-    logEnd() {
+    restsAt: () => (input.position === null ? null : [0, input.position]),
+    logEnds() {
       input.asked += 1
-      return input.isAway ? Promise.reject(new Error('no broker answers')) : Promise.resolve(input.end)
+      return input.isAway ? Promise.reject(new Error('no broker answers')) : Promise.resolve([0, input.end])
     },
     onIdle: () => input.idleAtMs.push(clock.now() - startedAtMs),
   })
@@ -68,19 +68,19 @@ test('it is not idle while no broker says where the log ends', async () => {
 
 test('an answer that was under way when something came counts for nothing', async () => {
   const { clock, input, watch } = watchedInput()
-  let answer: (end: number) => void = () => undefined
+  let answer: (ends: number[]) => void = () => undefined
   const slow = new IdleWatch({
     clock,
     afterMs: 5_000,
-    restsAt: () => 10,
-    logEnd: () => new Promise((resolve) => (answer = resolve)),
+    restsAt: () => [10],
+    logEnds: () => new Promise((resolve) => (answer = resolve)),
     onIdle: () => input.idleAtMs.push(-1),
   })
   watch.stop()
   slow.start()
   await clock.advance(5_000)
   slow.noteArrival(clock.now())
-  answer(10)
+  answer([10])
   await clock.advance(4_999)
   expect([slow.isIdle, input.idleAtMs]).toEqual([false, []])
 })

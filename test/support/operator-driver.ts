@@ -13,6 +13,8 @@ export interface PlayedRecord {
   readonly input?: number
   /** Stream time of its own source; that of the partition unless given. */
   readonly sourceTimeMs?: number
+  /** Stream time of the partition, which is behind that of the source where several come together; the greatest time unless given. */
+  readonly streamTimeMs?: number
   readonly isFarFuture?: boolean
 }
 
@@ -76,8 +78,8 @@ export class OperatorDriver {
     return this
   }
 
-  #take({ input = 0, isFarFuture = false, key, sourceTimeMs, timeMs, value }: PlayedRecord): void {
-    if (!isFarFuture) this.#streamTimeMs = Math.max(this.#streamTimeMs, timeMs)
+  #take({ input = 0, isFarFuture = false, key, sourceTimeMs, timeMs, value, ...given }: PlayedRecord): void {
+    if (!isFarFuture) this.#streamTimeMs = Math.max(this.#streamTimeMs, given.streamTimeMs ?? timeMs)
     this.#fireUntil(this.#streamTimeMs)
     const topic = this.#operator.inputs[input]
     const record = {

@@ -11,7 +11,7 @@ const endsWithinMs = 20_000
 
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
-  const written = await Written.begin(task)
+  const written = await Written.begin(task, settings.inputs === undefined ? {} : { inputs: settings.inputs })
   const folder = mkdtempSync(join(tmpdir(), 'troupe-bench-'))
   const its = { BROKERS: brokers, TOPIC: topic, GROUP: group, OUTPUT: outputOf(group), FOLDER: folder }
   const env = { ...process.env, ...its, PARTITIONS: String(written.partitions), ...settings.env }

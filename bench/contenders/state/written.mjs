@@ -10,13 +10,14 @@ export const outputOf = (group) => `${group}-out`
 export class Written {
   #admin
   #before
+  #inputs
   #task
 
   /**
-   * Makes the topic of the outputs, with as many partitions as the input has, and others that the contender needs. `isFromEnd`: what
-   * stands in the input already is none of its inputs.
+   * Makes the topic of the outputs, with as many partitions as the input has, and others that the contender needs. `inputs`: all that it
+   * reads, where that is more than one. `isFromEnd`: what stands in the input already is none of its inputs.
    */
-  static async begin(task, { others = [], isFromEnd = false } = {}) {
+  static async begin(task, { others = [], inputs = [task.topic], isFromEnd = false } = {}) {
     const { brokers, topic, group } = task
     const { Kafka, logLevel } = kafkajs
     const admin = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING, retry: { retries: 20 } }).admin()
@@ -27,21 +28,22 @@ export class Written {
     await admin.createTopics({ topics: made, waitForLeaders: false })
     const ends = isFromEnd ? await admin.fetchTopicOffsets(topic) : []
     const before = ends.reduce((sum, { high }) => sum + Number(high), 0)
-    return new Written(admin, task, numPartitions, before)
+    return new Written(admin, task, inputs, numPartitions, before)
   }
 
-  constructor(admin, task, partitions, before) {
+  constructor(admin, task, inputs, partitions, before) {
     this.#admin = admin
     this.#before = before
+    this.#inputs = inputs
     this.#task = task
     this.partitions = partitions
   }
 
   /** Records of the input that the group is through with. */
   async committed() {
-    const { group, topic } = this.#task
-    const [{ partitions }] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] })
-    return partitions.reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
+    const topics = await this.#admin.fetchOffsets({ groupId: this.#task.group, topics: this.#inputs })
+    const offsets = topics.flatMap(({ partitions }) => partitions.map(({ offset }) => Math.max(0, Number(offset))))
+    return offsets.reduce((sum, offset) => sum + offset, 0)
   }
 
   /** Counts records as their positions are committed: what can be seen of programs that are not ours. */

@@ -15,7 +15,7 @@ import { Dispatcher } from './dispatcher.ts'
 import { withFront } from '../handlers/front-handler.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
-import { inputsOf, type AnyHandler } from '../handlers/any-handler.ts'
+import { inputsOf, tableTopicsOf, type AnyHandler } from '../handlers/any-handler.ts'
 import { timesOf } from '../handlers/topic-times.ts'
 import { noSchemas } from '../handlers/handler-schemas.ts'
 import { BatchRunner } from '../handlers/batch-runner.ts'
@@ -357,7 +357,10 @@ function timingOf(handler: AnyHandler, { order }: ResolvedActor, schemas: KnownS
     return { times: timesOf({ inputs, schemas, maxAdvanceMs }), idleAfterMs }
   }
   return order === 'partition'
-    ? { times: timesOf({ inputs, schemas, maxAdvanceMs: null }), idleAfterMs: null }
+    ? {
+        times: timesOf({ inputs: [...inputs, ...tableTopicsOf(handler)], schemas, maxAdvanceMs: null }),
+        idleAfterMs: null,
+      }
     : timedByRecords
 }
 

@@ -6,12 +6,14 @@ import type { Clock } from '../../clock.ts'
 import type { PartitionState } from '../../state/partition-state.ts'
 import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
 import type { ToldVerdict } from '../handlers/verdict.ts'
+import type { Inputs } from '../inputs.ts'
 import type { InputProgress } from '../input-progress.ts'
 import { newInvocation, type Invocation } from '../invocation.ts'
 import type { RecordEnds } from '../record-ends.ts'
 import type { RefusedRecords } from '../refused-records.ts'
-import { sizeInBytes } from '../../streams/record.ts'
+import { sizeInBytes, type TopicPartition } from '../../streams/record.ts'
 import { keepsLane, type Ruling, type Standing } from '../triage.ts'
+import { endUnknown } from '../intake/arrivals.ts'
 import { Sequencer } from './sequencer.ts'
 import { SourceOutputs, type FrontSettings } from './source-outputs.ts'
 
@@ -40,6 +42,27 @@ const ASK_AGAIN_MS = 1_000
 /** What waits for those before it: no more is taken in. */
 const MAX_WAITING = 5_000
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
+
+export interface FrontParts extends Pick<FrontLineOptions, 'clock' | 'ends' | 'isRunning' | 'refused'> {
+  /** null or missing: it is not the front of another. */
+  readonly front?: FrontSettings | null
+  readonly inputs: Inputs
+  /** null: it keeps none. */
+  readonly state: PartitionState | null
+  readonly onLoadChanged: () => void
+  readonly logEnd?: ((of: TopicPartition) => Promise<number>) | undefined
+}
+
+/** null: it is not the front of another. */
+export function openFront({ front = null, logEnd = endUnknown, ...parts }: FrontParts): FrontLine | null {
+  const { inputs, onLoadChanged, state } = parts
+  if (front === null || state === null) return null
+  const { first } = inputs
+  return new FrontLine({
+    ...{ ...parts, input: first, settings: front, state, onFull: onLoadChanged },
+    logEnd: () => logEnd(first),
+  })
+}
 
 export class FrontLine {
   readonly #options: FrontLineOptions

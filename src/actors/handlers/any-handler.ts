@@ -55,7 +55,12 @@ export function statesOf(handler: AnyHandler): readonly StateShape[] {
 /** Further topics, of which it reads the partition that it has of its first input. */
 export function companionsOf(handler: AnyHandler): readonly string[] {
   if (handler.kind === 'operator') return handler.inputs.slice(1).map(({ name }) => name)
-  return partitionedTables(tablesOf(handler)).map(([, { topic }]) => topic.name)
+  return tableTopicsOf(handler).map(({ name }) => name)
+}
+
+/** Topics whose records are rows for it. */
+export function tableTopicsOf(handler: UserHandler): readonly AnyTopic[] {
+  return partitionedTables(tablesOf(handler)).map(([, { topic }]) => topic)
 }
 
 function tablesOf(handler: UserHandler): DeclaredTables {

@@ -15,14 +15,19 @@ export interface SlidingShape {
   readonly graceMs: number
 }
 
-/** All records of a key at one time. */
-type Moment = Contents
+/** The records of a key at one time: those that were in time for its own window, or some that were late for it. */
+interface Moment extends Contents {
+  /** They came when windows that end up to here were closed to them, and count in none of those. */
+  readonly lateToMs: number
+}
+
+const IN_TIME = -1
 
 /** Never changed. */
 class Moments {
   /** By time. */
   readonly list: readonly Moment[]
-  /** Windows that end up to here are closed. */
+  /** Windows that end up to here are closed, and were told. */
   readonly closedToMs: number
 
   constructor(list: readonly Moment[], closedToMs: number) {
@@ -49,20 +54,19 @@ export class SlidingWindows implements Windowing {
   take(record: TakenRecord, kept: Kept, listener: WindowListener | null): Late | null {
     const { timeMs } = record
     const before = (kept.get(WINDOWS, record.keyText!) ?? none) as Moments
-    const closedToMs = Math.max(before.closedToMs, this.#closedToMs(closingTime(record)))
+    // Its own source may be ahead of the time by which windows close: it is late by that one, and closes nothing yet.
+    const closedToMs = Math.max(before.closedToMs, this.#closedToMs(record.streamTimeMs))
+    const lateToMs = Math.max(closedToMs, this.#closedToMs(closingTime(record)))
     const lastEndMs = timeMs + this.#sizeMs
-    if (lastEndMs <= closedToMs) {
-      return { window: { startMs: timeMs, endMs: lastEndMs }, lateByMs: closedToMs - lastEndMs + 1 }
+    if (lastEndMs <= lateToMs) {
+      return { window: { startMs: timeMs, endMs: lastEndMs }, lateByMs: lateToMs - lastEndMs + 1 }
     }
     const at = firstFrom(before.list, timeMs)
-    const same = before.list[at]?.timeMs === timeMs ? before.list[at] : undefined
-    const moment = { timeMs, slots: this.#values.withSelected(same?.slots ?? null, timeMs) }
-    const list = before.list.toSpliced(at, same === undefined ? 0 : 1, moment)
-    const after = new Moments(list, closedToMs)
+    const after = new Moments(this.#withRecord(before.list, at, timeMs, lateToMs), closedToMs)
     kept.set(WINDOWS, record.keyText!, after)
     const dueMs = this.#nextDueMs(after)
     if (before === none || dueMs !== this.#nextDueMs(before)) kept.setTimer(record.keyText!, dueMs)
-    if (listener !== null) this.#tell(after, at, lastEndMs, listener)
+    if (listener !== null) this.#tell(after, at, { lateToMs, lastEndMs }, listener)
     return null
   }
 
@@ -77,7 +81,7 @@ export class SlidingWindows implements Windowing {
     for (let at = firstAfter(list, before.closedToMs); at < list.length; at += 1) {
       const { timeMs } = list[at]!
       if (timeMs > closedToMs) break
-      closed(this.#windowTo(timeMs), this.#contentsTo(list, at))
+      if (endsWindow(list, at)) closed(this.#windowTo(timeMs), this.#contentsTo(list, at))
     }
     // Those that no open window reaches back to, nor will one that comes yet.
     const after = new Moments(list.slice(firstAfter(list, closedToMs - this.#sizeMs)), closedToMs)
@@ -98,12 +102,29 @@ export class SlidingWindows implements Windowing {
     return lastMs + this.#graceMs + 1
   }
 
-  /** Of the windows that have this moment, the oldest first. */
-  #tell({ closedToMs, list }: Moments, from: number, lastEndMs: number, listener: WindowListener): void {
+  /** `at`: where the first stands that is not before it. */
+  #withRecord(list: readonly Moment[], at: number, timeMs: number, closedMs: number): Moment[] {
+    const lateToMs = closedMs < timeMs ? IN_TIME : closedMs
+    let same = at
+    while (list[same]?.timeMs === timeMs && list[same]?.lateToMs !== lateToMs) same += 1
+    const found = list[same]?.timeMs === timeMs ? list[same] : undefined
+    const moment = { timeMs, lateToMs, slots: this.#values.withSelected(found?.slots ?? null, timeMs) }
+    // Those that were in time are the last of their moment: their window is.
+    return list.toSpliced(found === undefined && lateToMs !== IN_TIME ? at : same, found === undefined ? 0 : 1, moment)
+  }
+
+  /** Of the windows that have a record of this moment, the oldest first. */
+  #tell(
+    { list }: Moments,
+    from: number,
+    { lastEndMs, lateToMs }: { readonly lateToMs: number; readonly lastEndMs: number },
+    listener: WindowListener,
+  ): void {
     for (let at = from; at < list.length; at += 1) {
       const { timeMs } = list[at]!
       if (timeMs > lastEndMs) break
-      if (timeMs > closedToMs) listener.changed(this.#windowTo(timeMs), this.#contentsTo(list, at))
+      if (timeMs > lateToMs && endsWindow(list, at))
+        listener.changed(this.#windowTo(timeMs), this.#contentsTo(list, at))
     }
   }
 
@@ -116,10 +137,17 @@ export class SlidingWindows implements Windowing {
     const { timeMs } = list[last]!
     let slots: Slots | null = null
     for (let at = firstFrom(list, timeMs - this.#sizeMs); at <= last; at += 1) {
-      slots = slots === null ? list[at]!.slots : this.#values.merged(slots, list[at]!.slots)
+      const moment = list[at]!
+      if (moment.lateToMs >= timeMs) continue
+      slots = slots === null ? moment.slots : this.#values.merged(slots, moment.slots)
     }
     return { timeMs, slots: slots! }
   }
+}
+
+/** A window ends with records that were in time for it; of their moment they are the last. */
+function endsWindow(list: readonly Moment[], at: number): boolean {
+  return list[at]?.lateToMs === IN_TIME
 }
 
 /** Where the first stands that is not before this time. */
@@ -135,8 +163,9 @@ function firstFrom(list: readonly Moment[], timeMs: number): number {
 }
 
 function firstAfter(list: readonly Moment[], timeMs: number): number {
-  const at = firstFrom(list, timeMs)
-  return list[at]?.timeMs === timeMs ? at + 1 : at
+  let at = firstFrom(list, timeMs)
+  while (list[at]?.timeMs === timeMs) at += 1
+  return at
 }
 
 const VERSION = 1
@@ -153,8 +182,10 @@ function momentsCodec(name: string, values: ValueSet): Codec<unknown> {
       writer.number(closedToMs)
       writer.number(list.length)
       writer.number(firstMs)
-      for (const { slots, timeMs } of list) {
+      for (const { lateToMs, slots, timeMs } of list) {
         writer.number(timeMs - firstMs)
+        // They are not before their own time.
+        writer.number(lateToMs === IN_TIME ? 0 : lateToMs - timeMs + 1)
         values.write(slots, writer)
       }
       return writer.written
@@ -167,7 +198,8 @@ function momentsCodec(name: string, values: ValueSet): Codec<unknown> {
       const firstMs = reader.number()
       const list = Array.from({ length }, () => {
         const timeMs = firstMs + reader.number()
-        return { timeMs, slots: values.read(reader) }
+        const late = reader.number()
+        return { timeMs, lateToMs: late === 0 ? IN_TIME : timeMs + late - 1, slots: values.read(reader) }
       })
       return new Moments(list, closedToMs)
     },

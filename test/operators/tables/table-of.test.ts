@@ -1,6 +1,10 @@
 /** Tables with the partitions of the input: what is looked up, in which order, and after whatever has happened. */
 import { expect, test } from 'vitest'
-import { CHANGELOG, TableWorld } from './table-world.ts'
+import { defineHandler, done } from '../../../src/actors/handlers/handler.ts'
+import { tableOf } from '../../../src/operators/tables/declared-tables.ts'
+import { json } from '../../../src/streams/flows/codec.ts'
+import { topic } from '../../../src/streams/flows/flow.ts'
+import { CHANGELOG, out, TableWorld } from './table-world.ts'
 
 test('rows and records are taken by their times, whatever was written first: each record finds the row of its time', async () => {
   const world = new TableWorld()
@@ -15,6 +19,30 @@ test('rows and records are taken by their times, whatever was written first: eac
   await world.clock.advance(2_000)
   // A row counts for the records of its own time.
   expect(world.read()).toEqual(['order@50 none', 'order@100 silver', 'order@350 gold', 'order@550 none'])
+  await world.settled(engine.stop())
+})
+
+test('rows are taken by the times that their values tell, by a handler that takes its records in the order of the partition', async () => {
+  const world = new TableWorld()
+  const timed = json<{ at: number; is: string }>()
+  const handler = defineHandler({
+    input: topic('orders', { value: timed, time: ({ at }) => at }),
+    outputs: [out],
+    tables: { customers: tableOf(topic('customers', { value: timed, time: ({ at }) => at, tombstones: true })) },
+    handle: ({ is }, { tables }) => done([out.record(`${is} ${tables.customers.get()?.is ?? 'none'}`)]),
+  })
+  const row = (name: string, at: number, is: string, timestamp: number): void => {
+    world.broker.append(name, { key: 'ann', value: JSON.stringify({ at, is }), timestamp, partition: 0 })
+  }
+  for (const [at, tier] of [
+    [100, 'silver'],
+    [300, 'gold'],
+  ] as const)
+    row('customers', at, tier, 1)
+  for (const at of [50, 100, 350]) row('orders', at, `order@${at}`, 2)
+  const engine = await world.start('a', { actor: { handler, order: 'partition' } })
+  await world.clock.advance(2_000)
+  expect(world.read()).toEqual(['order@50 none', 'order@100 silver', 'order@350 gold'])
   await world.settled(engine.stop())
 })
 

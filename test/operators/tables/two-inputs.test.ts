@@ -1,7 +1,7 @@
 /** A join in the engine: its right side is a companion input, merged with the left one by time. */
 import { expect, test } from 'vitest'
 import { defineJoin } from '../../../src/operators/join/join.ts'
-import { text } from '../../../src/streams/flows/codec.ts'
+import { json, text } from '../../../src/streams/flows/codec.ts'
 import { topic } from '../../../src/streams/flows/flow.ts'
 import { out, TableWorld } from './table-world.ts'
 
@@ -88,5 +88,42 @@ test('an output that is refused for good sets both sides back: the payment is a 
   await world.clock.advance(30_000)
   expect(world.read().toSorted()).toEqual(expected.map((line) => (line === 'o50 p50' ? 'o50 alone' : line)).toSorted())
   expect(world.read('dlq')).toEqual(['p50'])
+  await world.settled(engine.stop())
+})
+
+/** Both topics were written anew in one go, so only their values say when things were. */
+class BackfilledWorld extends TableWorld {
+  readonly #timed = json<{ id: string; at: number }>()
+  readonly join = defineJoin({
+    name: 'join',
+    left: topic('orders', { value: this.#timed, time: ({ at }) => at }),
+    right: topic('payments', { value: this.#timed, time: ({ at }) => at }),
+    kind: 'left',
+    within,
+    graceMs: 0,
+    outputs: [out],
+    result: ({ left, right }) => [out.record(`${left.id} ${right?.id ?? 'alone'}`)],
+  })
+
+  add(name: 'orders' | 'payments', id: string, at: number, timestamp: number): void {
+    this.broker.append(name, { key: 'k', value: JSON.stringify({ id, at }), timestamp, partition: 0 })
+  }
+}
+
+test('inputs whose values tell their times are brought together by those, whatever their records are stamped with', async () => {
+  const world = new BackfilledWorld()
+  world.broker.createTopic('payments', 1)
+  const expected: string[] = []
+  for (let at = 1; at <= 100; at += 1) {
+    world.add('payments', `p${at}`, at * 1_000 + 50, 1_000)
+    world.add('orders', `o${at}`, at * 1_000, 2_000)
+    expected.push(`o${at} p${at}`)
+  }
+  // Goes by its timestamp: it holds up nobody.
+  world.broker.append('payments', { key: 'k', value: 'no JSON', timestamp: 1_000, partition: 0 })
+  const engine = await world.start('a', { actor: { handler: world.join } })
+  await world.clock.advance(10_000)
+  expect(world.read().toSorted()).toEqual(expected.toSorted())
+  expect(world.read('dlq')).toEqual(['no JSON'])
   await world.settled(engine.stop())
 })
