@@ -1,7 +1,7 @@
 /**
  * The repartition topics of an app, looked at once before the first record: made where there was never one, refused where one is
- * missing that had been there, or would lose records. They are ours: what is behind the reading actor's position is deleted, and
- * nothing by age, since nobody knows how far that has come.
+ * missing that had been there, or would lose records. Nothing in them is deleted by age, since nobody knows how far the
+ * reading actor has come.
  */
 import { sleep, type Clock } from '../clock.ts'
 import { TroupeError, isTroupeError } from '../errors.ts'

@@ -12,8 +12,8 @@ import { newInvocation, type Invocation } from '../invocation.ts'
 import type { RecordEnds } from '../record-ends.ts'
 import type { RefusedRecords } from '../refused-records.ts'
 import { sizeInBytes, type TopicPartition } from '../../streams/record.ts'
-import { endUnknown } from '../intake/arrivals.ts'
 import { keepsLane, type Ruling, type Standing } from '../triage.ts'
+import { endUnknown } from '../intake/arrivals.ts'
 import { Sequencer } from './sequencer.ts'
 import { SourceOutputs, type FrontSettings } from './source-outputs.ts'
 
@@ -49,17 +49,19 @@ export interface FrontParts extends Pick<FrontLineOptions, 'clock' | 'ends' | 'i
   readonly inputs: Inputs
   /** null: it keeps none. */
   readonly state: PartitionState | null
-  /** The high watermark of a log; needed by the front of another. */
-  readonly logEnd?: (of: TopicPartition) => Promise<number>
   readonly onLoadChanged: () => void
+  readonly logEnd?: ((of: TopicPartition) => Promise<number>) | undefined
 }
 
 /** null: it is not the front of another. */
 export function openFront({ front = null, logEnd = endUnknown, ...parts }: FrontParts): FrontLine | null {
-  const { onLoadChanged, state } = parts
-  const { first: input } = parts.inputs
+  const { inputs, onLoadChanged, state } = parts
   if (front === null || state === null) return null
-  return new FrontLine({ ...parts, input, settings: front, state, logEnd: () => logEnd(input), onFull: onLoadChanged })
+  const { first } = inputs
+  return new FrontLine({
+    ...{ ...parts, input: first, settings: front, state, onFull: onLoadChanged },
+    logEnd: () => logEnd(first),
+  })
 }
 
 export class FrontLine {
