@@ -106,6 +106,14 @@ interface NewMark {
   readonly isTable: boolean
 }
 
+interface Pruned {
+  readonly time: StreamTime
+  readonly position: number
+  readonly unfinished: UnfinishedRuns
+  /** What comes next is of the checkpoints to come. */
+  readonly end: number
+}
+
 interface Generation {
   /** How far its companion inputs have come, where that is new. */
   readonly marks: readonly NewMark[]
@@ -121,6 +129,8 @@ interface Generation {
   readonly expired: number
   /** Its transaction has a position. */
   readonly hasPosition: boolean
+  /** Times of which only this need be known once it stands. */
+  readonly pruned: readonly Pruned[]
   /** Some of its values have no bytes yet. */
   isUnwritten: boolean
   /** As it was told before its last transaction began; null: it was not. */
@@ -266,11 +276,6 @@ export class PartitionState implements CheckpointedState, StateReader {
   noteRecord(offset: number, timestamp: number, topic: string | null = null): number | null {
     const companion = this.#companionOf(topic)
     const time = companion === null ? this.#time : this.#timeOf(companion.topic)
-    if (time.isLong) {
-      const position = companion?.position() ?? this.#position
-      const { safePosition } = position
-      if (safePosition !== null) time.forget(safePosition, position.unfinishedRuns())
-    }
     const own = time.note(offset, timestamp)
     return this.#companions.length === 0 ? own : this.streamTime
   }
@@ -342,6 +347,19 @@ export class PartitionState implements CheckpointedState, StateReader {
     return greatest([own, ...others])
   }
 
+  /** Where this checkpoint stands, nobody begins again below its positions: before that a refusal sets the partition back further. */
+  #prunedTimes(): Pruned[] {
+    const all = [
+      { time: this.#time, of: this.#position },
+      ...this.#companions.map(({ position, topic }) => ({ time: this.#companionTimes.get(topic), of: position() })),
+    ]
+    return all.flatMap(({ of, time }) => {
+      const { safePosition: position } = of
+      if (time?.isLong !== true || position === null) return []
+      return [{ time, position, unfinished: of.unfinishedRuns(), end: time.lastRise }]
+    })
+  }
+
   read(at: number, key: string): StateValue | null {
     return this.#cell(at, key).current
   }
@@ -398,6 +416,7 @@ export class PartitionState implements CheckpointedState, StateReader {
       ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime, marks: this.#newMarks() },
       sources: position === null ? null : (this.#sources?.encodeAt(position) ?? null),
       ...{ expired: this.#expired, hasPosition: position !== null, isUnwritten: this.#hasUnwritten, end: null },
+      pruned: this.#prunedTimes(),
     }
     this.#next = []
     this.#hasUnwritten = false
@@ -448,6 +467,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     if (this.#checkedCommits > 0) this.#checkedCommits -= 1
     this.#newShapes = []
     this.#frozen = null
+    for (const { end, position, time, unfinished } of frozen.pruned) time.forget(position, unfinished, end)
     // Whoever waits for the next one hears of what it fails of.
     this.#expiring = this.#deleteExpired(store, streamTime, frozen.cells.length - frozen.expired)
     this.#expiring.catch(() => undefined)
