@@ -34,13 +34,16 @@ export interface TakenRecord {
 }
 
 /** The timer of a key has come up. */
-export interface DueKey {
-  readonly key: unknown
+export interface DueTimer {
   readonly keyText: string
   /** When it was due. */
   readonly dueMs: number
   /** As far as stream time has come for the key: `dueMs`, or later where the timer was set late. */
   readonly streamTimeMs: number
+}
+
+export interface DueKey extends DueTimer {
+  readonly key: unknown
 }
 
 /**
@@ -150,6 +153,11 @@ export interface Operator {
   /** `input`: which of its inputs it is of. */
   take(record: TakenRecord, kept: Kept, input: number): Outcome
   due(key: DueKey, kept: Kept): Outcome
+  /**
+   * What is due is given up, since `due` has failed for good: it leaves what is kept as if that had gone well, its timer for what comes
+   * next too, and calls nothing of the user's. Missing: its timer is set by every record.
+   */
+  giveUp?(timer: DueTimer, kept: Kept): void
 }
 
 export const nothing: Outcome = { effects: [] }

@@ -4,7 +4,8 @@
  * is there at once.
  */
 import { TroupeError } from '../../errors.ts'
-import type { AttemptState } from '../../state/attempt-state.ts'
+import { AttemptState } from '../../state/attempt-state.ts'
+import type { GiveUpTimer } from '../../state/stamp.ts'
 import { StateValue, unread } from '../../state/state-value.ts'
 import { dueTimeOf } from '../../state/timers.ts'
 import type { KeyedEffect, Kept, KeptState, Operator, Outcome } from '../../operators/operator.ts'
@@ -105,6 +106,24 @@ export class OperatorRunner {
     const verdict = verdicts.encodeEffects(plain, record)
     if (verdict.type !== 'done' || effects.every(({ lastOf }) => lastOf === undefined)) return verdict
     return { type: 'done', effects: verdict.effects.map((effect, at) => lastOnly(effect, effects[at]?.lastOf)) }
+  }
+}
+
+/** How it goes on after a timer that is given up; null: it need not know of it. */
+export function giverUpOf(operator: Operator): GiveUpTimer | null {
+  if (operator.giveUp === undefined) return null
+  // It decodes no record.
+  const kept = new KeptOfAttempt(operator.states, [])
+  return (before, { dueMs, key }, streamTimeMs) => {
+    const attempt = new AttemptState(before, key, streamTimeMs)
+    kept.begin(attempt, true)
+    try {
+      operator.giveUp?.({ keyText: key, dueMs, streamTimeMs }, kept)
+    } catch {
+      // What is kept of the key cannot be read: so its records say as well, and it was given up for that.
+      return []
+    }
+    return attempt.changes ?? []
   }
 }
 

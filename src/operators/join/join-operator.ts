@@ -2,7 +2,7 @@
 import type { Destination, Topic } from '../../streams/flows/flow.ts'
 import { aside, farFuture } from '../aside.ts'
 import { timedEffects } from '../effects.ts'
-import type { DueKey, Kept, KeptState, KeyedEffect, Operator, Outcome, TakenRecord } from '../operator.ts'
+import type { DueKey, DueTimer, Kept, KeptState, KeyedEffect, Operator, Outcome, TakenRecord } from '../operator.ts'
 import { heldCodec, packCodec } from './held.ts'
 import { Joining, LEFT, type SideAt } from './joining.ts'
 import type { JoinDefinition, JoinKind } from './definition.ts'
@@ -73,6 +73,10 @@ export class JoinOperator implements Operator {
         this.#result(key, side, kept.decode(side, Buffer.from(bytes)), undefined, timeMs),
       ),
     }
+  }
+
+  giveUp({ keyText, streamTimeMs }: DueTimer, kept: Kept): void {
+    this.#joining.close(kept, keyText, streamTimeMs)
   }
 
   /** `value`: of the record of this side; `other`: of its partner. */

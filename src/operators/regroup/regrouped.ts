@@ -58,6 +58,7 @@ export function regrouped(operator: Fronted, name: string): Operator {
     idleAfterMs,
     take: (record, kept, at) => operator.take(at === 0 ? asItWas(record) : record, kept, at),
     due: (key, kept) => operator.due(key, kept),
+    giveUp: (timer, kept) => operator.giveUp?.(timer, kept),
   }
 }
 
