@@ -34,6 +34,8 @@ type Word = { readonly said: ToldVerdict } | { readonly ruling: Ruling }
 
 /** Nothing has come for so long: marks say what the others have not heard. */
 const REST_MS = 200
+/** So often it is said again that a partition is idle, for those who have begun to read since. */
+const IDLE_AGAIN_MS = 10_000
 /** What waits for those before it: no more is taken in. */
 const MAX_WAITING = 5_000
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -67,6 +69,7 @@ export class FrontLine {
   #newsSeen = 0
   #restedMs = 0
   #cancelLook: (() => void) | null = null
+  #cancelAgain: (() => void) | null = null
 
   constructor(options: FrontLineOptions) {
     this.#options = options
@@ -116,6 +119,8 @@ export class FrontLine {
   stop(): void {
     this.#cancelLook?.()
     this.#cancelLook = null
+    this.#cancelAgain?.()
+    this.#cancelAgain = null
   }
 
   #take(invocation: Invocation, word: Word): void {
@@ -172,9 +177,21 @@ export class FrontLine {
     if (!this.#isAtEnd || this.#sequencer.isBusy || this.#source.isIdle) return
     const { idleAfterMs } = this.#options.settings
     // One that never had a record would hold up all others for ever.
-    if (this.#source.isUnknown || (idleAfterMs !== null && this.#restedMs >= idleAfterMs))
+    if (this.#source.isUnknown || (idleAfterMs !== null && this.#restedMs >= idleAfterMs)) {
       this.#tell(this.#source.idle())
-    else if (idleAfterMs !== null) this.#lookLater()
+      if (this.#cancelAgain === null) this.#sayAgainLater()
+    } else if (idleAfterMs !== null) this.#lookLater()
+  }
+
+  /** While it is idle. */
+  #sayAgainLater(): void {
+    this.#cancelAgain = this.#options.clock.after(IDLE_AGAIN_MS, () => {
+      this.#cancelAgain = null
+      if (!this.#options.isRunning() || !this.#source.isIdle) return
+      // With records on their way it is so no more, or they have no time.
+      if (this.#isAtEnd && !this.#sequencer.isBusy) this.#tell(this.#source.idleAgain())
+      this.#sayAgainLater()
+    })
   }
 
   /** Marks are of no record: they become durable with what was concluded before them. */

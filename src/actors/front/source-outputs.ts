@@ -87,6 +87,10 @@ export class SourceOutputs {
     return this.#marks(this.#source.becomeIdle())
   }
 
+  idleAgain(): readonly EncodedEffect[] {
+    return this.#marks(this.#source.idleAgain())
+  }
+
   #marks(targets: readonly number[]): readonly EncodedEffect[] {
     if (targets.length === 0) return none
     const headers = [markHeader(this.#source.said)]

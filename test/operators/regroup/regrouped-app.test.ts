@@ -45,6 +45,43 @@ test('a partition without any record is not waited for once it is known to be em
   await world.settled(engine.stop())
 })
 
+test('what came to a partition while the app was down counts, though it was idle before', async () => {
+  const world = new RegroupedWorld(2)
+  const before = await world.count()
+  world.order(1, at(1, 'eu'))
+  await world.clock.advance(5_000)
+  await world.settled(before.stop())
+  const inputs = [4, 50, 99, 100].map((minute) => at(minute, 'eu', minute))
+  for (const partition of [0, 1]) for (const order of inputs) world.order(partition, order)
+  // The one that was idle is the last to speak.
+  const waits: (() => void)[] = []
+  const prepare = (order: Order, { record }: { record: { partition: number } }): unknown =>
+    record.partition === 1 ? order : new Promise((resolve) => waits.push(() => resolve(order)))
+  const engine = await world.count('a', perMinute({ ...byRegion, prepare: prepare as never }))
+  await world.clock.advance(5_000)
+  for (const end of waits) end()
+  await world.clock.advance(5_000)
+  expect(world.finals()).toEqual({ eu: ['1 eu 1', '4 eu 8', '50 eu 100'] })
+  expect(world.read().filter((value) => value.startsWith('late'))).toEqual([])
+  await world.settled(engine.stop())
+})
+
+test('a member that takes over a part of an app hears again which partitions are idle', async () => {
+  const world = new RegroupedWorld(3)
+  const first = await world.count('a')
+  world.order(0, at(1, 'eu'))
+  await world.clock.advance(5_000)
+  const second = await world.count('b')
+  await world.clock.advance(15_000)
+  for (const region of ['eu', 'us', 'br', 'jp', 'in']) world.order(0, at(2, region))
+  world.order(0, at(9, 'eu'))
+  await world.clock.advance(15_000)
+  const finals = world.finals()
+  expect(finals).toEqual({ eu: ['1 eu 1', '2 eu 1'], us: ['2 us 1'], br: ['2 br 1'], jp: ['2 jp 1'], in: ['2 in 1'] })
+  await world.settled(second.stop())
+  await world.settled(first.stop())
+})
+
 test('a partition that is far behind holds up the others: what it still has to say counts', async () => {
   const world = new RegroupedWorld(2)
   const engine = await world.count()
