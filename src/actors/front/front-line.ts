@@ -5,7 +5,7 @@
 import type { Clock } from '../../clock.ts'
 import type { PartitionState } from '../../state/partition-state.ts'
 import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
-import type { ToldVerdict } from '../handlers/verdict.ts'
+import { timeOf, type ToldVerdict } from '../handlers/verdict.ts'
 import type { Inputs } from '../inputs.ts'
 import type { InputProgress } from '../input-progress.ts'
 import { newInvocation, type Invocation } from '../invocation.ts'
@@ -30,7 +30,7 @@ export interface FrontLineOptions {
 }
 
 /** What becomes of a record when its turn comes. */
-type Word = { readonly said: ToldVerdict } | { readonly ruling: Ruling }
+type Word = { readonly said: ToldVerdict } | { readonly ruling: Ruling; readonly timeMs: number | undefined }
 
 /** Nothing has come for so long: marks say what the others have not heard. */
 const REST_MS = 200
@@ -98,13 +98,14 @@ export class FrontLine {
     const { ends, refused } = this.#options
     const givenUp = ends.giveUp(invocation, refused)
     if (givenUp !== null) {
-      this.#take(invocation, { ruling: givenUp })
+      const timeMs = said.type === 'done' ? this.#source.timeIn(said.effects) : timeOf(said)
+      this.#take(invocation, { ruling: givenUp, timeMs })
     } else if (said.type === 'done' || said.type === 'skip') {
       this.#take(invocation, { said })
     } else {
       const next = ends.conclude(invocation, said)
       if (next === null || keepsLane(next)) return next
-      this.#take(invocation, { ruling: next })
+      this.#take(invocation, { ruling: next, timeMs: timeOf(said) })
     }
     return null
   }
@@ -141,6 +142,8 @@ export class FrontLine {
     this.#noteNews()
     if ('ruling' in word) {
       ends.act(word.ruling, invocation, null)
+      // One that halts has its turn once more.
+      if (word.ruling.type !== 'halt') this.#pass(invocation, word.timeMs)
       return
     }
     const { said } = word
@@ -148,9 +151,17 @@ export class FrontLine {
       invocation,
       said.type === 'done' ? { ...said, effects: this.#source.stamped(invocation.record.offset, said.effects) } : said,
     )
-    if (ruling === null) return
+    if (ruling === null) {
+      if (said.type === 'skip') this.#pass(invocation, said.timeMs)
+      return
+    }
     this.#source.forget()
     ends.act(ruling, invocation, null)
+  }
+
+  /** What does not go on moves the time of its partition as well. */
+  #pass({ record }: Invocation, timeMs: number | undefined): void {
+    if (timeMs !== undefined) this.#tell(this.#source.passed(record.offset, timeMs))
   }
 
   #noteNews(): void {

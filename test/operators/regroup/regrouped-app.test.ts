@@ -1,4 +1,5 @@
 /** An actor whose records are regrouped, as an app: two actors, with a topic of ours in between. */
+import { TerminalError, deadLetter, skip } from 'troupe'
 import { expect, test } from 'vitest'
 import {
   MINUTE_MS,
@@ -128,6 +129,27 @@ test('what by() throws is a failed attempt of the front, and its dead letter com
     '{',
   ])
   await world.settled(engine.stop())
+})
+
+test('the time of a record passes also where prepare skips it, or gives it up', async () => {
+  for (const drop of [
+    skip,
+    () => deadLetter('a bot'),
+    () => {
+      throw new TerminalError('a bot')
+    },
+  ]) {
+    const world = new RegroupedWorld(2)
+    const prepare = (order: Order): unknown => (order.region === 'bot' ? drop() : order)
+    const engine = await world.count('a', perMinute({ ...byRegion, prepare: prepare as never }))
+    for (const minute of [1, 2, 5, 9]) {
+      world.order(0, at(minute, 'eu'))
+      world.order(1, at(minute, minute === 1 ? 'us' : 'bot'))
+    }
+    await world.clock.advance(5_000)
+    expect(world.finals()).toEqual({ eu: ['1 eu 1', '2 eu 1', '5 eu 1'], us: ['1 us 1'] })
+    await world.settled(engine.stop())
+  }
 })
 
 test('what is prepared in parallel goes on in the order in which it was read', async () => {
