@@ -1,6 +1,8 @@
 /** An actor whose records are regrouped, as an app: two actors, with a topic of ours in between. */
 import { TerminalError, deadLetter, skip } from 'troupe'
 import { expect, test } from 'vitest'
+import type { Operator } from '../../../src/operators/operator.ts'
+import { json } from '../../../src/streams/flows/codec.ts'
 import {
   MINUTE_MS,
   RegroupedWorld,
@@ -8,6 +10,7 @@ import {
   expectedFinals,
   perMinute,
   repartition,
+  totals,
   type Order,
 } from './regrouped-world.ts'
 
@@ -150,6 +153,46 @@ test('the time of a record passes also where prepare skips it, or gives it up', 
     expect(world.finals()).toEqual({ eu: ['1 eu 1', '2 eu 1', '5 eu 1'], us: ['1 us 1'] })
     await world.settled(engine.stop())
   }
+})
+
+/** Says with each record the how manieth of its key it is. */
+const counting = (ttlMs: number): Operator => ({
+  ...perMinute(byRegion),
+  states: [{ name: 'count', codec: json<unknown>(), ttlMs }],
+  take({ key, keyText }, kept) {
+    const count = ((kept.get(0, keyText!) ?? 0) as number) + 1
+    kept.set(0, keyText!, count)
+    return { effects: [{ effect: totals.record(`${String(key)} ${count}`) }] }
+  },
+})
+
+test('what is kept for a time only is as old as its record, however far other partitions are behind', async () => {
+  const world = new RegroupedWorld(2)
+  const engine = await world.count('a', counting(60 * MINUTE_MS))
+  const now = 28_000_000
+  for (const minute of [0, 1, 2]) world.order(0, at(now + minute, 'eu'))
+  await world.clock.advance(2_000)
+  // The other has been behind by hours, and comes on until it has caught up.
+  world.order(1, at(now - 500, 'eu'))
+  await world.clock.advance(2_000)
+  world.order(1, at(now + 3, 'us'))
+  await world.clock.advance(2_000)
+  world.order(0, at(now + 4, 'eu'))
+  await world.clock.advance(2_000)
+  // Longer than it is kept.
+  for (const partition of [0, 1]) world.order(partition, at(now + 100, 'us'))
+  await world.clock.advance(2_000)
+  world.order(0, at(now + 101, 'eu'))
+  await world.clock.advance(2_000)
+  expect(world.read().filter((value) => value.startsWith('eu'))).toEqual([
+    'eu 1',
+    'eu 2',
+    'eu 3',
+    'eu 4',
+    'eu 5',
+    'eu 1',
+  ])
+  await world.settled(engine.stop())
 })
 
 test('what is prepared in parallel goes on in the order in which it was read', async () => {

@@ -16,7 +16,7 @@ export interface Order {
 }
 
 export const orders = topic('in', { value: json<Order>(), time: ({ atMs }) => atMs })
-const totals = topic('out', { key: text, value: text })
+export const totals = topic('out', { key: text, value: text })
 
 type Open = Readonly<Record<string, number>>
 
