@@ -5,7 +5,7 @@
 import type { Clock } from '../../clock.ts'
 import type { PartitionState } from '../../state/partition-state.ts'
 import type { EncodedEffect } from '../../streams/flows/effect-encoder.ts'
-import { timeOf, type ToldVerdict } from '../handlers/verdict.ts'
+import { timeOf, type NeedsSchema, type ToldVerdict } from '../handlers/verdict.ts'
 import type { Inputs } from '../inputs.ts'
 import type { InputProgress } from '../input-progress.ts'
 import { newInvocation, type Invocation } from '../invocation.ts'
@@ -21,6 +21,7 @@ export interface FrontLineOptions {
   readonly clock: Clock
   readonly ends: RecordEnds
   readonly input: InputProgress
+  readonly inputs: Inputs
   readonly state: PartitionState
   readonly refused: RefusedRecords | null
   /** It hands out records. */
@@ -40,10 +41,9 @@ const IDLE_AGAIN_MS = 10_000
 const MAX_WAITING = 5_000
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
 
-export interface FrontParts extends Pick<FrontLineOptions, 'clock' | 'ends' | 'isRunning' | 'refused'> {
+export interface FrontParts extends Pick<FrontLineOptions, 'clock' | 'ends' | 'inputs' | 'isRunning' | 'refused'> {
   /** null or missing: it is not the front of another. */
   readonly front?: FrontSettings | null
-  readonly inputs: Inputs
   /** null: it keeps none. */
   readonly state: PartitionState | null
   readonly onLoadChanged: () => void
@@ -61,6 +61,8 @@ export class FrontLine {
   readonly #sequencer = new Sequencer<Word>()
   readonly #source: SourceOutputs
   #waitingBytes = 0
+  /** On a record that nobody may drop: all behind it are left to the next owner. */
+  #isHalted = false
   #wasFull = false
   /** The log has ended, and nothing has come since. */
   #isAtEnd = false
@@ -95,7 +97,11 @@ export class FrontLine {
 
   /** Takes a verdict on a record. null: its lane need not wait for it any more; else this is why it has to. */
   settle(invocation: Invocation, said: ToldVerdict): Standing | null {
-    const { ends, refused } = this.#options
+    const { ends, inputs, refused } = this.#options
+    if (this.#isHalted) {
+      inputs.giveUp([invocation])
+      return null
+    }
     const givenUp = ends.giveUp(invocation, refused)
     if (givenUp !== null) {
       const timeMs = said.type === 'done' ? this.#source.timeIn(said.effects) : timeOf(said)
@@ -141,9 +147,9 @@ export class FrontLine {
     const { ends } = this.#options
     this.#noteNews()
     if ('ruling' in word) {
-      ends.act(word.ruling, invocation, null)
+      this.#act(word.ruling, invocation)
       // One that halts has its turn once more.
-      if (word.ruling.type !== 'halt') this.#pass(invocation, word.timeMs)
+      if (!this.#isHalted) this.#pass(invocation, word.timeMs)
       return
     }
     const { said } = word
@@ -156,7 +162,16 @@ export class FrontLine {
       return
     }
     this.#source.forget()
+    this.#act(ruling, invocation)
+  }
+
+  #act(ruling: Ruling | NeedsSchema, invocation: Invocation): void {
+    const { ends, inputs } = this.#options
     ends.act(ruling, invocation, null)
+    if (ruling.type !== 'halt') return
+    this.#isHalted = true
+    inputs.giveUp(this.#sequencer.end())
+    this.#waitingBytes = 0
   }
 
   /** What does not go on moves the time of its partition as well. */

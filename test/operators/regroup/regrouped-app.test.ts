@@ -221,6 +221,32 @@ test('what is prepared in parallel goes on in the order in which it was read', a
   await world.settled(engine.stop())
 })
 
+test('what waits behind a record on which the front stops is left to the next owner', async () => {
+  const world = new RegroupedWorld(1)
+  const waits: (() => void)[] = []
+  // What it has made of the second is too large for the topic.
+  const prepare = (order: Order): Promise<object> =>
+    new Promise((resolve) => {
+      waits.push(() => resolve(order.cents === 2 ? { ...order, pad: 'x'.repeat(5_000_000) } : order))
+    })
+  const handler = perMinute({ ...byRegion, prepare: prepare as never })
+  const engine = await world.start('a', { actor: { handler, failedRecords: 'stop' } })
+  for (const cents of [1, 2, 3, 4]) world.order(0, at(cents, 'eu', cents))
+  await world.clock.advance(1_000)
+  const [first, second, third, fourth] = waits
+  third?.()
+  second?.()
+  await world.clock.advance(1_000)
+  first?.()
+  await world.clock.advance(1_000)
+  fourth?.()
+  await world.clock.advance(1_000)
+  const went = world.read(repartition).filter((value) => value !== '')
+  expect(went.map((value) => (JSON.parse(value) as Order).cents)).toEqual([1])
+  expect(world.position).toBe(1)
+  await world.settled(engine.stop())
+})
+
 test('a record that is tried again holds up those behind it, and none of them is prepared twice for that', async () => {
   const world = new RegroupedWorld(1)
   const tried: number[] = []
