@@ -150,6 +150,8 @@ export interface Operator {
   readonly maxAdvanceMs: number | null
   /** With nothing new for so long, at the end of its input, all that is open is closed by `idle`; null: never. */
   readonly idleAfterMs: number | null
+  /** Where several sources come together: how far a record's own had come; −1: nothing of it had a time. */
+  sourceTimeOf?(record: SourceRecord): number
   /** `input`: which of its inputs it is of. */
   take(record: TakenRecord, kept: Kept, input: number): Outcome
   due(key: DueKey, kept: Kept): Outcome

@@ -18,6 +18,11 @@ import { done, isOutcome, type AnyRecordHandler, type HandlerContext, type Outco
 /** What of a record does not depend on what is made of it. */
 type Passed = Pick<HandlerContext<unknown>, 'key' | 'record'>
 
+/** What its runner has to know of a record. */
+interface Timed {
+  toldMs?: number
+}
+
 /** What the engine has to know of a front. */
 export interface FrontOf {
   /** The actor that it writes for. */
@@ -116,6 +121,8 @@ function frontHandler(operator: Fronted, of: FrontOf): FrontHandler {
     ...(front.teardown === undefined ? {} : { teardown: front.teardown as (setup: unknown) => void | Promise<void> }),
     handle: (value, context) => {
       const timeMs = timeTold(input, context.record, value)
+      // It passes, whatever becomes of the record.
+      ;(context as Timed).toldMs = timeMs
       const prepared = prepare === undefined ? value : prepare(value, context as PrepareContext)
       if (!isThenable(prepared)) return goOn(prepared, timeMs, context)
       return Promise.resolve(prepared).then((settled) => goOn(settled, timeMs, context))
