@@ -173,6 +173,8 @@ export class PartitionState implements CheckpointedState, StateReader {
   #toldEnd: number | null = null
   #askedAtMs: number
   /** What was written last, so that `end` writes it again with another mark. */
+  /** The latest stream time as of which a timer was fired that is not set any more; null: none was. */
+  #firedMs: number | null = null
   #committed: { readonly checkpoint: number; readonly streamTime: number | null } | null = null
 
   constructor(options: PartitionStateOptions) {
@@ -308,6 +310,14 @@ export class PartitionState implements CheckpointedState, StateReader {
     for (const time of this.#companionTimes.values()) time.takeAhead()
   }
 
+  /**
+   * In `partition` order: a timer was fired as of this stream time, and its end is kept. The record before which it came may be
+   * beyond the positions of a checkpoint, and one that comes before that after a restart finds stream time no less far.
+   */
+  noteFired(timeMs: number): void {
+    this.#firedMs = Math.max(this.#firedMs ?? -1, timeMs)
+  }
+
   /** Of all below this position of an input; null: nothing had a time. */
   timeAt(position: number, topic: string | null = null): number | null {
     const companion = this.#companionOf(topic)
@@ -333,13 +343,13 @@ export class PartitionState implements CheckpointedState, StateReader {
   #timeOfPositions(): number | null {
     const position = this.#position.safePosition
     const own = position === null ? this.#time.current : this.#time.at(position)
-    if (this.#companionTimes.size === 0) return own
+    if (this.#companionTimes.size === 0) return greatest([own, this.#firedMs])
     const others = this.#companions.map(({ position: of, topic }) => {
       const time = this.#companionTimes.get(topic)
       const at = of().safePosition
       return time === undefined ? null : at === null ? time.current : time.at(at)
     })
-    return greatest([own, ...others])
+    return greatest([own, this.#firedMs, ...others])
   }
 
   read(at: number, key: string): StateValue | null {
