@@ -264,6 +264,9 @@ export class FiredTimers implements ComesAhead {
   }
 
   #close(record: SourceRecord, fired: Fired): void {
+    const { order, state } = this.#options
+    const { streamTime } = fired.invocation
+    if (order === 'partition' && record.timer?.clock === 'stream' && streamTime !== null) state.noteFired(streamTime)
     this.#open.delete(record)
     const { key } = fired.timer
     const left = this.#openOf.get(key)?.filter((each) => each !== fired) ?? []

@@ -43,6 +43,8 @@ export class InputTimes {
   #companions: readonly FollowedInput[] = []
   /** Of each companion input whose records move it. */
   readonly #companionTimes = new Map<string, StreamTime>()
+  /** As of which timers were fired, whose end is kept; null: none was. */
+  #firedMs: number | null = null
 
   constructor(committed: () => number | null) {
     this.#committed = committed
@@ -113,6 +115,10 @@ export class InputTimes {
     for (const time of this.#companionTimes.values()) time.takeAhead()
   }
 
+  noteFired(timeMs: number): void {
+    this.#firedMs = Math.max(this.#firedMs ?? -1, timeMs)
+  }
+
   /** Of all below this position of an input; null: nothing had a time. */
   at(position: number, topic: string | null): number | null {
     const companion = this.#companionOf(topic)
@@ -123,13 +129,13 @@ export class InputTimes {
   atPositions(): number | null {
     const position = this.#position.safePosition
     const own = position === null ? this.#time.current : this.#time.at(position)
-    if (this.#companionTimes.size === 0) return own
+    if (this.#companionTimes.size === 0) return greatest([own, this.#firedMs])
     const others = this.#companions.map(({ position: of, topic }) => {
       const time = this.#companionTimes.get(topic)
       const at = of().safePosition
       return time === undefined ? null : at === null ? time.current : time.at(at)
     })
-    return greatest([own, ...others])
+    return greatest([own, this.#firedMs, ...others])
   }
 
   /** Where a checkpoint of now stands, nobody begins again below its positions: before that a refusal sets the partition back further. */

@@ -271,6 +271,14 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#times.noteAllTaken(position, timeMs)
   }
 
+  /**
+   * In `partition` order: a timer was fired as of this stream time, and its end is kept. The record before which it came may be
+   * beyond the positions of a checkpoint, and one that comes before that after a restart finds stream time no less far.
+   */
+  noteFired(timeMs: number): void {
+    this.#times.noteFired(timeMs)
+  }
+
   /** Of all below this position of an input; null: nothing had a time. */
   timeAt(position: number, topic: string | null = null): number | null {
     return this.#times.at(position, topic)

@@ -32,10 +32,10 @@ export class JoinOperator implements Operator {
     this.#definition = definition
     this.#comesAlone = [kind !== 'inner', kind === 'outer']
     this.#joining = new Joining({ ...within, graceMs })
-    const shape = `${kind}-${within.beforeMs}-${within.afterMs}-${graceMs}`
+    const shape = `of ${kind} join, ${this.#joining.shape}`
     this.states = [
-      { name: `held-${shape}`, codec: heldCodec, ttlMs: null },
-      { name: `packs-${shape}`, codec: packCodec, ttlMs: null },
+      { name: 'held', codec: { ...heldCodec, name: `${heldCodec.name} ${shape}` }, ttlMs: null },
+      { name: 'packs', codec: { ...packCodec, name: `${packCodec.name} ${shape}` }, ttlMs: null },
     ]
   }
 
