@@ -15,7 +15,7 @@ export interface Order {
   readonly atMs: number
 }
 
-export const orders = topic('in', { value: json<Order>(), time: ({ atMs }) => atMs })
+const orders = topic('in', { value: json<Order>(), time: ({ atMs }) => atMs })
 export const totals = topic('out', { key: text, value: text })
 
 type Open = Readonly<Record<string, number>>
