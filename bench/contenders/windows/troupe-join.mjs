@@ -3,10 +3,12 @@ import { bytes, defineJoin, startSupervisor, topic as topicNamed } from 'troupe'
 import { outputOf, Written } from '../state/written.mjs'
 import { checkPairs } from './checks.mjs'
 
+const lookMs = 5
+
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
   const { withinMs } = settings.check
-  const written = await Written.begin(task, { inputs: [topic, settings.right] })
+  const written = await Written.begin(task)
   const pairs = topicNamed(outputOf(group), { value: bytes })
   const handler = defineJoin({
     name: 'pairs',
@@ -25,9 +27,15 @@ export async function run(task) {
     actors: [{ handler, runOn: 'main' }],
     log: { level: 'error' },
   })
+  // How far the right side has come stands in the changelog, where the group's positions do not tell.
+  let counted = 0
+  setInterval(() => {
+    const { done } = supervisor.status().totals
+    if (done > counted) meter.count(done - counted)
+    counted = done
+  }, lookMs)
   meter.noteAtEnd(async () => {
     await supervisor.stop()
-    return { ...(await written.perInput()), ...(await checkPairs(task)) }
+    return { ...(await written.perInput(supervisor.status().totals.done)), ...(await checkPairs(task)) }
   })
-  await written.watchPositions()
 }
