@@ -6,7 +6,10 @@ import type { Inputs } from './inputs.ts'
 import type { PartitionActorOptions } from './partition-actor-options.ts'
 import { Stamping } from './stamping.ts'
 
-export interface ActorTimingParts extends Omit<FiredTimersOptions, 'clock' | 'idle' | 'order' | 'state' | 'timers'> {
+export interface ActorTimingParts extends Omit<
+  FiredTimersOptions,
+  'clock' | 'giveUpTimer' | 'idle' | 'order' | 'state' | 'timers'
+> {
   readonly inputs: Inputs
   readonly state: PartitionState | null
 }
@@ -21,7 +24,7 @@ export interface ActorTiming {
 }
 
 export function openTiming(options: PartitionActorOptions, parts: ActorTimingParts): ActorTiming {
-  const { actor, clock, idleAfterMs = null, logEnd, times = null } = options
+  const { actor, clock, giveUpTimer = null, idleAfterMs = null, logEnd, times = null } = options
   const { inputs, isRunning, state } = parts
   if (state === null) return { timers: null, idle: null, stamping: null }
   let timers: FiredTimers | null = null
@@ -39,7 +42,7 @@ export function openTiming(options: PartitionActorOptions, parts: ActorTimingPar
           },
         })
   if (state.timers !== null) {
-    timers = new FiredTimers({ ...parts, clock, state, timers: state.timers, order: actor.order, idle })
+    timers = new FiredTimers({ ...parts, clock, giveUpTimer, state, timers: state.timers, order: actor.order, idle })
   }
   return { timers, idle, stamping: times === null ? null : new Stamping(times, state, timers) }
 }

@@ -23,6 +23,7 @@ import { TroupeError } from '../errors.ts'
 import type { Order } from '../options/options.ts'
 import type { PartitionState } from '../state/partition-state.ts'
 import { withoutTimer, type KeyedTimers } from '../state/keyed-timers.ts'
+import type { GiveUpTimer } from '../state/stamp.ts'
 import type { SetTimer } from '../state/timers.ts'
 import { payloadBytes, sizeInBytes, type SourceRecord } from '../streams/record.ts'
 import type { StateChanges, ToldVerdict } from './handlers/verdict.ts'
@@ -42,6 +43,8 @@ export interface FiredTimersOptions {
   readonly refused: RefusedRecords | null
   /** Where it is idle, all timers by stream time are fired, in `partition` order; null: they wait for records. */
   readonly idle: IdleWatch | null
+  /** null: of one that is given up nothing is left. */
+  readonly giveUpTimer: GiveUpTimer | null
   /** No more of them may stand in lanes, for now. */
   readonly isHeldBack: () => boolean
   /** It hands out records. */
@@ -154,14 +157,17 @@ export class FiredTimers implements ComesAhead {
     if (fired !== undefined) this.#close(record, fired)
   }
 
-  /** It was given up: it is not set any more. */
-  forget({ record, stateKey }: Invocation): void {
+  /** It was given up: it is not set any more, and whoever has set it goes on with what comes after it. */
+  forget({ record, stateKey, streamTime }: Invocation): void {
     const fired = this.#firedBy(record)
     if (fired === undefined) return
     this.#close(record, fired)
-    if (stateKey !== null && this.#options.timers.isSet(fired.timer)) {
-      this.#options.state.apply(stateKey, withoutTimer(fired.timer))
-    }
+    const { giveUpTimer, state, timers } = this.#options
+    const { timer } = fired
+    if (stateKey === null || !timers.isSet(timer)) return
+    const changes = withoutTimer(timer, giveUpTimer?.(state, timer, streamTime ?? timer.dueMs))
+    state.apply(stateKey, changes)
+    this.noteChanges(stateKey, changes)
   }
 
   /** Timers were set or cancelled. Those that are void by that run alone, so that they are told from others. */
@@ -258,6 +264,9 @@ export class FiredTimers implements ComesAhead {
   }
 
   #close(record: SourceRecord, fired: Fired): void {
+    const { order, state } = this.#options
+    const { streamTime } = fired.invocation
+    if (order === 'partition' && record.timer?.clock === 'stream' && streamTime !== null) state.noteFired(streamTime)
     this.#open.delete(record)
     const { key } = fired.timer
     const left = this.#openOf.get(key)?.filter((each) => each !== fired) ?? []

@@ -6,7 +6,7 @@ import type { ActorStats } from '../metrics/stats.ts'
 import type { ResolvedActor } from '../options/options.ts'
 import type { Credit } from '../streams/credit.ts'
 import type { PartitionState } from '../state/partition-state.ts'
-import type { RecordTimes } from '../state/stamp.ts'
+import type { GiveUpTimer, RecordTimes } from '../state/stamp.ts'
 import type { ActorDelivery, Refusals } from '../streams/delivery/delivery.ts'
 import type { TopicPartition } from '../streams/record.ts'
 import type { SchemaPort } from '../streams/registry/schema-port.ts'
@@ -30,6 +30,8 @@ export interface PartitionActorOptions {
   readonly times?: RecordTimes | null
   /** With nothing new for so long, at the end of its input, its timers by stream time are fired; null or missing: they wait. */
   readonly idleAfterMs?: number | null
+  /** What becomes of what a timer was set for that is given up; null or missing: nothing. */
+  readonly giveUpTimer?: GiveUpTimer | null
   /** The high watermark of a log: its end, records of open transactions included. Needed where there are several inputs. */
   readonly logEnd?: (of: TopicPartition) => Promise<number>
   /** Records that it has to give up instead of handling them, since it begins where a refused checkpoint has set it back. */

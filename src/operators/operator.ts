@@ -34,13 +34,16 @@ export interface TakenRecord {
 }
 
 /** The timer of a key has come up. */
-export interface DueKey {
-  readonly key: unknown
+export interface DueTimer {
   readonly keyText: string
   /** When it was due. */
   readonly dueMs: number
   /** As far as stream time has come for the key: `dueMs`, or later where the timer was set late. */
   readonly streamTimeMs: number
+}
+
+export interface DueKey extends DueTimer {
+  readonly key: unknown
 }
 
 /**
@@ -147,9 +150,16 @@ export interface Operator {
   readonly maxAdvanceMs: number | null
   /** With nothing new for so long, at the end of its input, all that is open is closed by `idle`; null: never. */
   readonly idleAfterMs: number | null
+  /** Where several sources come together: how far a record's own had come; −1: nothing of it had a time. */
+  sourceTimeOf?(record: SourceRecord): number
   /** `input`: which of its inputs it is of. */
   take(record: TakenRecord, kept: Kept, input: number): Outcome
   due(key: DueKey, kept: Kept): Outcome
+  /**
+   * What is due is given up, since `due` has failed for good: it leaves what is kept as if that had gone well, its timer for what comes
+   * next too, and calls nothing of the user's. Missing: its timer is set by every record.
+   */
+  giveUp?(timer: DueTimer, kept: Kept): void
 }
 
 export const nothing: Outcome = { effects: [] }

@@ -24,6 +24,15 @@ export interface FollowedInput {
   readonly position: () => FollowedPosition
 }
 
+/** Of the rises of one input, those that need not be known any more. */
+export interface Pruned {
+  readonly time: StreamTime
+  readonly position: number
+  readonly unfinished: UnfinishedRuns
+  /** What comes next is of the checkpoints to come. */
+  readonly end: number
+}
+
 export class InputTimes {
   /** Of the last checkpoint; null: there is none, or nothing had a time. */
   readonly #committed: () => number | null
@@ -34,6 +43,8 @@ export class InputTimes {
   #companions: readonly FollowedInput[] = []
   /** Of each companion input whose records move it. */
   readonly #companionTimes = new Map<string, StreamTime>()
+  /** As of which timers were fired, whose end is kept; null: none was. */
+  #firedMs: number | null = null
 
   constructor(committed: () => number | null) {
     this.#committed = committed
@@ -70,11 +81,6 @@ export class InputTimes {
   note(offset: number, timestamp: number, topic: string | null): number | null {
     const companion = this.#companionOf(topic)
     const time = companion === null ? this.#time : this.#timeOf(companion.topic)
-    if (time.isLong) {
-      const position = companion?.position() ?? this.#position
-      const { safePosition } = position
-      if (safePosition !== null) time.forget(safePosition, position.unfinishedRuns())
-    }
     const own = time.note(offset, timestamp)
     return this.#companions.length === 0 ? own : this.current
   }
@@ -109,6 +115,10 @@ export class InputTimes {
     for (const time of this.#companionTimes.values()) time.takeAhead()
   }
 
+  noteFired(timeMs: number): void {
+    this.#firedMs = Math.max(this.#firedMs ?? -1, timeMs)
+  }
+
   /** Of all below this position of an input; null: nothing had a time. */
   at(position: number, topic: string | null): number | null {
     const companion = this.#companionOf(topic)
@@ -119,13 +129,26 @@ export class InputTimes {
   atPositions(): number | null {
     const position = this.#position.safePosition
     const own = position === null ? this.#time.current : this.#time.at(position)
-    if (this.#companionTimes.size === 0) return own
+    if (this.#companionTimes.size === 0) return greatest([own, this.#firedMs])
     const others = this.#companions.map(({ position: of, topic }) => {
       const time = this.#companionTimes.get(topic)
       const at = of().safePosition
       return time === undefined ? null : at === null ? time.current : time.at(at)
     })
-    return greatest([own, ...others])
+    return greatest([own, this.#firedMs, ...others])
+  }
+
+  /** Where a checkpoint of now stands, nobody begins again below its positions: before that a refusal sets the partition back further. */
+  pruned(): readonly Pruned[] {
+    const all = [
+      { time: this.#time, of: this.#position },
+      ...this.#companions.map(({ position, topic }) => ({ time: this.#companionTimes.get(topic), of: position() })),
+    ]
+    return all.flatMap(({ of, time }) => {
+      const { safePosition: position } = of
+      if (time?.isLong !== true || position === null) return []
+      return [{ time, position, unfinished: of.unfinishedRuns(), end: time.lastRise }]
+    })
   }
 
   /** null: it is of the first input. */

@@ -37,7 +37,7 @@ import {
 import type { RecordLimit } from './changelog-topic.ts'
 import { Expiry } from './expiry.ts'
 import { encodeInputMark } from './input-marks.ts'
-import { InputTimes, type FollowedInput, type FollowedPosition } from './input-times.ts'
+import { InputTimes, type Pruned, type FollowedInput, type FollowedPosition } from './input-times.ts'
 import { Cell, StateCells } from './state-cells.ts'
 import type { StateShape } from './state-shape.ts'
 import { Slices } from './stores/slices.ts'
@@ -103,6 +103,8 @@ interface Generation {
   readonly expired: number
   /** Its transaction has a position. */
   readonly hasPosition: boolean
+  /** Times of which only this need be known once it stands. */
+  readonly pruned: readonly Pruned[]
   /** Some of its values have no bytes yet. */
   isUnwritten: boolean
   /** As it was told before its last transaction began; null: it was not. */
@@ -269,6 +271,14 @@ export class PartitionState implements CheckpointedState, StateReader {
     this.#times.noteAllTaken(position, timeMs)
   }
 
+  /**
+   * In `partition` order: a timer was fired as of this stream time, and its end is kept. The record before which it came may be
+   * beyond the positions of a checkpoint, and one that comes before that after a restart finds stream time no less far.
+   */
+  noteFired(timeMs: number): void {
+    this.#times.noteFired(timeMs)
+  }
+
   /** Of all below this position of an input; null: nothing had a time. */
   timeAt(position: number, topic: string | null = null): number | null {
     return this.#times.at(position, topic)
@@ -330,6 +340,7 @@ export class PartitionState implements CheckpointedState, StateReader {
       ...{ number: this.#generation, cells: this.#next, keys: [], checkpoint, streamTime, marks: this.#newMarks() },
       sources: position === null ? null : this.#times.encodeSourcesAt(position),
       ...{ expired: this.#expired, hasPosition: position !== null, isUnwritten: this.#hasUnwritten, end: null },
+      pruned: this.#times.pruned(),
     }
     this.#next = []
     this.#hasUnwritten = false
@@ -380,6 +391,7 @@ export class PartitionState implements CheckpointedState, StateReader {
     if (this.#checkedCommits > 0) this.#checkedCommits -= 1
     this.#newShapes = []
     this.#frozen = null
+    for (const { end, position, time, unfinished } of frozen.pruned) time.forget(position, unfinished, end)
     // Whoever waits for the next one hears of what it fails of.
     this.#expiring = this.#deleteExpired(store, streamTime, frozen.cells.length - frozen.expired)
     this.#expiring.catch(() => undefined)

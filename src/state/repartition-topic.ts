@@ -1,7 +1,7 @@
 /**
  * The repartition topics of an app, looked at once before the first record: made where there was never one, refused where one is
- * missing that had been there, or would lose records. They are ours: what is behind the reading actor's position is deleted, and
- * nothing by age, since nobody knows how far that has come.
+ * missing that had been there, or would lose records. Nothing in them is deleted by age, since nobody knows how far the
+ * reading actor has come.
  */
 import { sleep, type Clock } from '../clock.ts'
 import { TroupeError, isTroupeError } from '../errors.ts'
@@ -39,7 +39,12 @@ const MADE_PATIENCE_MS = 30_000
 const OTHERS_PATIENCE_MS = 3_000
 const LOOK_MS = 200
 
-const settings = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' } as const
+/** What such a topic is made with. */
+export const repartitionSettings = {
+  'cleanup.policy': 'delete',
+  'retention.ms': '-1',
+  'retention.bytes': '-1',
+} as const
 
 /** By actor. Rejects with the first of REPARTITION_UNFIT, TOPIC_MISSING and TOPIC_NOT_ALLOWED, told for all actors at once. */
 export async function prepareRepartitions(
@@ -87,11 +92,11 @@ async function makeTopic(
     )
   }
   try {
-    const isNew = await admin.createTopic({ topic, partitions, settings })
+    const isNew = await admin.createTopic({ topic, partitions, settings: repartitionSettings })
     if (isNew) log.info({ topic, partitions, actor }, `repartition topic ${topic} was made: ${partitions} partitions`)
   } catch (error) {
     if (!isTroupeError(error) || error.code !== 'TOPIC_NOT_ALLOWED') throw error
-    const configs = Object.entries(settings).map(([name, value]) => `--config ${name}=${value}`)
+    const configs = Object.entries(repartitionSettings).map(([name, value]) => `--config ${name}=${value}`)
     const command = `kafka-topics --bootstrap-server ${brokers} --create --topic ${topic} --partitions ${partitions} ${configs.join(' ')}`
     const message = `actor ${actor} needs the topic ${topic}, which this user may not make: ${error.message}. Make it with: ${command}`
     throw new TroupeError('TOPIC_NOT_ALLOWED', message, { cause: error })
@@ -118,8 +123,8 @@ async function lookFor(
 
 /** Whatever deletes records by age or size deletes some that nobody has read. Compacted, it would lose all but the last of a key. */
 async function verifySettings({ actor, topic }: RegroupedActor, { admin, brokers }: RepartitionOptions): Promise<void> {
-  const told = await admin.topicSettings(topic, Object.keys(settings))
-  const wrong = Object.entries(settings).filter(([name, wanted]) => {
+  const told = await admin.topicSettings(topic, Object.keys(repartitionSettings))
+  const wrong = Object.entries(repartitionSettings).filter(([name, wanted]) => {
     const value = told?.get(name)?.trim()
     return value !== undefined && value !== wanted
   })

@@ -3,8 +3,9 @@
  * all earlier ones, however fast others are handled; that of a position is the greatest below it, and goes with the
  * checkpoint of that position, so that whoever begins there sees the same time again.
  *
- * Kept are the offsets at which it rose. A position can only ever stand at an unfinished record or beyond all, so what
- * matters to neither is forgotten: the rest is no longer than the list of unfinished records.
+ * Kept are the offsets at which it rose. A position can only ever stand at a record that was unfinished at the last checkpoint
+ * that stands, or beyond all of that time, and a partition that is set back goes through those again. What matters to none is
+ * forgotten when a checkpoint stands: the rest is no longer than the list of those records.
  */
 
 /** Where it may stop: ascending runs of unfinished offsets, `from, to, from, to, …`. */
@@ -67,6 +68,11 @@ export class StreamTime {
     return this.#offsets.length
   }
 
+  /** Where it rose last; 0: nowhere. */
+  get lastRise(): number {
+    return this.#offsets.at(-1) ?? 0
+  }
+
   /** It has more rises than it should keep: `forget` is due. */
   get isLong(): boolean {
     return this.#offsets.length >= this.#pruneAt
@@ -90,8 +96,11 @@ export class StreamTime {
     return last === undefined || (time !== null && time >= last.time) ? time : last.time
   }
 
-  /** No position lies below this one any more, and each that comes stands in one of these runs, or at their end or beyond. */
-  forget(position: number, unfinished: UnfinishedRuns): void {
+  /**
+   * No position lies below this one any more, and each that comes stands in one of these runs, or at their end or beyond. From
+   * `end` on nothing is forgotten.
+   */
+  forget(position: number, unfinished: UnfinishedRuns, end = Number.POSITIVE_INFINITY): void {
     const offsets: number[] = []
     const times: number[] = []
     const all = this.#offsets
@@ -105,7 +114,7 @@ export class StreamTime {
       const next = all[at + 1] ?? Number.POSITIVE_INFINITY
       const isInRun = run < unfinished.length && offset >= unfinished[run]!
       const isLastBeforeRun = run < unfinished.length && offset < unfinished[run]! && next >= unfinished[run]!
-      if (isInRun || isLastBeforeRun || next === Number.POSITIVE_INFINITY) {
+      if (isInRun || isLastBeforeRun || offset >= end || next === Number.POSITIVE_INFINITY) {
         offsets.push(offset)
         times.push(this.#times[at]!)
       }

@@ -395,12 +395,10 @@ export class Assignment {
     if (companions === undefined) {
       const { dispatcherOf, keeping } = this.#options
       const dispatcher = dispatcherOf(actor)
-      const reader = keeping?.openReader('companions')
-      if (reader === undefined)
-        throw new TroupeError('INTERNAL', `actor ${actor.name} has companions and keeps no state`)
+      if (keeping === null) throw new TroupeError('INTERNAL', `actor ${actor.name} has companions and keeps no state`)
       companions = new Companions({
         ...this.#options,
-        reader,
+        openReader: () => keeping.openReader('companions'),
         onTaken: (of) => {
           dispatcher.enlist(of)
           dispatcher.pump()

@@ -8,14 +8,14 @@
 import type { InputProgress } from '../actors/input-progress.ts'
 import type { PartitionActor } from '../actors/partition-actor.ts'
 import { sleep, type Clock } from '../clock.ts'
-import { describeError, isTroupeError } from '../errors.ts'
+import { describeError, isTroupeError, TroupeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { BrokerReader, Watermarks } from '../streams/broker-port.ts'
 import type { Credit } from '../streams/credit.ts'
 import { partitionName, type SourceRecord, type TopicPartition } from '../streams/record.ts'
 
 export interface CompanionsOptions {
-  readonly reader: BrokerReader
+  readonly openReader: () => BrokerReader
   readonly credit: Pick<Credit, 'availableRecords'>
   readonly clock: Clock
   readonly log: Log
@@ -41,7 +41,7 @@ interface Followed {
 export class Companions {
   readonly #options: CompanionsOptions
   readonly #followed = new Map<string, Followed>()
-  #connecting: Promise<void> | null = null
+  #reader: { readonly client: BrokerReader; readonly connected: Promise<void> } | null = null
   #isRunning = false
   #isClosed = false
 
@@ -51,18 +51,18 @@ export class Companions {
 
   /** Of this topic partition, whatever is followed; records of open transactions count. Rejects while no broker answers. */
   async watermarks(at: TopicPartition): Promise<Watermarks> {
-    await this.#connected()
-    return await this.#options.reader.watermarks(at)
+    const client = await this.#connected()
+    return await client.watermarks(at)
   }
 
   pause(partitions: readonly TopicPartition[]): void {
     const followed = this.#ours(partitions)
-    if (followed.length > 0) this.#options.reader.pause(followed)
+    if (followed.length > 0) this.#reader?.client.pause(followed)
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     const followed = this.#ours(partitions)
-    if (followed.length > 0) this.#options.reader.resume(followed)
+    if (followed.length > 0) this.#reader?.client.resume(followed)
   }
 
   /** What was told before its client was connected, is told when it begins. */
@@ -74,8 +74,8 @@ export class Companions {
   async follow(actor: PartitionActor): Promise<void> {
     for (let delayMs = MIN_DELAY_MS; !this.#isOver(actor); delayMs = Math.min(2 * delayMs, MAX_DELAY_MS)) {
       try {
-        await this.#connected()
-        if (!this.#isOver(actor)) this.#begin(actor)
+        const client = await this.#connected()
+        if (!this.#isOver(actor)) this.#begin(actor, client)
         return
       } catch (error) {
         if (!isTroupeError(error) || !error.retryable) {
@@ -91,7 +91,7 @@ export class Companions {
   unfollow(actor: PartitionActor): void {
     const gone = [...this.#followed.values()].filter((each) => each.actor === actor).map(({ input }) => placeOf(input))
     for (const each of gone) this.#followed.delete(partitionName(each))
-    if (gone.length > 0 && !this.#isClosed) this.#options.reader.unfollow(gone)
+    if (gone.length > 0 && !this.#isClosed) this.#reader?.client.unfollow(gone)
   }
 
   /** This owner goes on in the place of that one: nothing is read again. */
@@ -110,31 +110,43 @@ export class Companions {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#followed.clear()
-    await this.#options.reader.disconnect().catch(() => undefined)
+    await this.#reader?.client.disconnect().catch(() => undefined)
   }
 
   #isOver(actor: PartitionActor): boolean {
     return this.#isClosed || actor.isFenced
   }
 
-  #connected(): Promise<void> {
-    this.#connecting ??= this.#options.reader.connect()
-    return this.#connecting
+  async #connected(): Promise<BrokerReader> {
+    if (this.#isClosed) throw new TroupeError('BROKER_UNREACHABLE', 'companion inputs are read no more')
+    if (this.#reader === null) {
+      const client = this.#options.openReader()
+      this.#reader = { client, connected: client.connect() }
+    }
+    const reader = this.#reader
+    try {
+      await reader.connected
+    } catch (error) {
+      // Another one next time: a client does not connect twice. Nothing was followed by this one.
+      if (this.#reader === reader) this.#reader = null
+      await reader.client.disconnect().catch(() => undefined)
+      throw error
+    }
+    return reader.client
   }
 
-  #begin(actor: PartitionActor): void {
+  #begin(actor: PartitionActor, reader: BrokerReader): void {
     const companions = actor.inputs.filter(({ isCompanion }) => isCompanion)
     for (const input of companions) this.#followed.set(partitionName(input), { actor, input, told: null })
-    const { reader } = this.#options
     reader.follow(companions.map((input) => ({ ...placeOf(input), position: input.start.position ?? 'earliest' })))
     const paused = companions.filter(({ isPaused }) => isPaused)
     if (paused.length > 0) reader.pause(paused.map(placeOf))
-    if (!this.#isRunning) void this.#run()
+    if (!this.#isRunning) void this.#run(reader)
   }
 
   /** Never rejects. */
-  async #run(): Promise<void> {
-    const { clock, onFailure, reader } = this.#options
+  async #run(reader: BrokerReader): Promise<void> {
+    const { clock, onFailure } = this.#options
     this.#isRunning = true
     try {
       while (this.#followed.size > 0 && !this.#isClosed) {
@@ -144,7 +156,7 @@ export class Companions {
         }
         const records = await reader.poll(MAX_POLL_RECORDS, POLL_TIMEOUT_MS)
         this.#handOut(records)
-        this.#tellPositions()
+        this.#tellPositions(reader)
       }
     } catch (error) {
       // Where they begin again is judged then: the log of one has moved on, or its topic is another one by now.
@@ -176,9 +188,9 @@ export class Companions {
   }
 
   /** Behind the records of a poll, and at the end of a log also behind what has none. */
-  #tellPositions(): void {
+  #tellPositions(reader: BrokerReader): void {
     for (const followed of this.#followed.values()) {
-      const position = this.#options.reader.position(followed.input)
+      const position = reader.position(followed.input)
       if (position === null || position === followed.told) continue
       followed.told = position
       followed.actor.noteEnd({ ...placeOf(followed.input), position })

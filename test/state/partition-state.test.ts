@@ -294,7 +294,7 @@ describe('the store’s mark', () => {
   })
 })
 
-test('the stream time of a position that a timer holds is kept, however many records follow', () => {
+test('the stream time of a position that a timer holds is kept, however many records follow', async () => {
   const { state } = make()
   const tracker = new OffsetTracker({ position: 0 })
   state.follow(tracker)
@@ -305,8 +305,31 @@ test('the stream time of a position that a timer holds is kept, however many rec
     const sequence = tracker.start(offset)
     if (offset > 0) tracker.finish(sequence)
   }
+  state.freeze(1)
+  await state.commit()
 
   tracker.finish(tracker.oldestUnfinished!.sequence)
   expect(tracker.safePosition).toBe(1_000)
   expect(state.timeAt(1_000)).toBe(999)
+})
+
+test('the stream time of each position since the last checkpoint is kept: a partition that is set back goes through them again', async () => {
+  const { state } = make()
+  const tracker = new OffsetTracker({ position: 0 })
+  state.follow(tracker)
+  const handle = (from: number, to: number) => {
+    for (let offset = from; offset < to; offset += 1) {
+      state.noteRecord(offset, 1_000 + offset)
+      tracker.finish(tracker.start(offset))
+    }
+  }
+  const times = (positions: readonly number[]) => positions.map((position) => state.timeAt(position))
+  handle(0, 1_500)
+  state.freeze(1)
+  handle(1_500, 4_000)
+  // It may be refused: the one before it is where the partition would begin.
+  expect(times([1, 1_200, 1_500, 4_000])).toEqual([1_000, 2_199, 2_499, 4_999])
+  await state.commit()
+  handle(4_000, 9_000)
+  expect(times([1_500, 1_600, 3_900, 9_000])).toEqual([2_499, 2_599, 4_899, 9_999])
 })

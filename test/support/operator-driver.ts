@@ -26,7 +26,7 @@ export interface Played extends Outcome {
 
 export class OperatorDriver {
   readonly played: Played[] = []
-  readonly #operator: Operator
+  #operator: Operator
   #values: Map<string, unknown>
   /** Stream time when each was set. */
   #setAt = new Map<string, number>()
@@ -76,6 +76,12 @@ export class OperatorDriver {
     }
     this.#values = values
     return this
+  }
+
+  /** The same after a deploy: another one goes on with what this one has kept. */
+  goOnAs(operator: Operator): this {
+    this.#operator = operator
+    return this.restart()
   }
 
   #take({ input = 0, isFarFuture = false, key, sourceTimeMs, timeMs, value, ...given }: PlayedRecord): void {

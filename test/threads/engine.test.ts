@@ -120,7 +120,7 @@ test('what is prepared in front of an operator runs on threads, and is folded on
   const engine = await Engine.start({
     app: resolveOptions({
       kafka: { brokers: 'fake:9092', groupId: 'group', transactionalId: 'one' },
-      actors: [{ name: 'tell', handler: new URL(fixtureUrl('regrouped.js')), runOn: 'threads' }],
+      actors: [{ name: 'tell', handler: new URL(fixtureUrl('regrouped.js')), runOn: 'threads', idHeader: true }],
       threads: { count: 2 },
       checkpointIntervalMs: 20,
     }),

@@ -14,6 +14,7 @@ import { AdaptiveLimit, mostAtOnce } from './adaptive-limit.ts'
 import { Allowance } from './allowance.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { withFront } from '../handlers/front-handler.ts'
+import { giverUpOf } from '../handlers/operator-runner.ts'
 import { handlerLog } from '../handlers/handler-log.ts'
 import { loadHandler, manifestOf, verifyHandlerFiles } from '../handlers/handler-module.ts'
 import { inputsOf, tableTopicsOf, type AnyHandler } from '../handlers/any-handler.ts'
@@ -358,12 +359,13 @@ function timingOf(handler: AnyHandler, { order }: ResolvedActor, schemas: KnownS
   const inputs = inputsOf(handler)
   if (handler.kind === 'operator') {
     const { idleAfterMs, maxAdvanceMs } = handler
-    return { times: timesOf({ inputs, schemas, maxAdvanceMs }), idleAfterMs }
+    return { times: timesOf({ inputs, schemas, maxAdvanceMs }), idleAfterMs, giveUpTimer: giverUpOf(handler) }
   }
   return order === 'partition'
     ? {
         times: timesOf({ inputs: [...inputs, ...tableTopicsOf(handler)], schemas, maxAdvanceMs: null }),
         idleAfterMs: null,
+        giveUpTimer: null,
       }
     : timedByRecords
 }

@@ -50,6 +50,15 @@ export class Sequencer<Word> {
     return this.#order.splice(at).filter((each) => this.#waiting.delete(each))
   }
 
+  /** Nobody's turn comes any more. Returns those that waited. */
+  end(): Invocation[] {
+    const waited = [...this.#waiting.keys()]
+    this.#waiting.clear()
+    this.#order = []
+    this.#head = 0
+    return waited
+  }
+
   #advance(): void {
     this.#head += 1
     if (this.#head < COMPACT_AT || this.#head * 2 < this.#order.length) return

@@ -73,6 +73,21 @@ export class SourceOutputs {
     })
   }
 
+  /** Nothing goes on of the record whose turn has come, but its time has passed. Returns marks that are due. */
+  passed(offset: number, timeMs: number): readonly EncodedEffect[] {
+    this.#state.noteRecord(offset, this.#source.take(timeMs).streamTimeMs)
+    return this.#marks(this.#source.marksDue())
+  }
+
+  /** The time of a record that goes on; undefined: it does not, or has none. */
+  timeIn(effects: readonly EncodedEffect[]): number | undefined {
+    for (const effect of effects) {
+      if (effect.type === 'record' && effect.record.topic === this.#settings.topic)
+        return readTimeHeader(effect.record.headers ?? []).timeMs
+    }
+    return undefined
+  }
+
   /** What was stamped last does not go out. */
   forget(): void {
     this.#source.forgetHeard()
@@ -85,6 +100,10 @@ export class SourceOutputs {
 
   idle(): readonly EncodedEffect[] {
     return this.#marks(this.#source.becomeIdle())
+  }
+
+  idleAgain(): readonly EncodedEffect[] {
+    return this.#marks(this.#source.idleAgain())
   }
 
   #marks(targets: readonly number[]): readonly EncodedEffect[] {

@@ -18,6 +18,11 @@ import { done, isOutcome, type AnyRecordHandler, type HandlerContext, type Outco
 /** What of a record does not depend on what is made of it. */
 type Passed = Pick<HandlerContext<unknown>, 'key' | 'record'>
 
+/** What its runner has to know of a record. */
+interface Timed {
+  toldMs?: number
+}
+
 /** What the engine has to know of a front. */
 export interface FrontOf {
   /** The actor that it writes for. */
@@ -41,9 +46,8 @@ export function withFront(actor: ResolvedActor, handler: AnyHandler, groupId: st
   if (handler.kind !== 'operator' || !isFronted(handler)) return [actor]
   const name = frontName(actor.name)
   const of = frontOfActor(handler, actor.name, groupId)
-  // In whatever order: what becomes of its records is concluded in theirs.
   const onMain = actor.runOn === 'main' ? { handler: frontHandler(handler, of) } : {}
-  const front = { ...actor, name, order: 'unordered' as const, idHeader: false, ...onMain }
+  const front = { ...actor, name, ...ofFront, ...onMain }
   const behind = {
     ...actor,
     runOn: 'main' as const,
@@ -57,15 +61,28 @@ export function withFront(actor: ResolvedActor, handler: AnyHandler, groupId: st
   return [front, behind]
 }
 
+/** In whatever order: what becomes of its records is concluded in theirs. What it writes ends with a header of its own. */
+const ofFront = { order: 'unordered', idHeader: false } as const
+
+/** What a thread has to know of an actor. */
+interface PartSettings {
+  readonly actor: string
+  readonly groupId: string
+  readonly order: ResolvedActor['order']
+  readonly idHeader: boolean
+}
+
 /** What runs on threads of a module: a handler, or the front of an operator, which runs on main itself. Throws OPTIONS_INVALID for another one. */
-export function partOnThreads(
+export function partOnThreads<Settings extends PartSettings>(
   handler: AnyHandler,
-  actor: string,
-  groupId: string,
-): { readonly actor: string; readonly handler: UserHandler } {
-  if (handler.kind !== 'operator' || !isFronted(handler))
-    return { actor, handler: refuseGlobals(refuseOperator(handler, actor), actor) }
-  return { actor: frontName(actor), handler: frontHandler(handler, frontOfActor(handler, actor, groupId)) }
+  settings: Settings,
+): { readonly settings: Settings; readonly handler: UserHandler } {
+  const { actor, groupId } = settings
+  if (handler.kind !== 'operator' || !isFronted(handler)) {
+    return { settings, handler: refuseGlobals(refuseOperator(handler, actor), actor) }
+  }
+  const front = frontHandler(handler, frontOfActor(handler, actor, groupId))
+  return { settings: { ...settings, ...ofFront, actor: frontName(actor) }, handler: front }
 }
 
 function frontOfActor(operator: Fronted, actor: string, groupId: string): FrontOf {
@@ -104,6 +121,8 @@ function frontHandler(operator: Fronted, of: FrontOf): FrontHandler {
     ...(front.teardown === undefined ? {} : { teardown: front.teardown as (setup: unknown) => void | Promise<void> }),
     handle: (value, context) => {
       const timeMs = timeTold(input, context.record, value)
+      // It passes, whatever becomes of the record.
+      ;(context as Timed).toldMs = timeMs
       const prepared = prepare === undefined ? value : prepare(value, context as PrepareContext)
       if (!isThenable(prepared)) return goOn(prepared, timeMs, context)
       return Promise.resolve(prepared).then((settled) => goOn(settled, timeMs, context))

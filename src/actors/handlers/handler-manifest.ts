@@ -32,6 +32,8 @@ export interface HandlerManifest {
   readonly timers: readonly string[]
   /** It is the front of another actor, and keeps how far its time has come; null or missing: it is none. */
   readonly front?: FrontOf | null
+  /** Its records come by way of a front, which is an actor of its own once the app runs. */
+  readonly isFronted?: boolean
   /** Further topics, of which each actor reads the partition that it has of the input. */
   readonly companions: readonly string[]
   /** Topics of which its process has all rows; missing: there are none. */

@@ -4,6 +4,7 @@ import { TroupeError, isTroupeError } from '../../errors.ts'
 import { importDefault } from '../../module-default.ts'
 import type { ResolvedActor } from '../../options/options.ts'
 import { findSource, importFailure, readableUrl, registerTypeScript } from '../../typescript-source.ts'
+import { isFronted } from '../../operators/regroup/regrouped.ts'
 import { frontOf } from './front-handler.ts'
 import { contractsOf, schemasOf } from './handler-schemas.ts'
 import {
@@ -71,6 +72,7 @@ export function manifestOf(actor: string, handler: AnyHandler): HandlerManifest 
     states: statesOf(handler),
     timers: timersOf(handler),
     front: frontOf(handler),
+    isFronted: handler.kind === 'operator' && isFronted(handler),
     companions: companionsOf(handler),
     globals: globalsOf(handler),
   }

@@ -16,7 +16,7 @@ import { ErrorPolicy } from './error-policy.ts'
 import { idOf } from '../../streams/record-id.ts'
 import type { AnyRecordHandler, HandlerContext, OnTimer, Outcome, TimerContext, TimerOptions } from './handler.ts'
 import { CallSignal, Runner, type OverdueNotes, type RunnerOptions, type ThrottleListener } from './runner.ts'
-import { doneWithNothing, withChanges, type StateChanges, type Verdict } from './verdict.ts'
+import { doneWithNothing, withChanges, withTime, type StateChanges, type Verdict } from './verdict.ts'
 import { VerdictMaker } from './verdict-maker.ts'
 
 export type HandlerRunnerOptions = RunnerOptions<AnyRecordHandler>
@@ -93,7 +93,7 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
       if (outcome instanceof Promise) return this.settle(outcome, context, notes, index)
       // Promises of other makes (a query builder, say) are no outcomes either.
       if (isThenable(outcome)) return this.settle(Promise.resolve(outcome), context, notes, index)
-      return withChanges(this.#verdicts.encode(outcome, record), context.changes)
+      return withTime(withChanges(this.#verdicts.encode(outcome, record), context.changes), context.toldMs)
     } catch (error) {
       return this.judge(error, context)
     }
@@ -123,7 +123,7 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
 
   protected override conclude(outcome: Outcome, context: RecordContext): Verdict {
     try {
-      return withChanges(this.#verdicts.encode(outcome, context.record), context.changes)
+      return withTime(withChanges(this.#verdicts.encode(outcome, context.record), context.changes), context.toldMs)
     } catch (error) {
       return this.judge(error, context)
     }
@@ -131,7 +131,8 @@ export class HandlerRunner extends Runner<RecordContext, Outcome, Verdict> {
 
   protected override judge(error: unknown, context: RecordContext): Verdict {
     // Also a row may need a schema that is not known here any more.
-    return this.#verdicts.judgeDecode(error, (asked) => this.#errorPolicy.decide(asked, context))
+    const verdict = this.#verdicts.judgeDecode(error, (asked) => this.#errorPolicy.decide(asked, context))
+    return withTime(verdict, context.toldMs)
   }
 }
 
@@ -152,6 +153,8 @@ class RecordContext extends CallSignal implements HandlerContext<unknown> {
   readonly record: SourceRecord
   readonly attempt: number
   key: unknown = null
+  /** The time of its record, where a front has told it. */
+  toldMs: number | undefined = undefined
   tables: AnyTablesOf = noTables
   readonly setup: unknown
   readonly log: Log

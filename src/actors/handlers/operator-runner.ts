@@ -4,7 +4,8 @@
  * is there at once.
  */
 import { TroupeError } from '../../errors.ts'
-import type { AttemptState } from '../../state/attempt-state.ts'
+import { AttemptState } from '../../state/attempt-state.ts'
+import type { GiveUpTimer } from '../../state/stamp.ts'
 import { StateValue, unread } from '../../state/state-value.ts'
 import { dueTimeOf } from '../../state/timers.ts'
 import type { KeyedEffect, Kept, KeptState, Operator, Outcome } from '../../operators/operator.ts'
@@ -32,12 +33,15 @@ export class OperatorRunner {
   readonly #decoders: VerdictMaker[] = []
   readonly #first: string
   readonly #kept: KeptOfAttempt
+  /** Something is kept for a time only. */
+  readonly #agesWithTime: boolean
 
   /** Throws SCHEMA_REGISTRY_MISSING where a topic needs schemas and there are none. */
   constructor(options: RunnerOptions<Operator>) {
     const { handler, name } = options
     this.name = name
     this.#operator = handler
+    this.#agesWithTime = handler.states.some(({ ttlMs }) => ttlMs !== null)
     this.#first = handler.inputs[0]?.name ?? ''
     this.#kept = new KeptOfAttempt(handler.states, this.#decoders)
     for (const [at, topic] of handler.inputs.entries()) {
@@ -61,7 +65,7 @@ export class OperatorRunner {
     }
     try {
       if (state === null) throw new TroupeError('INTERNAL', `operator ${this.name} was given no state`)
-      kept.begin(state, record.timer !== undefined)
+      kept.begin(state, record.timer !== undefined, this.#agesWithTime ? this.#ageOf(record, state) : null)
       const { key: keyText, stamp, streamTime } = state
       const streamTimeMs = streamTime ?? -1
       if (record.timer === undefined) {
@@ -81,6 +85,12 @@ export class OperatorRunner {
   /** It has nothing to tear down. */
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  /** What is kept now is as old as its record, though others be far behind that; null: nothing had a time. */
+  #ageOf(record: SourceRecord, { streamTime }: AttemptState): number | null {
+    const sourceMs = record.timer === undefined ? (this.#operator.sourceTimeOf?.(record) ?? -1) : -1
+    return sourceMs < 0 ? streamTime : Math.max(sourceMs, streamTime ?? -1)
   }
 
   #inputOf({ topic }: SourceRecord): Input {
@@ -108,6 +118,24 @@ export class OperatorRunner {
   }
 }
 
+/** How it goes on after a timer that is given up; null: it need not know of it. */
+export function giverUpOf(operator: Operator): GiveUpTimer | null {
+  if (operator.giveUp === undefined) return null
+  // It decodes no record.
+  const kept = new KeptOfAttempt(operator.states, [])
+  return (before, { dueMs, key }, streamTimeMs) => {
+    const attempt = new AttemptState(before, key, streamTimeMs)
+    kept.begin(attempt, true, streamTimeMs)
+    try {
+      operator.giveUp?.({ keyText: key, dueMs, streamTimeMs }, kept)
+    } catch {
+      // What is kept of the key cannot be read: so its records say as well, and it was given up for that.
+      return []
+    }
+    return attempt.changes ?? []
+  }
+}
+
 type Handled = { readonly type: 'done'; readonly effects: readonly EncodedEffect[]; readonly changes?: StateChanges }
 
 const nothingSaid: Verdict = { type: 'done', effects: [] }
@@ -128,13 +156,16 @@ class KeptOfAttempt implements Kept {
   #attempt: AttemptState | null = null
   /** A timer that is due is set until it was handled: the same again is a new one. */
   #isOfTimer = false
+  #ageMs: number | null = null
 
   constructor(states: readonly KeptState[], inputs: readonly VerdictMaker[]) {
     this.#states = states
     this.#inputs = inputs
   }
 
-  begin(attempt: AttemptState, isOfTimer: boolean): void {
+  /** `ageMs`: when what is kept now is of. */
+  begin(attempt: AttemptState, isOfTimer: boolean, ageMs: number | null): void {
+    this.#ageMs = ageMs
     this.#attempt = attempt
     this.#isOfTimer = isOfTimer
   }
@@ -144,7 +175,10 @@ class KeptOfAttempt implements Kept {
     const value = attempt.read(state, key)
     if (value === null) return undefined
     const { codec, name, ttlMs } = this.#states[state]!
-    if (ttlMs !== null && value.timeMs !== null && (attempt.streamTime ?? 0) - value.timeMs >= ttlMs) return undefined
+    const { streamTime } = attempt
+    if (ttlMs !== null && value.timeMs !== null && streamTime !== null && streamTime - value.timeMs >= ttlMs) {
+      return undefined
+    }
     if (value.live !== unread) return value.live
     try {
       // Nobody changes it: all who ask get the same.
@@ -158,8 +192,14 @@ class KeptOfAttempt implements Kept {
   set(state: number, key: string, value: unknown): void {
     const attempt = this.#attempt!
     const { codec, ttlMs } = this.#states[state]!
-    const timeMs = ttlMs === null ? null : (attempt.streamTime ?? 0)
+    const timeMs = ttlMs === null ? null : this.#newestOf(attempt.read(state, key)?.timeMs ?? null)
     attempt.setOf(key, state, value === undefined ? null : StateValue.ofLive(value, codec, timeMs))
+  }
+
+  /** A source that is behind makes nothing older than another has made it. */
+  #newestOf(beforeMs: number | null): number | null {
+    if (beforeMs === null || this.#ageMs === null) return this.#ageMs ?? beforeMs
+    return Math.max(beforeMs, this.#ageMs)
   }
 
   decode(input: number, bytes: Uint8Array): unknown {

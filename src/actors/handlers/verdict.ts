@@ -14,10 +14,10 @@ export type Verdict =
       readonly aside?: AsideReason
     }
   /** Handled as well: what it has set counts. */
-  | { readonly type: 'skip'; readonly changes?: StateChanges }
+  | { readonly type: 'skip'; readonly changes?: StateChanges; readonly timeMs?: number }
   | AskedRetry
   /** An ordinary failure: another attempt while there are some left. */
-  | { readonly type: 'failed'; readonly error: WireError }
+  | { readonly type: 'failed'; readonly error: WireError; readonly timeMs?: number }
   | FinalFailure
   | NeedsSchema
   /** Never ran, or its reply was lost through no fault of its own: goes again, and no attempt is counted. */
@@ -43,6 +43,7 @@ export interface AskedRetry {
   readonly afterMs: number | undefined
   /** undefined: the handler returned `retry()`. */
   readonly error: WireError | undefined
+  readonly timeMs?: number
   /** For all records of a call of several: it is nobody's fault, so they go again together. */
   readonly isShared?: true
 }
@@ -54,6 +55,7 @@ export type FailedVerdict = Exclude<Verdict, { readonly type: 'done' | 'skip' | 
 export interface FinalFailure {
   readonly type: 'dead-letter' | 'park' | 'stop' | 'escalate' | 'skip-failed'
   readonly error: WireError
+  readonly timeMs?: number
   /** Of an operator: why its record does not count. */
   readonly aside?: AsideReason
 }
@@ -92,6 +94,25 @@ export function withChanges(verdict: Verdict, changes: StateChanges | null): Ver
   if (changes === null) return verdict
   if (verdict.type === 'done') return { type: 'done', effects: verdict.effects, changes }
   return verdict.type === 'skip' ? { type: 'skip', changes } : verdict
+}
+
+/** The verdict with the time of its record, which passes though nothing of it goes on. Of outputs each has it already. */
+export function withTime(verdict: Verdict, timeMs: number | undefined): Verdict {
+  if (timeMs === undefined) return verdict
+  switch (verdict.type) {
+    case 'done':
+    case 'needs-schema':
+    case 'unrun':
+    case 'alone':
+      return verdict
+    default:
+      return { ...verdict, timeMs }
+  }
+}
+
+/** undefined: it says none. */
+export function timeOf(verdict: Verdict): number | undefined {
+  return 'timeMs' in verdict ? verdict.timeMs : undefined
 }
 
 /** After these the lane waits or ends, so what comes after it in its run goes back unrun. */

@@ -68,6 +68,7 @@ function openMerge({ onReady, logEnd = endUnknown, times = null, ...options }: A
   return new InputMerge({ ...options, logEnd, times, onAdmitted: onReady })
 }
 
-function endUnknown(): Promise<number> {
+/** Where nobody is there to be asked. */
+export function endUnknown(): Promise<number> {
   return Promise.reject(new TroupeError('INTERNAL', 'nobody knows where a log ends'))
 }

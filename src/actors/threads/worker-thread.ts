@@ -86,9 +86,9 @@ async function load(): Promise<void> {
     const manifests: HandlerManifest[] = []
     for (const module of setup.handlers) {
       notify({ type: 'loading', threadId, url: module.url })
-      const { actor, handler } = partOnThreads(await loadHandler(module.url), module.actor, module.groupId)
-      const { concurrency } = module
-      const runner = await open(module, handler)
+      const { handler, settings } = partOnThreads(await loadHandler(module.url), module)
+      const { actor, concurrency } = settings
+      const runner = await open(settings, handler)
       runner.onThrottle = (forMs, id) => {
         notify({ type: 'throttle', threadId, actor, forMs, id })
       }

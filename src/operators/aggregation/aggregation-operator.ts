@@ -1,6 +1,6 @@
 /** An aggregation at work: records in, windows kept, results out. */
 import { nothing } from '../operator.ts'
-import type { AsideReason, DueKey, KeyedEffect, Kept, Outcome, TakenRecord } from '../operator.ts'
+import type { AsideReason, DueKey, DueTimer, KeyedEffect, Kept, Outcome, TakenRecord } from '../operator.ts'
 import { timedEffects } from '../effects.ts'
 import type { ValueSet } from '../values/value-set.ts'
 import type { Contents, Late, Window, Windowing, WindowListener } from '../windows/windowing.ts'
@@ -54,6 +54,10 @@ export class AggregationWork {
       effects.push(...results(this.#calls.result, due.key, window, contents, this.#values))
     })
     return effects.length === 0 ? nothing : { effects }
+  }
+
+  giveUp(timer: DueTimer, kept: Kept): void {
+    this.#windows.due(timer, kept, () => undefined)
   }
 
   #late({ lateByMs, window }: Late, record: TakenRecord): Outcome {

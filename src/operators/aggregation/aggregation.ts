@@ -58,6 +58,9 @@ export function defineAggregation<
     idleAfterMs,
     take: (record, kept) => work.take(record, kept),
     due: (key, kept) => work.due(key, kept),
+    giveUp: (timer, kept) => {
+      work.giveUp(timer, kept)
+    },
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Destination, Topic } from '../../streams/flows/flow.ts'
 import { aside, farFuture } from '../aside.ts'
 import { timedEffects } from '../effects.ts'
-import type { DueKey, Kept, KeptState, KeyedEffect, Operator, Outcome, TakenRecord } from '../operator.ts'
+import type { DueKey, DueTimer, Kept, KeptState, KeyedEffect, Operator, Outcome, TakenRecord } from '../operator.ts'
 import { heldCodec, packCodec } from './held.ts'
 import { Joining, LEFT, type SideAt } from './joining.ts'
 import type { JoinDefinition, JoinKind } from './definition.ts'
@@ -32,10 +32,10 @@ export class JoinOperator implements Operator {
     this.#definition = definition
     this.#comesAlone = [kind !== 'inner', kind === 'outer']
     this.#joining = new Joining({ ...within, graceMs })
-    const shape = `${kind}-${within.beforeMs}-${within.afterMs}-${graceMs}`
+    const shape = `of ${kind} join, ${this.#joining.shape}`
     this.states = [
-      { name: `held-${shape}`, codec: heldCodec, ttlMs: null },
-      { name: `packs-${shape}`, codec: packCodec, ttlMs: null },
+      { name: 'held', codec: { ...heldCodec, name: `${heldCodec.name} ${shape}` }, ttlMs: null },
+      { name: 'packs', codec: { ...packCodec, name: `${packCodec.name} ${shape}` }, ttlMs: null },
     ]
   }
 
@@ -73,6 +73,10 @@ export class JoinOperator implements Operator {
         this.#result(key, side, kept.decode(side, Buffer.from(bytes)), undefined, timeMs),
       ),
     }
+  }
+
+  giveUp({ keyText, streamTimeMs }: DueTimer, kept: Kept): void {
+    this.#joining.close(kept, keyText, streamTimeMs)
   }
 
   /** `value`: of the record of this side; `other`: of its partner. */

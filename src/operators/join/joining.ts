@@ -39,12 +39,24 @@ export class Joining {
   readonly #rules: JoinRules
   /** The length of a stretch. */
   readonly #stretchMs: number
+  readonly #isStretchedByGrace: boolean
 
   constructor(rules: JoinRules) {
     this.#rules = rules
     const spanMs = rules.beforeMs + rules.afterMs
     const keptMs = Math.max(rules.beforeMs, rules.afterMs) + rules.graceMs
-    this.#stretchMs = Math.max(1, Math.ceil(spanMs / STRETCHES_A_SPAN), Math.ceil(keptMs / MOST_STRETCHES))
+    const leastMs = Math.max(1, Math.ceil(spanMs / STRETCHES_A_SPAN))
+    this.#stretchMs = Math.max(leastMs, Math.ceil(keptMs / MOST_STRETCHES))
+    this.#isStretchedByGrace = this.#stretchMs > leastMs
+  }
+
+  /**
+   * All that stored values depend on. Grace is free to change while stretches are as long as the window alone makes them, so
+   * where it is no longer than the window reaches from its first to its last partner.
+   */
+  get shape(): string {
+    const { afterMs, beforeMs, graceMs } = this.#rules
+    return `${beforeMs} before to ${afterMs} after${this.#isStretchedByGrace ? `, grace ${graceMs}` : ''}`
   }
 
   /** Its partners so far, by time and as they came; those that had none have one now. */

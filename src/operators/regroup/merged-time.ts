@@ -3,7 +3,8 @@
  * the least of theirs. So a partition that is far ahead makes no other's records late, however they are read. One that is idle
  * is not waited for; one that has said nothing so far is. It never goes back: one that was idle may come with an older time.
  *
- * What a source says is known as of an offset, and kept as of a position: so whoever begins there knows the same.
+ * What a source says is known as of an offset, and kept as of a position: so whoever begins there knows the same. But for who
+ * is idle: meanwhile records may have come to it that nobody has read, so it is waited for until it has said it again.
  */
 import { TroupeError } from '../../errors.ts'
 import type { Said } from './source-header.ts'
@@ -150,7 +151,8 @@ class SourceTimes {
     }
     for (let source = 0; source < sources; source += 1) {
       const at = HEAD_BYTES + source * SOURCE_BYTES
-      this.#standings[source] = bytes.readUInt8(at)
+      const standing = bytes.readUInt8(at)
+      this.#standings[source] = standing === standings.idle ? standings.silent : standing
       this.#times[source] = bytes.readDoubleBE(at + 1)
     }
   }

@@ -56,8 +56,10 @@ export function regrouped(operator: Fronted, name: string): Operator {
     // Its front has looked.
     maxAdvanceMs: null,
     idleAfterMs,
+    sourceTimeOf: ({ headers }) => readSourceNote(headers)?.said.streamTimeMs ?? -1,
     take: (record, kept, at) => operator.take(at === 0 ? asItWas(record) : record, kept, at),
     due: (key, kept) => operator.due(key, kept),
+    giveUp: (timer, kept) => operator.giveUp?.(timer, kept),
   }
 }
 

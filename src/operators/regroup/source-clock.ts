@@ -88,6 +88,13 @@ export class SourceClock {
     return this.#mark(0)
   }
 
+  /** All hear it once more: one that has begun to read since does not believe what was said before. Empty: it is not idle. */
+  idleAgain(): readonly number[] {
+    if (!this.#isIdle) return none
+    this.#heard.fill(NEVER)
+    return this.#mark(0)
+  }
+
   /** What was said last did not go out: all hear it again. */
   forgetHeard(): void {
     this.#heard.fill(NEVER)

@@ -1,5 +1,5 @@
 /** Tumbling and hopping windows: they begin at multiples of the epoch, whatever records there are. */
-import type { DueKey, Kept, TakenRecord } from '../operator.ts'
+import type { DueTimer, Kept, TakenRecord } from '../operator.ts'
 import type { Codec } from '../../streams/flows/contract.ts'
 import type { ValueSet } from '../values/value-set.ts'
 import { closeDue, OpenWindow, openWindowsCodec, withNewer } from './open-windows.ts'
@@ -44,7 +44,7 @@ export class AlignedWindows implements Windowing {
     return null
   }
 
-  due(key: DueKey, kept: Kept, closed: (window: Window, contents: Contents) => void): void {
+  due(key: DueTimer, kept: Kept, closed: (window: Window, contents: Contents) => void): void {
     closeDue(key, kept, this.#closesMs, closed)
   }
 

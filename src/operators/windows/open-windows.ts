@@ -3,7 +3,7 @@
  * go into the newest, so that one object is made for a record. Never changed.
  */
 import { TroupeError } from '../../errors.ts'
-import type { DueKey, Kept } from '../operator.ts'
+import type { DueTimer, Kept } from '../operator.ts'
 import type { Codec } from '../../streams/flows/contract.ts'
 import { ByteReader, ByteWriter } from '../values/bytes.ts'
 import type { Slots, ValueSet } from '../values/value-set.ts'
@@ -35,7 +35,7 @@ export function withNewer(newer: readonly OpenWindow[], older: OpenWindow | null
 
 /** Closes the windows of a key that are due, the oldest first. `closesMs`: when one is that ends so. */
 export function closeDue(
-  { dueMs, keyText }: DueKey,
+  { dueMs, keyText }: DueTimer,
   kept: Kept,
   closesMs: (endMs: number) => number,
   closed: (window: Window, contents: Contents) => void,

@@ -1,5 +1,5 @@
 /** Sessions: a window reaches from its first record to its last, and ends where none comes for longer than the gap. */
-import type { DueKey, Kept, TakenRecord } from '../operator.ts'
+import type { DueTimer, Kept, TakenRecord } from '../operator.ts'
 import type { Codec } from '../../streams/flows/contract.ts'
 import type { ValueSet } from '../values/value-set.ts'
 import { closeDue, OpenWindow, openWindowsCodec, withNewer } from './open-windows.ts'
@@ -50,7 +50,7 @@ export class SessionWindows implements Windowing {
     return null
   }
 
-  due(key: DueKey, kept: Kept, closed: (window: Window, contents: Contents) => void): void {
+  due(key: DueTimer, kept: Kept, closed: (window: Window, contents: Contents) => void): void {
     closeDue(key, kept, this.#closesMs, closed)
   }
 

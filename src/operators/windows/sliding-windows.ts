@@ -2,7 +2,7 @@
  * Sliding windows: one for each time at which there is a record, which ends there. What is kept is what the records of each
  * time came to; a window is what those within its size come to together.
  */
-import type { DueKey, Kept, TakenRecord } from '../operator.ts'
+import type { DueTimer, Kept, TakenRecord } from '../operator.ts'
 import type { Codec } from '../../streams/flows/contract.ts'
 import { ByteReader, ByteWriter } from '../values/bytes.ts'
 import type { Slots, ValueSet } from '../values/value-set.ts'
@@ -70,7 +70,7 @@ export class SlidingWindows implements Windowing {
     return null
   }
 
-  due({ dueMs, keyText }: DueKey, kept: Kept, closed: (window: Window, contents: Contents) => void): void {
+  due({ dueMs, keyText }: DueTimer, kept: Kept, closed: (window: Window, contents: Contents) => void): void {
     const before = kept.get(WINDOWS, keyText) as Moments | undefined
     if (before === undefined) {
       kept.setTimer(keyText, null)

@@ -1,5 +1,5 @@
 /** What windows of every kind do for an aggregation. */
-import type { DueKey, Kept, TakenRecord } from '../operator.ts'
+import type { DueTimer, Kept, TakenRecord } from '../operator.ts'
 import type { Codec } from '../../streams/flows/contract.ts'
 import type { Slots } from '../values/value-set.ts'
 
@@ -38,7 +38,7 @@ export interface Windowing {
   /** null: the record counts. `listener` is told of what it changes; null: nobody cares. The record has a key and a time. */
   take(record: TakenRecord, kept: Kept, listener: WindowListener | null): Late | null
   /** Closes what is due, in the order of time, and tells how it stood. */
-  due(key: DueKey, kept: Kept, closed: (window: Window, contents: Contents) => void): void
+  due(key: DueTimer, kept: Kept, closed: (window: Window, contents: Contents) => void): void
 }
 
 /** By this time windows close. Where several sources come together, a record is late by its own, which is not behind. */

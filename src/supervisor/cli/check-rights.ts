@@ -2,7 +2,9 @@
 import { isStateful, type HandlerManifest } from '../../actors/handlers/handler-manifest.ts'
 import { TroupeError } from '../../errors.ts'
 import type { ResolvedApp } from '../../options/options.ts'
+import { frontName, repartitionTopic } from '../../operators/regroup/regrouped.ts'
 import { changelogTopic } from '../../state/changelog-topic.ts'
+import { repartitionSettings } from '../../state/repartition-topic.ts'
 import type { BrokerAdmin, NewTopic } from '../../streams/admin-port.ts'
 import type { Broker } from '../../streams/broker.ts'
 import type { Topology } from '../topology.ts'
@@ -69,27 +71,39 @@ async function tryId(app: ResolvedApp, broker: Broker, admin: BrokerAdmin): Prom
 
 async function lookAtRights({ app, manifests, topology, counts }: RightsParts, admin: BrokerAdmin): Promise<string> {
   const { groupId } = app.kafka
-  const changelogs: NewTopic[] = manifests.filter(isStateful).map(({ actor, input }) => ({
-    topic: changelogTopic(groupId, actor),
-    partitions: counts.get(input) ?? 1,
-    settings: { 'cleanup.policy': 'compact' },
-  }))
-  const there = await admin.describeTopics(changelogs.map(({ topic }) => topic))
-  const kept = changelogs.map(({ topic }) => topic).filter((topic) => there.has(topic))
+  const internal = manifests.filter(isStateful).flatMap((manifest) => internalTopics(manifest, groupId, counts))
+  const there = await admin.describeTopics(internal.map(({ topic }) => topic))
+  const kept = internal.map(({ topic }) => topic).filter((topic) => there.has(topic))
   const inputs = new Set(topology.actorOfTopic.keys())
   const outputs = [...topology.topics.keys()].filter((topic) => !inputs.has(topic) || isWritten(topic, manifests))
   const missing = await admin.missingRights({
     groupId,
     read: [...[...inputs].filter((topic) => counts.has(topic)), ...kept],
     write: [...outputs.filter((topic) => counts.has(topic)), ...kept],
-    create: changelogs.filter(({ topic }) => !there.has(topic)),
+    create: internal.filter(({ topic }) => !there.has(topic)),
   })
   if (missing === null) return 'rights: these brokers do not tell'
   if (missing.length > 0) {
     const all = missing.map(({ right, on }) => `${right} on ${on}`).join(', ')
     throw new TroupeError('TRANSACTION_NOT_ALLOWED', `exactly-once needs rights that this user has not: ${all}`)
   }
-  return `rights for exactly-once: ${[...outputs, ...changelogs.map(({ topic }) => topic), groupId].join(', ')}`
+  return `rights for exactly-once: ${[...outputs, ...internal.map(({ topic }) => topic), groupId].join(', ')}`
+}
+
+/** What a start makes where it is not there, and reads and writes. */
+function internalTopics(
+  { actor, input, isFronted = false }: HandlerManifest,
+  groupId: string,
+  counts: ReadonlyMap<string, number>,
+): readonly NewTopic[] {
+  const partitions = counts.get(input) ?? 1
+  const stateful = isFronted ? [actor, frontName(actor)] : [actor]
+  const changelogs = stateful.map((name) => ({
+    ...{ topic: changelogTopic(groupId, name), partitions },
+    settings: { 'cleanup.policy': 'compact' },
+  }))
+  if (!isFronted) return changelogs
+  return [...changelogs, { topic: repartitionTopic(groupId, actor), partitions, settings: repartitionSettings }]
 }
 
 function isWritten(topic: string, manifests: readonly HandlerManifest[]): boolean {

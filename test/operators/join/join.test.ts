@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { JoinKind } from '../../../src/operators/join/definition.ts'
 import { defineJoin } from '../../../src/operators/join/join.ts'
 import type { JoinOperator } from '../../../src/operators/join/join-operator.ts'
+import { shapesOfKept } from '../../../src/state/kept-shapes.ts'
+import { changedShapes, newShapes } from '../../../src/state/shape-records.ts'
 import { topic } from '../../../src/streams/flows/flow.ts'
 import { OperatorDriver, type PlayedRecord } from '../../support/operator-driver.ts'
 
@@ -182,5 +184,57 @@ describe('what is kept', () => {
     const bytes = sizes().reduce((sum, each) => sum + each, 0)
     expect(bytes).toBeGreaterThan(1_000_000)
     expect(bytes).toBeLessThan(2_000_000)
+  })
+})
+
+describe('what is kept', () => {
+  const known = { kind: 'left', within: { beforeMs: 3_600_000, afterMs: 60_000 }, graceMs: 5_000 } as const
+  /** What is said of it when it begins with what the known one has kept. */
+  const saidOf = ({
+    graceMs,
+    kind,
+    within,
+  }: {
+    kind: JoinKind
+    within: Within
+    graceMs: number
+  }): readonly string[] => {
+    const kept = new Map<string, Uint8Array>()
+    const store = { get: (key: Uint8Array | string) => kept.get(Buffer.from(key).toString('hex')) }
+    const shapesOf = (operator: JoinOperator) => shapesOfKept(operator.states)
+    for (const [key, value] of newShapes(store, shapesOf(join(known.kind, known.within, known.graceMs)))) {
+      kept.set(Buffer.from(key).toString('hex'), value!)
+    }
+    return changedShapes(store, shapesOf(join(kind, within, graceMs)))
+  }
+
+  test.each([
+    ['before', { ...known, within: { ...known.within, beforeMs: 60_000 } }],
+    ['after', { ...known, within: { ...known.within, afterMs: 0 } }],
+    ['kind', { ...known, kind: 'outer' as const }],
+    ['a grace of much more than the window', { ...known, graceMs: 86_400_000 }],
+  ])('is refused after another %s', (_what, other) => {
+    expect(saidOf(other)).toEqual([
+      expect.stringContaining('state held was written with codec'),
+      expect.stringContaining('state packs was written with codec'),
+    ])
+  })
+
+  test('is taken over by the same, and with another grace, which holds from then on', () => {
+    expect([saidOf(known), saidOf({ ...known, graceMs: 0 }), saidOf({ ...known, graceMs: 3_600_000 })]).toEqual([
+      [],
+      [],
+      [],
+    ])
+    const within = { beforeMs: 100, afterMs: 100 }
+    const driver = new OperatorDriver(join('left', within, 10)).play([left('k', 'L', 1_000), left('k', 'M', 1_050)])
+    // Its timer is set to 1,111 by now.
+    driver.goOnAs(join('left', within, 200)).play([left('other', 'X', 1_250), right('k', 'R', 1_060)])
+    expect(sent(driver)).toEqual([
+      [['k', 'L', 'R'], 1_060],
+      [['k', 'M', 'R'], 1_060],
+    ])
+    expect(sent(driver.advanceTo(10_000)).slice(2)).toEqual([[['other', 'X', undefined], 1_250]])
+    expect([driver.kept.size, driver.timers.size]).toEqual([0, 0])
   })
 })

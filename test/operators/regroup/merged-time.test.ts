@@ -185,6 +185,16 @@ describe('MergedTime', () => {
     expect(again.note(13, { source: 0, streamTimeMs: 7, isIdle: false })).toBe(7)
   })
 
+  it('waits after a restart for a partition that was idle before, until it has spoken again', () => {
+    const merged = new MergedTime(2, null, null)
+    merged.note(0, { source: 0, streamTimeMs: 50, isIdle: false })
+    merged.note(1, { source: 1, streamTimeMs: 20, isIdle: true })
+    const again = new MergedTime(2, merged.encodeAt(2), 50)
+    expect(again.note(2, { source: 0, streamTimeMs: 90, isIdle: false })).toBe(50)
+    expect(again.isIdle).toBe(false)
+    expect(again.note(3, { source: 1, streamTimeMs: 20, isIdle: true })).toBe(90)
+  })
+
   it('knows partitions that the input has got since as silent', () => {
     const merged = new MergedTime(1, null, null)
     merged.note(0, { source: 0, streamTimeMs: 5, isIdle: false })

@@ -15,8 +15,8 @@ export interface Order {
   readonly atMs: number
 }
 
-const orders = topic('in', { value: json<Order>(), time: ({ atMs }) => atMs })
-const totals = topic('out', { key: text, value: text })
+export const orders = topic('in', { value: json<Order>(), time: ({ atMs }) => atMs })
+export const totals = topic('out', { key: text, value: text })
 
 type Open = Readonly<Record<string, number>>
 

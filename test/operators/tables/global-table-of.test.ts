@@ -129,5 +129,6 @@ test('an app that keeps nothing is not exactly-once for a global table, and one 
 
 test('on threads a global table is refused, with what to do', () => {
   const { handler } = new GlobalWorld()
-  expect(() => partOnThreads(handler as never, 'price', 'group')).toThrow(/price runs on threads.*campaigns.*runOn: 'main'/)
+  const settings = { actor: 'price', groupId: 'group', order: 'key', idHeader: false } as const
+  expect(() => partOnThreads(handler as never, settings)).toThrow(/price runs on threads.*campaigns.*runOn: 'main'/)
 })

@@ -12,8 +12,8 @@ import { FakeBroker } from '../../../src/testing/broker/fake-broker.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 
 export const CHANGELOG = 'group-price-changelog'
-const orders = topic('orders', { value: text })
-const customers = topic('customers', { value: json<{ tier: string }>(), tombstones: true })
+export const orders = topic('orders', { value: text })
+export const customers = topic('customers', { value: json<{ tier: string }>(), tombstones: true })
 export const out = topic('out', { value: text })
 
 interface Overrides extends Record<string, unknown> {

@@ -127,3 +127,25 @@ test('inputs whose values tell their times are brought together by those, whatev
   expect(world.read('dlq')).toEqual(['no JSON'])
   await world.settled(engine.stop())
 })
+
+test('a record that comes out alone and is given up is the only one that is missing: its key goes on', async () => {
+  const world = new JoinWorld()
+  const join = defineJoin({
+    name: 'join',
+    left: topic('orders', { value: text }),
+    right: topic('payments', { value: text }),
+    kind: 'left',
+    within,
+    graceMs: 0,
+    outputs: [out],
+    result: ({ left, right }) => {
+      if (left === 'bad') throw new Error('of no use')
+      return [out.record(`${left} ${right ?? 'alone'}`)]
+    },
+  })
+  for (const [at, value] of ['bad', 'o1', 'o2', 'o3', 'end'].entries()) world.order('k', value, (at + 1) * 10_000)
+  const engine = await world.startJoin('a', { actor: { handler: join } })
+  await world.clock.advance(10_000)
+  expect(world.read()).toEqual(['o1 alone', 'o2 alone', 'o3 alone'])
+  await world.settled(engine.stop())
+})

@@ -166,10 +166,12 @@ export class SimulatedThread extends EventEmitter {
     const [least, most] = startMs
     await new Promise<void>((resolve) => this.#clock.after(least + random.next() * (most - least), resolve))
     const manifests: HandlerManifest[] = []
-    for (const { concurrency, failedRecords, groupId, handlerTimeoutMs, idHeader, url, ...module } of setup.handlers) {
+    for (const module of setup.handlers) {
+      const { url } = module
       this.#notify({ type: 'loading', threadId: this.threadId, url })
       const loaded = handlerOf(url, this.#handlerNotes, this.#clock)
-      const { actor, handler } = partOnThreads(loaded, module.actor, groupId)
+      const { handler, settings } = partOnThreads(loaded, module)
+      const { actor, concurrency, failedRecords, handlerTimeoutMs, idHeader } = settings
       const runner = await openUserRunner({
         handler,
         name: actor,

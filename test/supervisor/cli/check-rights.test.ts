@@ -13,6 +13,7 @@ import { topic } from '../../../src/streams/flows/flow.ts'
 import { checkApp } from '../../../src/supervisor/cli/check.ts'
 import { FakeBroker } from '../../../src/testing/broker/fake-broker.ts'
 import { Member } from '../../contract/contract-world.ts'
+import { byRegion, perMinute } from '../../operators/regroup/regrouped-world.ts'
 
 const counting = defineHandler({
   input: topic<number>('in'),
@@ -26,7 +27,7 @@ const copying = defineHandler({ input: topic<number>('in'), outputs: [topic<numb
 async function check(
   broker: FakeBroker,
   definition: Partial<AppDefinition> = {},
-  handler: typeof counting | typeof copying = counting,
+  handler: typeof counting | typeof copying | ReturnType<typeof perMinute> = counting,
 ) {
   // prettier-ignore
   const asked: NeededRights[] = []
@@ -76,6 +77,14 @@ test('of a changelog that is there asks to read and to write it, and to make non
   expect(asked[0]!.read.toSorted()).toEqual(['group-count-changelog', 'in'])
   expect(asked[0]!.write.toSorted()).toEqual(['dlq', 'group-count-changelog', 'out'])
   expect(asked[0]!.create).toEqual([])
+})
+
+test('of an actor whose records are regrouped knows the topic in between, and the changelog of its front', async () => {
+  const { asked, told } = await check(brokerWith('in', 'out', 'dlq', 'group-count-changelog'), {}, perMinute(byRegion))
+  expect(told).toEqual([])
+  expect(asked[0]!.read.toSorted()).toEqual(['group-count-changelog', 'in'])
+  const made = ['group-count-front-changelog', 'group-count-repartition'].map((topic) => ({ topic, partitions: 3 }))
+  expect(asked[0]!.create).toMatchObject(made)
 })
 
 test('names all rights that are missing in one problem, and makes nothing', async () => {

@@ -16,7 +16,15 @@ import type { FailedRecords } from '../../handlers/handler.ts'
 import { PackReader, PackWriter, type Pack } from './pack.ts'
 import type { SharedBoard } from './progress-board.ts'
 import type { SharedData } from '../../handlers/shared-data.ts'
-import { changesOf, doneWithNothing, skipVerdict, withChanges, type Verdict } from '../../handlers/verdict.ts'
+import {
+  changesOf,
+  doneWithNothing,
+  skipVerdict,
+  timeOf,
+  withChanges,
+  withTime,
+  type Verdict,
+} from '../../handlers/verdict.ts'
 import { beginState, putChanges, takeChanges, takeState, type PackedState, type StateToPack } from './packed-state.ts'
 
 /** What a thread needs to begin: in `workerData`. */
@@ -384,14 +392,19 @@ const verdictTypes = [
 
 /** Added to the number of the type: what the record has set follows. */
 const CHANGED = 100
+/** The same: the time of the record follows, before that. */
+const TIMED = 1_000
 
 function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
   const changes = changesOf(verdict)
-  const type = verdictTypes.indexOf(verdict.type)
+  const timeMs = timeOf(verdict)
+  const type = verdictTypes.indexOf(verdict.type) + (timeMs === undefined ? 0 : TIMED)
   if (changes === undefined) {
     pack.putNumber(type)
+    if (timeMs !== undefined) pack.putNumber(timeMs)
   } else {
     pack.putNumber(CHANGED + type)
+    if (timeMs !== undefined) pack.putNumber(timeMs)
     putChanges(pack, changes)
   }
   switch (verdict.type) {
@@ -425,6 +438,12 @@ function putVerdict(pack: PackWriter, verdict: Verdict, names: Names): void {
 
 function takeVerdict(pack: PackReader, names: readonly string[]): Verdict {
   const number = pack.takeNumber()
+  if (number < TIMED) return takeUntimed(number, pack, names)
+  const timeMs = pack.takeNumber()
+  return withTime(takeUntimed(number - TIMED, pack, names), timeMs)
+}
+
+function takeUntimed(number: number, pack: PackReader, names: readonly string[]): Verdict {
   if (number < CHANGED) return takeVerdictOf(number, pack, names)
   const changes = takeChanges(pack)
   return withChanges(takeVerdictOf(number - CHANGED, pack, names), changes)

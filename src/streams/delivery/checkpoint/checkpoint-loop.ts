@@ -283,15 +283,20 @@ export class CheckpointLoop {
     await this.#untilAnswered(fresh)
     const rowsAtMs = clock.now()
     stepSeconds.rows.observe((rowsAtMs - frozenAtMs) / 1000)
+    const fit: Participant[] = []
     for (const participant of [...this.#participants.values()]) {
-      if (!participant.isReady || (await isFit(participant)) || participant.isGone) continue
-      const { bases, frozen, owner } = participant
-      stats.checkpoints.rewinds += 1
-      events.onRefusedOutputs(owner, frozen?.refusals ?? new Map(), bases)
-      participant.giveUp()
+      if (!participant.isReady) continue
+      if (await isFit(participant)) fit.push(participant)
+      else if (!participant.isGone) {
+        const { bases, frozen, owner } = participant
+        stats.checkpoints.rewinds += 1
+        events.onRefusedOutputs(owner, frozen?.refusals ?? new Map(), bases)
+        participant.giveUp()
+      }
     }
     const consumer = this.#consumer
-    const ready = [...this.#participants.values()].filter(({ isReady }) => isReady)
+    // Others may have become ready, or gone, while state was made into bytes: what was not looked at goes with a later one.
+    const ready = fit.filter(({ isReady }) => isReady)
     if (consumer === null || ready.length === 0) return
     const standing = await runner.commit(consumer, ready)
     const standsAtMs = clock.now()

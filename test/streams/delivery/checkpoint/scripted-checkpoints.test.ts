@@ -1,6 +1,8 @@
 /** What checkpoints do by themselves, whatever brokers would refuse: epochs are asked for, and the intake is bounded. */
 import { describe, expect, test } from 'vitest'
+import { sleep } from '../../../../src/clock.ts'
 import type { CheckpointedState } from '../../../../src/streams/delivery/delivery.ts'
+import type { Sink } from '../../../../src/streams/delivery/sink.ts'
 import { ScriptedCheckpoints, ScriptedOwner, type Step } from './scripted-checkpoints.ts'
 
 describe('an epoch that ends in the middle of a transaction, though the brokers would take all of it', () => {
@@ -111,4 +113,31 @@ test('a store that is not written is named after a minute, with its partition, a
   await world.clock.advance(1_000)
   expect(world.stats.waits.describeOverdue()).toEqual([])
   expect(world.committed).toEqual(['3@1', '3@2'])
+})
+
+test('a row that is refused while the state of another partition is made into bytes is not committed: its own begins again', async () => {
+  let refuse: () => void = () => undefined
+  const sink = {
+    maxBatch: 10,
+    write: () => new Promise<Error[]>((resolve) => (refuse = () => resolve([new Error('of no use')]))),
+  } as unknown as Sink
+  const world = new ScriptedCheckpoints({ sinks: { db: sink } })
+  const [slow, other] = [new ScriptedOwner(0), new ScriptedOwner(1)]
+  other.state = {
+    ...{ isReady: true, hasChanges: true, freeze: () => undefined, frozenRecords: () => [] },
+    encodeFrozen: async () => {
+      refuse()
+      await sleep(world.clock, 10)
+      return true
+    },
+    commit: () => Promise.resolve(),
+  } as unknown as CheckpointedState
+  slow.handle(world.delivery, 100, 'db')
+  other.handle(world.delivery)
+  // Rows hold up the others for half of the interval only: by then this one has no answer.
+  await world.clock.advance(1_000)
+  expect(world.committed.filter((each) => each.startsWith('0@'))).toEqual([])
+  expect(world.committed).toContain('1@1')
+  expect(world.rewinds).toEqual([['in/0/0']])
+  expect([slow.settled, other.settled]).toEqual([0, 1])
 })

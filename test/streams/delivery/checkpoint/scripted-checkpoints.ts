@@ -4,6 +4,8 @@ import { EngineStats } from '../../../../src/metrics/stats.ts'
 import type { BrokerConsumer, StoredPosition } from '../../../../src/streams/broker-port.ts'
 import { CheckpointDelivery } from '../../../../src/streams/delivery/checkpoint/checkpoint-delivery.ts'
 import type { CheckpointOwner, CheckpointedState, OwnedPartition } from '../../../../src/streams/delivery/delivery.ts'
+import type { Sink } from '../../../../src/streams/delivery/sink.ts'
+import type { EncodedEffect } from '../../../../src/streams/flows/effect-encoder.ts'
 import { OffsetTracker } from '../../../../src/streams/positions/offset-tracker.ts'
 import type { OutputRecord } from '../../../../src/streams/record.ts'
 import type { TransactionalProducer } from '../../../../src/streams/transaction-port.ts'
@@ -14,6 +16,7 @@ export type Step = 'send' | 'positions' | 'commit' | 'abort'
 interface Options {
   readonly intervalMs?: number
   readonly intake?: { readonly maxRecords: number; readonly maxBytes: number }
+  readonly sinks?: Readonly<Record<string, Sink>>
 }
 
 export class ScriptedOwner implements CheckpointOwner {
@@ -46,15 +49,17 @@ export class ScriptedOwner implements CheckpointOwner {
     settle()
   }
 
-  /** One more record is handled, with one output, and counts so many bytes. */
-  handle(delivery: CheckpointDelivery, bytes = 100): void {
+  /** One more record is handled, with one output, to this sink or to Kafka, and counts so many bytes. */
+  handle(delivery: CheckpointDelivery, bytes = 100, sink?: string): void {
     this.tracker.finish(this.tracker.start(this.#next))
     const value = Buffer.from(`${this.inputs[0]!.partition}/${this.#next}`)
     const record: OutputRecord = { topic: 'out', key: null, value }
     const settleAll = (): void => void (this.settled += 1)
     const id = `in/${value.toString()}`
     const ticket = { id, owner: this, bytes, keptBytes: 0, settle: () => undefined, settleAll }
-    delivery.deliver(ticket, [{ type: 'record', record }])
+    const row: EncodedEffect | null =
+      sink === undefined ? null : { type: 'row', sink, row: { table: 'out', values: [] } }
+    delivery.deliver(ticket, [row ?? { type: 'record', record }])
     this.#next += 1
   }
 }
@@ -66,19 +71,21 @@ export class ScriptedCheckpoints {
   readonly said: string[] = []
   /** Positions of transactions that were committed, as `partition@position`. */
   readonly committed: string[] = []
+  /** Of each rewind, the records of which something was refused. */
+  readonly rewinds: string[][] = []
   readonly delivery: CheckpointDelivery
   /** Called in the middle of a step. */
   during: (step: Step) => Promise<void> | void = () => undefined
   #sent: string[] = []
 
-  constructor({ intake = { maxRecords: 100, maxBytes: 100_000 }, intervalMs = 100 }: Options = {}) {
+  constructor({ intake = { maxRecords: 100, maxBytes: 100_000 }, intervalMs = 100, sinks = {} }: Options = {}) {
     const producer = this.#producer()
     const none = (): never => {
       throw new Error('nobody asks for this')
     }
     this.delivery = new CheckpointDelivery({
       broker: { transactionalProducer: () => producer, producer: none, admin: none },
-      ...{ sinks: {}, hasTransactions: true, transactionalId: 'id', transactionTimeoutMs: 15_000 },
+      ...{ sinks, hasTransactions: true, transactionalId: 'id', transactionTimeoutMs: 15_000 },
       ...{
         checkpointIntervalMs: intervalMs,
         intake,
@@ -86,7 +93,11 @@ export class ScriptedCheckpoints {
         latestTopics: new Set<string>(),
         random: () => 0,
       },
-      events: { onRefused: () => undefined, onCommitted: () => undefined, onRefusedOutputs: () => undefined },
+      events: {
+        onRefused: () => undefined,
+        onCommitted: () => undefined,
+        onRefusedOutputs: (_owner, refusals) => void this.rewinds.push([...refusals.keys()]),
+      },
       ...{ clock: this.clock, log: silentLog, stats: this.stats },
     })
     this.delivery.begin({} as BrokerConsumer)
