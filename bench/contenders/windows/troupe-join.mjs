@@ -3,7 +3,7 @@ import { bytes, defineJoin, startSupervisor, topic as topicNamed } from 'troupe'
 import { outputOf, Written } from '../state/written.mjs'
 import { checkPairs } from './checks.mjs'
 
-const lookMs = 5
+const lookMs = 50
 
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
@@ -28,14 +28,15 @@ export async function run(task) {
     log: { level: 'error' },
   })
   // How far the right side has come stands in the changelog, where the group's positions do not tell.
+  const committed = () => supervisor.status().partitions.reduce((sum, each) => sum + (each.committedPosition ?? 0), 0)
   let counted = 0
   setInterval(() => {
-    const { done } = supervisor.status().totals
-    if (done > counted) meter.count(done - counted)
-    counted = done
+    const now = committed()
+    if (now > counted) meter.count(now - counted)
+    counted = now
   }, lookMs)
   meter.noteAtEnd(async () => {
     await supervisor.stop()
-    return { ...(await written.perInput(supervisor.status().totals.done)), ...(await checkPairs(task)) }
+    return { ...(await written.perInput(counted)), ...(await checkPairs(task)) }
   })
 }
