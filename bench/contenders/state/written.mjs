@@ -60,11 +60,11 @@ export class Written {
     }
   }
 
-  /** Asked when the contender has ended. Nothing where the brokers' logs cannot be read. */
-  async perInput() {
+  /** Asked when the contender has ended. Nothing where the brokers' logs cannot be read. `read`: records that came in, where positions do not tell. */
+  async perInput(read) {
     const { group, brokerFolders } = this.#task
     if (brokerFolders.length === 0) return {}
-    const inputs = (await this.committed()) - this.#before
+    const inputs = read ?? (await this.committed()) - this.#before
     const counts = countWritten(brokerFolders, group)
     const outputs = counts.get(outputOf(group)) ?? 0
     const all = [...counts.values()].reduce((sum, count) => sum + count, 0)

@@ -3,10 +3,12 @@ import { bytes, defineJoin, startSupervisor, topic as topicNamed } from 'troupe'
 import { outputOf, Written } from '../state/written.mjs'
 import { checkPairs } from './checks.mjs'
 
+const lookMs = 50
+
 export async function run(task) {
   const { brokers, topic, group, settings, meter } = task
   const { withinMs } = settings.check
-  const written = await Written.begin(task, { inputs: [topic, settings.right] })
+  const written = await Written.begin(task)
   const pairs = topicNamed(outputOf(group), { value: bytes })
   const handler = defineJoin({
     name: 'pairs',
@@ -25,9 +27,16 @@ export async function run(task) {
     actors: [{ handler, runOn: 'main' }],
     log: { level: 'error' },
   })
+  // How far the right side has come stands in the changelog, where the group's positions do not tell.
+  const committed = () => supervisor.status().partitions.reduce((sum, each) => sum + (each.committedPosition ?? 0), 0)
+  let counted = 0
+  setInterval(() => {
+    const now = committed()
+    if (now > counted) meter.count(now - counted)
+    counted = now
+  }, lookMs)
   meter.noteAtEnd(async () => {
     await supervisor.stop()
-    return { ...(await written.perInput()), ...(await checkPairs(task)) }
+    return { ...(await written.perInput(counted)), ...(await checkPairs(task)) }
   })
-  await written.watchPositions()
 }
