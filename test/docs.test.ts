@@ -9,7 +9,15 @@ const read = (path: string): string => readFileSync(new URL(`../${path}`, import
 
 describe('README.md', () => {
   const cut = [
-    ...['README.md', 'docs/pacing.md', 'docs/producing.md', 'docs/schemas.md', 'docs/sinks.md', 'docs/state.md']
+    ...[
+      'README.md',
+      'docs/pacing.md',
+      'docs/producing.md',
+      'docs/schemas.md',
+      'docs/sinks.md',
+      'docs/state.md',
+      'docs/windows.md',
+    ]
       .map(read)
       .join('')
       .matchAll(/<!-- from (\S+) -->\s+```ts\n([\s\S]*?)```/g),
