@@ -14,6 +14,7 @@ function busyStats(): EngineStats {
   Object.assign(partition, { received: 10, done: 7, skipped: 1, deadLettered: 2, isAssigned: true, inFlight: 4 })
   Object.assign(partition, { safePosition: 100, committedPosition: 90, logEnd: 112, epoch: 2 })
   const actor = stats.actor('enrich')
+  actor.aside.add('late')
   actor.handlerSeconds.observe(0.0005, 100)
   actor.failures.add('HANDLER_FAILED')
   actor.deadLetters.add('DECODE_FAILED', 2)
@@ -21,6 +22,7 @@ function busyStats(): EngineStats {
   actor.constraint = 'key-skew'
   actor.concurrencyLimit = 1000
   stats.sink('kafka').durable = 9
+  stats.unreadableRows.set('products', 1)
   stats.trouble.add('BROKER_UNREACHABLE')
   stats.stores.begin({ actor: 'enrich', partition: 3, kind: 'disk', size: { keyCount: 5, byteCount: 600 } })
   Object.assign(stats.restores.begin('enrich', 4, stats.clock.now() - 10_000), { from: 0, position: 10, end: 30 })

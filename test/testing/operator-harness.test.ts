@@ -1,7 +1,14 @@
 /** Aggregations in the harness, by the case vectors: with codecs, stamped as in the engine, and kept as bytes between two runs. */
 import { describe, expect, test } from 'vitest'
 import { createHarness } from '../../src/testing/harness.ts'
-import { aggregationOf, cases, readings, recordOf, type AggregationCase } from '../operators/aggregation/cases.ts'
+import {
+  aggregationOf,
+  cases,
+  readings,
+  recordOf,
+  type AggregationCase,
+  type Reading,
+} from '../operators/aggregation/cases.ts'
 import { counting } from '../support/counting-operator.ts'
 
 /** A multiple of all sizes of windows: at 0 nothing can be written. */
@@ -17,7 +24,8 @@ async function played(each: AggregationCase, cut = -1) {
   const aside: [number, string][] = []
   for (const [at, { key, timeMs, value }] of each.records.map(recordOf).entries()) {
     if (at === cut) await harness.restart()
-    const came = await harness.send(value, { key, timestamp: BASE_MS + timeMs })
+    const later = value === null ? null : { ...(value as Reading), atMs: BASE_MS + timeMs }
+    const came = await harness.send(later, { key, timestamp: BASE_MS + timeMs })
     outputs.push(...came.outputs.map((effect) => (effect.type === 'record' ? shown(String(effect.value)) : 'a row')))
     if (came.aside !== null) aside.push([at, came.aside])
   }
