@@ -129,7 +129,8 @@ export class InputTimes {
   atPositions(): number | null {
     const position = this.#position.safePosition
     const own = position === null ? this.#time.current : this.#time.at(position)
-    if (this.#companionTimes.size === 0) return greatest([own, this.#firedMs])
+    // The next record of a single input is the one before which they were fired, or as late.
+    if (this.#companions.length === 0) return own
     const others = this.#companions.map(({ position: of, topic }) => {
       const time = this.#companionTimes.get(topic)
       const at = of().safePosition

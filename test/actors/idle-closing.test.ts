@@ -163,31 +163,3 @@ test('what comes in the middle ends the closing, and what is still open is close
   await wait(1_000)
   expect(seen).toEqual(['a had 1 in minute 0', 'a had 1 in minute 1'])
 })
-
-test('a checkpoint between a timer and the record before which it came has the time of that timer: nothing comes before it any more', async () => {
-  const handler = defineHandler({
-    input: topic('clicks', { key: text, value: bytes }),
-    state: { closed: state<number>({ initial: () => 0 }) },
-    timers: ['close'],
-    async handle(_, { key, timer }) {
-      if (key === 'long') await new Promise(() => undefined)
-      timer('close', MINUTE_MS)
-      return done()
-    },
-    onTimer(_, { atMs, state: { closed } }) {
-      closed.set(atMs)
-      return done()
-    },
-  })
-  const store = new MapStore()
-  const made = await keyedWorld(handler as unknown as AnyHandler, { store, actor: { order: 'partition' } })
-  made.give(['a'], [10_000])
-  await made.settle()
-  await made.checkpoint(1)
-  expect(store.mark?.streamTime).toBe(10_000)
-  made.give(['long'], [100_000])
-  for (let round = 0; round < 10; round += 1) await made.settle()
-  await made.checkpoint(2)
-  // Of the record that is being handled nothing is in it.
-  expect(store.mark).toMatchObject({ checkpoint: 2, streamTime: MINUTE_MS })
-})
