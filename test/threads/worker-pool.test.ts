@@ -49,7 +49,14 @@ describe('records and outcomes cross', () => {
     expect(manifests).toEqual([
       {
         actor: 'enrich',
+        what: 'handler',
+        isOperator: false,
+        isFronted: false,
         input: 'scripts',
+        inputs: ['scripts'],
+        companions: [],
+        globals: [],
+        front: null,
         outputTopics: ['results'],
         latestTopics: [],
         destinations: [],
