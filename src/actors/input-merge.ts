@@ -77,7 +77,8 @@ export class InputMerge {
     const queue = this.#queueOf(first.topic)
     this.#offers += 1
     queue.chunks.push({ records, offer: this.#offers, next: 0, nextMs: null })
-    queue.readTo = records.at(-1)!.offset + 1
+    // What another had here comes again bit by bit, when it is known already how far that had read.
+    queue.readTo = Math.max(queue.readTo, records.at(-1)!.offset + 1)
     queue.input.queue(records.length, bytesOf(records))
     this.#options.onLoadChanged()
     this.#run()
